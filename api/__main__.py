@@ -1,0 +1,5 @@
+"""`python -m api` is `account-credit`."""
+
+from api.cli import main
+
+main()

@@ -1,0 +1,151 @@
+"""The application: everything is made and wired here, once."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+
+from api.auth import SessionCookie
+from api.contexts import ContextMaker, EdgeContext
+from api.documents import Links, document_route
+from api.gateways import load_gateways
+from api.gateways.sandbox import SandboxGateway
+from api.graphql import EdgeOptions, GraphQLEndpoint
+from api.health import Check, database_problem, health_routes, pdf_check
+from api.jobs import jobs
+from api.metrics import Metrics
+from api.middleware import Observed, SecurityHeaders
+from api.pages import page_routes
+from api.pdf import PdfRenderer
+from api.sandbox.delivery import Delivery
+from api.sandbox.pages import Pages
+from api.webhooks import webhook_route
+from api.wiring import make_feed, migrations_problem, opened
+from api.worker import Worker
+from models import base
+from schema import make_schema
+from schema.extensions import Guard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from api.live import LiveFeed
+    from api.settings import Settings
+    from models.gateway import Gateway
+
+_ALLOWED_HEADERS: Final = ["authorization", "content-type", "x-request-id"]
+_PREFLIGHT_SECONDS: Final = 3600
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The ASGI application of these settings. Its lifespan opens and closes all that it uses.
+
+    Raises GatewayNotLoaded.
+    """
+    metrics, feed, renderer = Metrics(), make_feed(settings), make_renderer(settings)
+    gateways = load_gateways(settings)
+    sandbox = _sandbox_of(gateways)
+    delivery = None if sandbox is None else Delivery(sandbox)
+    metrics.watch("live_subscriptions", "Open live subscriptions.", lambda: feed.listeners)
+    metrics.watch("transactions_open", "Database transactions under way.", base.open_transactions)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(opened(settings, gateways, feed))
+            await stack.enter_async_context(renderer)
+            if delivery is not None:
+                await stack.enter_async_context(delivery.running())
+            if settings.embedded_worker:
+                await stack.enter_async_context(Worker(jobs(metrics), metrics))
+            yield
+
+    links = Links(settings.secret, settings.public_url, settings.pdf_link_minutes)
+    endpoint = _endpoint(settings, feed, links, metrics)
+    return Starlette(
+        routes=[
+            Route("/graphql", endpoint),
+            WebSocketRoute("/graphql", endpoint),
+            webhook_route(gateways),
+            document_route(links, renderer, gateways, metrics),
+            *(Pages(sandbox, delivery).routes() if sandbox and delivery else []),
+            *health_routes(_checks(settings, renderer), metrics),
+            *page_routes(settings),
+        ],
+        middleware=_middleware(settings, metrics),
+        exception_handlers={HTTPException: _as_json},
+        lifespan=lifespan,
+    )
+
+
+def make_renderer(settings: Settings) -> PdfRenderer:
+    """What makes PDFs; it starts with the application."""
+    return PdfRenderer(timeout_seconds=settings.pdf_seconds)
+
+
+def _endpoint(
+    settings: Settings, feed: LiveFeed, links: Links, metrics: Metrics
+) -> GraphQLEndpoint[EdgeContext]:
+    open_to_all = bool(settings.introspection)
+    guard = Guard(
+        introspection=lambda context: open_to_all or context.actor is not None,
+        suggestions=open_to_all,
+        query_seconds_max=settings.query_seconds,
+        observe=metrics.operation,
+    )
+    cookie = SessionCookie(settings.secure_cookies, timedelta(hours=settings.session_hours))
+    maker = ContextMaker(cookie=cookie, feed=feed, pdf_url=links.pdf_url)
+    options = EdgeOptions(
+        allowed_origins=settings.origins,
+        body_bytes_max=settings.body_kib_max * 1024,
+        operations_per_socket_max=settings.subscriptions_max,
+    )
+    return GraphQLEndpoint(make_schema().guarded(guard), maker.contexts(), options)
+
+
+def _sandbox_of(gateways: Mapping[str, Gateway]) -> SandboxGateway | None:
+    """The sandbox, where it is offered and nobody has put another in its place."""
+    sandbox = gateways.get(SandboxGateway.code)
+    return sandbox if isinstance(sandbox, SandboxGateway) else None
+
+
+def _checks(settings: Settings, renderer: PdfRenderer) -> list[Check]:
+    checks = [Check("database", database_problem), Check("migrations", migrations_problem)]
+    if settings.redis_url is not None:
+        from api import live_redis  # noqa: PLC0415 - importing it takes long
+
+        checks.append(Check("redis", partial(live_redis.problem, settings.redis_url)))
+    return [*checks, pdf_check(renderer)]
+
+
+def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+    return [
+        Middleware(Observed, metrics=metrics),
+        Middleware(SecurityHeaders, https=settings.public_url.startswith("https://")),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=sorted(settings.origins),
+            allow_credentials=True,
+            allow_methods=["GET", "POST"],
+            allow_headers=_ALLOWED_HEADERS,
+            expose_headers=["x-request-id"],
+            max_age=_PREFLIGHT_SECONDS,
+        ),
+    ]
+
+
+async def _as_json(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)

@@ -1,0 +1,259 @@
+"""The command line: `account-credit serve | worker | migrate | demo | audit | …`.
+
+Each command says what it does, and where it cannot, why, in a sentence and with exit code 1. What a
+script reads goes to standard output, what people read to standard error. Commands import what they
+need, so that each starts fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from api.settings import Settings
+    from models.audit import Report
+
+app = typer.Typer(
+    name="account-credit",
+    help="Prepaid credit for a hosting client portal. Settings are environment variables.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Demo = Annotated[bool, typer.Option("--demo", help="Demo mode: a made-up provider with clients.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def main() -> None:
+    """The program `account-credit`."""
+    app()
+
+
+@app.command()
+def serve(demo: Demo = False) -> None:
+    """Serve the API. With --demo: migrate, fill an empty database, and say how to sign in."""
+    with _clearly():
+        settings = _settings(demo=demo, logs=True)
+        from api import commands, server
+
+        with server.listener(settings) as listener:
+            if demo:
+                if asyncio.run(commands.fill_demo(settings)):
+                    _say("Filled the empty database with demo data.")
+                _print_addresses(settings)
+            else:
+                asyncio.run(commands.check(settings))
+            _say(f"Serving on {settings.public_url} (database: {settings.database_name})")
+            server.serve(settings, listener)
+
+
+@app.command()
+def worker() -> None:
+    """Do the work that nobody waits for, until stopped. On SQLite `serve` does it by default."""
+    with _clearly():
+        settings = _settings(logs=True)
+        from api import commands
+
+        _say(f"Working on {settings.database_name}")
+        asyncio.run(commands.work(settings))
+        _say("Stopped.")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    with _clearly():
+        settings = _settings(secret=False)
+        from api import commands
+
+        asyncio.run(commands.migrate(settings))
+        _say(f"The database {settings.database_name} is up to date.")
+
+
+@app.command()
+def demo(json: Json = False) -> None:
+    """Fill an empty database with demo data; print fresh sign-ins, a partner's key and vouchers."""
+    with _clearly():
+        settings = _settings(demo=True)
+        from api import commands
+
+        told = asyncio.run(commands.demo_sign_ins(settings))
+        print(_json(told) if json else _told(told))
+
+
+@app.command()
+def audit() -> None:
+    """Prove that the books add up: counts and totals, or a line per finding and exit code 1."""
+    with _clearly():
+        settings = _settings(secret=False)
+        from api import commands
+
+        report = asyncio.run(commands.audit_books(settings))
+        for finding in report.findings:
+            print(finding)
+        if report.findings:
+            _fail(f"{len(report.findings)} findings: the books are wrong.")
+        print(_columns([*report.counts.items(), *_totals(report)]))
+        _say(f"The books of {settings.database_name} add up.")
+
+
+@app.command()
+def create_staff(
+    email: Annotated[str, typer.Option(help="The e-mail address to sign in with.")],
+    name: Annotated[str, typer.Option(help="The name that colleagues see.")] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Add a member of staff. Asks for the password; without a terminal one is made and printed."""
+    with _clearly():
+        settings = _settings(secret=False)
+        password, made = _password(from_stdin=password_stdin)
+        from api import commands
+
+        asyncio.run(commands.create_staff(settings, email, password, name))
+        _say(f"{email} can sign in as staff.")
+        if made:
+            _say("Their password, shown only now:")
+            print(password)
+
+
+@app.command()
+def create_key(
+    partner: Annotated[str, typer.Option(help="The partner's name; added when new.")],
+    scope: Annotated[
+        list[str],
+        typer.Option(
+            help="What it may do: accounts:read, credit:read, invoices:read, invoices:write. "
+            "Repeat it, or separate with commas."
+        ),
+    ],
+    account: Annotated[
+        list[str] | None, typer.Option(help="A client it may reach (acc_…). Default: all.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+) -> None:
+    """Make an API key for a partner's system. It is shown once; only its hash is kept."""
+    with _clearly():
+        settings = _settings(secret=False)
+        scopes = [one for given in scope for one in given.split(",") if one]
+        from api import commands
+
+        key = asyncio.run(commands.create_key(settings, partner, scopes, account or [], days))
+        _say(f"The API key of {partner} ({', '.join(scopes)}), shown only now:")
+        print(key)
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema (SDL)."""
+    from schema import make_schema, sdl
+
+    print(sdl(make_schema()), end="")
+
+
+# ------------------------------------------------------------------------------- settings
+
+
+def _settings(*, demo: bool = False, secret: bool = True, logs: bool = False) -> Settings:
+    from api import settings, telemetry
+
+    made = settings.load_settings(secret=secret, **({"account_credit_demo": True} if demo else {}))
+    if not logs:
+        # Commands answer in sentences; what the domain logs meanwhile is news only when it is bad.
+        made.log_level = "warning"
+    telemetry.configure(made)
+    return made
+
+
+def _password(*, from_stdin: bool) -> tuple[str, bool]:
+    """A password, and whether it was made here."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n"), False
+    if sys.stdin.isatty():
+        given: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return given, False
+    return secrets.token_urlsafe(15), True
+
+
+# ------------------------------------------------------------------------------- words
+
+
+@contextmanager
+def _clearly() -> Iterator[None]:
+    """What cannot be done, as a sentence and exit code 1."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        from api.problems import sentences
+
+        problems = sentences(error)
+        if not problems:
+            raise
+        _fail(*problems)
+
+
+def _fail(*problems: str) -> None:
+    for problem in problems:
+        _say(problem)
+    raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _json(value: object) -> str:
+    import orjson
+
+    return orjson.dumps(value).decode()
+
+
+def _columns(rows: Iterable[tuple[str, object]]) -> str:
+    rows = list(rows)
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def _totals(report: Report) -> list[tuple[str, object]]:
+    """What the ledger holds of each currency, in major units."""
+    from models.money import Money
+
+    return [
+        (f"{currency} {kind.lower().replace('_', ' ')}", f"{Money(minor, currency).amount:f}")
+        for currency, kinds in report.totals.items()
+        for kind, minor in kinds.items()
+    ]
+
+
+def _print_addresses(settings: Settings) -> None:
+    from api.demo import CLIENTS, PASSWORD, STAFF_EMAIL
+    from api.pages import addresses
+
+    people = [(client.email, f"client, {client.currency}") for client in CLIENTS]
+    people.append((STAFF_EMAIL, "staff"))
+    signs = [(email, f"password {PASSWORD} ({who})") for email, who in people]
+    print(_columns([*addresses(settings).items(), *signs]), flush=True)
+
+
+def _told(told: dict[str, Any]) -> str:
+    rows = [("Address", told["url"])]
+    for who in (*told["clients"], told["staff"]):
+        what = f"{who['currency']} client {who['accountId']}" if "currency" in who else "staff"
+        rows.append((who["email"], f"password {who['password']}  token {who['token']}  {what}"))
+    rows.append(("Partner's key", told["partner"]["key"]))
+    for currency, codes in told["vouchersByCurrency"].items():
+        rows.append((f"Vouchers {currency}", " ".join(codes)))
+    return _columns(rows)

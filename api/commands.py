@@ -1,0 +1,118 @@
+"""What the commands do: each opens the database, does its work and closes it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from api.gateways import load_gateways
+from api.live import LocalFeed
+from api.settings import SettingsProblem
+from api.wiring import make_feed, opened, require_migrated, require_usable
+from models import account, api_key, audit, base, identity
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from uuid import UUID
+
+    from api.settings import Settings
+    from models.audit import Report
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database to the newest schema."""
+    require_usable(settings)
+    await base.migrate(settings.database_url)
+
+
+async def check(settings: Settings) -> None:
+    """Raises SettingsProblem when nothing can be served from this database."""
+    async with _connected(settings):
+        pass
+
+
+async def fill_demo(settings: Settings) -> bool:
+    """Migrate, and fill an empty database with demo data; whether it was empty."""
+    from api import demo  # noqa: PLC0415 - it brings the sandbox with it
+
+    await migrate(settings)
+    async with opened(settings, load_gateways(settings), LocalFeed()):
+        return await demo.fill(settings)
+
+
+async def demo_sign_ins(settings: Settings) -> dict[str, Any]:
+    """Fresh tokens, keys and vouchers of the demo, which is filled when it is empty."""
+    from api import demo  # noqa: PLC0415 - as above
+
+    await migrate(settings)
+    async with opened(settings, load_gateways(settings), make_feed(settings)):
+        await demo.fill(settings)
+        return await demo.sign_ins(settings)
+
+
+async def audit_books(settings: Settings) -> Report:
+    """What the audit finds and counts."""
+    async with _connected(settings):
+        return await audit.audit()
+
+
+async def create_staff(settings: Settings, email: str, password: str, name: str) -> None:
+    """Add a member of staff. Raises Invalid."""
+    async with _connected(settings):
+        await identity.create_staff(email, password, name=name)
+
+
+async def create_key(
+    settings: Settings,
+    partner: str,
+    scopes: Sequence[str],
+    accounts: Sequence[str],
+    days: int | None,
+) -> str:
+    """Make a partner's API key; without `accounts` (public ids) it reaches all clients.
+
+    Raises Invalid, NotFound and SettingsProblem.
+    """
+    within = [_account_id(text) for text in accounts] or None
+    expires_at = None if days is None else base.now() + timedelta(days=days)
+    async with _connected(settings):
+        _, key = await api_key.create_key(partner, scopes, within, expires_at=expires_at)
+    return key
+
+
+async def work(settings: Settings) -> None:
+    """Be a worker until SIGTERM or SIGINT; what is under way is finished."""
+    from api.jobs import jobs  # noqa: PLC0415 - the only command with jobs
+    from api.metrics import Metrics  # noqa: PLC0415
+    from api.worker import Worker  # noqa: PLC0415
+
+    stop, metrics = asyncio.Event(), Metrics()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if settings.worker_metrics_port is not None:
+        metrics.serve(settings.host, settings.worker_metrics_port)
+    async with opened(settings, load_gateways(settings), make_feed(settings)):
+        await Worker(jobs(metrics), metrics).run(stop)
+
+
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[None]:
+    """The database alone, for what decides nothing."""
+    require_usable(settings)
+    await base.connect(settings.database_url)
+    try:
+        await require_migrated(settings)
+        yield
+    finally:
+        await base.disconnect()
+
+
+def _account_id(text: str) -> UUID:
+    found = base.parse_id(account.Account.PREFIX, text)
+    if found is None:
+        raise SettingsProblem(f"{text} is no account id: those look like acc_0192f3… .")
+    return found

@@ -1,0 +1,102 @@
+"""From a connection to what resolvers reach: who asks, and what the edge lends them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import GraphQLError
+from starlette.requests import HTTPConnection
+
+from api.auth import Header, SessionCookie, actor_of, actor_of_bearer, address_of
+from api.graphql import Contexts
+from api.graphql_ws import token_of
+from api.live import LiveFeed
+from models.errors import Unauthenticated
+from models.identity import Actor
+from schema.context import Context
+
+
+@dataclass(kw_only=True)
+class EdgeContext(Context):
+    """A context, and the headers that its operation adds to the answer."""
+
+    headers: list[Header] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ContextMaker:
+    """Makes the contexts of one application."""
+
+    cookie: SessionCookie
+    feed: LiveFeed
+    pdf_url: Callable[[str, str], str]
+
+    def contexts(self) -> Contexts[EdgeContext]:
+        """For the GraphQL endpoint."""
+        return Contexts(
+            make=self.make,
+            authenticate_ws=self.authenticate_ws,
+            fresh=fresh,
+            forget=EdgeContext.forget,
+            same_caller=lambda was, now: same_caller(was.actor, now.actor),
+            response_headers=lambda context: context.headers,
+        )
+
+    async def make(self, connection: HTTPConnection) -> EdgeContext:
+        """The context of a request, or of a websocket before connection_init."""
+        actor = await _admitted(actor_of(connection, self.cookie))
+        headers: list[Header] = []
+        return EdgeContext(
+            actor=actor,
+            feed=self.feed,
+            pdf_url=self.pdf_url,
+            address=address_of(connection),
+            accept_language=connection.headers.get("accept-language", ""),
+            set_session_cookie=lambda token: headers.append(self.cookie.put(token)),
+            clear_session_cookie=lambda: headers.append(self.cookie.clear()),
+            headers=headers,
+        )
+
+    async def authenticate_ws(
+        self, context: EdgeContext, payload: Mapping[str, Any]
+    ) -> EdgeContext:
+        """The context of the websocket's operations: the credential of the payload, if any."""
+        token = token_of(payload)
+        if token is None:
+            return context
+        signed_in = fresh(context)
+        signed_in.actor = await _admitted(actor_of_bearer(token, context.address))
+        return signed_in
+
+
+def fresh(context: EdgeContext) -> EdgeContext:
+    """A copy for one operation."""
+    copy = context.fresh()
+    assert isinstance(copy, EdgeContext)
+    return copy
+
+
+def same_caller(was: Actor | None, now: Actor | None) -> bool:
+    """Whether it is the same caller with the same rights still."""
+    if was is None or now is None:
+        return was is now
+    return (was.user_id, was.role, was.account_id, was.scopes, was.accounts) == (
+        now.user_id,
+        now.role,
+        now.account_id,
+        now.scopes,
+        now.accounts,
+    )
+
+
+async def _admitted(actor: Awaitable[Actor | None]) -> Actor | None:
+    try:
+        return await actor
+    except Unauthenticated:
+        raise _unauthenticated() from None
+
+
+def _unauthenticated() -> GraphQLError:
+    return GraphQLError("Sign in first.", extensions={"code": "UNAUTHENTICATED"})

@@ -1,0 +1,113 @@
+"""Bank transfer: the client sends money to our account, and staff or a statement confirms it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import segno.helpers
+from stdnum import iban, iso11649
+
+from api.gateways.terms import Fee, in_language
+from models.base import now
+from models.gateway import (
+    EventKind,
+    GatewayEvent,
+    GatewayKind,
+    MessageRefused,
+    PaymentOrder,
+    Started,
+    TransferInstructions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from api.settings import Settings
+    from api.settings_shapes import BankAccount
+    from models.money import Money
+
+OPEN_DAYS: Final = 30
+
+_NAMES: Final = {"en": "Bank transfer", "ja": "銀行振込"}
+
+
+class BankTransferGateway:
+    """Our accounts, one per currency. It hears nothing from the bank by itself."""
+
+    code = "bank-transfer"
+    kind = GatewayKind.BANK_TRANSFER
+
+    def __init__(self, accounts: Mapping[str, BankAccount], fee: Fee | None = None) -> None:
+        self.currencies = frozenset(accounts)
+        self._accounts = accounts
+        self._fee = fee or Fee()
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> BankTransferGateway | None:
+        """None without BANK_ACCOUNTS."""
+        if not settings.bank_accounts:
+            return None
+        return cls(settings.bank_accounts, Fee.from_settings(settings, cls.code))
+
+    def name(self, locale: str) -> str:
+        """The name in the drop-down."""
+        return in_language(_NAMES, locale)
+
+    def minimum(self, currency: str) -> Money | None:  # noqa: ARG002 - the port's
+        """None: any amount."""
+        return None
+
+    def maximum(self, currency: str) -> Money | None:  # noqa: ARG002 - the port's
+        """None: any amount."""
+        return None
+
+    def fee(self, amount: Money) -> Money:
+        """GATEWAY_FEES, or nothing."""
+        return self._fee.on(amount)
+
+    async def start(self, order: PaymentOrder) -> Started:
+        """Say where to send the money, and under which reference."""
+        account = self._accounts[order.amount.currency]
+        instructions = TransferInstructions(
+            beneficiary=account.beneficiary,
+            bank_name=account.bank_name,
+            account_number=account.account_number,
+            bic=account.bic,
+            qr_code=epc_qr(account, order.amount, order.reference),
+        )
+        return Started(order.reference, instructions, now() + timedelta(days=OPEN_DAYS))
+
+    async def parse_message(self, headers: Mapping[str, str], body: bytes) -> list[GatewayEvent]:  # noqa: ARG002 - the port's
+        """Banks send no messages here: MessageRefused."""
+        raise MessageRefused("a bank transfer has no messages")
+
+    async def fetch(self, order: PaymentOrder) -> list[GatewayEvent]:  # noqa: ARG002 - the port's
+        """Nothing: the bank's statement says what came in."""
+        return []
+
+    async def cancel(self, order: PaymentOrder) -> list[GatewayEvent]:
+        """Nobody needs to be told."""
+        return [GatewayEvent(f"cancel:{order.id}", EventKind.CANCELED, order.id, occurred_at=now())]
+
+
+def epc_qr(account: BankAccount, amount: Money, reference: str) -> str | None:
+    """An EPC QR code (EPC069-12) as an SVG data URL; None where there can be none.
+
+    It exists for euros to an IBAN. A reference after ISO 11649 goes in as a structured one.
+    """
+    if amount.currency != "EUR" or not iban.is_valid(account.account_number):
+        return None
+    kind = "reference" if iso11649.is_valid(reference) else "text"
+    try:
+        code = segno.helpers.make_epc_qr(
+            name=account.beneficiary,
+            iban=iban.compact(account.account_number),
+            amount=amount.amount,
+            bic=account.bic,
+            **{kind: reference},
+        )
+    except ValueError:  # a name or an amount beyond what the code can carry
+        return None
+    # The quiet zone is light, so that it can be read from a dark page as well.
+    return code.svg_data_uri(scale=4, light="white")

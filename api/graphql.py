@@ -1,0 +1,259 @@
+"""The GraphQL endpoint: one ASGI application for HTTP, server-sent events and websockets.
+
+Written on Starlette's and Strawberry's plain parts rather than on `strawberry.asgi.GraphQL`, which
+answers 500 to malformed bodies, shares one context between a socket's operations, and costs more
+than a small query does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from graphql import GraphQLError
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from api.graphql_http import (
+    BODY_BYTES_MAX,
+    JSON,
+    Answer,
+    Disconnected,
+    GraphQLRequest,
+    HTTPRefusal,
+    RequestHeaders,
+    encode,
+    from_allowed_origin,
+    negotiate,
+    read_request,
+    send_json,
+    status_of,
+)
+from api.graphql_sse import send_events
+from api.graphql_ws import Socket
+from schema.extensions import Schema, operation_kind
+from schema.masking import public_errors, report
+
+C = TypeVar("C")
+Body = dict[str, Any]
+
+AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
+SIGNED_OUT = GraphQLError("Signed out.", extensions={"code": "UNAUTHENTICATED"})
+
+
+def _no_headers(_context: object) -> Iterable[tuple[bytes, bytes]]:
+    return ()
+
+
+def _nothing(_context: object) -> None:
+    """The default of `Contexts.forget`."""
+
+
+def _always(_was: object, _now: object) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Contexts(Generic[C]):
+    """How contexts are made, and what the endpoint may do with one."""
+
+    #: From a request or an upgrade; raises GraphQLError with a code to refuse bad credentials.
+    make: Callable[[HTTPConnection], Awaitable[C]]
+    #: From the upgrade's context and the payload of connection_init; raises GraphQLError to refuse.
+    authenticate_ws: Callable[[C, Mapping[str, Any]], Awaitable[C]]
+    #: A copy for one operation, with loaders of its own. The original never runs an operation.
+    fresh: Callable[[C], C] = copy.copy
+    #: Makes a subscription's context drop what its loaders remember, before the next event.
+    forget: Callable[[C], None] = _nothing
+    #: Whether two contexts are the same caller with the same rights. Asked while a stream is open.
+    same_caller: Callable[[C, C], bool] = _always
+    #: What a finished operation adds to the HTTP response, such as a session's cookie.
+    response_headers: Callable[[C], Iterable[tuple[bytes, bytes]]] = _no_headers
+
+
+@dataclass(frozen=True)
+class EdgeOptions:
+    """Bounds of the endpoint."""
+
+    #: Origins of other hosts' pages that may call, as browsers write them. Never `null`.
+    allowed_origins: frozenset[str] = frozenset()
+    body_bytes_max: int = BODY_BYTES_MAX
+    connection_init_seconds_max: float = 10.0
+    operations_per_socket_max: int = 50
+    keep_alive_seconds: float = 15.0
+    #: How often an open stream's credentials are asked for again.
+    recheck_seconds: float = 60.0
+
+
+class GraphQLEndpoint(Generic[C]):
+    """An ASGI application; mount it at one path for both HTTP and websockets."""
+
+    def __init__(self, schema: Schema, contexts: Contexts[C], options: EdgeOptions) -> None:
+        self.schema = schema
+        self.contexts = contexts
+        self.options = options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one HTTP request or one websocket."""
+        if scope["type"] == "websocket":
+            await Socket(self, scope, receive, send).serve()
+            return
+        answer = Answer(JSON, strict=True)
+        try:
+            headers = RequestHeaders.of(scope)
+            answer = self._admit(scope, headers)
+            request = await read_request(headers, receive, bytes_max=self.options.body_bytes_max)
+        except Disconnected:
+            return
+        except HTTPRefusal as refusal:
+            body = encode({"errors": refusal.errors})
+            await send_json(
+                send, refusal.status, body, media_type=answer.media_type, headers=refusal.headers
+            )
+        else:
+            await self._answer(request, answer, HTTPConnection(scope), receive, send)
+
+    def _admit(self, scope: Scope, headers: RequestHeaders) -> Answer:
+        if scope["method"] != "POST":
+            allow = [(b"allow", b"POST")]
+            raise HTTPRefusal(405, "GraphQL is asked for with POST.", headers=allow)
+        if not from_allowed_origin(headers, self.options.allowed_origins):
+            raise HTTPRefusal(403, "This origin is not allowed.", "FORBIDDEN")
+        return negotiate(headers.accept)
+
+    async def _answer(
+        self,
+        request: GraphQLRequest,
+        answer: Answer,
+        connection: HTTPConnection,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        context, refused = await self._context(connection)
+        if context is None:
+            # Credentials are HTTP's business: a bad one is 401 whatever the client accepts.
+            answer = answer._replace(strict=True, streams=False)
+        elif answer.streams:
+            await send_events(
+                self.results(request, context),
+                receive,
+                send,
+                revoked=self._revoked(connection, context),
+                keep_alive_seconds=self.options.keep_alive_seconds,
+            )
+            return
+        body = refused if context is None else await self.execute(request, context)
+        await send_json(
+            send,
+            status_of(body, answer),
+            encode(body),
+            media_type=answer.media_type,
+            headers=() if context is None else self.contexts.response_headers(context),
+        )
+
+    async def _context(self, connection: HTTPConnection) -> tuple[C | None, Body]:
+        try:
+            return await self.contexts.make(connection), {}
+        except Exception as error:  # noqa: BLE001 - the edge: logged and masked
+            return None, self.refusal(error)
+
+    async def _revoked(self, connection: HTTPConnection, context: C) -> Body:
+        await self.until_revoked(lambda: self.contexts.make(connection), context)
+        return self.refusal(SIGNED_OUT)
+
+    async def until_revoked(self, admit: Callable[[], Awaitable[C]], context: C) -> None:
+        """Returns when credentials have expired or been revoked that a stream was opened with."""
+        while True:
+            await asyncio.sleep(self.options.recheck_seconds)
+            try:
+                now = await admit()
+            except GraphQLError:
+                return
+            except Exception as error:  # noqa: BLE001 - a database that is away revokes nothing
+                report(error)
+                continue
+            if not self.contexts.same_caller(context, now):
+                return
+
+    async def execute(self, request: GraphQLRequest, context: C) -> Body:
+        """The response of a query or mutation."""
+        try:
+            result = await self.schema.execute(
+                request.query,
+                variable_values=request.variables,
+                context_value=context,
+                operation_name=request.operation_name,
+                allowed_operation_types=AT_ONCE,
+            )
+        except CannotGetOperationTypeError as error:
+            return self.refusal(GraphQLError(error.as_http_error_reason()))
+        except InvalidOperationTypeError:
+            return self.refusal(
+                GraphQLError("Subscriptions need a websocket or `Accept: text/event-stream`.")
+            )
+        except Exception as error:  # noqa: BLE001 - the edge: logged and masked
+            return self.refusal(error)
+        return self._body(result)
+
+    async def results(self, request: GraphQLRequest, context: C) -> AsyncGenerator[Body, None]:
+        """The responses of any operation, for transports that stream.
+
+        Closing it cancels a query or subscription; a mutation is waited for.
+        """
+        kind = operation_kind(request.query, request.operation_name, self.schema.guard.limits)
+        if kind == "mutation":
+            yield await _undisturbed(self.execute(request, context))
+        elif kind == "subscription":
+            async with aclosing(self._events(request, context)) as events:
+                async for body in events:
+                    yield body
+        else:
+            yield await self.execute(request, context)
+
+    async def _events(self, request: GraphQLRequest, context: C) -> AsyncGenerator[Body, None]:
+        results = await self.schema.subscribe(
+            request.query,
+            variable_values=request.variables,
+            context_value=context,
+            operation_name=request.operation_name,
+        )
+        try:
+            async with aclosing(results):
+                async for result in results:
+                    yield self._body(result)
+                    self.contexts.forget(context)
+        except Exception as error:  # noqa: BLE001 - the edge: logged and masked
+            yield self.refusal(error)
+
+    def _body(self, result: ExecutionResult) -> Body:
+        if not result.errors:
+            return {"data": result.data}
+        errors = public_errors(result.errors, suggestions=self.schema.guard.suggestions)
+        if result.data is None and all(error.path is None for error in result.errors):
+            return {"errors": errors}
+        return {"errors": errors, "data": result.data}
+
+    def refusal(self, error: Exception) -> Body:
+        """The response of a request that was not executed."""
+        if not isinstance(error, GraphQLError):
+            error = GraphQLError(str(error), original_error=error)
+        return {"errors": public_errors([error], suggestions=self.schema.guard.suggestions)}
+
+
+async def _undisturbed(work: Awaitable[Body]) -> Body:
+    """Waits for the work to end even when the caller is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        raise

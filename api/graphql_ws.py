@@ -1,0 +1,237 @@
+"""GraphQL over websockets: the graphql-transport-ws protocol, server side.
+
+After https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. The legacy protocol with the
+subprotocol `graphql-ws` is refused, and so are pages of other origins: browsers send cookies
+along with every upgrade, whoever's page asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import orjson
+from graphql import GraphQLError
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from api.graphql_http import (
+    GraphQLRequest,
+    HTTPRefusal,
+    RequestHeaders,
+    decode,
+    encode,
+    from_allowed_origin,
+    parse_request,
+)
+from schema.masking import report
+
+if TYPE_CHECKING:
+    from api.graphql import GraphQLEndpoint
+
+C = TypeVar("C")
+Message = dict[str, Any]
+
+PROTOCOL = "graphql-transport-ws"
+TOO_MANY = {
+    "message": "Too many operations on this socket.",
+    "extensions": {"code": "LIMIT_EXCEEDED"},
+}
+
+
+class Close(Exception):
+    """Ends the conversation with a close code of the protocol."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def token_of(params: Mapping[str, Any]) -> str | None:
+    """The credential in a connection_init payload, without "Bearer"; None when it has none.
+
+    `{"authorization": "Bearer …"}`, `{"authorization": "…"}` or `{"apiKey": "…"}`, in any case.
+    Raises GraphQLError (UNAUTHENTICATED) for one that is no string.
+    """
+    given = {name.lower(): value for name, value in params.items()}
+    token = given.get("authorization", given.get("apikey"))
+    if not isinstance(token, str | None):
+        raise GraphQLError("A credential is a string.", extensions={"code": "UNAUTHENTICATED"})
+    scheme, _, rest = (token or "").strip().partition(" ")
+    return (rest.strip() if scheme.lower() == "bearer" else (token or "").strip()) or None
+
+
+class Socket(Generic[C]):
+    """One connection: its caller and its running operations."""
+
+    context: C
+
+    def __init__(
+        self, endpoint: GraphQLEndpoint[C], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self.endpoint = endpoint
+        self.websocket = WebSocket(scope, receive, send)
+        self.operations: dict[str, asyncio.Task[None]] = {}
+        #: Every task of ours, also of operations that the client has completed already.
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.closed = False
+
+    async def serve(self) -> None:
+        """Talks until one side ends it."""
+        if not await self._accepted():
+            return
+        try:
+            params = await self._initialised()
+            self._start(self._close_when_revoked(params))
+            while True:
+                await self._handle(await self._message())
+        except Close as close:
+            await self._close(close)
+        except WebSocketDisconnect:
+            self.closed = True
+        finally:
+            await self._stop()
+
+    async def _accepted(self) -> bool:
+        headers = RequestHeaders.of(self.websocket.scope)
+        if not from_allowed_origin(headers, self.endpoint.options.allowed_origins):
+            await self._deny(403, "This origin is not allowed.")
+        elif PROTOCOL not in self.websocket.scope.get("subprotocols", ()):
+            await self._deny(400, f"The subprotocol is {PROTOCOL}.")
+        else:
+            await self.websocket.accept(subprotocol=PROTOCOL)
+            return True
+        return False
+
+    async def _deny(self, status: int, message: str) -> None:
+        if "websocket.http.response" in self.websocket.scope.get("extensions", {}):
+            denial = Response(message, status, media_type="text/plain")
+            await self.websocket.send_denial_response(denial)
+        else:
+            await self.websocket.close(1008)
+
+    async def _initialised(self) -> Mapping[str, Any]:
+        params = await self._connection_init()
+        try:
+            self.context = await self._admit(params)
+        except GraphQLError as error:
+            raise Close(4403, "Forbidden") from error
+        except Exception as error:
+            raise Close(4500, f"Internal error {report(error)}") from error
+        await self._send({"type": "connection_ack"})
+        return params
+
+    async def _connection_init(self) -> Mapping[str, Any]:
+        try:
+            async with asyncio.timeout(self.endpoint.options.connection_init_seconds_max):
+                while (message := await self._message())["type"] in {"ping", "pong"}:
+                    await self._handle(message)
+        except TimeoutError:
+            raise Close(4408, "Connection initialisation timeout") from None
+        if message["type"] != "connection_init":
+            raise Close(4401, "Unauthorized")
+        params = message.get("payload")
+        if not isinstance(params, dict | None):
+            raise Close(4400, "The payload of connection_init is an object")
+        return params or {}
+
+    async def _admit(self, params: Mapping[str, Any]) -> C:
+        context = await self.endpoint.contexts.make(self.websocket)
+        return await self.endpoint.contexts.authenticate_ws(context, params)
+
+    async def _close_when_revoked(self, params: Mapping[str, Any]) -> None:
+        await self.endpoint.until_revoked(lambda: self._admit(params), self.context)
+        await self._close(Close(4403, "Signed out"))
+
+    async def _message(self) -> Message:
+        received = await self.websocket.receive()
+        if received["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(received.get("code", 1005))
+        text = received.get("text")
+        if text is None:
+            raise Close(4400, "Messages are text")
+        try:
+            message = decode(text.encode())
+        except HTTPRefusal:
+            raise Close(4400, "Messages are JSON") from None
+        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+            raise Close(4400, "Messages are objects with a type")
+        return message
+
+    async def _handle(self, message: Message) -> None:
+        match message["type"]:
+            case "subscribe":
+                await self._subscribe(_id_of(message), message.get("payload"))
+            case "complete":
+                if operation := self.operations.pop(_id_of(message), None):
+                    operation.cancel()
+            case "ping":
+                await self._send({"type": "pong"})
+            case "pong":
+                pass
+            case "connection_init":
+                raise Close(4429, "Too many initialisation requests")
+            case _:
+                raise Close(4400, "Unknown message type")
+
+    async def _subscribe(self, operation_id: str, payload: object) -> None:
+        if operation_id in self.operations:
+            raise Close(4409, "Subscriber already exists")
+        try:
+            request = parse_request(payload)
+        except HTTPRefusal as refusal:
+            raise Close(4400, str(refusal)) from None
+        # One task is ours: it watches the credentials.
+        if len(self.tasks) > self.endpoint.options.operations_per_socket_max:
+            await self._send({"type": "error", "id": operation_id, "payload": [TOO_MANY]})
+            return
+        self.operations[operation_id] = self._start(self._run(operation_id, request))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def _run(self, operation_id: str, request: GraphQLRequest) -> None:
+        context = self.endpoint.contexts.fresh(self.context)
+        last: Message = {"type": "complete", "id": operation_id}
+        with suppress(WebSocketDisconnect):
+            async with aclosing(self.endpoint.results(request, context)) as bodies:
+                async for body in bodies:
+                    if "data" not in body:
+                        last = {"type": "error", "id": operation_id, "payload": body["errors"]}
+                        break
+                    payload = orjson.Fragment(encode(body))
+                    await self._send({"type": "next", "id": operation_id, "payload": payload})
+            # The client may use the id again as soon as it hears of the end.
+            if self.operations.get(operation_id) is asyncio.current_task():
+                del self.operations[operation_id]
+            await self._send(last)
+
+    async def _send(self, message: Message) -> None:
+        if not self.closed:
+            await self.websocket.send_text(orjson.dumps(message).decode())
+
+    async def _close(self, close: Close) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await self.websocket.close(close.code, close.reason[:120])
+
+    async def _stop(self) -> None:
+        for task in (tasks := list(self.tasks)):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _id_of(message: Message) -> str:
+    operation_id = message.get("id")
+    if not isinstance(operation_id, str) or not operation_id:
+        raise Close(4400, "An operation has an id")
+    return operation_id

@@ -1,0 +1,58 @@
+"""What the worker does, and how often."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from api.worker import Job
+from models import attempt, audit, event, house_keeping, idempotency, receipt, session
+from models.base import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from api.metrics import Metrics
+
+_BATCH: Final = 50
+_HOUR: Final = 3600
+# Events are what partners will be told of; nobody needs to be told after so long.
+_EVENT_DAYS: Final = 90
+
+log = structlog.get_logger(__name__)
+
+
+def jobs(metrics: Metrics) -> list[Job]:
+    """All of them; the audit's outcome goes to `metrics`."""
+    return [
+        _batch("retry_receipts", 15, receipt.retry_parked),
+        _batch("check_payments", 15, house_keeping.check_payments),
+        _batch("expire_grants", 60, house_keeping.expire_grants),
+        Job("forget_attempts", 600, attempt.purge, at_once=False),
+        Job("forget_sessions", _HOUR, session.purge, at_once=False),
+        Job("forget_keys", _HOUR, _forget_keys, at_once=False),
+        Job("forget_events", _HOUR, _forget_events, at_once=False),
+        Job("audit", 300, partial(_audit, metrics), at_once=False),
+    ]
+
+
+def _batch(name: str, every_seconds: float, work: Callable[[int], Awaitable[int]]) -> Job:
+    return Job(name, every_seconds, partial(work, _BATCH), batch=_BATCH)
+
+
+async def _forget_keys() -> int:
+    return await transaction(idempotency.forget)
+
+
+async def _forget_events() -> int:
+    return await transaction(partial(event.forget, _EVENT_DAYS))
+
+
+async def _audit(metrics: Metrics) -> None:
+    """Whether the books add up; a finding is for people to act on at once."""
+    report = await audit.audit()
+    metrics.audited(len(report.findings))
+    for finding in report.findings:
+        log.error("audit_finding", finding=finding)

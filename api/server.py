@@ -1,0 +1,92 @@
+"""The web server: uvicorn with the bounds that strangers need."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import signal
+import socket
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import uvicorn
+
+from api.app import create_app
+from api.settings import SettingsProblem
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from api.settings import Settings
+
+_WEBSOCKET_BYTES_MAX: Final = 64 * 1024
+_BACKLOG: Final = 2048
+_FILES_BESIDE: Final = 256
+_KEEP_ALIVE_SECONDS: Final = 30
+_SHUTDOWN_SECONDS: Final = 10
+#: A page of invoices is about 2,000 objects.
+_YOUNG_OBJECTS: Final = 20_000
+
+
+def listener(settings: Settings) -> socket.socket:
+    """The socket to listen on. Raises SettingsProblem, before anything else is done."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((settings.host, settings.port))
+    except OSError as error:
+        bound.close()
+        raise SettingsProblem(
+            f"Port {settings.port} of {settings.host} cannot be listened on ({error.strerror}); "
+            "set PORT or HOST."
+        ) from None
+    bound.listen(_BACKLOG)
+    return bound
+
+
+def serve(settings: Settings, bound: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    _allow_connections(settings.connections_max)
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws_max_size=_WEBSOCKET_BYTES_MAX,
+        # Small messages hardly shrink, and a compressor costs memory for each of many sockets.
+        ws_per_message_deflate=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        limit_concurrency=settings.connections_max,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Uvicorn drains, and then sends itself the signal again: being told to stop is no failure.
+        signal.signal(number, _leave)
+    _spare_what_stays()
+    uvicorn.Server(config).run(sockets=[bound])
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
+
+
+def _spare_what_stays() -> None:
+    """Look for garbage less often, and never among modules and the schema, which stay: looking was
+    a quarter of the time of a page of invoices.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
+
+
+def _allow_connections(wanted: int) -> None:
+    """Raise this process's own limit on open files, as far as it may: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = wanted + _FILES_BESIDE
+    if hard != resource.RLIM_INFINITY:
+        enough = min(enough, hard)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))

@@ -1,0 +1,239 @@
+"""The shapes of the settings that hold more than one value, and how they are read.
+
+Every reader raises ValueError with the rest of a sentence that begins with the setting's name; none
+repeats what was given, for it may hold a password.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import json
+import re
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from models.errors import CurrencyNotSupported, Refusal
+from models.money import Money
+from models.policy import Limits, Seller
+
+SECRET_CHARACTERS_MIN = 32
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_SIGNING_BYTES_MIN = 16
+_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?")
+
+
+class Shape(BaseModel):
+    """A JSON object of which every key is known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _decimal(value: object) -> Decimal:
+    if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
+        raise ValueError('must be a decimal number in quotes, such as "25.00"')
+    try:
+        return Decimal(value)
+    except InvalidOperation:  # pragma: no cover - the expression above lets none through
+        raise ValueError("must be a decimal number") from None
+
+
+DecimalText = Annotated[Decimal, BeforeValidator(_decimal)]
+
+
+class FundsLimit(Shape):
+    """What may be deposited at once, and how much credit an account may have, in major units."""
+
+    minimum_deposit: DecimalText
+    maximum_deposit: DecimalText
+    maximum_balance: DecimalText | None = None
+
+    def limits(self, currency: str) -> Limits:
+        """The same in minor units."""
+        most = self.maximum_balance
+        return Limits(
+            minimum_deposit=Money.parse(self.minimum_deposit, currency),
+            maximum_deposit=Money.parse(self.maximum_deposit, currency),
+            maximum_balance=None if most is None else Money.parse(most, currency),
+        )
+
+
+class BankAccount(Shape):
+    """The account that clients transfer to."""
+
+    beneficiary: str = Field(min_length=1)
+    bank_name: str = Field(min_length=1)
+    account_number: str = Field(min_length=1)
+    bic: str | None = None
+
+
+class GatewayFee(Shape):
+    """What a gateway adds: a percentage of the amount and a fixed part per currency."""
+
+    percent: DecimalText = Decimal(0)
+    fixed: dict[str, DecimalText] = {}
+
+
+class SellerDetails(Shape):
+    """Who issues the invoices, as they are printed."""
+
+    name: str = Field(min_length=1, max_length=200)
+    address: list[str] = []
+    email: str = ""
+    url: str = ""
+    registration: list[tuple[str, str]] = []
+
+    def seller(self) -> Seller:
+        """The same for the domain."""
+        return Seller(
+            name=self.name,
+            address=tuple(self.address),
+            email=self.email,
+            url=self.url,
+            registration=tuple(self.registration),
+        )
+
+
+# ------------------------------------------------------------------------------- readers
+
+
+def _json(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("is not JSON") from None
+
+
+def funds_limits(limits: dict[str, FundsLimit]) -> dict[str, FundsLimit]:
+    """Currencies of ISO 4217, with amounts that they can have."""
+    if not limits:
+        raise ValueError("must name at least one currency")
+    for code, limit in limits.items():
+        _check_limit(code, limit)
+    return limits
+
+
+def _check_limit(code: str, limit: FundsLimit) -> None:
+    try:
+        limits = limit.limits(code)
+    except CurrencyNotSupported:
+        raise ValueError(f"names {code}, which is no currency of ISO 4217") from None
+    except Refusal:
+        raise ValueError(f"has an amount that {code} cannot have") from None
+    if not limits.minimum_deposit or limits.maximum_deposit < limits.minimum_deposit:
+        raise ValueError(f"{code} needs 0 < minimum_deposit <= maximum_deposit")
+
+
+def _list(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return [part for part in re.split(r"[\s,]+", value) if part]
+
+
+def origin(value: str) -> str:
+    """`https://portal.example.com`: scheme, host and port, and nothing else."""
+    parts = _split(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("must be an origin, such as https://portal.example.com")
+    if parts.path.rstrip("/") or parts.query or parts.fragment:
+        raise ValueError("must be an origin: nothing follows the host and the port")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def same_machine(public_url: str) -> frozenset[str]:
+    """The origin `public_url`, under each name that the browser's own machine has."""
+    for name in _LOOPBACK:
+        if public_url.startswith((f"http://{name}:", f"https://{name}:")):
+            return frozenset(public_url.replace(name, other, 1) for other in _LOOPBACK)
+    return frozenset({public_url})
+
+
+def _split(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    return parts
+
+
+def _origins(values: list[str]) -> list[str]:
+    return [origin(value) for value in values]
+
+
+def _networks(values: list[str]) -> list[str]:
+    try:
+        return [str(ipaddress.ip_network(value)) for value in values]
+    except ValueError:
+        raise ValueError("must be IP addresses or networks such as 10.0.0.0/8") from None
+
+
+def secret_key(secret: SecretStr) -> SecretStr:
+    """A key that is long enough, and none that came with an example."""
+    value = secret.get_secret_value()
+    if len(value) < SECRET_CHARACTERS_MIN:
+        raise ValueError(f"must have at least {SECRET_CHARACTERS_MIN} characters")
+    if "changeme" in re.sub(r"[^a-z]", "", value.lower()):
+        raise ValueError("must be random, such as `openssl rand -base64 48` makes")
+    return secret
+
+
+def signing_secrets(secret: SecretStr) -> SecretStr:
+    """One or more `whsec_…` secrets (Standard Webhooks), separated by spaces; the first signs."""
+    each = secret.get_secret_value().split()
+    if not each or any(_signing_bytes(one) < _SIGNING_BYTES_MIN for one in each):
+        raise ValueError("must be whsec_ and base64 of at least 16 random bytes")
+    return secret
+
+
+def _signing_bytes(secret: str) -> int:
+    try:
+        return len(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
+    except binascii.Error:
+        return 0
+
+
+def database_url(value: str) -> str:
+    """`sqlite:///absolute/path.db` or `postgres://…`.
+
+    A bare file name, as in `sqlite:///account-credit.db`, is in the working directory.
+    """
+    if value.startswith(("postgres://", "postgresql://")):
+        return value
+    if not value.startswith("sqlite://"):
+        raise ValueError("must begin with sqlite:// or postgres://")
+    path, question, options = value.removeprefix("sqlite://").partition("?")
+    if not path.strip("/") or ":memory:" in path:
+        raise ValueError("must name a file, such as sqlite:////var/lib/account-credit.db")
+    bare = path.lstrip("/")
+    absolute = f"/{bare}" if path.startswith("/") and "/" in bare else str(Path(bare).absolute())
+    return f"sqlite://{absolute}{question}{options}"
+
+
+def redis_url(value: str) -> str:
+    """`redis://…`, `rediss://…` (TLS) or `unix://…`."""
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return value
+
+
+Json = BeforeValidator(_json)
+SecretKey = Annotated[SecretStr, AfterValidator(secret_key)]
+SigningSecrets = Annotated[SecretStr, AfterValidator(signing_secrets)]
+DatabaseUrl = Annotated[str, AfterValidator(database_url)]
+RedisUrl = Annotated[str, AfterValidator(redis_url)]
+PublicUrl = Annotated[str, AfterValidator(origin)]
+FundsLimits = Annotated[dict[str, FundsLimit], NoDecode, Json, AfterValidator(funds_limits)]
+GatewayFees = Annotated[dict[str, GatewayFee], NoDecode, Json]
+BankAccounts = Annotated[dict[str, BankAccount], NoDecode, Json]
+SellerJson = Annotated[SellerDetails, NoDecode, Json]
+Origins = Annotated[list[str], NoDecode, BeforeValidator(_list), AfterValidator(_origins)]
+Networks = Annotated[list[str], NoDecode, BeforeValidator(_list), AfterValidator(_networks)]

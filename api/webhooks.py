@@ -1,0 +1,82 @@
+"""Gateways' messages in: verified, stored, and only then answered with 200.
+
+What they tell is believed once it is stored (`models.receipt`); a gateway that gets no 200 tells it
+again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from models import receipt
+from models.gateway import MessageRefused, SignatureRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from models.gateway import Gateway
+
+BODY_BYTES_MAX: Final = 256 * 1024
+RETRY_AFTER_SECONDS: Final = 10
+
+_log = structlog.stdlib.get_logger("webhooks")
+
+
+def webhook_route(gateways: Mapping[str, Gateway]) -> Route:
+    """`POST /webhooks/{gateway}`."""
+
+    async def take(request: Request) -> Response:
+        gateway = gateways.get(request.path_params["gateway"])
+        if gateway is None:
+            return _refused(404, "There is no such gateway.")
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return _refused(400, "The message is not complete.")
+        return await _answered(gateway, request.headers, body)
+
+    return Route(
+        "/webhooks/{gateway}", take, methods=["POST"], max_body_size=BODY_BYTES_MAX, name="webhook"
+    )
+
+
+async def receive_message(gateway: Gateway, headers: Mapping[str, str], body: bytes) -> None:
+    """Verify a message and store what it tells. `headers` have lower-case names.
+
+    Raises MessageRefused, and whatever kept the database from storing it.
+    """
+    events = await gateway.parse_message(headers, body)
+    await receipt.take_in(gateway.code, events)
+    _log.info(
+        "message received",
+        gateway=gateway.code,
+        events=[{"id": e.event_id, "kind": e.kind.value, "payment": e.payment} for e in events],
+    )
+
+
+async def _answered(gateway: Gateway, headers: Mapping[str, str], body: bytes) -> Response:
+    try:
+        await receive_message(gateway, headers, body)
+    except SignatureRefused as refusal:
+        _log.warning("message refused", gateway=gateway.code, reason=str(refusal))
+        return _refused(401, "The message is not signed as it should be.")
+    except MessageRefused as refusal:
+        _log.warning("message refused", gateway=gateway.code, reason=str(refusal))
+        return _refused(400, "The message cannot be read.")
+    except Exception:  # noqa: BLE001 - whatever it was, it must not be lost
+        # Not stored, so not taken: the gateway keeps it and tells it again.
+        _log.exception("message not stored", gateway=gateway.code)
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return _refused(503, "The message could not be stored. Send it again.", headers)
+    return JSONResponse({"received": True})
+
+
+def _refused(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": error}, status, headers)

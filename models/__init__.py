@@ -1,0 +1,48 @@
+"""The domain: tables and the rules that hold over them. Knows no transport.
+
+Tortoise loads its tables from here.
+"""
+
+from models.account import Account
+from models.api_key import ApiKey, KeyAccount
+from models.attempt import Attempt
+from models.audit_log import AuditEntry
+from models.credit import Hold
+from models.event import Event
+from models.idempotency import IdempotencyKey
+from models.identity import User
+from models.invoice import Invoice, InvoiceLine, NumberSeries
+from models.ledger import Balance, CreditTransaction, Grant, LedgerAccount, Transfer
+from models.payment import Payment
+from models.receipt import Receipt
+from models.sandbox import SandboxCharge
+from models.session import Session
+from models.settlement import Settlement
+from models.voucher import Redemption, Voucher
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "Attempt",
+    "AuditEntry",
+    "Balance",
+    "CreditTransaction",
+    "Event",
+    "Grant",
+    "Hold",
+    "IdempotencyKey",
+    "Invoice",
+    "InvoiceLine",
+    "KeyAccount",
+    "LedgerAccount",
+    "NumberSeries",
+    "Payment",
+    "Receipt",
+    "Redemption",
+    "SandboxCharge",
+    "Session",
+    "Settlement",
+    "Transfer",
+    "User",
+    "Voucher",
+]

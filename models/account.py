@@ -1,0 +1,220 @@
+"""Accounts: the provider's clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+from uuid import UUID
+
+from babel import Locale, UnknownLocaleError
+from tortoise import fields
+
+from models import audit_log, event, idempotency, password, sql
+from models.base import Record, new_id, parse_id, public_id
+from models.errors import Forbidden, Invalid, NotFound
+from models.identity import Actor, Role, add_user, normal_email
+from models.page import Page, PageRequest, by_id, fetch_page
+from models.policy import house
+from models.text import clean_text
+
+
+class Account(Record):
+    """A client: who owns credit and invoices. `frozen` is the staff's own switch."""
+
+    PREFIX: ClassVar[str] = "acc"
+
+    name = fields.CharField(max_length=200)
+    email = fields.CharField(max_length=254, unique=True)
+    locale = fields.CharField(max_length=35, default="en")
+    currency = fields.CharField(max_length=3)
+    auto_apply_credit = fields.BooleanField(default=False)
+    frozen = fields.BooleanField(default=False)
+    open_disputes = fields.IntField(default=0)
+
+    class Meta:
+        table = "account"
+
+
+# ------------------------------------------------------------------------------- reading
+
+
+async def visible(account_id: UUID, by: Actor) -> Account | None:
+    """The account, if it is there and `by` may see it."""
+    by.require_scope("accounts:read")
+    if not by.sees(account_id):
+        return None
+    return (await by_ids([account_id])).get(account_id)
+
+
+async def by_ids(ids: Sequence[UUID]) -> dict[UUID, Account]:
+    """These accounts, by id; one statement."""
+    if not ids:
+        return {}
+    rows = await sql.records(
+        Account,
+        f"SELECT * FROM account WHERE id IN ({sql.placeholders(len(ids))})",
+        *ids,
+    )
+    return {account.id: account for account in rows}
+
+
+async def search(text: str | None, page: PageRequest, by: Actor) -> Page[Account]:
+    """Accounts whose name or e-mail address contains `text`; all where it is None."""
+    if by.role is Role.CLIENT:
+        raise Forbidden("accounts:read")
+    by.require_scope("accounts:read")
+    where = "1 = 1"
+    args: list[object] = []
+    if text:
+        pattern = text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        args.append(f"%{pattern}%")
+        where = "(lower(name) LIKE $1 ESCAPE '\\' OR lower(email) LIKE $1 ESCAPE '\\')"
+    if by.accounts is not None and not by.is_staff:
+        if not by.accounts:
+            return Page([], has_next=False, has_previous=False, total=0 if page.count else None)
+        where += f" AND id IN ({sql.placeholders(len(by.accounts), len(args) + 1)})"
+        args.extend(sorted(by.accounts, key=str))
+    return await fetch_page(Account, where, args, page, by_id(Account.PREFIX))
+
+
+_FROZEN = """
+SELECT a.id, (a.frozen OR a.open_disputes > 0 OR EXISTS
+       (SELECT 1 FROM balance b WHERE b.account_id = a.id AND b.debt > 0)) AS stopped
+  FROM account a
+"""
+
+
+async def frozen_of(ids: Sequence[UUID]) -> dict[UUID, bool]:
+    """Whether each account's spending is stopped: by staff, a debt, or an open dispute."""
+    rows = await sql.fetch(_FROZEN + f" WHERE a.id IN ({sql.placeholders(len(ids))})", *ids)
+    return {row["id"]: bool(row["stopped"]) for row in rows}
+
+
+async def is_frozen(account_id: UUID) -> bool:
+    """Whether the account's spending is stopped."""
+    return (await frozen_of([account_id])).get(account_id, False)
+
+
+# ------------------------------------------------------------------------------- changing
+
+
+async def create(
+    *,
+    name: str,
+    email: str,
+    password: str | None,
+    currency: str,
+    locale: str | None,
+    by: Actor,
+    key: str,
+) -> Account:
+    """Open an account, with a user that can sign in where a `password` is given. Staff only.
+
+    Raises Invalid at `name`, `email`, `password` or `locale`, CurrencyNotSupported at `currency`.
+    """
+    by.require_staff()
+    account_id = new_id()
+    given = {"name": name, "email": email, "currency": currency, "locale": locale}
+    row = {"name": "", "email": ""}
+    secret: list[str | None] = [None]
+
+    async def prepare() -> None:
+        row["name"] = clean_text(name, "name", maximum=200)
+        normal = normal_email(email)
+        if normal is None:
+            raise Invalid("email", problem="email_form")
+        row["email"] = normal
+        house().limits_of(currency, "currency")
+        if password is not None:
+            secret[0] = await _hashed(password)
+
+    async def work() -> None:
+        if await sql.fetch_one("SELECT id FROM account WHERE email = $1", row["email"]):
+            raise Invalid("email", problem="taken")
+        await Account.create(
+            id=account_id,
+            currency=currency,
+            locale=_locale(locale) if locale else "en",
+            name=row["name"],
+            email=row["email"],
+        )
+        await add_user(
+            role=Role.CLIENT,
+            email=row["email"],
+            password_hash=secret[0],
+            account_id=account_id,
+            name=row["name"],
+        )
+        await event.record([event.Fact("account.created", account_id, account_id)])
+        await audit_log.record(by, "account.create", public_id(Account.PREFIX, account_id))
+
+    made = {"account": public_id(Account.PREFIX, account_id)}
+    done = await idempotency.once(by, key, "createAccount", given, made, work=work, prepare=prepare)
+    return await _made(done["account"])
+
+
+async def _hashed(text: str) -> str:
+    return await password.hashed(text)
+
+
+async def update(
+    account_id: UUID | None, changes: Mapping[str, object], *, by: Actor, key: str
+) -> Account:
+    """Change an account's settings: clients their own (not `spending_frozen`), staff anybody's.
+
+    `changes` holds those of `name`, `locale`, `auto_apply_credit` and `spending_frozen` that were
+    given. Raises NotFound at `account_id`, Forbidden, Invalid at the setting.
+    """
+    if by.role is Role.PARTNER or ("spending_frozen" in changes and not by.is_staff):
+        raise Forbidden("staff")
+    target = account_id or by.own_account()
+    given = {"account": target.hex, **changes}
+
+    async def work() -> None:
+        columns = _columns(changes)
+        if not by.sees(target) or not (await by_ids([target])):
+            raise NotFound("account_id")
+        if columns:
+            await Account.filter(id=target).update(**columns)
+            await event.record([event.Fact("account.updated", target, target)])
+            if by.is_staff:
+                subject = public_id(Account.PREFIX, target)
+                await audit_log.record(by, "account.update", subject, **columns)
+
+    made = {"account": public_id(Account.PREFIX, target)}
+    done = await idempotency.once(by, key, "updateAccount", given, made, work=work)
+    return await _made(done["account"])
+
+
+def _columns(changes: Mapping[str, object]) -> dict[str, object]:
+    columns: dict[str, object] = {}
+    for name, value in changes.items():
+        if value is None:
+            raise Invalid(name, problem="null")
+        match name:
+            case "name":
+                columns["name"] = clean_text(str(value), "name", maximum=200)
+            case "locale":
+                columns["locale"] = _locale(str(value))
+            case "auto_apply_credit":
+                columns["auto_apply_credit"] = bool(value)
+            case "spending_frozen":
+                columns["frozen"] = bool(value)
+            case _:
+                raise AssertionError(name)
+    return columns
+
+
+def _locale(text: str) -> str:
+    """A BCP 47 tag that Babel knows (CLDR); raises Invalid at `locale`."""
+    try:
+        Locale.parse(text, sep="-")
+    except (ValueError, UnknownLocaleError):
+        raise Invalid("locale", problem="locale") from None
+    return text
+
+
+async def _made(id: str) -> Account:
+    account_id = parse_id(Account.PREFIX, id)
+    assert account_id is not None
+    return (await by_ids([account_id]))[account_id]

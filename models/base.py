@@ -1,0 +1,323 @@
+"""Records, and the only way into a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Final, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+from tortoise import Tortoise, fields
+from tortoise.backends.base.config_generator import expand_db_url
+from tortoise.connection import get_connection
+from tortoise.context import TortoiseContext
+from tortoise.exceptions import OperationalError
+from tortoise.migrations.api import migrate as apply_migrations
+from tortoise.models import Model
+from tortoise.transactions import in_transaction
+from uuid_utils.compat import uuid7
+
+from models import sql
+
+T = TypeVar("T")
+
+#: What a database calls a conflict that goes away when the transaction is run again
+#: (serialization failure, deadlock, lock not available).
+_RETRYABLE: Final = {"40001", "40P01", "55P03"}
+_ATTEMPTS_MAX: Final = 12
+_HEX_DIGITS: Final = 32
+
+_topics: ContextVar[set[str] | None] = ContextVar("topics", default=None)
+_running: set[asyncio.Task[Any]] = set()
+_bell: Callable[[set[str]], None] | None = None
+_context: TortoiseContext | None = None
+
+
+def now() -> datetime:
+    """This moment in UTC."""
+    return datetime.now(UTC)
+
+
+class Conflict(Exception):
+    """What was read has been changed by somebody else since: the transaction is run again."""
+
+
+class Record(Model):
+    """A row with a time-ordered UUIDv7 id, which `PREFIX` makes readable and unique in the API."""
+
+    PREFIX: ClassVar[str] = ""
+
+    id = fields.UUIDField(primary_key=True, default=uuid7)
+    created_at = fields.DatetimeField(default=now)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def public_id(self) -> str:
+        """The id that the API shows: `inv_0192f3…`."""
+        return public_id(self.PREFIX, self.id)
+
+
+def new_id() -> UUID:
+    """A UUIDv7: unique, and in the order of creation."""
+    return uuid7()
+
+
+def public_id(prefix: str, id: UUID) -> str:
+    """An id as the API shows it: `inv_0192f3…`."""
+    return f"{prefix}_{id.hex}"
+
+
+def parse_id(prefix: str, text: str) -> UUID | None:
+    """The UUID in a public id of that prefix; None for anything else."""
+    head, _, tail = text.partition("_")
+    if head != prefix or len(tail) != _HEX_DIGITS or not tail.isascii():
+        return None
+    try:
+        return UUID(hex=tail)
+    except ValueError:
+        return None
+
+
+class Changing(Record):
+    """A record whose changes are put down one by one and written together."""
+
+    class Meta:
+        abstract = True
+
+    def put(self, **columns: object) -> None:
+        """Change these columns; `write` makes it last."""
+        changes: dict[str, object] = self.__dict__.setdefault("_changes", {})
+        changes.update(columns)
+        for name, value in columns.items():
+            setattr(self, name, value)
+
+    async def change(self, **columns: object) -> None:
+        """Change these columns and write them at once."""
+        self.put(**columns)
+        await self.write()
+
+    async def write(self) -> None:
+        """Write what has been put down, in one statement; nothing where nothing was."""
+        changes: dict[str, object] = self.__dict__.pop("_changes", {})
+        if changes:
+            await self._write(changes)
+
+    async def _write(self, changes: dict[str, object]) -> None:
+        assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(changes, 2))
+        table = self._meta.db_table
+        statement = f"UPDATE {table} SET {assignments} WHERE id = $1"
+        await sql.execute(statement, self.id, *changes.values())
+
+
+# ------------------------------------------------------------------------------- transactions
+
+
+async def transaction(work: Callable[[], Awaitable[T]]) -> T:
+    """Run `work` in one database transaction and return what it returned.
+
+    It runs in a task of its own that is never canceled half-way: a caller that goes away leaves
+    a transaction that commits or rolls back whole. Conflicts are retried, so `work` may run more
+    than once and must have no effect outside the database. Never nested; no network inside.
+    """
+    return await asyncio.shield(begin(work))
+
+
+def begin(work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+    """Start a transaction that nobody needs to wait for; `disconnect` does."""
+    assert _topics.get() is None, "a transaction is never opened inside another"
+    return _task_of(_retried(work))
+
+
+async def snapshot(work: Callable[[], Awaitable[T]]) -> T:
+    """Run `work`, which only reads, as of one moment."""
+
+    async def read() -> T:
+        if dialect() == "postgres":
+            await get_connection("default").execute_script(
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            )
+        return await work()
+
+    return await transaction(read)
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` in a task of its own, which goes on where the caller is canceled."""
+    return await asyncio.shield(_task_of(work))
+
+
+def _task_of(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    task = asyncio.ensure_future(work)
+    _running.add(task)
+    task.add_done_callback(_finished)
+    return task
+
+
+def _finished(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()  # else a caller that went away leaves a warning behind
+
+
+async def _retried(work: Callable[[], Awaitable[T]]) -> T:
+    for attempt in range(1, _ATTEMPTS_MAX + 1):
+        topics: set[str] = set()
+        token = _topics.set(topics)
+        try:
+            async with in_transaction():
+                result = await work()
+        except Exception as error:
+            if attempt == _ATTEMPTS_MAX or not is_conflict(error):
+                raise
+        else:
+            if topics and _bell is not None:
+                _bell(topics)
+            return result
+        finally:
+            _topics.reset(token)
+        await asyncio.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 7)))  # noqa: S311 - jitter
+    raise AssertionError("unreachable")
+
+
+def is_conflict(error: BaseException | None) -> bool:
+    """Whether running the same transaction again may succeed."""
+    while error is not None:
+        if isinstance(error, Conflict):
+            return True
+        if getattr(error, "sqlstate", None) in _RETRYABLE:
+            return True
+        if isinstance(error, OperationalError) and "database is locked" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def ring(*topics: str) -> None:
+    """Wake those who listen to `topics`, once this transaction has committed."""
+    pending = _topics.get()
+    assert pending is not None, "a bell rings for what a transaction has made true"
+    pending.update(topics)
+
+
+def on_ring(bell: Callable[[set[str]], None] | None) -> None:
+    """Where committed topics go; wired once at start-up. The bell must not block or raise."""
+    global _bell  # noqa: PLW0603 - one bell a process
+    _bell = bell
+
+
+def open_transactions() -> int:
+    """How many transactions of this process are under way."""
+    return len(_running)
+
+
+async def drain() -> None:
+    """Wait for transactions whose callers went away; called before the connections close."""
+    while _running:
+        await asyncio.gather(*_running, return_exceptions=True)
+
+
+# ------------------------------------------------------------------------------- connections
+
+
+def dialect() -> str:
+    """`sqlite` or `postgres`."""
+    return get_connection("default").capabilities.dialect
+
+
+def database_config(database_url: str) -> dict[str, Any]:
+    """Tortoise's configuration for a `sqlite://` or `postgres://` URL.
+
+    Raises ValueError for any other scheme. Query parameters go to the driver
+    (`?maxsize=20&host=/run/postgresql`).
+    """
+    scheme = urlsplit(database_url).scheme
+    if scheme == "sqlite":
+        connection = expand_db_url(database_url)
+        connection["engine"] = "models.sqlite_engine"
+    elif scheme in {"postgres", "postgresql"}:
+        connection = expand_db_url(database_url.replace("postgresql://", "postgres://", 1))
+        credentials = connection["credentials"]
+        credentials.setdefault("maxsize", 16)
+        credentials["min_size"] = 1
+        credentials["server_settings"] = {"jit": "off", "statement_timeout": "15000"}
+        connection["engine"] = "models.postgres_engine"
+    else:
+        raise ValueError("DATABASE_URL must begin with sqlite:// or postgres://")
+    return {
+        "connections": {"default": connection},
+        "apps": {
+            "models": {
+                "models": ["models"],
+                "default_connection": "default",
+                "migrations": "models.migrations",
+            }
+        },
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+async def connect(database_url: str) -> None:
+    """Open the database for this process. One at a time; see `disconnect`."""
+    global _context  # noqa: PLW0603 - one database a process
+    assert _context is None, "the database is open already"
+    context = TortoiseContext()
+    with context:  # what init() calls looks for the current one
+        await context.init(config=database_config(database_url), _enable_global_fallback=True)
+    _context = context
+
+
+async def disconnect() -> None:
+    """Finish what runs and close the database. Does nothing when it is closed."""
+    global _context
+    if _context is None:
+        return
+    await drain()
+    context, _context = _context, None
+    await context.close_connections()
+
+
+async def migrate(database_url: str) -> None:
+    """Bring the database to the newest schema; safe when several processes start at once."""
+    # In a task of its own: Tortoise leaves the context that it migrated in the current one, closed.
+    await asyncio.create_task(_migrate(database_url))
+
+
+async def _migrate(database_url: str) -> None:
+    config = database_config(database_url)
+    async with _alone(config["connections"]["default"]["credentials"]):
+        try:
+            await apply_migrations(config=config)
+        finally:
+            await Tortoise.close_connections()
+
+
+@asynccontextmanager
+async def _alone(credentials: dict[str, Any]) -> AsyncIterator[None]:
+    """Keep other processes from migrating the same database meanwhile: Tortoise has no such
+    lock.
+    """
+    if "file_path" in credentials:
+        lock_path = Path(f"{credentials['file_path']}.migrating")
+        with lock_path.open("w") as lock:  # noqa: ASYNC230 - before anything is served
+            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+            yield
+        return
+    names = ("host", "port", "user", "password", "database")
+    address: dict[str, Any] = {name: credentials.get(name) for name in names}
+    connection = await asyncpg.connect(**address)
+    try:
+        await connection.execute("SELECT pg_advisory_lock(hashtext('account-credit migrate'))")
+        yield
+    finally:
+        await connection.close()

@@ -1,0 +1,111 @@
+"""What is done without being asked: expiries, and payments that nobody has told us about."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from models import credit, event, sql
+from models.base import now, ring, transaction
+from models.book import book
+from models.case import Case, close
+from models.errors import GatewayFailed
+from models.gateway_calls import ask, tell_canceled
+from models.invoice import read as read_invoice
+from models.payment import Payment, PaymentStatus
+from models.payment import read as read_payment
+
+_log = structlog.get_logger()
+
+#: A payment that never got through to its gateway is given up after this.
+_BEGINNING_MAX: Final = timedelta(minutes=30)
+
+
+async def expire_grants(limit: int = 100) -> int:
+    """Take back promotional credit whose time is over; how many balances changed."""
+    rows = await sql.fetch(
+        "SELECT DISTINCT account_id, currency FROM credit_grant"
+        " WHERE remaining > 0 AND expires_at <= $1 LIMIT $2",
+        now(),
+        limit,
+    )
+    for row in rows:
+        account_id, currency = row["account_id"], row["currency"]
+        await transaction(lambda a=account_id, c=currency: _expire(a, c))  # type: ignore[misc]
+    return len(rows)
+
+
+async def _expire(account_id: UUID, currency: str) -> None:
+    async with book(account_id, currency) as opened:
+        credit.expire_due(opened)
+
+
+async def check_payments(limit: int = 20) -> int:
+    """Ask the gateways about payments that have been silent for too long; how many.
+
+    One that has expired is asked about once more before it is given up: a capture beats an expiry.
+    """
+    rows = await sql.records(
+        Payment,
+        "SELECT * FROM payment WHERE next_check_at <= $1 ORDER BY next_check_at LIMIT $2",
+        now(),
+        limit,
+    )
+    for payment in rows:
+        try:
+            await _check(payment)
+        except GatewayFailed:
+            _log.warning("payment.check_failed", payment=payment.public_id)
+    return len(rows)
+
+
+async def _check(payment: Payment) -> None:
+    if not await _claim(payment):
+        return
+    if payment.status == PaymentStatus.CANCELED:
+        await tell_canceled(payment)
+        await payment.change(next_check_at=None)
+        return
+    await ask(payment)
+    if _is_over(payment):
+        await transaction(lambda: _expire_payment(payment))
+
+
+async def _claim(payment: Payment) -> bool:
+    """Put its next check off; False where another worker has, or where it has ended meanwhile.
+
+    Before asking: a second worker, or a crash while asking, does not ask at once again.
+    """
+    payment.checks += 1
+    claimed = await sql.execute(
+        "UPDATE payment SET checks = $2, next_check_at = $3"
+        " WHERE id = $1 AND checks = $4 AND status = $5",
+        payment.id,
+        payment.checks,
+        payment.check_after(),
+        payment.checks - 1,
+        payment.status,
+    )
+    return claimed == 1
+
+
+def _is_over(payment: Payment) -> bool:
+    if payment.status == PaymentStatus.CREATED:
+        return payment.created_at + _BEGINNING_MAX < now()
+    return payment.expires_at is not None and payment.expires_at < now()
+
+
+async def _expire_payment(found: Payment) -> None:
+    async with book(found.account_id, found.currency) as opened:
+        payment, invoice = await read_payment(found.id), await read_invoice(found.invoice_id)
+        assert payment is not None
+        assert invoice is not None
+        if payment.status not in (PaymentStatus.CREATED, PaymentStatus.REQUIRES_ACTION):
+            return
+        await close(Case(payment, invoice, opened, payment.id.hex), PaymentStatus.EXPIRED)
+        facts = {"invoice": invoice.public_id, "status": payment.status}
+        await event.record([event.Fact("payment.expired", payment.account_id, payment.id, facts)])
+        ring(f"invoice:{invoice.id.hex}")

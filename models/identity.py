@@ -1,0 +1,180 @@
+"""Who asks: the actor of a request, and the users behind it."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Final
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.exceptions import IntegrityError
+
+from models import password as passwords
+from models.base import Record, transaction
+from models.errors import Forbidden, Invalid
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+#: What an API key can be given; see `Actor.require_scope`.
+SCOPES: Final = ("accounts:read", "credit:read", "invoices:read", "invoices:write")
+
+_IMPLIED_BY: Final = {"invoices:read": "invoices:write"}
+# RFC 5321, 4.5.3.1.3: a path has at most 256 octets, and two of them are its brackets.
+_EMAIL_OCTETS_MAX: Final = 254
+
+
+class Role(StrEnum):
+    """What kind of user somebody is."""
+
+    CLIENT = "CLIENT"
+    PARTNER = "PARTNER"
+    STAFF = "STAFF"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who asks, and what they may reach.
+
+    `account_id` is a client's own account. `accounts` are the accounts of a partner's API key,
+    None for all of them; without either nothing is in sight. `address` is where the request came
+    from, `expires_at` when its session or key runs out, and `locale` a client's own setting, empty
+    for others.
+    """
+
+    role: Role
+    user_id: UUID
+    account_id: UUID | None = None
+    scopes: frozenset[str] = frozenset()
+    accounts: frozenset[UUID] | None = frozenset()
+    session_id: UUID | None = None
+    key_id: UUID | None = None
+    address: str = ""
+    expires_at: datetime | None = None
+    locale: str = ""
+
+    @property
+    def principal(self) -> str:
+        """Whose idempotency keys these are: the user, whatever session or API key they use."""
+        return self.user_id.hex
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether this is somebody of the provider's own."""
+        return self.role is Role.STAFF
+
+    def sees(self, account_id: UUID) -> bool:
+        """Whether that account is in sight. What is not is answered like what does not exist."""
+        if self.role is Role.STAFF:
+            return True
+        if self.role is Role.CLIENT:
+            return account_id == self.account_id
+        return self.accounts is None or account_id in self.accounts
+
+    def own_account(self) -> UUID:
+        """The client's own account; raises Forbidden for partners and staff, who have none."""
+        if self.role is not Role.CLIENT or self.account_id is None:
+            raise Forbidden("client")
+        return self.account_id
+
+    def require_staff(self) -> None:
+        """Raises Forbidden for clients and partners."""
+        if self.role is not Role.STAFF:
+            raise Forbidden("staff")
+
+    def require_scope(self, scope: str) -> None:
+        """Raises Forbidden unless the actor may do what `scope` names, on accounts it `sees`.
+
+        =============== ======= ===================================== =====
+        scope           client  partner's key                         staff
+        =============== ======= ===================================== =====
+        accounts:read   yes     with the scope                        yes
+        credit:read     yes     with the scope                        yes
+        invoices:read   yes     with the scope, or invoices:write     yes
+        invoices:write  no      with the scope                        yes
+        =============== ======= ===================================== =====
+        """
+        assert scope in SCOPES, scope
+        if not self._passes(scope):
+            raise Forbidden(scope)
+
+    def _passes(self, scope: str) -> bool:
+        if self.role is Role.STAFF:
+            return True
+        if self.role is Role.CLIENT:
+            return scope.endswith(":read")
+        return scope in self.scopes or _IMPLIED_BY.get(scope) in self.scopes
+
+
+class User(Record):
+    """Somebody who can sign in (clients and staff), or a partner, who comes with API keys."""
+
+    PREFIX: ClassVar[str] = "usr"
+
+    role = fields.CharField(max_length=8)
+    name = fields.CharField(max_length=200, default="")
+    email = fields.CharField(max_length=254, null=True, unique=True)
+    password_hash = fields.CharField(max_length=255, null=True)
+    account_id = fields.UUIDField(null=True, db_index=True)
+    disabled_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        # "user" is a function in PostgreSQL, and reads as one where the quotes are forgotten.
+        table = "users"
+
+    def actor(self, address: str = "") -> Actor:
+        """This user as the one who asks, for what runs without a session (the command line)."""
+        return Actor(
+            role=Role(self.role), user_id=self.id, account_id=self.account_id, address=address
+        )
+
+
+def normal_email(text: str) -> str | None:
+    """The one form of an address that is stored and compared; None when it cannot be one.
+
+    Case-folded whole: addresses that differ in case only are never two people's here.
+    """
+    if len(text) > 4 * _EMAIL_OCTETS_MAX:
+        return None  # before any work on it
+    email = unicodedata.normalize("NFC", text.strip().casefold())
+    local, _, domain = email.rpartition("@")
+    # isprintable() is false for spaces other than " ", control characters and lone surrogates.
+    if not (local and domain and email.isprintable()) or " " in email:
+        return None
+    return email if len(email.encode()) <= _EMAIL_OCTETS_MAX else None
+
+
+async def add_user(
+    *,
+    role: Role,
+    email: str | None,
+    password_hash: str | None = None,
+    account_id: UUID | None = None,
+    name: str = "",
+) -> User:
+    """Add a user, inside a transaction. Raises Invalid at `email` (malformed, taken) or `name`.
+
+    The password comes hashed (`models.password.hashed`): that takes too long for a transaction.
+    """
+    normal = None if email is None else normal_email(email)
+    if email is not None and normal is None:
+        raise Invalid("email", problem="email_form")
+    try:
+        return await User.create(
+            role=role, name=name, email=normal, password_hash=password_hash, account_id=account_id
+        )
+    except IntegrityError as error:
+        raise Invalid("name" if email is None else "email", problem="taken") from error
+
+
+async def create_staff(email: str, password: str | None, *, name: str = "") -> User:
+    """Add a member of staff. Raises Invalid at `email` or `password`.
+
+    Without a password nobody can sign in as them until they are given one.
+    """
+    password_hash = None if password is None else await passwords.hashed(password)
+    return await transaction(
+        lambda: add_user(role=Role.STAFF, email=email, password_hash=password_hash, name=name)
+    )

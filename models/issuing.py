@@ -1,0 +1,141 @@
+"""Issuing: an invoice gets its number, its lines, and a snapshot of all that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from models import event, sql
+from models.account import Account
+from models.base import new_id, now
+from models.invoice import Invoice, InvoiceKind, InvoiceStatus
+from models.money import tax_per_rate
+from models.policy import house
+from models.snapshot import InvoiceSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class DraftLine:
+    """A line to be issued: `unit_price` and `total` in minor units, net."""
+
+    description: str
+    quantity: Decimal
+    unit_price: int
+    tax_rate: Decimal
+    total: int
+
+
+async def issue(
+    account: Account,
+    kind: InvoiceKind,
+    currency: str,
+    lines: Sequence[DraftLine],
+    *,
+    id: UUID,
+    due_at: datetime | None = None,
+    gateway: str | None = None,
+    reference: str | None = None,
+) -> Invoice:
+    """Give it the next number and write it down. Inside a transaction, as its last lock: the series
+    is held until the commit, which is what makes it gapless.
+    """
+    issued_at = now()
+    taxes = tax_per_rate((line.tax_rate, line.total) for line in lines)
+    subtotal = sum(line.total for line in lines)
+    tax = sum(rate.tax for rate in taxes)
+    invoice = Invoice(
+        id=id,
+        created_at=issued_at,
+        account_id=account.id,
+        number=await next_number(house().invoice_prefix, issued_at),
+        kind=kind.value,
+        status=InvoiceStatus.UNPAID.value,
+        currency=currency,
+        subtotal=subtotal,
+        tax=tax,
+        total=subtotal + tax,
+        issued_at=issued_at,
+        due_at=due_at or issued_at + house().invoice_due,
+        gateway=gateway,
+        reference=reference,
+        snapshot={},
+    )
+    invoice.snapshot = _snapshot(invoice, account, lines)
+    await sql.insert("invoice", [_row(invoice)])
+    await sql.insert(
+        "invoice_line",
+        [
+            {
+                "id": new_id(),
+                "invoice_id": id,
+                "position": position,
+                "description": line.description,
+                "quantity": f"{line.quantity:f}",
+                "unit_price": line.unit_price,
+                "tax_rate": f"{line.tax_rate:f}",
+                "total": line.total,
+            }
+            for position, line in enumerate(lines)
+        ],
+    )
+    await event.record([event.Fact("invoice.issued", account.id, id, {"number": invoice.number})])
+    return invoice
+
+
+def _row(invoice: Invoice) -> sql.Row:
+    return {**sql.row_of(invoice), "snapshot": sql.json(invoice.snapshot)}
+
+
+async def next_number(prefix: str, moment: datetime) -> str:
+    """The next number of this year's series, without gaps: `INV-2026-000042`."""
+    series = f"{prefix}-{moment.year}"
+    row = await sql.fetch_one(
+        "INSERT INTO number_series (name, last_number) VALUES ($1, 1) ON CONFLICT (name)"
+        " DO UPDATE SET last_number = number_series.last_number + 1 RETURNING last_number",
+        series,
+    )
+    assert row is not None
+    return f"{series}-{row['last_number']:06d}"
+
+
+def _snapshot(invoice: Invoice, account: Account, lines: Sequence[DraftLine]) -> InvoiceSnapshot:
+    seller, policy = house().seller, house().policy
+    funds = invoice.kind == InvoiceKind.FUNDS
+    return {
+        "number": invoice.number,
+        "kind": "FUNDS" if funds else "ORDER",
+        "currency": invoice.currency,
+        "issued_at": invoice.issued_at.isoformat(),
+        "due_at": invoice.due_at.isoformat(),
+        "reference": invoice.reference,
+        "seller": {
+            "name": seller.name,
+            "address_lines": list(seller.address),
+            "email": seller.email,
+            "registration": [{"label": label, "value": v} for label, v in seller.registration],
+            "url": seller.url,
+        },
+        "buyer": {"name": account.name, "email": account.email, "locale": account.locale},
+        "lines": [
+            {
+                "description": line.description,
+                "quantity": f"{line.quantity:f}",
+                "unit_price": line.unit_price,
+                "tax_rate": f"{line.tax_rate:f}",
+                "total": line.total,
+            }
+            for line in lines
+        ],
+        "subtotal": invoice.subtotal,
+        "tax": invoice.tax,
+        "total": invoice.total,
+        "taxes": [
+            {"rate": f"{rate.rate:f}", "base": rate.base, "tax": rate.tax}
+            for rate in tax_per_rate((line.tax_rate, line.total) for line in lines)
+        ],
+        "notes": [],
+        "policy": {"version": policy.version, "url": policy.url} if funds else None,
+    }

@@ -1,0 +1,134 @@
+"""Money: integer minor units and an ISO 4217 code. Never a float, never rounded by surprise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_HALF_UP, Context, Decimal
+from typing import Final
+
+import iso4217
+
+from models.errors import AmountOutOfRange, AmountPrecision, CurrencyNotSupported
+
+#: The most minor units one amount may have: every sum that we form of them stays below 2**63.
+MINOR_MAX: Final = 10**15
+
+#: More than `MINOR_MAX` has; the integer of a number with a great exponent takes for ever to make.
+_DIGITS_MAX: Final = 18
+#: The default context would round to 28 digits.
+_EXACT: Final = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
+
+#: Decimals of each currency, from ISO 4217. Codes without minor units of their own (XAU) are no
+#: money.
+EXPONENTS: Final[dict[str, int]] = {
+    currency.code: currency.exponent
+    for currency in iso4217.Currency
+    if currency.exponent is not None
+}
+
+
+def exponent(currency: str) -> int:
+    """How many decimals `currency` has: 0 (JPY), 2 (USD) or 3 (KWD).
+
+    Raises CurrencyNotSupported.
+    """
+    try:
+        return EXPONENTS[currency]
+    except KeyError:
+        raise CurrencyNotSupported("currency", currency=currency) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """`minor` units of `currency`; signed."""
+
+    minor: int
+    currency: str
+
+    @classmethod
+    def zero(cls, currency: str) -> Money:
+        """Nothing, in `currency`."""
+        return cls(0, currency)
+
+    @classmethod
+    def parse(cls, amount: Decimal, currency: str, *field: str) -> Money:
+        """The exact amount. Raises AmountPrecision or AmountOutOfRange at `field`; never rounds."""
+        decimals = exponent(currency)
+        if amount and amount.adjusted() > _DIGITS_MAX:
+            raise AmountOutOfRange(*field, maximum=cls(MINOR_MAX, currency))
+        scaled = _EXACT.scaleb(amount, decimals)
+        minor = int(scaled)
+        if minor != scaled:
+            raise AmountPrecision(*field, currency=currency, decimals=decimals)
+        if abs(minor) > MINOR_MAX:
+            raise AmountOutOfRange(*field, maximum=cls(MINOR_MAX, currency))
+        return cls(minor, currency)
+
+    @property
+    def amount(self) -> Decimal:
+        """In major units, with as many decimals as the currency has: `25.00`."""
+        return Decimal(self.minor).scaleb(-exponent(self.currency))
+
+    def __add__(self, other: Money) -> Money:
+        assert self.currency == other.currency, "amounts of two currencies are never added"
+        return Money(self.minor + other.minor, self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        assert self.currency == other.currency, "amounts of two currencies are never subtracted"
+        return Money(self.minor - other.minor, self.currency)
+
+    def __neg__(self) -> Money:
+        return Money(-self.minor, self.currency)
+
+    def __lt__(self, other: Money) -> bool:
+        assert self.currency == other.currency, "amounts of two currencies are never compared"
+        return self.minor < other.minor
+
+    def __bool__(self) -> bool:
+        return self.minor != 0
+
+
+def round_half_up(value: Decimal) -> int:
+    """Commercial rounding to a whole minor unit: 0.5 goes away from zero."""
+    return int(value.to_integral_value(ROUND_HALF_UP))
+
+
+def allocate(minor: int, weights: Sequence[int]) -> list[int]:
+    """Parts of `minor` in proportion to `weights` that sum to `minor` (largest remainder first).
+
+    Raises ValueError when the weights sum to zero or one of them is negative.
+    """
+    whole = sum(weights)
+    if whole <= 0 or min(weights) < 0:
+        raise ValueError("weights must be non-negative and sum to more than zero")
+    parts = [minor * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: -(minor * weights[i] % whole))
+    for i in by_remainder[: minor - sum(parts)]:
+        parts[i] += 1
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class RateTax:
+    """Tax of one rate: `base` (net) and `tax` in minor units."""
+
+    rate: Decimal
+    base: int
+    tax: int
+
+
+def tax_per_rate(lines: Iterable[tuple[Decimal, int]]) -> list[RateTax]:
+    """Tax of (rate, net minor units) lines, rounded once per rate, highest rate first.
+
+    Once per rate and invoice is what Japan's qualified invoice system asks for, and what the
+    VAT Directive (Art. 226) allows.
+    """
+    bases: dict[Decimal, int] = {}
+    for stated, net in lines:
+        rate = stated.normalize()  # 0.19 and 0.190 are one rate
+        bases[rate] = bases.get(rate, 0) + net
+    return [
+        RateTax(rate, base, round_half_up(base * rate))
+        for rate, base in sorted(bases.items(), reverse=True)
+    ]

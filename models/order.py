@@ -1,0 +1,227 @@
+"""Order invoices: made by partners and staff, paid, and voided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from models import account as accounts
+from models import audit_log, credit, event, idempotency
+from models.account import Account
+from models.base import new_id, now, public_id
+from models.book import Book, Line, book
+from models.errors import (
+    AmountOutOfRange,
+    Invalid,
+    InvoiceNotVoidable,
+    NotFound,
+    PaymentInProgress,
+)
+from models.funds import made_invoice
+from models.identity import Actor
+from models.invoice import PAYABLE, Invoice, InvoiceKind, InvoiceStatus, visible
+from models.invoice import read as read_invoice
+from models.issuing import DraftLine, issue, next_number
+from models.ledger import LineKind
+from models.money import MINOR_MAX, Money, round_half_up, tax_per_rate
+from models.payment import of_invoices
+from models.policy import house
+from models.text import clean_text
+
+LINES_MAX: Final = 200
+_QUANTITY_MAX: Final = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """A line as it is asked for: `unit_price` net, in major units; `tax_rate` a fraction."""
+
+    description: str
+    quantity: Decimal
+    unit_price: Decimal
+    tax_rate: Decimal
+
+
+async def create(
+    account_id: UUID,
+    currency: str,
+    lines: Sequence[OrderLine],
+    *,
+    due_at: datetime | None,
+    apply_credit: bool | None,
+    reference: str | None,
+    by: Actor,
+    key: str,
+) -> Invoice:
+    """Issue an ORDER invoice, and pay it from available credit at once where that is wanted: by
+    `apply_credit`, else by the account's own setting. What credit does not cover stays due.
+
+    Raises NotFound at `account_id`, CurrencyNotSupported, AmountPrecision, AmountOutOfRange,
+    Invalid.
+    """
+    by.require_scope("invoices:write")
+    invoice_id = new_id()
+    given = {
+        "account": account_id.hex,
+        "currency": currency,
+        "lines": [
+            [line.description, str(line.quantity), str(line.unit_price), str(line.tax_rate)]
+            for line in lines
+        ],
+        "due": due_at.isoformat() if due_at else None,
+        "apply_credit": apply_credit,
+        "reference": reference,
+    }
+
+    async def work() -> None:
+        account = (await accounts.by_ids([account_id])).get(account_id)
+        if account is None or not by.sees(account_id):
+            raise NotFound("account_id")
+        house().limits_of(currency, "currency")
+        drafts = drafted(lines, currency)
+        text = clean_text(reference, "reference", maximum=200) if reference else None
+        async with book(account_id, currency) as opened:
+            invoice = await issue(
+                account,
+                InvoiceKind.ORDER,
+                currency,
+                drafts,
+                id=invoice_id,
+                due_at=due_at,
+                reference=text,
+            )
+            wanted = account.auto_apply_credit if apply_credit is None else apply_credit
+            if wanted:
+                await _apply_credit(opened, account, invoice)
+        subject = invoice.public_id
+        await audit_log.record(by, "invoice.create", subject, number=invoice.number)
+
+    made = {"invoice": public_id(Invoice.PREFIX, invoice_id)}
+    done = await idempotency.once(by, key, "createInvoice", given, made, work=work)
+    return await made_invoice(done)
+
+
+def drafted(lines: Sequence[OrderLine], currency: str) -> list[DraftLine]:
+    """The lines, checked and with their totals: each rounded once, half up."""
+    if not 1 <= len(lines) <= LINES_MAX:
+        raise Invalid("lines", problem="lines_count")
+    drafts = [_drafted(line, currency, str(n)) for n, line in enumerate(lines)]
+    total = sum(line.total for line in drafts)
+    total += sum(tax.tax for tax in tax_per_rate((line.tax_rate, line.total) for line in drafts))
+    if not 0 < total <= MINOR_MAX:
+        smallest, largest = Money(1, currency), Money(MINOR_MAX, currency)
+        raise AmountOutOfRange("lines", minimum=smallest, maximum=largest)
+    return drafts
+
+
+def _drafted(line: OrderLine, currency: str, at: str) -> DraftLine:
+    price = Money.parse(line.unit_price, currency, "lines", at, "unit_price")
+    if price.minor < 0:
+        zero = Money.zero(currency)
+        raise AmountOutOfRange("lines", at, "unit_price", minimum=zero)
+    if not 0 < line.quantity <= _QUANTITY_MAX:
+        raise Invalid("lines", at, "quantity", problem="quantity_range")
+    if not 0 <= line.tax_rate <= 1:
+        raise Invalid("lines", at, "tax_rate", problem="tax_rate_range")
+    total = round_half_up(price.minor * line.quantity)
+    if total > MINOR_MAX:
+        largest = Money(MINOR_MAX, currency)
+        raise AmountOutOfRange("lines", at, "unit_price", maximum=largest)
+    text = clean_text(line.description, "lines", at, "description", maximum=500, multiline=True)
+    return DraftLine(text, line.quantity, price.minor, line.tax_rate, total)
+
+
+async def _apply_credit(opened: Book, account: Account, invoice: Invoice) -> None:
+    """As far as it goes; an account whose spending is stopped pays nothing, and is not refused."""
+    credit.expire_due(opened)
+    amount = min(opened.available, invoice.amount_due)
+    if not amount or await accounts.is_frozen(account.id):
+        return
+    await spend_on(opened, invoice, amount)
+
+
+async def spend_on(opened: Book, invoice: Invoice, amount: int) -> None:
+    """Pay `amount` of the invoice with credit."""
+    line = Line(LineKind.INVOICE_PAYMENT, new_id().hex, note=invoice.number, invoice_id=invoice.id)
+    credit.spend(opened, amount, line)
+    columns: dict[str, object] = {
+        "credit_applied": invoice.credit_applied + amount,
+        "amount_paid": invoice.amount_paid + amount,
+    }
+    paid = invoice.amount_due == amount
+    if paid:
+        columns |= {"status": InvoiceStatus.PAID.value, "paid_at": now()}
+    await invoice.change(**columns)
+    kind = "invoice.paid" if paid else "invoice.updated"
+    facts = {"number": invoice.number, "status": invoice.status}
+    await event.record([event.Fact(kind, invoice.account_id, invoice.id, facts)])
+
+
+# ------------------------------------------------------------------------------- void
+
+
+async def void(invoice_id: UUID, reason: str, *, by: Actor, key: str) -> Invoice:
+    """Take an invoice back: credit returns to where it came from, captured money becomes credit.
+
+    Raises NotFound, InvoiceNotVoidable (void already, or a deposit that money came in for),
+    PaymentInProgress, Invalid at `reason`.
+    """
+    by.require_scope("invoices:write")
+    given = {"invoice": invoice_id.hex, "reason": reason}
+
+    async def work() -> None:
+        found = await visible(invoice_id, by)
+        if found is None:
+            raise NotFound("invoice_id")
+        text = clean_text(reason, "reason", maximum=500)
+        async with book(found.account_id, found.currency) as opened:
+            invoice = await read_invoice(invoice_id)
+            assert invoice is not None
+            await _void(opened, invoice, text)
+        await audit_log.record(by, "invoice.void", invoice.public_id, reason=text)
+
+    made = {"invoice": public_id(Invoice.PREFIX, invoice_id)}
+    done = await idempotency.once(by, key, "voidInvoice", given, made, work=work)
+    return await made_invoice(done)
+
+
+async def _void(opened: Book, invoice: Invoice, reason: str) -> None:
+    payments = (await of_invoices([invoice.id])).get(invoice.id, [])
+    if any(payment.is_open for payment in payments):
+        raise PaymentInProgress("invoice_id")
+    captured = sum(payment.received for payment in payments)
+    funds = invoice.kind == InvoiceKind.FUNDS
+    if invoice.status not in {*PAYABLE, "PAID"} or (funds and captured):
+        raise InvoiceNotVoidable("invoice_id", status=invoice.status)
+    columns: dict[str, object] = {}
+    if not funds and invoice.amount_paid:
+        columns["credit_note_number"] = await next_number(house().credit_note_prefix, now())
+        sold = sum(payment.applied for payment in payments)
+        await credit.give_back(
+            opened,
+            await credit.origins(invoice.id),
+            Line(
+                LineKind.INVOICE_PAYMENT_RETURNED,
+                invoice.id.hex,
+                note=invoice.number,
+                invoice_id=invoice.id,
+            ),
+            captured=sold,
+        )
+        for payment in payments:
+            if payment.applied:
+                await payment.change(excess=payment.excess + payment.applied, applied=0)
+    await invoice.change(
+        status=InvoiceStatus.VOID.value,
+        voided_at=now(),
+        void_reason=reason,
+        amount_paid=0,
+        credit_applied=0,
+        **columns,
+    )
+    facts = {"number": invoice.number, "status": invoice.status, "reason": reason}
+    await event.record([event.Fact("invoice.void", invoice.account_id, invoice.id, facts)])

@@ -1,0 +1,349 @@
+"""Pay Now!: with credit, through a gateway, or with credit first and a gateway for the rest."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from stdnum.iso7064 import mod_97_10
+
+from models import attempt, credit, event, idempotency, sql
+from models.base import new_id, now, public_id, to_the_end
+from models.book import Book, book
+from models.case import Case, cancel_others, close, supersede
+from models.errors import (
+    AccountFrozen,
+    AmountOutOfRange,
+    CreditNotApplicable,
+    GatewayNotAvailable,
+    InsufficientCredit,
+    Invalid,
+    InvoiceNotPayable,
+    NotFound,
+    PaymentInProgress,
+    PaymentNotCancelable,
+)
+from models.funds import accepts, check_room, made_invoice
+from models.gateway import Gateway
+from models.gateway_calls import LEASE, ask, joined, start, tell_canceled, with_invoice
+from models.identity import Actor, Role
+from models.invoice import PAYABLE, Invoice, InvoiceKind
+from models.ledger import LedgerKind, house_account, open_accounts
+from models.money import Money
+from models.order import spend_on
+from models.payment import OPEN_SQL, Payment, PaymentStatus, open_of
+from models.payment import visible as payment_visible
+from models.policy import house
+
+#: Without I and O, which people read as digits.
+_LETTERS: Final = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_CANCELABLE: Final = (PaymentStatus.CREATED.value, PaymentStatus.REQUIRES_ACTION.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What paying made of the invoice, and the gateway payment that began, if one did."""
+
+    invoice: Invoice
+    payment: Payment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How somebody wants to pay."""
+
+    use_credit: bool
+    credit_limit: Decimal | None
+    gateway: str | None
+    return_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Payable:
+    """An invoice that can be paid, as it was read; `stopped` where its account may not spend."""
+
+    invoice: Invoice
+    stopped: bool
+    has_open_payments: bool
+
+
+async def pay(
+    invoice_id: UUID,
+    *,
+    use_credit: bool,
+    credit_limit: Decimal | None,
+    gateway: str | None,
+    return_url: str | None,
+    by: Actor,
+    key: str,
+) -> Paid:
+    """Pay an invoice. Credit pays at once; a gateway payment begins, and says what to do next.
+
+    Raises NotFound, InvoiceNotPayable, PaymentInProgress, CreditNotApplicable, AccountFrozen,
+    InsufficientCredit, GatewayNotAvailable, GatewayFailed, BalanceLimitExceeded, Invalid at
+    `return_url`.
+    """
+    _may_pay(by)
+    wish = Wish(use_credit, credit_limit, gateway, return_url)
+    payment_id = new_id()
+    read: list[Payable] = []
+    begun = False
+
+    async def prepare() -> None:
+        read.append(await _payable(invoice_id, wish, by))
+
+    async def work() -> None:
+        nonlocal begun
+        # A second run follows on a conflict: then what was read before is no good.
+        found = read.pop() if read else await _payable(invoice_id, wish, by)
+        async with book(found.invoice.account_id, found.invoice.currency) as opened:
+            begun = await _pay(opened, found, wish, payment_id)
+
+    given = {
+        "invoice": invoice_id.hex,
+        "use_credit": use_credit,
+        "credit_limit": None if credit_limit is None else str(credit_limit),
+        "gateway": gateway,
+        "return_url": return_url,
+    }
+    made = {
+        "invoice": public_id(Invoice.PREFIX, invoice_id),
+        "payment": public_id(Payment.PREFIX, payment_id),
+    }
+    done = await idempotency.once(by, key, "payInvoice", given, made, work=work, prepare=prepare)
+    payment = None
+    if done is not made:
+        payment = await joined(done["payment"], by, key)
+    elif begun:
+        payment = await to_the_end(start(payment_id, by, key))
+    return Paid(await made_invoice(done), payment)
+
+
+def _may_pay(by: Actor) -> None:
+    if by.role is Role.PARTNER:
+        by.require_scope("invoices:write")
+
+
+_PAYABLE: Final = f"""
+SELECT i.*, EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id AND p.status IN {OPEN_SQL})
+       AS has_open_payments,
+       (a.frozen OR a.open_disputes > 0 OR EXISTS
+       (SELECT 1 FROM balance b WHERE b.account_id = a.id AND b.debt > 0)) AS stopped
+  FROM invoice i JOIN account a ON a.id = i.account_id WHERE i.id = $1
+"""
+
+
+async def _payable(invoice_id: UUID, wish: Wish, by: Actor) -> Payable:
+    """The invoice, where it can be paid as wished."""
+    row = await sql.fetch_one(_PAYABLE, invoice_id)
+    if row is None or not by.sees(row["account_id"]):
+        raise NotFound("invoice_id")
+    stopped, has_open = bool(row.pop("stopped")), bool(row.pop("has_open_payments"))
+    invoice = sql.record_of(Invoice, row)
+    if invoice.status not in PAYABLE:
+        raise InvoiceNotPayable("invoice_id", status=invoice.status)
+    if wish.use_credit and invoice.kind == InvoiceKind.FUNDS:
+        raise CreditNotApplicable("use_credit")
+    if wish.use_credit and stopped:
+        raise AccountFrozen("use_credit")
+    if wish.return_url is not None and origin_of(wish.return_url) not in house().return_origins:
+        raise Invalid("return_url", problem="return_origin")
+    return Payable(invoice, stopped, has_open)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL (RFC 6454), empty where it has none or carries credentials."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != default else "")
+
+
+async def _pay(opened: Book, found: Payable, wish: Wish, payment_id: UUID) -> bool:
+    """Pay with credit alone, or begin a payment: whether one has begun."""
+    invoice = found.invoice
+    if wish.use_credit:
+        if opened.debt:
+            raise AccountFrozen("use_credit")
+        credit.expire_due(opened)
+    # Before anything is counted: the credit that they hold is free for what takes their place.
+    under_way = found.has_open_payments and await _supersede(opened, invoice)
+    part = _credit_part(opened, invoice, wish)
+    if part == invoice.amount_due:
+        await spend_on(opened, invoice, part)
+        if found.has_open_payments:
+            await cancel_others(invoice, opened)
+        return False
+    if under_way:
+        raise PaymentInProgress("invoice_id")
+    gateway = _gateway_for(opened, invoice, wish)
+    part, rest = _split(gateway, invoice, part)
+    await _begin(opened, invoice, gateway, wish, payment_id, part=part, rest=rest)
+    return True
+
+
+def _credit_part(opened: Book, invoice: Invoice, wish: Wish) -> int:
+    """How much credit goes first: as far as it is there, is wanted, and is due."""
+    if not wish.use_credit:
+        return 0
+    most = invoice.amount_due
+    if wish.credit_limit is not None:
+        limit = Money.parse(wish.credit_limit, invoice.currency, "credit_limit")
+        if limit.minor < 0:
+            raise AmountOutOfRange("credit_limit", minimum=Money.zero(invoice.currency))
+        most = min(most, limit.minor)
+    return min(most, opened.available)
+
+
+def _gateway_for(opened: Book, invoice: Invoice, wish: Wish) -> Gateway:
+    code = wish.gateway or invoice.gateway
+    if code is None and wish.use_credit:
+        raise InsufficientCredit(
+            available=Money(opened.available, invoice.currency),
+            required=Money(invoice.amount_due, invoice.currency),
+        )
+    if code is None:
+        raise GatewayNotAvailable("gateway")
+    return house().gateway(code, "gateway")
+
+
+def _split(gateway: Gateway, invoice: Invoice, part: int) -> tuple[int, int]:
+    """(credit, gateway) parts of what is due: less credit where the rest would be too little for
+    the gateway.
+    """
+    due = invoice.amount_due
+    minimum = gateway.minimum(invoice.currency)
+    if part and minimum is not None and due - part < minimum.minor:
+        part = max(0, due - minimum.minor)
+    if not accepts(gateway, Money(due - part, invoice.currency)):
+        raise GatewayNotAvailable("gateway")
+    return part, due - part
+
+
+# ------------------------------------------------------------------------------- beginning
+
+
+async def _begin(
+    opened: Book,
+    invoice: Invoice,
+    gateway: Gateway,
+    wish: Wish,
+    payment_id: UUID,
+    *,
+    part: int,
+    rest: int,
+) -> None:
+    amount = Money(rest, invoice.currency)
+    if invoice.kind == InvoiceKind.FUNDS:
+        await check_room(opened, amount, "invoice_id", invoice_id=invoice.id)
+    payment = Payment(
+        id=payment_id,
+        created_at=now(),
+        invoice_id=invoice.id,
+        account_id=invoice.account_id,
+        currency=invoice.currency,
+        gateway=gateway.code,
+        status=PaymentStatus.CREATED.value,
+        amount=rest,
+        fee=gateway.fee(amount).minor,
+        credit_part=part,
+        reference=new_reference(),
+        return_url=wish.return_url or "",
+        lease_at=now() + LEASE,
+    )
+    payment.next_check_at = payment.check_after()
+    await open_accounts(
+        invoice.currency, [house_account(LedgerKind.CLEARING, invoice.currency, gateway.code)]
+    )
+    await sql.insert("payment", [sql.row_of(payment)])
+    if part:
+        await credit.hold(opened, payment_id, part)
+    await invoice.change(gateway=gateway.code)
+    facts = {"invoice": invoice.public_id, "status": payment.status}
+    await event.record(
+        [
+            event.Fact("payment.begun", invoice.account_id, payment_id, facts),
+            event.Fact("invoice.updated", invoice.account_id, invoice.id),
+        ]
+    )
+    opened.touch()
+
+
+async def _supersede(opened: Book, invoice: Invoice) -> bool:
+    """A new payment takes the place of those that wait for the client: whether one is under way."""
+    under_way = False
+    for other in await open_of(invoice.id):
+        leased = other.lease_at is not None and other.lease_at > now()
+        if other.status == PaymentStatus.PROCESSING or (
+            other.status == PaymentStatus.CREATED and leased
+        ):
+            under_way = True
+        else:
+            await supersede(Case(other, invoice, opened, other.id.hex))
+    return under_way
+
+
+def new_reference() -> str:
+    """What a client quotes with a transfer: an ISO 11649 creditor reference of fixed length."""
+    body = "".join(secrets.choice(_LETTERS) for _ in range(12))
+    return f"RF{mod_97_10.calc_check_digits(f'{body}RF')}{body}"
+
+
+# ------------------------------------------------------------------------------- asking, canceling
+
+
+async def recheck(payment_id: UUID, *, by: Actor) -> Payment:
+    """Ask the gateway now. Raises NotFound, RateLimited, GatewayFailed."""
+    _may_pay(by)
+    payment = await payment_visible(payment_id, by)
+    if payment is None:
+        raise NotFound("payment_id")
+    await attempt.spend("recheck", payment_id.hex, limit=12, window_seconds=60)
+    await ask(payment)
+    return (await with_invoice(payment_id))[0]
+
+
+async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
+    """Give up a payment that waits for the client. Raises NotFound, PaymentNotCancelable (it is
+    under way, or over), GatewayFailed.
+    """
+    _may_pay(by)
+
+    async def prepare() -> None:
+        payment = await payment_visible(payment_id, by)
+        if payment is None:
+            raise NotFound("payment_id")
+        if payment.status not in _CANCELABLE:
+            raise PaymentNotCancelable("payment_id", status=payment.status)
+        if not await tell_canceled(payment):
+            raise PaymentNotCancelable("payment_id", status=payment.status)
+
+    async def work() -> None:
+        found = (await with_invoice(payment_id))[0]
+        async with book(found.account_id, found.currency) as opened:
+            payment, invoice = await with_invoice(payment_id)
+            if payment.status not in _CANCELABLE:
+                raise PaymentNotCancelable("payment_id", status=payment.status)
+            await close(Case(payment, invoice, opened, payment.id.hex), PaymentStatus.CANCELED)
+        facts = {"invoice": invoice.public_id, "status": payment.status}
+        await event.record(
+            [
+                event.Fact("payment.canceled", payment.account_id, payment.id, facts),
+                event.Fact("invoice.updated", payment.account_id, invoice.id),
+            ]
+        )
+
+    made = {"payment": public_id(Payment.PREFIX, payment_id)}
+    given = {"payment": payment_id.hex}
+    await idempotency.once(by, key, "cancelPayment", given, made, work=work, prepare=prepare)
+    return (await with_invoice(payment_id))[0]

@@ -1,0 +1,366 @@
+"""Settling: what gateways tell us becomes money, once, whatever tells us and in whatever order.
+
+A settlement is one movement of money at a gateway: a capture, a refund, a dispute or its outcome,
+each once. What a payment has brought is worked out from all its settlements, and only the
+difference to what is booked already is posted; so the end is the same for every order of arrival. A
+refund that comes before its capture waits for it by itself, and a capture beats whatever was said
+before.
+"""
+
+from __future__ import annotations
+
+from tortoise import fields
+
+from models import credit, event, sql
+from models.base import Record, new_id, now
+from models.book import Leg, Line
+from models.case import Case, cancel_others, close, reopen
+from models.gateway import MONEY_KINDS, EventKind, GatewayEvent
+from models.invoice import PAYABLE, Invoice, InvoiceStatus
+from models.ledger import LedgerKind, LineKind, MoveKind, Ref
+from models.payment import PaymentStatus
+from models.policy import house
+
+
+class Settlement(Record):
+    """One movement of money at a gateway. UNIQUE (gateway, kind, reference)."""
+
+    gateway = fields.CharField(max_length=64)
+    kind = fields.CharField(max_length=16)
+    reference = fields.CharField(max_length=255)
+    payment_id = fields.UUIDField()
+    amount = fields.BigIntField()
+
+    class Meta:
+        table = "settlement"
+
+
+async def advance(case: Case, told: GatewayEvent) -> None:
+    """Apply one event: the payment's state, the ledger, the invoice, and what became true.
+
+    Inside a transaction, with the book open: the payment and invoice were read under its lock.
+    """
+    was = case.invoice.status
+    is_news = await (_settle if told.kind in MONEY_KINDS else _move_on)(case, told)
+    case.payment.put(heard_at=now())
+    await case.write()
+    if is_news:
+        await _tell(case, told, was)
+
+
+# ------------------------------------------------------------------------------- states
+
+
+async def _move_on(case: Case, told: GatewayEvent) -> bool:
+    """What moves no money: forwards only; whether it has moved."""
+    payment = case.payment
+    match told.kind:
+        case EventKind.PROCESSING if payment.status in ("CREATED", "REQUIRES_ACTION"):
+            payment.put(status=PaymentStatus.PROCESSING.value)
+            if case.invoice.status == InvoiceStatus.UNPAID:
+                case.invoice.put(status=InvoiceStatus.PROCESSING.value)
+        case EventKind.FAILED if payment.is_open:
+            await close(case, PaymentStatus.FAILED, told.failure or "declined")
+        case EventKind.CANCELED if payment.is_open:
+            await close(case, PaymentStatus.CANCELED)
+        case EventKind.EXPIRED if payment.is_open:
+            await close(case, PaymentStatus.EXPIRED)
+        case _:
+            return False
+    return True
+
+
+# ------------------------------------------------------------------------------- money
+
+
+async def _settle(case: Case, told: GatewayEvent) -> bool:
+    """What moves money, each once; whether it had not been told before."""
+    assert told.amount is not None
+    settlement_id = new_id()
+    row = {
+        "id": settlement_id,
+        "created_at": now(),
+        "gateway": case.payment.gateway,
+        "kind": told.kind.value,
+        "reference": told.reference,
+        "payment_id": case.payment.id,
+        "amount": told.amount.minor,
+    }
+    if not await sql.insert("settlement", [row], ignore_conflicts=True):
+        return False
+    case.source = settlement_id.hex
+    known = await sql.records(
+        Settlement, "SELECT * FROM settlement WHERE payment_id = $1", case.payment.id
+    )
+    captured = sum(one.amount for one in known if one.kind == EventKind.CAPTURED)
+    await _set_disputed(case, known)
+    if captured > case.payment.received:
+        await _receive(case, captured - case.payment.received)
+    await _take_back_to(case, min(captured, _returned(known)))
+    _refund_if_paid_once(case)
+    return True
+
+
+def _returned(known: list[Settlement]) -> int:
+    """What the gateway has taken back: refunds, and disputes that are not won."""
+    won = {one.reference for one in known if one.kind == EventKind.DISPUTE_WON}
+    disputes: dict[str, int] = {
+        one.reference: one.amount
+        for kind in (EventKind.DISPUTED, EventKind.DISPUTE_LOST)  # the outcome has the last word
+        for one in known
+        if one.kind == kind and one.reference not in won
+    }
+    refunds: int = sum(one.amount for one in known if one.kind == EventKind.REFUNDED)
+    return refunds + sum(disputes.values())
+
+
+async def _set_disputed(case: Case, known: list[Settlement]) -> None:
+    """An open dispute stops spending until it is settled."""
+    opened = {one.reference for one in known if one.kind == EventKind.DISPUTED}
+    ended = {
+        one.reference
+        for one in known
+        if one.kind in (EventKind.DISPUTE_WON, EventKind.DISPUTE_LOST)
+    }
+    disputed = bool(opened - ended)
+    if disputed != case.payment.disputed:
+        case.payment.put(disputed=disputed)
+        await sql.execute(
+            "UPDATE account SET open_disputes = open_disputes + $2 WHERE id = $1",
+            case.payment.account_id,
+            1 if disputed else -1,
+        )
+
+
+async def _receive(case: Case, amount: int) -> None:
+    """Money came in: at once and whole, however much was expected."""
+    payment = case.payment
+    if payment.status != PaymentStatus.SUCCEEDED:
+        payment.put(
+            status=PaymentStatus.SUCCEEDED.value,
+            failure=None,
+            completed_at=now(),
+            next_check_at=None,
+            lease_at=None,
+        )
+    payment.put(received=payment.received + amount)
+    await _book_in(case, amount, reinstated=False)
+    await _spend_credit_part(case)
+    await _close_if_paid(case)
+
+
+async def _book_in(case: Case, amount: int, *, reinstated: bool) -> None:
+    payment, invoice, book = case.payment, case.invoice, case.book
+    fee = min(amount, payment.fee - payment.fee_taken)
+    due = invoice.amount_due if _takes_money(invoice) else 0
+    applied = min(amount - fee, due)
+    excess = amount - fee - applied
+    _move(case, MoveKind.FEE, _clearing(case), book.house(LedgerKind.FEE_INCOME), fee)
+    if not case.funds:
+        _move(case, MoveKind.SALE, _clearing(case), book.house(LedgerKind.SALES), applied)
+    if reinstated:
+        _reinstate(case, excess + (applied if case.funds else 0))
+    else:
+        _deposit(case, applied if case.funds else 0, LineKind.DEPOSIT)
+        _deposit(case, excess, LineKind.OVERPAYMENT)
+    if applied:
+        invoice.put(amount_paid=invoice.amount_paid + applied)
+    payment.put(
+        fee_taken=payment.fee_taken + fee,
+        applied=payment.applied + applied,
+        excess=payment.excess + excess,
+    )
+
+
+def _clearing(case: Case) -> Ref:
+    return case.book.house(LedgerKind.CLEARING, case.payment.gateway)
+
+
+def _move(case: Case, kind: MoveKind, source: Ref, target: Ref, amount: int) -> None:
+    if amount:
+        legs = [Leg(source, target, amount)]
+        case.book.post(kind, legs, source=case.source, payment_id=case.payment.id)
+
+
+def _takes_money(invoice: Invoice) -> bool:
+    """A deposit that was taken back can come back; else only what is still to be paid."""
+    return invoice.status in PAYABLE or invoice.status == InvoiceStatus.REFUNDED
+
+
+def _deposit(case: Case, amount: int, kind: LineKind) -> None:
+    """Credit `amount`; a debt is repaid first, on a line of its own."""
+    book = case.book
+    repaid = min(amount, book.debt)
+    if repaid:
+        line = _line(case, LineKind.DEBT_REPAID, f"{case.source}:{kind.value}")
+        book.post(line, [Leg(_clearing(case), book.owed, repaid)])
+    if amount > repaid:
+        book.post(_line(case, kind), [Leg(_clearing(case), book.deposited, amount - repaid)])
+
+
+def _reinstate(case: Case, amount: int) -> None:
+    """The mirror of `_take_credit`: what is still owed first, the rest is credit again."""
+    if not amount:
+        return
+    book = case.book
+    owed = min(amount, book.debt)
+    legs = [Leg(_clearing(case), book.owed, owed)] if owed else []
+    if amount > owed:
+        legs.append(Leg(_clearing(case), book.deposited, amount - owed))
+    book.post(_line(case, LineKind.DEPOSIT_REINSTATED), legs)
+
+
+def _line(case: Case, kind: LineKind, source: str = "") -> Line:
+    refundable = house().policy.refundable_in_cash and kind in (
+        LineKind.DEPOSIT,
+        LineKind.OVERPAYMENT,
+    )
+    return Line(
+        kind,
+        source or case.source,
+        note=case.invoice.number,
+        refundable=refundable,
+        invoice_id=case.invoice.id,
+        payment_id=case.payment.id,
+    )
+
+
+async def _spend_credit_part(case: Case) -> None:
+    """The credit half of a split: what is held is spent; after its release, what is available
+    then.
+    """
+    invoice, payment, book = case.invoice, case.payment, case.book
+    if case.funds or not payment.credit_part:
+        return
+    due = invoice.amount_due if invoice.status in PAYABLE else 0
+    line = Line(
+        LineKind.INVOICE_PAYMENT,
+        payment.id.hex,
+        note=invoice.number,
+        invoice_id=invoice.id,
+        payment_id=payment.id,
+    )
+    spent = await credit.settle_hold(book, payment.id, due, line)
+    if not spent and due and not await _stopped(case):
+        credit.expire_due(book)
+        spent = min(due, payment.credit_part, book.available)
+        if spent:
+            credit.spend(book, spent, line)
+    if spent:
+        invoice.put(
+            credit_applied=invoice.credit_applied + spent, amount_paid=invoice.amount_paid + spent
+        )
+    payment.put(credit_part=0)
+
+
+async def _stopped(case: Case) -> bool:
+    row = await sql.fetch_one(
+        "SELECT frozen, open_disputes FROM account WHERE id = $1", case.payment.account_id
+    )
+    assert row is not None, "accounts are never deleted"
+    # A dispute of this very payment would have found the credit spent, had the capture come first.
+    others = row["open_disputes"] - case.payment.disputed
+    return bool(row["frozen"]) or others > 0 or case.book.debt > 0
+
+
+async def _close_if_paid(case: Case) -> None:
+    invoice = case.invoice
+    if not _takes_money(invoice):
+        return
+    if invoice.amount_due == 0:
+        invoice.put(status=InvoiceStatus.PAID.value, paid_at=now())
+        await cancel_others(invoice, case.book, case.payment.id)
+    elif invoice.status == InvoiceStatus.PROCESSING:
+        await reopen(case)
+
+
+# ------------------------------------------------------------------------------- taking back
+
+
+async def _take_back_to(case: Case, target: int) -> None:
+    """Bring what was taken back to `target`: more is reversed, less is reinstated."""
+    payment = case.payment
+    change = target - payment.taken_back
+    if change > 0:
+        await _reverse(case, change)
+    elif change < 0:
+        payment.put(taken_back=target)
+        await _book_in(case, -change, reinstated=True)
+        await _close_if_paid(case)
+
+
+async def _reverse(case: Case, amount: int) -> None:
+    """The gateway takes money back: first what was credit beyond the invoice, then what the invoice
+    had, then the fee.
+    """
+    payment, book = case.payment, case.book
+    excess = min(amount, payment.excess)
+    applied = min(amount - excess, payment.applied)
+    fee = amount - excess - applied
+    _take_credit(case, excess + (applied if case.funds else 0))
+    if not case.funds:
+        sales = book.house(LedgerKind.SALES)
+        _move(case, MoveKind.SALE_REVERSED, sales, _clearing(case), applied)
+    income = book.house(LedgerKind.FEE_INCOME)
+    _move(case, MoveKind.FEE_REVERSED, income, _clearing(case), fee)
+    payment.put(
+        taken_back=payment.taken_back + amount,
+        excess=payment.excess - excess,
+        applied=payment.applied - applied,
+        fee_taken=payment.fee_taken - fee,
+    )
+    if applied:
+        await _unpay(case, applied)
+
+
+def _take_credit(case: Case, amount: int) -> None:
+    """From the deposits; what has been spent of it is a debt now."""
+    if not amount:
+        return
+    book = case.book
+    there = min(amount, book.deposits)
+    legs = [Leg(book.deposited, _clearing(case), there)] if there else []
+    if amount > there:
+        legs.append(Leg(book.owed, _clearing(case), amount - there))
+    book.post(_line(case, LineKind.DEPOSIT_REVERSED), legs)
+
+
+async def _unpay(case: Case, amount: int) -> None:
+    invoice = case.invoice
+    paid = invoice.amount_paid - amount
+    if invoice.status not in (InvoiceStatus.PAID, InvoiceStatus.REFUNDED):
+        invoice.put(amount_paid=paid)
+    elif case.funds:
+        invoice.put(amount_paid=paid, status=InvoiceStatus.REFUNDED.value)
+    else:
+        invoice.put(amount_paid=paid, status=InvoiceStatus.UNPAID.value, paid_at=None)
+
+
+def _refund_if_paid_once(case: Case) -> None:
+    """A deposit that came in whole is not due again because a part of it went back in between."""
+    invoice, payment = case.invoice, case.payment
+    whole = payment.received - payment.fee >= invoice.total
+    if case.funds and invoice.status in PAYABLE and whole:
+        invoice.put(status=InvoiceStatus.REFUNDED.value)
+
+
+# ------------------------------------------------------------------------------- telling
+
+
+async def _tell(case: Case, told: GatewayEvent, was: str) -> None:
+    invoice, payment = case.invoice, case.payment
+    facts = [
+        event.Fact(
+            f"payment.{told.kind.value.lower()}",
+            payment.account_id,
+            payment.id,
+            {"invoice": invoice.public_id, "status": payment.status},
+        ),
+        event.Fact(
+            "invoice.updated" if invoice.status == was else f"invoice.{invoice.status.lower()}",
+            invoice.account_id,
+            invoice.id,
+            {"number": invoice.number, "status": invoice.status},
+        ),
+    ]
+    await event.record(facts)

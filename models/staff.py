@@ -1,0 +1,188 @@
+"""What staff do by hand: book a bank transfer, adjust credit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from models import account as accounts
+from models import audit_log, event, idempotency, sql
+from models.balance import lines_by_ids
+from models.base import new_id, parse_id, public_id
+from models.book import Leg, Line, book
+from models.case import Case
+from models.errors import (
+    AmountOutOfRange,
+    CurrencyNotSupported,
+    InsufficientCredit,
+    Invalid,
+    NotFound,
+)
+from models.gateway import EventKind, GatewayEvent, GatewayKind
+from models.identity import Actor
+from models.invoice import read as read_invoice
+from models.ledger import CreditTransaction, LedgerKind, LineKind
+from models.money import Money
+from models.payment import Payment
+from models.payment import read as read_payment
+from models.policy import house
+from models.settlement import Settlement, advance
+from models.text import clean_text
+
+#: What a person can have meant with a balance of that size is decided by somebody else.
+_BALANCE_MAX: Final = 10**17
+
+
+async def record_bank_transfer(
+    reference: str,
+    amount: Decimal,
+    currency: str,
+    *,
+    bank_account: str,
+    bank_transaction: str,
+    received_at: datetime | None,
+    by: Actor,
+    key: str,
+) -> Payment:
+    """Book money that came in by bank transfer on the payment that has this reference.
+
+    One bank transaction of one bank account is booked once: told again with the same reference and
+    amount it changes nothing, with others it is Invalid at `bank_transaction_id`. Raises NotFound
+    at `reference`, CurrencyNotSupported, AmountPrecision, AmountOutOfRange. Staff only.
+    """
+    by.require_staff()
+    bank = clean_text(bank_account, "bank_account", maximum=64).replace(" ", "").upper()
+    line = clean_text(bank_transaction, "bank_transaction_id", maximum=128)
+    quoted = "".join(clean_text(reference, "reference", maximum=100).split()).upper()
+    found: list[Payment] = []
+    made: dict[str, str] = {}
+    given = {
+        "reference": quoted,
+        "amount": str(amount),
+        "currency": currency,
+        "bank": bank,
+        "line": line,
+        "received": received_at.isoformat() if received_at else None,
+    }
+
+    async def prepare() -> None:
+        payment = await _by_reference(quoted)
+        found.append(payment)
+        made["payment"] = payment.public_id
+
+    async def work() -> None:
+        payment = found[0]
+        paid = _received(amount, currency, payment)
+        told = GatewayEvent(
+            event_id=f"{bank}:{line}",
+            kind=EventKind.CAPTURED,
+            payment=payment.public_id,
+            reference=f"{bank}:{line}",
+            amount=paid,
+            occurred_at=received_at,
+        )
+        await _check_unbooked(payment, told)
+        async with book(payment.account_id, payment.currency) as opened:
+            current, invoice = (
+                await read_payment(payment.id),
+                await read_invoice(payment.invoice_id),
+            )
+            assert current is not None
+            assert invoice is not None
+            await advance(Case(current, invoice, opened, new_id().hex), told)
+        facts = {"amount": paid.minor, "currency": currency, "bank": bank, "line": line}
+        await audit_log.record(by, "bank_transfer.record", payment.public_id, **facts)
+
+    done = await idempotency.once(
+        by, key, "recordBankTransfer", given, made, work=work, prepare=prepare
+    )
+    payment_id = parse_id(Payment.PREFIX, done["payment"])
+    assert payment_id is not None
+    booked = await read_payment(payment_id)
+    assert booked is not None
+    return booked
+
+
+async def _by_reference(reference: str) -> Payment:
+    codes = [
+        code for code, one in house().gateways.items() if one.kind == GatewayKind.BANK_TRANSFER
+    ]
+    rows = await sql.records(Payment, "SELECT * FROM payment WHERE reference = $1", reference)
+    if not rows or rows[0].gateway not in codes:
+        raise NotFound("reference")
+    return rows[0]
+
+
+def _received(amount: Decimal, currency: str, payment: Payment) -> Money:
+    if currency != payment.currency:
+        raise CurrencyNotSupported("amount", "currency", currency=currency)
+    paid = Money.parse(amount, currency, "amount", "amount")
+    if paid.minor < 1:
+        raise AmountOutOfRange("amount", "amount", minimum=Money(1, currency))
+    return paid
+
+
+async def _check_unbooked(payment: Payment, told: GatewayEvent) -> None:
+    assert told.amount is not None
+    rows = await sql.records(
+        Settlement,
+        "SELECT * FROM settlement WHERE gateway = $1 AND kind = 'CAPTURED' AND reference = $2",
+        payment.gateway,
+        told.reference,
+    )
+    for before in rows:
+        if (before.payment_id, before.amount) != (payment.id, told.amount.minor):
+            raise Invalid("bank_transaction_id", problem="bank_transaction_booked")
+
+
+async def adjust(
+    account_id: UUID, amount: Decimal, currency: str, reason: str, *, by: Actor, key: str
+) -> CreditTransaction:
+    """Add to the deposits (or take from them, where `amount` is negative), with a reason.
+
+    Raises NotFound, CurrencyNotSupported, AmountPrecision, AmountOutOfRange, InsufficientCredit,
+    Invalid at `reason`. Staff only.
+    """
+    by.require_staff()
+    line_id = new_id()
+    given = {
+        "account": account_id.hex,
+        "amount": str(amount),
+        "currency": currency,
+        "reason": reason,
+    }
+
+    async def work() -> None:
+        if account_id not in await accounts.by_ids([account_id]):
+            raise NotFound("account_id")
+        house().limits_of(currency, "amount", "currency")
+        change = Money.parse(amount, currency, "amount", "amount")
+        text = clean_text(reason, "reason", maximum=500)
+        if not change:
+            raise AmountOutOfRange("amount", "amount", minimum=Money(1, currency))
+        line = Line(LineKind.ADJUSTMENT, line_id.hex, note=text, id=line_id)
+        async with book(account_id, currency) as opened:
+            house_side = opened.house(LedgerKind.ADJUSTMENTS)
+            if change.minor > 0:
+                if opened.available + change.minor > _BALANCE_MAX:
+                    raise AmountOutOfRange(
+                        "amount", "amount", maximum=Money(_BALANCE_MAX, currency)
+                    )
+                opened.post(line, [Leg(house_side, opened.deposited, change.minor)])
+            else:
+                if opened.deposits < -change.minor:
+                    there = Money(opened.deposits, currency)
+                    raise InsufficientCredit("amount", "amount", available=there, required=-change)
+                opened.post(line, [Leg(opened.deposited, house_side, -change.minor)])
+        subject = public_id(accounts.Account.PREFIX, account_id)
+        facts = {"amount": change.minor, "currency": currency, "reason": text}
+        await event.record([event.Fact("credit.adjusted", account_id, line_id)])
+        await audit_log.record(by, "credit.adjust", subject, **facts)
+
+    made = {"transaction": public_id(CreditTransaction.PREFIX, line_id)}
+    done = await idempotency.once(by, key, "adjustCredit", given, made, work=work)
+    adjusted_id = parse_id(CreditTransaction.PREFIX, done["transaction"])
+    assert adjusted_id is not None
+    return (await lines_by_ids([adjusted_id]))[adjusted_id]

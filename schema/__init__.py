@@ -1,0 +1,70 @@
+"""The GraphQL API. One file a noun: each translates, delegates to models/, and translates back."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from schema import errors
+from schema.account import AccountMutation, AccountQuery
+from schema.balance import BalanceQuery
+from schema.describe import describe
+from schema.execution import Executor
+from schema.extensions import Schema
+from schema.funds import FundsMutation
+from schema.gateway import GatewayQuery
+from schema.invoice import InvoiceQuery
+from schema.live import Subscription
+from schema.nodes import NodeQuery
+from schema.order import OrderMutation
+from schema.pay import PayMutation
+from schema.scalars import SCALARS
+from schema.session import SessionMutation, SessionQuery
+from schema.staff import StaffMutation
+from schema.statement import StatementQuery
+from schema.voucher import VoucherMutation
+
+
+@strawberry.type
+class Query(
+    InvoiceQuery,
+    GatewayQuery,
+    StatementQuery,
+    BalanceQuery,
+    AccountQuery,
+    NodeQuery,
+    SessionQuery,
+):
+    """Reading. Nothing here changes anything."""
+
+
+@strawberry.type
+class Mutation(
+    StaffMutation,
+    VoucherMutation,
+    OrderMutation,
+    AccountMutation,
+    PayMutation,
+    FundsMutation,
+    SessionMutation,
+):
+    """Doing. A mutation that is refused changes nothing, and its `userErrors` say why."""
+
+
+def make_schema() -> Schema:
+    """The API. `Schema.guarded` puts it behind the edge's limits."""
+    schema = Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=errors.TYPES,
+        config=StrawberryConfig(scalar_map=SCALARS),
+        execution_context_class=Executor,
+    )
+    describe(schema)
+    return schema
+
+
+def sdl(schema: Schema) -> str:
+    """The schema in GraphQL's own language, as `schema.graphql` keeps it."""
+    return schema.as_str().rstrip() + "\n"

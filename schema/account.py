@@ -1,0 +1,242 @@
+"""Accounts: the provider's clients, and their settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+
+from models import account
+from models.balance import BalanceState
+from models.base import parse_id
+from models.money import exponent
+from models.page import Page
+from models.text import clean_text
+from schema.balance import Balance, OwnCurrency
+from schema.context import Info
+from schema.errors import Payload, refused_at_top, refused_in_payload
+from schema.nodes import Node, found_by
+from schema.pages import After, Before, First, Last, PageInfo, page_request
+from schema.permissions import id_of
+from schema.scalars import CurrencyCode
+
+PREFIX = account.Account.PREFIX
+
+
+@strawberry.type
+class Account(Node):
+    """A client of the provider: who owns credit and invoices."""
+
+    name: str
+    "The client's name, as invoices are addressed to it."
+    email: str
+    "Where the client is written to, and what they sign in with."
+    locale: str
+    "The language and customs that the client is written to in (BCP 47)."
+    currency: CurrencyCode
+    "The currency that is meant where none is given."
+    auto_apply_credit: bool
+    "Pay new invoices from available credit as soon as they are issued."
+    record: strawberry.Private[account.Account]
+
+    @classmethod
+    def of(cls, record: account.Account) -> Account:
+        """Show an account."""
+        return cls(
+            id=strawberry.ID(record.public_id),
+            name=record.name,
+            email=record.email,
+            locale=record.locale,
+            currency=CurrencyCode(record.currency),
+            auto_apply_credit=record.auto_apply_credit,
+            record=record,
+        )
+
+    @strawberry.field
+    @refused_at_top
+    async def balance(self, info: Info, currency: OwnCurrency = None) -> Balance:
+        """The account's credit in one currency."""
+        info.context.signed_in().require_scope("credit:read")
+        if currency is not None:
+            exponent(currency)
+        wanted = currency or self.record.currency
+        states = await info.context.loaders.balances.load(self.record.id)
+        never = BalanceState(self.record.id, wanted, updated_at=self.record.created_at)
+        return Balance.of(next((one for one in states if one.currency == wanted), never))
+
+    @strawberry.field
+    @refused_at_top
+    async def balances(self, info: Info) -> list[Balance]:
+        """Its own currency first, then every other that it has or had credit in."""
+        info.context.signed_in().require_scope("credit:read")
+        states = await info.context.loaders.balances.load(self.record.id)
+        return [Balance.of(state) for state in states]
+
+    @strawberry.field
+    async def spending_frozen(self, info: Info) -> bool:
+        """A debt or a dispute stops spending until it is settled; staff may stop it as well."""
+        return await info.context.loaders.frozen.load(self.record.id)
+
+
+@found_by(PREFIX)
+async def _account_node(info: Info, id: str) -> Account | None:
+    actor = info.context.signed_in()
+    actor.require_scope("accounts:read")
+    account_id = parse_id(PREFIX, id)
+    if account_id is None or not actor.sees(account_id):
+        return None
+    record = await info.context.loaders.account.load(account_id)
+    return Account.of(record) if record else None
+
+
+@strawberry.type
+class AccountEdge:
+    """An account in its place in the list."""
+
+    node: Account
+    "The account."
+    cursor: str
+    "Its place, for `after` and `before`."
+
+
+@strawberry.type
+class AccountConnection:
+    """A page of accounts, newest first."""
+
+    edges: list[AccountEdge]
+    "The accounts of this page."
+    page_info: PageInfo
+    "Where this page is in the list."
+    total_count: int
+    "How many accounts there are on all pages."
+
+    @classmethod
+    def of(cls, page: Page[account.Account]) -> AccountConnection:
+        """Show a page."""
+        edges = [AccountEdge(node=Account.of(row), cursor=row.public_id) for row in page.rows]
+        info = PageInfo.of(page, [edge.cursor for edge in edges])
+        return cls(edges=edges, page_info=info, total_count=page.total or 0)
+
+
+@strawberry.type
+class AccountQuery:
+    """Reading accounts."""
+
+    @strawberry.field
+    @refused_at_top
+    async def account(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The account's id.")],
+    ) -> Account | None:
+        """Staff, and partners for their own clients."""
+        return await _account_node(info, id)
+
+    @strawberry.field
+    @refused_at_top
+    async def accounts(  # noqa: PLR0917 - the API's arguments
+        self,
+        info: Info,
+        search: Annotated[
+            str | None,
+            strawberry.argument(description="Part of the name or e-mail address."),
+        ] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> AccountConnection:
+        """Staff, and partners for their own clients: newest first."""
+        actor = info.context.signed_in()
+        request = page_request(info, first, after, last, before)
+        text = clean_text(search, "search", maximum=254, required=False) if search else None
+        return AccountConnection.of(await account.search(text, request, actor))
+
+
+@strawberry.input
+class CreateAccountInput:
+    """A new client."""
+
+    name: str
+    "The client's name, as invoices are addressed to it."
+    email: str
+    "Where the client is written to, and what they sign in with. Nobody else has it."
+    password: str | None = None
+    "At least 10 characters. Omitted: nobody can sign in to the account until there is one."
+    currency: CurrencyCode
+    "The currency that is meant where none is given."
+    locale: str | None = None
+    "BCP 47. Omitted: `en`."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class CreateAccountPayload(Payload):
+    """What `createAccount` answers."""
+
+    account: Account | None = None
+    "The new account."
+
+
+@strawberry.input
+class UpdateAccountInput:
+    """Settings to change; what is left out stays."""
+
+    account_id: strawberry.ID | None = None
+    "Omitted: the viewer's own."
+    name: str | None = None
+    "The client's name. Invoices that are issued already keep the old one."
+    locale: str | None = None
+    "BCP 47."
+    auto_apply_credit: bool | None = None
+    "Pay new invoices from available credit as soon as they are issued."
+    spending_frozen: bool | None = None
+    "Staff only."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+    @property
+    def changes(self) -> dict[str, object]:
+        """What was given."""
+        settings = ("name", "locale", "auto_apply_credit", "spending_frozen")
+        given = {name: getattr(self, name) for name in settings}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@strawberry.type
+class UpdateAccountPayload(Payload):
+    """What `updateAccount` answers."""
+
+    account: Account | None = None
+    "The account as it is now."
+
+
+@strawberry.type
+class AccountMutation:
+    """Opening accounts and changing their settings."""
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def update_account(self, info: Info, input: UpdateAccountInput) -> UpdateAccountPayload:
+        """Clients their own settings; staff anybody's."""
+        by = info.context.signed_in()
+        target = None if input.account_id is None else id_of(PREFIX, input.account_id, "account_id")
+        record = await account.update(target, input.changes, by=by, key=input.idempotency_key)
+        return UpdateAccountPayload(account=Account.of(record))
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def create_account(self, info: Info, input: CreateAccountInput) -> CreateAccountPayload:
+        """Staff: opens an account."""
+        by = info.context.signed_in()
+        record = await account.create(
+            name=input.name,
+            email=input.email,
+            password=input.password,
+            currency=input.currency,
+            locale=input.locale,
+            by=by,
+            key=input.idempotency_key,
+        )
+        return CreateAccountPayload(account=Account.of(record))

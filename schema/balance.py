@@ -1,0 +1,146 @@
+"""Available Credit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+
+from models import balance
+from models.balance import BalanceState
+from models.base import parse_id
+from models.errors import Forbidden, NotFound
+from models.money import EXPONENTS, exponent
+from schema.context import Info
+from schema.errors import Payload, refused_at_top
+from schema.money import Money
+from schema.nodes import Node, found_by
+from schema.permissions import account_meant
+from schema.scalars import CurrencyCode
+
+AccountId = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(description="Whose. Clients omit it; partners and staff name a client's."),
+]
+OwnCurrency = Annotated[
+    CurrencyCode | None, strawberry.argument(description="Omitted: the account's own currency.")
+]
+
+
+@strawberry.type
+class PromotionalExpiry:
+    """Promotional credit that runs out."""
+
+    amount: Money
+    "How much of it is left."
+    expires_at: datetime
+    "When what is left then is gone."
+
+
+@strawberry.type
+class Balance(Node):
+    """One client's credit in one currency: what the portal shows as *Available Credit*."""
+
+    currency: CurrencyCode
+    "The currency of every amount here."
+    available: Money
+    "Free to spend now."
+    reserved: Money
+    "Held by open reservations; not part of `available`."
+    pending: Money
+    "Deposits whose payment has begun and is not confirmed; not part of `available`."
+    promotional: Money
+    "Part of `available` that came from vouchers and grants rather than deposits."
+    next_expiry: PromotionalExpiry | None
+    "The promotional credit that runs out next."
+    debt: Money
+    """
+    What the client owes after a deposit that was spent has been taken back. The next deposit repays
+    it first.
+    """
+    version: int
+    "Grows by one with every credit transaction. `pending` and `reserved` may change without it."
+    updated_at: datetime
+    "When the credit last changed; the account's opening where it never did."
+
+    @classmethod
+    def of(cls, state: BalanceState) -> Balance:
+        """Show a balance as it stands."""
+        currency = state.currency
+        assert state.updated_at is not None, "a balance that was read has a moment"
+        return cls(
+            id=strawberry.ID(f"bal_{state.account_id.hex}_{currency}"),
+            currency=CurrencyCode(currency),
+            available=Money.minor(state.available, currency),
+            reserved=Money.minor(state.reserved, currency),
+            pending=Money.minor(state.pending, currency),
+            promotional=Money.minor(state.promotional, currency),
+            next_expiry=_expiry(state),
+            debt=Money.minor(state.debt, currency),
+            version=state.version,
+            updated_at=state.updated_at,
+        )
+
+
+def _expiry(state: BalanceState) -> PromotionalExpiry | None:
+    if state.next_expiry is None:
+        return None
+    minor, moment = state.next_expiry
+    return PromotionalExpiry(amount=Money.minor(minor, state.currency), expires_at=moment)
+
+
+@strawberry.type
+class BalancePayload(Payload):
+    """What a mutation answers that moves credit."""
+
+    touched: strawberry.Private[tuple[UUID, str] | None] = None
+
+    @strawberry.field
+    async def balance(self, info: Info) -> Balance | None:
+        """The credit after it. Null for a partner whose key does not read credit."""
+        if self.touched is None or not may_read_credit(info):
+            return None
+        return Balance.of(await balance.balance_of(*self.touched))
+
+
+def may_read_credit(info: Info) -> bool:
+    """Whether the caller may see the credit that a mutation of theirs has moved."""
+    try:
+        info.context.signed_in().require_scope("credit:read")
+    except Forbidden:
+        return False
+    return True
+
+
+@found_by("bal")
+async def _balance_node(info: Info, id: str) -> Balance | None:
+    head, _, currency = id.rpartition("_")
+    account_id = parse_id("bal", head)
+    actor = info.context.signed_in()
+    actor.require_scope("credit:read")
+    if account_id is None or currency not in EXPONENTS or not actor.sees(account_id):
+        return None
+    try:
+        return Balance.of(await balance.balance_of(account_id, currency))
+    except NotFound:
+        return None
+
+
+@strawberry.type
+class BalanceQuery:
+    """Reading credit."""
+
+    @strawberry.field
+    @refused_at_top
+    async def balance(
+        self, info: Info, currency: OwnCurrency = None, account_id: AccountId = None
+    ) -> Balance:
+        """Available Credit. Clients omit `accountId`; partners and staff name a client's."""
+        actor = info.context.signed_in()
+        actor.require_scope("credit:read")
+        if currency is not None:
+            exponent(currency)
+        meant = account_meant(actor, account_id)
+        return Balance.of(await balance.balance_of(meant, currency))

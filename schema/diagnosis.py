@@ -1,0 +1,66 @@
+"""Why an invoice is not paid yet, in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+
+import strawberry
+
+from models.diagnosis import Diagnosis
+from schema import texts
+from schema.context import Info
+from schema.money import Locale
+from schema.scalars import URL
+
+
+@strawberry.enum
+class PaymentStage(Enum):
+    """Who has to do something next."""
+
+    NOT_STARTED = "NOT_STARTED"
+    "Nobody has begun to pay."
+    AWAITING_CLIENT = "AWAITING_CLIENT"
+    "The client: `nextAction` of the payment says what."
+    AWAITING_GATEWAY = "AWAITING_GATEWAY"
+    "The gateway: its confirmation is on the way."
+    AWAITING_BANK = "AWAITING_BANK"
+    "The bank: the transfer has not been reported yet."
+    FAILED = "FAILED"
+    "The last payment failed; another may be tried."
+    SETTLED = "SETTLED"
+    "Nobody: it is paid."
+    CLOSED = "CLOSED"
+    "Nobody: it is void or refunded."
+
+
+@strawberry.type
+class PaymentDiagnosis:
+    """Why an invoice is not paid or not credited yet, and what happens next."""
+
+    stage: PaymentStage
+    "Who has to do something next."
+    last_heard_at: datetime | None
+    "When the gateway last said something about it."
+    next_check_at: datetime | None
+    "When the gateway is asked next, if it stays silent."
+    support_url: URL | None
+    "The provider's support ticket page, with this invoice filled in."
+    found: strawberry.Private[Diagnosis]
+
+    @classmethod
+    def of(cls, found: Diagnosis) -> PaymentDiagnosis:
+        """Show a diagnosis."""
+        return cls(
+            stage=PaymentStage(found.stage),
+            last_heard_at=found.last_heard_at,
+            next_check_at=found.next_check_at,
+            support_url=URL(found.support_url) if found.support_url else None,
+            found=found,
+        )
+
+    @strawberry.field
+    def explanation(self, info: Info, locale: Locale = None) -> str:
+        """In a sentence or two for people."""
+        key = f"diagnosis.{self.found.reason}"
+        return texts.say(key, info.context.locale_for(locale), **self.found.facts)

@@ -1,0 +1,184 @@
+"""Execution, with a short cut for plain fields.
+
+Most fields are plain: an attribute of what their parent's resolver has returned. graphql-core takes
+the same way to them as to any resolver, and that way is most of what a page of invoices costs. Here
+the plain fields of an object are read and written out at once. Whatever is not plain, or not as its
+type says, goes graphql-core's own way, errors included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from graphql import (
+    GraphQLField,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    get_nullable_type,
+    is_leaf_type,
+    is_non_null_type,
+)
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types.field import StrawberryField
+
+_DEFINITION: Final = "strawberry-definition"
+
+# graphql-core's own types of these are private. `_Details`: the nodes that ask for one field.
+_Details: TypeAlias = Any
+_Fields: TypeAlias = dict[str, _Details]
+_Path: TypeAlias = Any
+_Position: TypeAlias = Any
+
+
+class Plain(NamedTuple):
+    """A field that is an attribute of its parent."""
+
+    attribute: str
+    nullable: bool
+    #: A leaf's way into the response; None for an object.
+    write: Callable[[Any], Any] | None = None
+    #: An object's type, and the class of its values.
+    object: GraphQLObjectType | None = None
+    origin: type | None = None
+
+
+@lru_cache(maxsize=4096)
+def plain_field(parent: GraphQLObjectType, name: str) -> Plain | None:
+    """How that field is read, where it is plain."""
+    if name == "__typename":
+        return Plain("__class__", nullable=False, write=lambda _: parent.name)
+    field = parent.fields.get(name)
+    definition = (field.extensions or {}).get(_DEFINITION) if field else None
+    if field is None or field.args or not isinstance(definition, StrawberryField):
+        return None
+    return _plain(field, definition.python_name) if definition.is_basic_field else None
+
+
+def _plain(field: GraphQLField, attribute: str) -> Plain | None:
+    nullable, type_ = not is_non_null_type(field.type), get_nullable_type(field.type)
+    if is_leaf_type(type_):
+        return Plain(attribute, nullable, write=type_.coerce_output_value)
+    if isinstance(type_, GraphQLObjectType):
+        return Plain(attribute, nullable, object=type_, origin=_origin(type_))
+    return None
+
+
+def _origin(type_: GraphQLObjectType) -> type | None:
+    """The class of the type's values."""
+    return getattr((type_.extensions or {}).get(_DEFINITION), "origin", None)
+
+
+class Shape(NamedTuple):
+    """What an operation asks of the objects in one place of its response."""
+
+    #: Response names of plain fields; with the shape of those that are objects, plain throughout.
+    plain: list[tuple[str, Plain, Shape | None]]
+    others: _Fields
+
+
+class Executor(StrawberryGraphQLCoreExecutionContext):
+    """Executes one operation; see the module."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - graphql-core's
+        super().__init__(*args, **kwargs)
+        self._shapes: dict[tuple[GraphQLObjectType, int], Shape] = {}
+
+    def execute_fields(
+        self,
+        parent_type: GraphQLObjectType,
+        source_value: Any,  # noqa: ANN401 - what a resolver has returned
+        path: _Path,
+        grouped_field_set: _Fields,
+        position_context: _Position,
+    ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
+        """An object's fields: the plain ones here, the others by the base class."""
+        shape = self._shape(parent_type, grouped_field_set)
+        plain = _read(shape, source_value)
+        if plain is None:
+            return super().execute_fields(
+                parent_type, source_value, path, grouped_field_set, position_context
+            )
+        if not shape.others:
+            return plain
+        results = dict.fromkeys(grouped_field_set) | plain  # in the order that was asked for
+        others = super().execute_fields(
+            parent_type, source_value, path, shape.others, position_context
+        )
+        if isinstance(others, dict):
+            return results | others
+        return _completed(results, others)
+
+    def complete_list_value(  # noqa: PLR0917 - graphql-core's
+        self,
+        return_type: GraphQLList[Any],
+        field_details_list: _Details,
+        info: GraphQLResolveInfo[Any],
+        path: _Path,
+        result: Any,  # noqa: ANN401 - as above
+        position_context: _Position,
+    ) -> list[Any] | Awaitable[list[Any]]:
+        """A list: objects that are plain throughout here, all else by the base class."""
+        item = get_nullable_type(return_type.of_type)
+        if isinstance(item, GraphQLObjectType) and isinstance(result, list):
+            shape = self._asked(item, field_details_list)
+            origin = _origin(item)
+            if not shape.others and all(type(each) is origin for each in result):
+                read = [_read(shape, each) for each in result]
+                if None not in read:
+                    return read
+        return super().complete_list_value(
+            return_type, field_details_list, info, path, result, position_context
+        )
+
+    def _asked(self, of: GraphQLObjectType, details: _Details) -> Shape:
+        return self._shape(of, self.collect_subfields(of, details).grouped_field_set)
+
+    def _shape(self, parent: GraphQLObjectType, fields: _Fields) -> Shape:
+        # graphql-core keeps one such dictionary for all objects of a list, alive to the end.
+        key = (parent, id(fields))
+        if key not in self._shapes:
+            self._shapes[key] = self._new_shape(parent, fields)
+        return self._shapes[key]
+
+    def _new_shape(self, parent: GraphQLObjectType, fields: _Fields) -> Shape:
+        shape = Shape([], {})
+        for response_name, details in fields.items():
+            plain = plain_field(parent, details[0].node.name.value)
+            inner = None
+            if plain is not None and plain.object is not None:
+                inner = self._asked(plain.object, details)
+            if plain is None or (inner is not None and inner.others):
+                shape.others[response_name] = details
+            else:
+                shape.plain.append((response_name, plain, inner))
+        return shape
+
+
+def _read(shape: Shape, source: object) -> dict[str, Any] | None:
+    """The plain fields of an object; None where one of them is not as its type says."""
+    try:
+        return {name: _value(plain, inner, source) for name, plain, inner in shape.plain}
+    except Exception:  # noqa: BLE001 - graphql-core meets it again, and tells of it
+        return None
+
+
+def _value(plain: Plain, inner: Shape | None, source: object) -> Any:  # noqa: ANN401 - any leaf
+    value = getattr(source, plain.attribute)
+    if value is None and plain.nullable:
+        return None
+    if inner is None:
+        assert plain.write is not None
+        written = plain.write(value)
+    else:
+        written = _read(inner, value) if type(value) is plain.origin else None
+    if written is None:
+        raise TypeError(plain.attribute)
+    return written
+
+
+async def _completed(results: dict[str, Any], others: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    results.update(await others)
+    return results

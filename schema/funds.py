@@ -1,0 +1,53 @@
+"""+ Add Funds."""
+
+from __future__ import annotations
+
+import strawberry
+
+from models import funds
+from schema.context import Info
+from schema.errors import Payload, refused_in_payload
+from schema.invoice import Invoice
+from schema.money import MoneyInput
+
+
+@strawberry.input
+class AddFundsInput:
+    """A deposit to make."""
+
+    amount: MoneyInput
+    "How much, in the account's own currency, within `fundsLimits`."
+    gateway: str
+    "Code of the gateway to pay it through: `bank-transfer`."
+    accepted_policy_version: str
+    "The policy version that the client was shown."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class AddFundsPayload(Payload):
+    """What `addFunds` answers."""
+
+    invoice: Invoice | None = None
+    "The unpaid invoice that deposits the amount: pay it with `payInvoice`."
+
+
+@strawberry.type
+class FundsMutation:
+    """Adding funds."""
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def add_funds(self, info: Info, input: AddFundsInput) -> AddFundsPayload:
+        """+ Add Funds: makes the unpaid invoice that deposits `amount`."""
+        by = info.context.signed_in()
+        record = await funds.add_funds(
+            input.amount.amount,
+            input.amount.currency,
+            input.gateway,
+            input.accepted_policy_version,
+            by=by,
+            key=input.idempotency_key,
+        )
+        return AddFundsPayload(invoice=Invoice.of(record))

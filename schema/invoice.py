@@ -1,0 +1,326 @@
+"""Invoices, and why one is not paid yet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated
+
+import strawberry
+
+from models import invoice
+from models.base import parse_id
+from models.diagnosis import diagnose
+from models.page import Page
+from models.text import clean_text
+from schema.account import Account
+from schema.context import Info
+from schema.diagnosis import PaymentDiagnosis
+from schema.errors import refused_at_top
+from schema.gateway import Gateway, gateway_of
+from schema.loaders import then
+from schema.money import Locale, Money
+from schema.nodes import Node, found_by
+from schema.pages import After, Before, First, Last, PageInfo, page_request, selects
+from schema.payment import Payment
+from schema.permissions import existing_account, id_of
+from schema.scalars import URL
+
+PREFIX = invoice.Invoice.PREFIX
+
+
+@strawberry.enum
+class InvoiceKind(Enum):
+    """What an invoice is for."""
+
+    FUNDS = "FUNDS"
+    "Adds funds: paying it credits the account. Never payable with credit."
+    ORDER = "ORDER"
+    "Goods or services: payable through a gateway, with credit, or both."
+
+
+@strawberry.enum
+class InvoiceStatus(Enum):
+    """How far an invoice has come."""
+
+    UNPAID = "UNPAID"
+    "Issued, and not paid in full."
+    PROCESSING = "PROCESSING"
+    "A payment is under way and not confirmed."
+    PAID = "PAID"
+    "Paid in full."
+    VOID = "VOID"
+    "Taken back: nothing is due any more."
+    REFUNDED = "REFUNDED"
+    "Paid, then returned by the gateway (refund or dispute)."
+
+
+@strawberry.type
+class InvoiceLine:
+    """One line of an invoice."""
+
+    description: str
+    "What it is for. Its first text line is the title."
+    quantity: Decimal
+    "How many; any unit."
+    unit_price: Money
+    "Net."
+    tax_rate: Decimal
+    "A fraction: `0.1` is 10 %."
+    total: Money
+    "Net."
+
+    @classmethod
+    def of(cls, line: invoice.InvoiceLine, currency: str) -> InvoiceLine:
+        """Show a line."""
+        return cls(
+            description=line.description,
+            quantity=Decimal(line.quantity),
+            unit_price=Money.minor(line.unit_price, currency),
+            tax_rate=Decimal(line.tax_rate),
+            total=Money.minor(line.total, currency),
+        )
+
+
+@strawberry.type
+class Invoice(Node):
+    """What a client is asked to pay. What it said when it was issued, it says forever."""
+
+    number: str
+    "Gapless within its series: `INV-2026-000042`."
+    kind: InvoiceKind
+    "What it is for."
+    status: InvoiceStatus
+    "How far it has come."
+    overdue: bool
+    "Not paid in full, and past `dueAt`."
+    issued_at: datetime
+    "When it was issued."
+    due_at: datetime
+    "Until when it is to be paid."
+    paid_at: datetime | None
+    "When it was paid in full."
+    subtotal: Money
+    "Net, of all lines."
+    tax: Money
+    "Rounded once per rate."
+    total: Money
+    "subtotal + tax"
+    reference: str | None
+    "The partner's own order number."
+    credit_applied: Money
+    "Paid from account credit."
+    amount_paid: Money
+    "Credit included, refunds taken off: total = amountPaid + amountDue."
+    amount_due: Money
+    "What is left to pay."
+    voided_at: datetime | None
+    "When it was voided."
+    void_reason: str | None
+    "Why it was voided."
+    credit_note_number: str | None
+    "The credit note that takes it back, where something had been paid."
+    gateway: Gateway | None
+    "How it is to be paid, or was last tried."
+    record: strawberry.Private[invoice.Invoice]
+
+    @classmethod
+    def of(cls, record: invoice.Invoice) -> Invoice:
+        """Show an invoice."""
+        currency = record.currency
+        return cls(
+            id=strawberry.ID(record.public_id),
+            number=record.number,
+            kind=InvoiceKind(record.kind),
+            status=InvoiceStatus(record.status),
+            overdue=record.overdue,
+            issued_at=record.issued_at,
+            due_at=record.due_at,
+            paid_at=record.paid_at,
+            subtotal=Money.minor(record.subtotal, currency),
+            tax=Money.minor(record.tax, currency),
+            total=Money.minor(record.total, currency),
+            reference=record.reference,
+            credit_applied=Money.minor(record.credit_applied, currency),
+            amount_paid=Money.minor(record.amount_paid, currency),
+            amount_due=Money.minor(record.amount_due, currency),
+            voided_at=record.voided_at,
+            void_reason=record.void_reason,
+            credit_note_number=record.credit_note_number,
+            gateway=gateway_of(record.gateway),
+            record=record,
+        )
+
+    @strawberry.field
+    def lines(self, info: Info) -> list[InvoiceLine]:
+        """What is charged for, in order."""
+        currency = self.record.currency
+        return then(
+            info.context.loaders.invoice_lines.load(self.record.id),
+            lambda lines: [InvoiceLine.of(line, currency) for line in lines],
+        )
+
+    @strawberry.field
+    @refused_at_top
+    async def account(self, info: Info) -> Account:
+        """Who is asked to pay."""
+        info.context.signed_in().require_scope("accounts:read")
+        return Account.of(await existing_account(info, self.record.account_id))
+
+    @strawberry.field
+    async def credit_applicable(self, info: Info) -> Money:
+        """How much available credit could pay now."""
+        minor = await info.context.loaders.credit_applicable.load(self.record)
+        return Money.minor(minor, self.record.currency)
+
+    @strawberry.field
+    async def payments(self, info: Info) -> list[Payment]:
+        """Every attempt to pay it, oldest first."""
+        records = await info.context.loaders.invoice_payments.load(self.record.id)
+        return [Payment.of(record) for record in records]
+
+    @strawberry.field
+    def pdf_url(self, info: Info, locale: Locale = None) -> URL:
+        """Download PDF.
+
+        Works without other credentials until it expires; asked for anew with every query.
+        """
+        return URL(info.context.pdf_url(self.id, info.context.locale_for(locale)))
+
+    @strawberry.field
+    async def diagnosis(self, info: Info) -> PaymentDiagnosis:
+        """Why it is not paid or not credited yet, and what happens next."""
+        records = await info.context.loaders.invoice_payments.load(self.record.id)
+        return PaymentDiagnosis.of(diagnose(self.record, list(records)))
+
+
+@found_by(PREFIX)
+async def _invoice_node(info: Info, id: str) -> Invoice | None:
+    actor = info.context.signed_in()
+    actor.require_scope("invoices:read")
+    invoice_id = parse_id(PREFIX, id)
+    if invoice_id is None:
+        return None
+    record = await info.context.loaders.invoice.load(invoice_id)
+    return Invoice.of(record) if record and actor.sees(record.account_id) else None
+
+
+@strawberry.type
+class InvoiceEdge:
+    """An invoice in its place in the list."""
+
+    node: Invoice
+    "The invoice."
+    cursor: str
+    "Its place, for `after` and `before`."
+
+
+@strawberry.type
+class InvoiceConnection:
+    """A page of invoices, newest first."""
+
+    edges: list[InvoiceEdge]
+    "The invoices of this page."
+    page_info: PageInfo
+    "Where this page is in the list."
+    total_count: int
+    "How many invoices there are on all pages."
+
+    @classmethod
+    def of(cls, page: Page[invoice.Invoice]) -> InvoiceConnection:
+        """Show a page."""
+        edges = [InvoiceEdge(node=Invoice.of(row), cursor=row.public_id) for row in page.rows]
+        info = PageInfo.of(page, [edge.cursor for edge in edges])
+        return cls(edges=edges, page_info=info, total_count=page.total or 0)
+
+
+@strawberry.input
+class InvoiceFilter:
+    """Which invoices; what is left out matches all."""
+
+    status: list[InvoiceStatus] | None = None
+    "One of these."
+    kind: InvoiceKind | None = None
+    "This kind only."
+    reference: str | None = None
+    "Exactly this reference."
+    issued_after: datetime | None = None
+    "Issued later than this moment."
+    issued_before: datetime | None = None
+    "Issued earlier than this moment."
+    overdue: bool | None = None
+    "Whether it is overdue."
+
+    def domain(self) -> invoice.InvoiceFilter:
+        """The same in the domain's terms."""
+        return invoice.InvoiceFilter(
+            status=None if self.status is None else [status.value for status in self.status],
+            kind=self.kind.value if self.kind else None,
+            reference=self._reference(),
+            issued_after=self.issued_after,
+            issued_before=self.issued_before,
+            overdue=self.overdue,
+        )
+
+    def _reference(self) -> str | None:
+        if self.reference is None:
+            return None
+        return clean_text(self.reference, "filter", "reference", maximum=200, required=False)
+
+
+@strawberry.type
+class InvoiceQuery:
+    """Reading invoices."""
+
+    @strawberry.field
+    @refused_at_top
+    async def invoices(  # noqa: PLR0917 - the API's arguments
+        self,
+        info: Info,
+        filter: Annotated[
+            InvoiceFilter | None, strawberry.argument(description="Omitted: all invoices.")
+        ] = None,
+        account_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(
+                description="Whose. Omitted: a client's own, and all that partners and staff see."
+            ),
+        ] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> InvoiceConnection:
+        """Newest first."""
+        page = await invoice.page(
+            page_request(info, first, after, last, before),
+            by=info.context.signed_in(),
+            account_id=id_of("acc", account_id, "account_id") if account_id is not None else None,
+            filter=filter.domain() if filter else None,
+        )
+        if selects(info, "edges", "node", "lines"):
+            await info.context.loaders.invoice_lines.load_many([row.id for row in page.rows])
+        return InvoiceConnection.of(page)
+
+    @strawberry.field
+    @refused_at_top
+    async def invoice(
+        self,
+        info: Info,
+        id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="The invoice's id.")
+        ] = None,
+        number: Annotated[
+            str | None,
+            strawberry.argument(description="Its number, instead: `INV-2026-000042`."),
+        ] = None,
+    ) -> Invoice | None:
+        """One invoice, by id or by number; null where there is none in sight."""
+        if id is not None:
+            found = await _invoice_node(info, id)
+            return found if found and number in (None, found.number) else None
+        actor = info.context.signed_in()
+        text = clean_text(number or "", "number", maximum=64, required=False)
+        record = await invoice.visible_by_number(text, actor)
+        return Invoice.of(record) if record else None

@@ -1,0 +1,101 @@
+"""Loaders: what many rows of one answer need is read in one statement."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TypeVar, cast
+from uuid import UUID
+
+from strawberry.dataloader import DataLoader
+
+from models import account, balance, invoice, payment
+from models.account import Account
+from models.balance import BalanceState
+from models.invoice import Invoice, InvoiceLine
+from models.ledger import CreditTransaction
+from models.payment import Payment
+
+K = TypeVar("K")
+V = TypeVar("V")
+D = TypeVar("D")
+T = TypeVar("T")
+
+
+def _loader(
+    read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], default: D
+) -> DataLoader[K, V | D]:
+    async def load(keys: list[K]) -> list[V | D]:
+        found = await read(keys)
+        return [found.get(key, default) for key in keys]
+
+    return DataLoader(load_fn=load)
+
+
+def then(found: Awaitable[V], show: Callable[[V], T]) -> T:
+    """`show` what a loader finds, for a resolver that is no coroutine function.
+
+    At once where it has been found already, since waiting takes a task a row; else graphql-core
+    waits for it.
+    """
+    assert isinstance(found, Future)
+    return show(found.result()) if found.done() else cast("T", _later(found, show))
+
+
+async def _later(found: Awaitable[V], show: Callable[[V], T]) -> T:
+    return show(await found)
+
+
+class Loaders:
+    """One operation's loaders, made when they are first used."""
+
+    @cached_property
+    def account(self) -> DataLoader[UUID, Account | None]:
+        """By id; None where there is none."""
+        return _loader(account.by_ids, None)
+
+    @cached_property
+    def frozen(self) -> DataLoader[UUID, bool]:
+        """Whether an account's spending is stopped."""
+        return _loader(account.frozen_of, default=False)
+
+    @cached_property
+    def balances(self) -> DataLoader[UUID, Sequence[BalanceState]]:
+        """All balances of an account, its own currency's first."""
+        return _loader(balance.balances_of, ())
+
+    @cached_property
+    def line(self) -> DataLoader[UUID, CreditTransaction | None]:
+        """Lines of the statement, by id; None where there is none."""
+        return _loader(balance.lines_by_ids, None)
+
+    @cached_property
+    def invoice(self) -> DataLoader[UUID, Invoice | None]:
+        """By id; None where there is none."""
+        return _loader(invoice.by_ids, None)
+
+    @cached_property
+    def invoice_lines(self) -> DataLoader[UUID, Sequence[InvoiceLine]]:
+        """An invoice's lines, in order."""
+        return _loader(invoice.lines_of, ())
+
+    @cached_property
+    def payment(self) -> DataLoader[UUID, Payment | None]:
+        """By id; None where there is none."""
+        return _loader(payment.by_ids, None)
+
+    @cached_property
+    def invoice_payments(self) -> DataLoader[UUID, Sequence[Payment]]:
+        """An invoice's payments, oldest first."""
+        return _loader(payment.of_invoices, ())
+
+    @cached_property
+    def credit_applicable(self) -> DataLoader[Invoice, int]:
+        """Minor units of credit that could pay each invoice now."""
+
+        async def load(invoices: list[Invoice]) -> list[int]:
+            found = await invoice.credit_applicable(invoices)
+            return [found.get(record.id, 0) for record in invoices]
+
+        return DataLoader(load_fn=load, cache_key_fn=lambda record: record.id)

@@ -1,0 +1,124 @@
+"""Invoices for orders: issued by partners and staff, and taken back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import strawberry
+
+from models import order
+from models.account import Account
+from models.invoice import Invoice as InvoiceRecord
+from schema.balance import BalancePayload
+from schema.context import Info
+from schema.errors import refused_in_payload
+from schema.invoice import Invoice
+from schema.permissions import id_of
+from schema.scalars import CurrencyCode
+
+
+@strawberry.input
+class InvoiceLineInput:
+    """A line to charge for."""
+
+    description: str
+    "What it is for: at most 500 characters. Its first text line is the title."
+    quantity: Decimal = Decimal(1)
+    "How many; any unit."
+    unit_price: Decimal
+    "Net."
+    tax_rate: Decimal = Decimal(0)
+    "A fraction: `0.1` is 10 %."
+
+    def domain(self) -> order.OrderLine:
+        """The same in the domain's terms."""
+        return order.OrderLine(self.description, self.quantity, self.unit_price, self.tax_rate)
+
+
+@strawberry.input
+class CreateInvoiceInput:
+    """An invoice to issue."""
+
+    account_id: strawberry.ID
+    "Who is asked to pay."
+    currency: CurrencyCode
+    "Of every amount in it."
+    lines: list[InvoiceLineInput]
+    "What is charged for, in order: 1 to 200 lines."
+    due_at: datetime | None = None
+    "Until when it is to be paid. Omitted: the provider's usual term."
+    apply_credit: bool | None = None
+    "Pay it from available credit at once: omitted, the account's own setting decides."
+    reference: str | None = None
+    "The partner's own order number; shown on the invoice."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class CreateInvoicePayload(BalancePayload):
+    """What `createInvoice` answers."""
+
+    invoice: Invoice | None = None
+    "The invoice; paid already where credit was applied and sufficed."
+
+
+@strawberry.input
+class VoidInvoiceInput:
+    """An invoice to take back."""
+
+    invoice_id: strawberry.ID
+    "Which one."
+    reason: str
+    "Why; kept with the invoice and printed on it."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class VoidInvoicePayload(BalancePayload):
+    """What `voidInvoice` answers. Credit that had been applied is back in `balance`."""
+
+    invoice: Invoice | None = None
+    "The invoice, void."
+
+
+@strawberry.type
+class OrderMutation:
+    """Issuing and voiding invoices."""
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def create_invoice(self, info: Info, input: CreateInvoiceInput) -> CreateInvoicePayload:
+        """Partners (scope `invoices:write`) and staff: issues an invoice for an order."""
+        by = info.context.signed_in()
+        record = await order.create(
+            id_of(Account.PREFIX, input.account_id, "account_id"),
+            input.currency,
+            [line.domain() for line in input.lines],
+            due_at=input.due_at,
+            apply_credit=input.apply_credit,
+            reference=input.reference,
+            by=by,
+            key=input.idempotency_key,
+        )
+        touched = (record.account_id, record.currency)
+        return CreateInvoicePayload(invoice=Invoice.of(record), touched=touched)
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def void_invoice(self, info: Info, input: VoidInvoiceInput) -> VoidInvoicePayload:
+        """Partners (scope `invoices:write`) and staff: takes an invoice back.
+
+        Credit returns to where it came from, and money that came in becomes credit.
+        """
+        by = info.context.signed_in()
+        record = await order.void(
+            id_of(InvoiceRecord.PREFIX, input.invoice_id, "invoice_id"),
+            input.reason,
+            by=by,
+            key=input.idempotency_key,
+        )
+        touched = (record.account_id, record.currency)
+        return VoidInvoicePayload(invoice=Invoice.of(record), touched=touched)

@@ -1,0 +1,138 @@
+"""Pay Now!, and what can be done about a payment that has begun."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import strawberry
+
+from models import pay
+from models.invoice import Invoice as InvoiceRecord
+from models.payment import Payment as PaymentRecord
+from schema.balance import BalancePayload
+from schema.context import Info
+from schema.errors import Payload, refused_in_payload
+from schema.invoice import Invoice
+from schema.payment import Payment
+from schema.permissions import id_of
+from schema.scalars import URL
+
+
+@strawberry.input
+class PayInvoiceInput:
+    """How to pay an invoice."""
+
+    invoice_id: strawberry.ID
+    "What to pay."
+    use_credit: bool = False
+    "Use available credit first, as far as it goes."
+    credit_limit: Decimal | None = None
+    "At most this much credit."
+    gateway: str | None = None
+    """
+    For what credit does not cover. Omitted: the invoice's own gateway; none is used where credit
+    covers all.
+    """
+    return_url: URL | None = None
+    "Where a redirecting gateway sends the browser back to. Must be on an allowed origin."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class PayInvoicePayload(BalancePayload):
+    """What `payInvoice` answers."""
+
+    invoice: Invoice | None = None
+    "The invoice as it is now."
+    payment: Payment | None = None
+    "The gateway payment that was started, with what to do next."
+
+
+@strawberry.input
+class RecheckPaymentInput:
+    """A payment to ask about."""
+
+    payment_id: strawberry.ID
+    "Which one."
+
+
+@strawberry.input
+class CancelPaymentInput:
+    """A payment to give up."""
+
+    payment_id: strawberry.ID
+    "Which one."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class PaymentPayload(Payload):
+    """What can be told of a payment after it was touched."""
+
+    payment: Payment | None = None
+    "The payment as it is now."
+
+    @strawberry.field
+    async def invoice(self, info: Info) -> Invoice | None:
+        """The invoice that it pays, as it is now."""
+        if self.payment is None:
+            return None
+        record = await info.context.loaders.invoice.load(self.payment.record.invoice_id)
+        return Invoice.of(record) if record else None
+
+
+@strawberry.type
+class RecheckPaymentPayload(PaymentPayload):
+    """What `recheckPayment` answers."""
+
+
+@strawberry.type
+class CancelPaymentPayload(PaymentPayload):
+    """What `cancelPayment` answers."""
+
+
+@strawberry.type
+class PayMutation:
+    """Paying."""
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def pay_invoice(self, info: Info, input: PayInvoiceInput) -> PayInvoicePayload:
+        """Pay Now!: with credit, through a gateway, or credit first and a gateway for the rest."""
+        by = info.context.signed_in()
+        paid = await pay.pay(
+            id_of(InvoiceRecord.PREFIX, input.invoice_id, "invoice_id"),
+            use_credit=input.use_credit,
+            credit_limit=input.credit_limit,
+            gateway=input.gateway,
+            return_url=input.return_url,
+            by=by,
+            key=input.idempotency_key,
+        )
+        return PayInvoicePayload(
+            invoice=Invoice.of(paid.invoice),
+            payment=Payment.of(paid.payment) if paid.payment else None,
+            touched=(paid.invoice.account_id, paid.invoice.currency),
+        )
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def recheck_payment(
+        self, info: Info, input: RecheckPaymentInput
+    ) -> RecheckPaymentPayload:
+        """Asks the gateway now instead of waiting for its message."""
+        by = info.context.signed_in()
+        payment_id = id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id")
+        record = await pay.recheck(payment_id, by=by)
+        return RecheckPaymentPayload(payment=Payment.of(record))
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def cancel_payment(self, info: Info, input: CancelPaymentInput) -> CancelPaymentPayload:
+        """Gives up a payment that is not under way yet; what it held is free again."""
+        by = info.context.signed_in()
+        payment_id = id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id")
+        record = await pay.cancel(payment_id, by=by, key=input.idempotency_key)
+        return CancelPaymentPayload(payment=Payment.of(record))

@@ -1,0 +1,202 @@
+"""Payments, and what the client must do next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import strawberry
+
+from models import gateway, payment
+from models.base import parse_id
+from schema import texts
+from schema.context import Info
+from schema.errors import refused_at_top
+from schema.gateway import Gateway, gateway_of
+from schema.money import Locale, Money
+from schema.nodes import Node, found_by
+from schema.scalars import URL
+
+if TYPE_CHECKING:
+    from schema.invoice import Invoice
+
+
+@strawberry.enum
+class PaymentStatus(Enum):
+    """How far a payment has come. It never goes back, except that a capture beats everything."""
+
+    CREATED = "CREATED"
+    "Begun here; the gateway is being asked."
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    "The client must do what `nextAction` says."
+    PROCESSING = "PROCESSING"
+    "The gateway is at work; nothing is left to do."
+    SUCCEEDED = "SUCCEEDED"
+    "The money came in."
+    FAILED = "FAILED"
+    "The gateway said no; `failureCode` says why."
+    CANCELED = "CANCELED"
+    "Given up by the client or by staff."
+    EXPIRED = "EXPIRED"
+    "The client did not finish it in time."
+
+
+@strawberry.type
+class RedirectAction:
+    """Send the browser to `url`; it comes back to the `returnUrl` of `payInvoice`."""
+
+    url: URL
+    "The gateway's page for this payment."
+    expires_at: datetime | None
+    "Until when that page works."
+
+
+@strawberry.type
+class ConfirmCardAction:
+    """Hand `clientSecret` to the card form in the page, which runs 3-D Secure if the bank asks."""
+
+    client_secret: str
+    "Lets the card form finish this one payment. Never store or log it."
+    publishable_key: str
+    "Which account of the card gateway the form speaks for."
+
+
+@strawberry.type
+class BankTransferAction:
+    """Transfer `amount` and quote `reference`; the credit appears when the bank reports it."""
+
+    amount: Money
+    "What to transfer."
+    reference: str
+    "What the transfer must quote, or nobody knows whose it is."
+    beneficiary: str
+    "Whose account it is."
+    bank_name: str
+    "Where it is."
+    account_number: str
+    "IBAN, or the number that the country uses."
+    bic: str | None
+    "The bank's code, where a transfer needs one."
+    qr_code: str | None
+    "An EPC QR code as an SVG data URL, where the currency is EUR."
+
+    @strawberry.field
+    def instructions(self, info: Info, locale: Locale = None) -> str:
+        """All of it, in a sentence for people."""
+        return texts.say(
+            "transfer.instructions",
+            info.context.locale_for(locale),
+            amount=self.amount.value,
+            beneficiary=self.beneficiary,
+            account_number=self.account_number,
+            bank_name=self.bank_name,
+            reference=self.reference,
+        )
+
+
+PaymentAction: TypeAlias = Annotated[
+    RedirectAction | ConfirmCardAction | BankTransferAction,
+    strawberry.union("PaymentAction", description="What the client must do next."),
+]
+
+
+@strawberry.type
+class Payment(Node):
+    """One attempt to pay an invoice, or a part of it, through one gateway."""
+
+    gateway: Gateway | None
+    "How; null where that gateway is not offered any more."
+    amount: Money
+    "What it pays of the invoice."
+    fee: Money
+    "What the gateway adds; printed on the receipt, never added to an issued invoice."
+    charged: Money
+    "amount + fee"
+    received: Money
+    "What really came in."
+    refunded: Money
+    "What of it the gateway has taken back: refunds and lost or open disputes."
+    status: PaymentStatus
+    "How far it has come."
+    next_action: PaymentAction | None
+    "What the client must do next; null when nothing is."
+    failure_code: str | None
+    "The gateway's reason, short and stable: `card_declined`."
+    expires_at: datetime | None
+    "Until when the client can finish it."
+    created_at: datetime
+    "When it began."
+    completed_at: datetime | None
+    "When it ended, in whatever way."
+    record: strawberry.Private[payment.Payment]
+
+    @classmethod
+    def of(cls, record: payment.Payment) -> Payment:
+        """Show a payment."""
+        currency = record.currency
+        return cls(
+            id=strawberry.ID(record.public_id),
+            gateway=gateway_of(record.gateway),
+            amount=Money.minor(record.amount, currency),
+            fee=Money.minor(record.fee, currency),
+            charged=Money.minor(record.charged, currency),
+            received=Money.minor(record.received, currency),
+            refunded=Money.minor(record.taken_back, currency),
+            status=PaymentStatus(record.status),
+            next_action=_action(record),
+            failure_code=record.failure,
+            expires_at=record.expires_at,
+            created_at=record.created_at,
+            completed_at=record.completed_at,
+            record=record,
+        )
+
+    @strawberry.field
+    @refused_at_top
+    async def invoice(self, info: Info) -> Annotated[Invoice, strawberry.lazy("schema.invoice")]:
+        """What it pays."""
+        from schema.invoice import Invoice  # noqa: PLC0415 - each names the other
+
+        record = await info.context.loaders.invoice.load(self.record.invoice_id)
+        assert record is not None, "a payment has an invoice"
+        return Invoice.of(record)
+
+    @strawberry.field
+    def failure_message(self, info: Info, locale: Locale = None) -> str | None:
+        """The gateway's reason in a sentence for people."""
+        failure = self.record.failure
+        return texts.failure(failure, info.context.locale_for(locale)) if failure else None
+
+
+def _action(record: payment.Payment) -> PaymentAction | None:
+    match record.next_action:
+        case gateway.Redirect() as go:
+            return RedirectAction(url=URL(go.url), expires_at=go.expires_at)
+        case gateway.ConfirmCard() as card:
+            return ConfirmCardAction(
+                client_secret=card.client_secret, publishable_key=card.publishable_key
+            )
+        case gateway.TransferInstructions() as transfer:
+            return BankTransferAction(
+                amount=Money.minor(record.charged, record.currency),
+                reference=record.reference,
+                beneficiary=transfer.beneficiary,
+                bank_name=transfer.bank_name,
+                account_number=transfer.account_number,
+                bic=transfer.bic,
+                qr_code=transfer.qr_code,
+            )
+        case None:
+            return None
+
+
+@found_by(payment.Payment.PREFIX)
+async def _payment_node(info: Info, id: str) -> Payment | None:
+    actor = info.context.signed_in()
+    actor.require_scope("invoices:read")
+    payment_id = parse_id(payment.Payment.PREFIX, id)
+    if payment_id is None:
+        return None
+    record = await info.context.loaders.payment.load(payment_id)
+    return Payment.of(record) if record and actor.sees(record.account_id) else None

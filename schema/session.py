@@ -1,0 +1,114 @@
+"""Signing in and out, and who is signed in."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import strawberry
+
+from models import session
+from models.identity import Actor
+from schema.account import Account
+from schema.context import Info
+from schema.errors import Payload, refused_in_payload
+from schema.permissions import existing_account
+
+
+@strawberry.enum
+class Role(Enum):
+    """What kind of caller somebody is."""
+
+    CLIENT = "CLIENT"
+    "A client of the provider: reads and touches the own account only."
+    PARTNER = "PARTNER"
+    "A system with an API key: the accounts and scopes that the key was given."
+    STAFF = "STAFF"
+    "Somebody of the provider's: everything, and each change is logged."
+
+
+@strawberry.type
+class Viewer:
+    """Who is signed in."""
+
+    role: Role
+    "What kind of caller this is."
+    scopes: list[str]
+    "What a partner's API key was given, in order: `invoices:write`. Empty for clients and staff."
+    actor: strawberry.Private[Actor]
+
+    @classmethod
+    def of(cls, actor: Actor) -> Viewer:
+        """Show an actor."""
+        return cls(role=Role(actor.role.value), scopes=sorted(actor.scopes), actor=actor)
+
+    @strawberry.field
+    async def account(self, info: Info) -> Account | None:
+        """The client's own account; null for partners and staff."""
+        if self.actor.account_id is None:
+            return None
+        return Account.of(await existing_account(info, self.actor.account_id))
+
+
+@strawberry.type
+class SessionQuery:
+    """Who asks."""
+
+    @strawberry.field
+    def viewer(self, info: Info) -> Viewer | None:
+        """Null when nobody is signed in."""
+        actor = info.context.actor
+        return Viewer.of(actor) if actor else None
+
+
+@strawberry.input
+class SignInInput:
+    """A client's or a staff member's credentials."""
+
+    email: str
+    "In whatever case."
+    password: str
+    "As it was chosen."
+
+
+@strawberry.type
+class SignInPayload(Payload):
+    """What `signIn` answers."""
+
+    viewer: Viewer | None = None
+    "Who is signed in now."
+    token: str | None = None
+    """For clients that keep no cookies: `Authorization: Bearer …`.
+
+    Browsers get an HttpOnly cookie as well, and need not keep it.
+    """
+
+
+@strawberry.type
+class SignOutPayload(Payload):
+    """What `signOut` answers."""
+
+
+@strawberry.type
+class SessionMutation:
+    """Signing in and out."""
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def sign_in(self, info: Info, input: SignInInput) -> SignInPayload:
+        """Opens a session. Attempts are limited for each e-mail address and each caller."""
+        context = info.context
+        actor, token = await session.sign_in(input.email, input.password, address=context.address)
+        context.actor = actor
+        context.set_session_cookie(token)
+        return SignInPayload(viewer=Viewer.of(actor), token=token)
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def sign_out(self, info: Info) -> SignOutPayload:
+        """Ends the session, and takes the cookie away. An API key keeps working."""
+        context = info.context
+        if context.actor is not None:
+            await session.sign_out(context.actor)
+        context.actor = None
+        context.clear_session_cookie()
+        return SignOutPayload()

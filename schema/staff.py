@@ -1,0 +1,104 @@
+"""What only staff do to credit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from models import staff
+from models.account import Account
+from schema.balance import BalancePayload
+from schema.context import Info
+from schema.errors import refused_in_payload
+from schema.money import MoneyInput
+from schema.pay import PaymentPayload
+from schema.payment import Payment
+from schema.permissions import id_of
+from schema.statement import CreditTransaction
+
+
+@strawberry.input
+class RecordBankTransferInput:
+    """A credit on a bank statement of ours."""
+
+    reference: str
+    "The reference that the client quoted."
+    amount: MoneyInput
+    "What came in."
+    bank_account: str
+    "Our account that it came in on: IBAN or the account number."
+    bank_transaction_id: str
+    "The bank's own id of the credit; the same one is never booked twice on one account."
+    received_at: datetime | None = None
+    "When it came in. Omitted: now."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class RecordBankTransferPayload(BalancePayload, PaymentPayload):
+    """What `recordBankTransfer` answers."""
+
+
+@strawberry.input
+class AdjustCreditInput:
+    """A change to an account's credit."""
+
+    account_id: strawberry.ID
+    "Whose."
+    amount: MoneyInput
+    "Signed."
+    reason: str
+    "Why: shown to the client in the credit statement, and kept in the audit log."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class AdjustCreditPayload(BalancePayload):
+    """What `adjustCredit` answers."""
+
+    transaction: CreditTransaction | None = None
+    "The line that it made in the credit statement."
+
+
+@strawberry.type
+class StaffMutation:
+    """What only staff do to credit."""
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def record_bank_transfer(
+        self, info: Info, input: RecordBankTransferInput
+    ) -> RecordBankTransferPayload:
+        """Staff: a transfer has come in; settles the payment whose reference it quotes."""
+        by = info.context.signed_in()
+        record = await staff.record_bank_transfer(
+            input.reference,
+            input.amount.amount,
+            input.amount.currency,
+            bank_account=input.bank_account,
+            bank_transaction=input.bank_transaction_id,
+            received_at=input.received_at,
+            by=by,
+            key=input.idempotency_key,
+        )
+        touched = (record.account_id, record.currency)
+        return RecordBankTransferPayload(payment=Payment.of(record), touched=touched)
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def adjust_credit(self, info: Info, input: AdjustCreditInput) -> AdjustCreditPayload:
+        """Staff: changes an account's credit, with a reason."""
+        by = info.context.signed_in()
+        line = await staff.adjust(
+            id_of(Account.PREFIX, input.account_id, "account_id"),
+            input.amount.amount,
+            input.amount.currency,
+            input.reason,
+            by=by,
+            key=input.idempotency_key,
+        )
+        touched = (line.account_id, line.currency)
+        return AdjustCreditPayload(transaction=CreditTransaction.of(line), touched=touched)

@@ -1,0 +1,206 @@
+"""The credit statement."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated
+
+import strawberry
+
+from models import balance
+from models.base import parse_id
+from models.ledger import CreditTransaction as Line
+from models.page import Page
+from schema import texts
+from schema.balance import AccountId, OwnCurrency
+from schema.context import Info
+from schema.errors import refused_at_top
+from schema.invoice import Invoice
+from schema.money import Money
+from schema.nodes import Node, found_by
+from schema.pages import After, Before, First, Last, PageInfo, page_request
+from schema.payment import Payment
+from schema.permissions import account_meant, currency_meant
+
+
+@strawberry.enum
+class CreditTransactionKind(Enum):
+    """What a line of the credit statement says happened."""
+
+    DEPOSIT = "DEPOSIT"
+    "A payment that adds funds came in."
+    DEPOSIT_REINSTATED = "DEPOSIT_REINSTATED"
+    "A deposit that had been reversed is back: a dispute was won."
+    DEBT_REPAID = "DEBT_REPAID"
+    "Part of a deposit repaid a debt."
+    REFUND = "REFUND"
+    "Credit went back to where it came from."
+    VOUCHER = "VOUCHER"
+    "A voucher was redeemed."
+    INVOICE_PAYMENT = "INVOICE_PAYMENT"
+    "Credit paid an invoice, or a part of one."
+    INVOICE_PAYMENT_RETURNED = "INVOICE_PAYMENT_RETURNED"
+    "An invoice that credit had paid was voided or refunded."
+    OVERPAYMENT = "OVERPAYMENT"
+    "More came in than was due; the rest became credit."
+    ADJUSTMENT = "ADJUSTMENT"
+    "Staff changed the credit, for a reason that the description gives."
+    EXPIRY = "EXPIRY"
+    "Promotional credit ran out."
+    DEPOSIT_REVERSED = "DEPOSIT_REVERSED"
+    "A gateway took a deposit back: a refund or a dispute."
+
+
+@strawberry.type
+class CreditTransaction(Node):
+    """One line of the credit statement: all transfers of one change, together.
+
+    Lines are only ever added.
+    """
+
+    kind: CreditTransactionKind
+    "What happened."
+    amount: Money
+    "Signed: a credit is positive, a debit is negative."
+    balance_after: Money
+    "The credit after this line, what is reserved included and debt taken off."
+    version: int
+    "The balance's version that this transaction made."
+    refundable: bool
+    "Whether the credit policy lets this credit go back to where it came from."
+    created_at: datetime
+    "When it happened."
+    line: strawberry.Private[Line]
+
+    @classmethod
+    def of(cls, line: Line) -> CreditTransaction:
+        """Show a line of the statement."""
+        return cls(
+            id=strawberry.ID(line.public_id),
+            kind=CreditTransactionKind(line.kind),
+            amount=Money.minor(line.amount, line.currency),
+            balance_after=Money.minor(line.balance_after, line.currency),
+            version=line.version,
+            refundable=line.refundable,
+            created_at=line.created_at,
+            line=line,
+        )
+
+    @strawberry.field
+    def description(self, info: Info) -> str:
+        """What happened, in a sentence for people, in the caller's language."""
+        key, note = f"credit.{self.line.kind}", self.line.note
+        locale = info.context.locale
+        return texts.say(f"{key}.note", locale, note=note) if note else texts.say(key, locale)
+
+    @strawberry.field
+    @refused_at_top
+    async def invoice(self, info: Info) -> Invoice | None:
+        """The invoice that it is about."""
+        if self.line.invoice_id is None:
+            return None
+        info.context.signed_in().require_scope("invoices:read")
+        record = await info.context.loaders.invoice.load(self.line.invoice_id)
+        return Invoice.of(record) if record else None
+
+    @strawberry.field
+    @refused_at_top
+    async def payment(self, info: Info) -> Payment | None:
+        """The payment that it is about."""
+        if self.line.payment_id is None:
+            return None
+        info.context.signed_in().require_scope("invoices:read")
+        record = await info.context.loaders.payment.load(self.line.payment_id)
+        return Payment.of(record) if record else None
+
+
+@strawberry.type
+class CreditTransactionEdge:
+    """A line of the statement in its place in the list."""
+
+    node: CreditTransaction
+    "The line."
+    cursor: str
+    "Its place, for `after` and `before`."
+
+
+@strawberry.type
+class CreditTransactionConnection:
+    """A page of the credit statement, newest first."""
+
+    edges: list[CreditTransactionEdge]
+    "The lines of this page."
+    page_info: PageInfo
+    "Where this page is in the statement."
+    total_count: int
+    "How many lines there are on all pages."
+
+    @classmethod
+    def of(cls, page: Page[Line]) -> CreditTransactionConnection:
+        """Show a page."""
+        edges = [
+            CreditTransactionEdge(node=CreditTransaction.of(line), cursor=str(line.version))
+            for line in page.rows
+        ]
+        info = PageInfo.of(page, [edge.cursor for edge in edges])
+        return cls(edges=edges, page_info=info, total_count=page.total or 0)
+
+
+@strawberry.input
+class CreditTransactionFilter:
+    """Which lines of the statement; what is left out matches all."""
+
+    kind: list[CreditTransactionKind] | None = None
+    "One of these."
+    created_after: datetime | None = None
+    "Later than this moment."
+    created_before: datetime | None = None
+    "Earlier than this moment."
+
+
+@found_by(Line.PREFIX)
+async def _credit_transaction_node(info: Info, id: str) -> CreditTransaction | None:
+    actor = info.context.signed_in()
+    actor.require_scope("credit:read")
+    line_id = parse_id(Line.PREFIX, id)
+    if line_id is None:
+        return None
+    line = await info.context.loaders.line.load(line_id)
+    return CreditTransaction.of(line) if line and actor.sees(line.account_id) else None
+
+
+@strawberry.type
+class StatementQuery:
+    """Reading the credit statement."""
+
+    @strawberry.field
+    @refused_at_top
+    async def credit_transactions(  # noqa: PLR0917 - the API's arguments
+        self,
+        info: Info,
+        filter: Annotated[
+            CreditTransactionFilter | None, strawberry.argument(description="Omitted: all lines.")
+        ] = None,
+        currency: OwnCurrency = None,
+        account_id: AccountId = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> CreditTransactionConnection:
+        """The credit statement in one currency, newest first."""
+        actor = info.context.signed_in()
+        actor.require_scope("credit:read")
+        meant = account_meant(actor, account_id)
+        request = page_request(info, first, after, last, before)
+        wanted = filter or CreditTransactionFilter()
+        page = await balance.statement(
+            meant,
+            await currency_meant(info, meant, currency),
+            request,
+            kinds=None if wanted.kind is None else [kind.value for kind in wanted.kind],
+            after=wanted.created_after,
+            before=wanted.created_before,
+        )
+        return CreditTransactionConnection.of(page)

@@ -1,0 +1,92 @@
+"""Vouchers: redeemed by clients, issued by staff."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from models import voucher
+from schema.balance import BalancePayload
+from schema.context import Info
+from schema.errors import Payload, refused_in_payload
+from schema.money import MoneyInput
+from schema.statement import CreditTransaction
+
+
+@strawberry.input
+class RedeemVoucherInput:
+    """A code to turn into credit."""
+
+    code: str
+    "As it was handed out; case, spaces and hyphens do not matter."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class RedeemVoucherPayload(BalancePayload):
+    """What `redeemVoucher` answers."""
+
+    transaction: CreditTransaction | None = None
+    "The line that it made in the credit statement."
+
+
+@strawberry.input
+class IssueVouchersInput:
+    """Vouchers to issue."""
+
+    count: int = 1
+    "How many codes: 1 to 1000."
+    amount: MoneyInput
+    "The credit that each redemption gives."
+    max_redemptions: int = 1
+    "How many accounts may redeem one code."
+    expires_at: datetime | None = None
+    "Until when the codes can be redeemed."
+    credit_expires_at: datetime | None = None
+    "When the credit that it gives runs out."
+    note: str | None = None
+    "What for: shown in the credit statement."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class IssueVouchersPayload(Payload):
+    """What `issueVouchers` answers."""
+
+    codes: list[str] = strawberry.field(default_factory=list)
+    "Only hashes are kept; the same idempotencyKey shows them again for 24 hours."
+
+
+@strawberry.type
+class VoucherMutation:
+    """Vouchers."""
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def redeem_voucher(self, info: Info, input: RedeemVoucherInput) -> RedeemVoucherPayload:
+        """Redeem Voucher: turns a code into credit. At most one in a request."""
+        by = info.context.signed_in()
+        line = await voucher.redeem(input.code, by=by, key=input.idempotency_key)
+        touched = (line.account_id, line.currency)
+        return RedeemVoucherPayload(transaction=CreditTransaction.of(line), touched=touched)
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def issue_vouchers(self, info: Info, input: IssueVouchersInput) -> IssueVouchersPayload:
+        """Staff: makes codes to hand out."""
+        by = info.context.signed_in()
+        codes = await voucher.issue(
+            input.count,
+            input.amount.amount,
+            input.amount.currency,
+            max_redemptions=input.max_redemptions,
+            expires_at=input.expires_at,
+            credit_expires_at=input.credit_expires_at,
+            note=input.note,
+            by=by,
+            key=input.idempotency_key,
+        )
+        return IssueVouchersPayload(codes=codes)

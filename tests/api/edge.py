@@ -1,0 +1,237 @@
+"""A small schema behind the real endpoint, for the tests of the edge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from socket import socket
+from typing import Any, NewType
+
+import httpx
+import strawberry
+import uvicorn
+from graphql import GraphQLError
+from starlette.requests import HTTPConnection
+from strawberry.schema.config import StrawberryConfig
+
+from api.graphql import Contexts, EdgeOptions, GraphQLEndpoint
+from api.graphql_ws import token_of
+from schema.extensions import Guard, Schema
+
+
+@dataclass
+class Context:
+    user: str | None = None
+    loaded: list[int] = field(default_factory=list)
+
+    def fresh(self) -> Context:
+        return replace(self, loaded=[])
+
+    def forget(self) -> None:
+        self.loaded.clear()
+
+
+Info = strawberry.Info[Context, None]
+
+
+@dataclass
+class World:
+    """What resolvers did, and gates that tests open."""
+
+    tokens: set[str] = field(default_factory=lambda: {"good"})
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    deposits: int = 0
+
+    def reset(self) -> None:
+        vars(self).update(vars(World()))
+
+
+world = World()
+
+
+def refuse(code: str) -> GraphQLError:
+    return GraphQLError(f"Refused: {code}", extensions={"code": code})
+
+
+Unspeakable = NewType("Unspeakable", int)
+
+
+@strawberry.type
+class Page:
+    id: int
+
+    @strawberry.field
+    def page(self, first: int) -> list[Page]:
+        return [Page(id=self.id * first)]
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def page(self, first: int) -> Page:
+        return Page(id=first)
+
+    @strawberry.field
+    def hello(self, name: str = "world", times: int = 1) -> str:
+        return f"hello {name}" * times
+
+    @strawberry.field
+    def user(self, info: Info) -> str:
+        if info.context.user is None:
+            raise refuse("UNAUTHENTICATED")
+        return info.context.user
+
+    @strawberry.field
+    def maybe_user(self, info: Info) -> str | None:
+        return info.context.user
+
+    @strawberry.field
+    def forbidden(self) -> str:
+        raise refuse("FORBIDDEN")
+
+    @strawberry.field
+    def broken(self) -> str:
+        raise RuntimeError("postgres://user:secret@host")
+
+    @strawberry.field
+    def unspeakable(self) -> Unspeakable:
+        return Unspeakable(2**70)
+
+    @strawberry.field
+    def careless(self) -> str:
+        raise GraphQLError("a secret, and no code")
+
+    @strawberry.field
+    def loads(self, info: Info) -> int:
+        info.context.loaded.append(1)
+        return len(info.context.loaded)
+
+    @strawberry.field
+    async def slow(self) -> str:
+        world.began.set()
+        await world.gate.wait()
+        return "at last"
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def deposit(self) -> int:
+        world.began.set()
+        await world.gate.wait()
+        world.deposits += 1
+        return world.deposits
+
+    @strawberry.mutation
+    def redeem_voucher(self, code: str) -> str:
+        return code
+
+
+@strawberry.type
+class Tick:
+    number: int
+
+    @strawberry.field
+    def loads(self, info: Info) -> int:
+        info.context.loaded.append(self.number)
+        return len(info.context.loaded)
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def ticks(self, to: int) -> AsyncGenerator[Tick, None]:
+        for number in range(to):
+            yield Tick(number=number)
+
+    @strawberry.subscription
+    async def balance(self) -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+            await world.gate.wait()
+            yield 2
+        finally:
+            world.stopped.set()
+
+    @strawberry.subscription
+    async def failing(self) -> AsyncGenerator[int, None]:
+        yield 1
+        raise RuntimeError("secret in a subscription")
+
+
+SCHEMA = Schema(
+    Query,
+    Mutation,
+    Subscription,
+    config=StrawberryConfig(scalar_map={Unspeakable: strawberry.scalar(name="Unspeakable")}),
+)
+
+
+async def make_context(connection: HTTPConnection) -> Context:
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    return context_of(token if scheme == "Bearer" else connection.cookies.get("session"))
+
+
+def context_of(token: str | None) -> Context:
+    if token is not None and token not in world.tokens:
+        raise refuse("UNAUTHENTICATED")
+    return Context(user="ada" if token else None)
+
+
+async def authenticate_ws(context: Context, params: Mapping[str, Any]) -> Context:
+    token = token_of(params)
+    return context_of(token) if token else context
+
+
+CONTEXTS = Contexts(
+    make=make_context,
+    authenticate_ws=authenticate_ws,
+    fresh=Context.fresh,
+    forget=Context.forget,
+    response_headers=lambda context: [(b"x-user", (context.user or "nobody").encode())],
+)
+
+
+def edge(guard: Guard | None = None, **options: Any) -> GraphQLEndpoint[Context]:
+    return GraphQLEndpoint(SCHEMA.guarded(guard or Guard()), CONTEXTS, EdgeOptions(**options))
+
+
+@asynccontextmanager
+async def client_of(app: GraphQLEndpoint[Context]) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://portal.test"
+    ) as client:
+        yield client
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: GraphQLEndpoint[Context]) -> AsyncIterator[str]:
+    """Host and port of a real server."""
+    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, ws_max_size=65_536)
+    server = _Server(config)
+    running = asyncio.create_task(server.serve())
+    await server.ready.wait()
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    try:
+        yield f"{host}:{port}"
+    finally:
+        server.should_exit = True
+        await running

@@ -1,0 +1,297 @@
+"""The command line: does what it says, or says in a sentence why not, and exits with 1."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+from typer.testing import CliRunner, Result
+
+from api import cli, demo
+from api.settings import Settings
+from models import base, password, sql
+from tests import servers
+from tests.identities import CHEAP_HASHER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECRET = "0123456789abcdef0123456789abcdef"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands within this process log nothing, and hash at no cost."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr("api.telemetry.configure", lambda _settings: None)
+    monkeypatch.setattr(password, "hasher", CHEAP_HASHER)
+    with capture_logs():
+        yield
+
+
+def run(*command: str, url: str = "", stdin: str | None = None, **environment: str) -> Result:
+    if url:
+        environment["DATABASE_URL"] = url
+    return CliRunner().invoke(
+        cli.app, command, input=stdin, env={"SECRET_KEY": SECRET, **environment}
+    )
+
+
+# ------------------------------------------------------------------------------- answers
+
+
+def test_without_a_command_it_lists_them() -> None:
+    told = run().output
+    for command in ("serve", "worker", "migrate", "demo", "audit", "create-staff", "create-key"):
+        assert command in told
+
+
+@pytest.mark.parametrize("command", [["serve"], ["worker"]])
+def test_no_secret_key_is_one_sentence(command: list[str]) -> None:
+    done = run(*command, SECRET_KEY="", DATABASE_URL="sqlite:////tmp/never-made.db")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("SECRET_KEY is needed")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_wrong_setting_is_one_sentence() -> None:
+    done = run("migrate", PORT="many")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert re.fullmatch(r"PORT should be .*\.\n", done.stderr)
+
+
+def test_a_database_that_cannot_be_opened_is_a_sentence(tmp_path: Path) -> None:
+    for command in ("audit", "migrate", "serve"):
+        done = run(command, url=f"sqlite://{tmp_path}/no/such/folder/credit.db")
+        assert done.exit_code == 1
+        assert "where no file can be written" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear Sir or Madam, this is no database.")
+    for command in ("audit", "migrate", "serve"):
+        done = run(command, url=f"sqlite://{file}")
+        assert done.exit_code == 1
+        assert "is no SQLite database" in done.stderr
+    assert file.read_text().startswith("Dear")
+
+
+def test_a_database_that_is_not_migrated_names_the_command(tmp_path: Path) -> None:
+    done = run("audit", url=f"sqlite://{tmp_path}/empty.db")
+    assert done.exit_code == 1
+    assert "account-credit migrate" in done.stderr
+
+
+def test_migrate_makes_the_tables_and_may_run_again(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path}/new.db"
+    assert run("migrate", url=url, SECRET_KEY="").exit_code == 0
+    assert "up to date" in run("migrate", url=url).stderr
+    assert run("audit", url=url).exit_code == 0
+
+
+def test_the_schema_is_printed() -> None:
+    done = run("schema", SECRET_KEY="")
+    assert done.exit_code == 0
+    assert done.stdout == (ROOT / "schema" / "schema.graphql").read_text(encoding="utf-8")
+
+
+# ------------------------------------------------------------------------------- people and keys
+
+
+def test_staff_get_a_password_that_is_asked_for_or_made(database_url: str) -> None:
+    made = run("create-staff", "--email", "Ann@kaze.example", url=database_url, SECRET_KEY="")
+    assert made.exit_code == 0
+    assert len(made.stdout.strip()) >= 16
+    command = ("create-staff", "--email", "bo@kaze.example", "--password-stdin")
+    given = run(*command, url=database_url, stdin="a good pass phrase\n")
+    assert (given.exit_code, given.stdout) == (0, "")
+    assert "good pass" not in given.stderr
+
+
+@pytest.mark.parametrize(
+    ("email", "given", "said"),
+    [("nobody", "a good pass phrase", "email"), ("c@kaze.example", "short", "password")],
+)
+def test_staff_that_cannot_be_made_are_refused_by_field(
+    database_url: str, email: str, given: str, said: str
+) -> None:
+    command = ("create-staff", "--email", email, "--password-stdin")
+    done = run(*command, url=database_url, stdin=f"{given}\n")
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"{said} is not accepted")
+
+
+def test_a_key_is_printed_alone_and_its_scopes_are_checked(database_url: str) -> None:
+    command = ("create-key", "--partner", "Order desk", "--scope")
+    done = run(*command, "invoices:write,credit:read", "--days", "30", url=database_url)
+    assert done.exit_code == 0
+    assert re.fullmatch(r"ack_[0-9a-f]+_[\w-]{43}\n", done.stdout)
+    wrong = run(*command, "everything", url=database_url)
+    assert (wrong.exit_code, wrong.stdout) == (1, "")
+    assert "invoices:write" in wrong.stderr
+
+
+@pytest.mark.parametrize("account", ["acc_nonsense", "acc_" + "0" * 32])
+def test_a_key_for_an_unknown_account_is_refused(database_url: str, account: str) -> None:
+    command = ("create-key", "--partner", "Desk", "--scope", "credit:read", "--account", account)
+    done = run(*command, url=database_url)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+
+
+# ------------------------------------------------------------------------------- demo and audit
+
+
+def test_the_demo_fills_an_empty_database_once_and_gives_fresh_keys(database_url: str) -> None:
+    first, second = _demo(database_url), _demo(database_url)
+    currencies = [client["currency"] for client in first["clients"]]
+    assert currencies == ["USD", "JPY", "EUR"]
+    assert [one["accountId"] for one in first["clients"]] == [
+        one["accountId"] for one in second["clients"]
+    ]
+    for fresh in ("staff", "partner"):
+        assert first[fresh] != second[fresh]
+    assert len(set(first["vouchers"] + second["vouchers"])) == 2 * 20 * len(currencies)
+    assert all(len(first["vouchersByCurrency"][code]) == 20 for code in currencies)
+
+
+def test_the_demo_for_people_shows_the_same(database_url: str) -> None:
+    told = run("demo", url=database_url)
+    assert told.exit_code == 0
+    assert demo.PASSWORD in told.stdout
+    assert "ack_" in told.stdout
+
+
+def test_a_fill_that_was_cut_off_is_taken_up_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = demo._bonus
+
+    async def cut_off(client: demo.DemoClient, *rest: Any) -> None:
+        if client.currency == "JPY":
+            raise KeyboardInterrupt
+        await whole(client, *rest)
+
+    monkeypatch.setattr(demo, "_bonus", cut_off)
+    assert run("demo", url=database_url).exit_code != 0
+    monkeypatch.setattr(demo, "_bonus", whole)
+    _demo(database_url)
+    counts = run("audit", url=database_url)
+    assert counts.exit_code == 0
+    assert re.search(r"^invoice +9$", counts.stdout, re.MULTILINE)
+
+
+def test_the_demo_leaves_a_database_with_other_people_alone(database_url: str) -> None:
+    run("create-staff", "--email", "ann@kaze.example", url=database_url)
+    done = run("demo", "--json", url=database_url)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "has users already" in done.stderr
+
+
+def test_books_that_add_up_are_counted_and_others_told_line_by_line(database_url: str) -> None:
+    _demo(database_url)
+    good = run("audit", url=database_url, SECRET_KEY="")
+    assert good.exit_code == 0
+    assert re.search(r"^USD deposited +68\.66$", good.stdout, re.MULTILINE)
+    asyncio.run(_embezzle(database_url))
+    bad = run("audit", url=database_url)
+    assert bad.exit_code == 1
+    assert bad.stdout.strip()
+    assert "findings" in bad.stderr
+
+
+def _demo(url: str) -> dict[str, Any]:
+    done = run("demo", "--json", url=url)
+    assert done.exit_code == 0, done.output
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+async def _embezzle(url: str) -> None:
+    await base.connect(url)
+    await sql.execute("UPDATE balance SET available = available + 1 WHERE currency = 'USD'")
+    await base.disconnect()
+
+
+# ------------------------------------------------------------------------------- real processes
+
+
+def test_the_server_and_the_demo_work_on_one_database(database_url: str, tmp_path: Path) -> None:
+    environment = {"DATABASE_URL": database_url, "PORT": str(servers.free_port())}
+    with serving(tmp_path, environment) as (server, url):
+        demo_told = started(["demo", "--json"], tmp_path, environment).communicate()[0]
+        told = json.loads(demo_told)
+        assert told["url"] == url
+        for client in told["clients"]:
+            assert _currency_of(client["token"], url) == client["currency"]
+        second = started(["serve", "--demo"], tmp_path, environment)
+        assert second.communicate()[1].startswith(f"Port {environment['PORT']} ")
+        assert second.returncode == 1
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 0
+
+
+def test_a_worker_stops_when_it_is_told_to(database_url: str, tmp_path: Path) -> None:
+    with started(["worker"], tmp_path, {"DATABASE_URL": database_url}) as worker:
+        wait_for("worker_started", worker.stderr)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0
+        assert worker.stderr is not None
+        assert worker.stderr.readlines()[-1] == "Stopped.\n"
+
+
+@contextmanager
+def serving(cwd: Path, environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A demo server and its address, once it serves."""
+    url = f"http://127.0.0.1:{environment['PORT']}"
+    with started(["serve", "--demo"], cwd, environment) as process:
+        try:
+            wait_for("Application startup complete", process.stderr)
+            wait_for(f"{url}/graphql", process.stdout)
+            yield process, url
+        finally:
+            process.kill()
+
+
+def wait_for(words: str, output: IO[str] | None) -> None:
+    assert output is not None
+    lines: list[str] = []
+    for line in output:
+        if words in line:
+            return
+        lines.append(line)
+    pytest.fail("".join(lines))
+
+
+def started(command: list[str], cwd: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-m", "api", *command],
+        cwd=cwd,
+        env={**os.environ, "SECRET_KEY": SECRET, "PYTHONPATH": path, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _currency_of(token: str, url: str) -> object:
+    query = {"query": "{ viewer { account { currency } } }"}
+    bearer = {"authorization": f"Bearer {token}"}
+    answer = httpx.post(f"{url}/graphql", json=query, headers=bearer).json()
+    return answer["data"]["viewer"]["account"]["currency"]

@@ -1,0 +1,153 @@
+"""The live feed: wakes whoever listens, once, in this process and in the others."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from redis.asyncio import Redis
+
+from api.live import LocalFeed
+from api.live_redis import CHANNEL, RedisFeed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from api.live import Bell
+
+SOON = 5.0
+NOT_AT_ALL = 0.05
+
+
+async def test_a_listener_hears_its_topics_and_no_others() -> None:
+    feed = LocalFeed()
+    async with feed.listen({"credit:1"}) as bell:
+        feed.ring({"credit:2"})
+        assert not await bell.wait(NOT_AT_ALL)
+        feed.ring({"credit:1", "invoice:9"})
+        assert await bell.wait(SOON)
+
+
+async def test_what_rings_before_the_wait_is_not_missed() -> None:
+    feed = LocalFeed()
+    async with feed.listen({"credit:1"}) as bell:
+        feed.ring({"credit:1"})
+        assert await bell.wait(SOON)
+
+
+async def test_many_rings_between_two_waits_are_one() -> None:
+    feed = LocalFeed()
+    async with feed.listen({"credit:1", "credit:2"}) as bell:
+        for _ in range(1000):
+            feed.ring({"credit:1", "credit:2"})
+        assert await bell.wait(SOON)
+        assert not await bell.wait(NOT_AT_ALL)
+
+
+async def test_all_listeners_of_a_topic_are_woken() -> None:
+    feed = LocalFeed()
+    async with feed.listen({"t"}) as first, feed.listen({"t"}) as second:
+        feed.ring({"t"})
+        assert await first.wait(SOON)
+        assert await second.wait(SOON)
+
+
+async def test_who_has_left_is_forgotten() -> None:
+    feed = LocalFeed()
+    async with feed.listen(iter(["t", "u"])):
+        assert feed.listeners == 1
+    assert feed.listeners == 0
+    assert feed._bells == {}
+    feed.ring({"t"})
+
+
+async def test_two_processes_hear_each_other_through_redis(redis_url: str) -> None:
+    async with (
+        hearing(redis_url) as here,
+        hearing(redis_url) as there,
+        here.listen({"credit:1"}) as mine,
+        there.listen({"credit:1"}) as theirs,
+    ):
+        await settled(mine, theirs)
+        here.ring({"credit:1"})
+        assert await mine.wait(SOON)
+        assert await theirs.wait(SOON)
+        assert not await mine.wait(NOT_AT_ALL), "its own message came back to it"
+
+
+async def test_other_topics_do_not_ring_through_redis(redis_url: str) -> None:
+    async with (
+        hearing(redis_url) as here,
+        hearing(redis_url) as there,
+        there.listen({"credit:1"}) as bell,
+        there.listen({"credit:2"}) as marker,
+    ):
+        await settled(bell, marker)
+        here.ring({"credit:2"})
+        assert await marker.wait(SOON)
+        assert not await bell.wait(NOT_AT_ALL)
+
+
+async def test_more_topics_than_can_wait_become_one_wake_of_everybody(redis_url: str) -> None:
+    async with (
+        hearing(redis_url) as here,
+        hearing(redis_url) as there,
+        there.listen({"credit:1"}) as bell,
+    ):
+        await settled(bell)
+        here.ring({f"credit:x{n}" for n in range(30_000)})
+        assert await bell.wait(SOON)
+
+
+async def test_a_lost_connection_comes_back_and_wakes_everybody(redis_url: str) -> None:
+    async with (
+        hearing(redis_url) as here,
+        hearing(redis_url) as there,
+        there.listen({"credit:1"}) as bell,
+    ):
+        await settled(bell)
+        await kill_connections(redis_url)
+        assert await bell.wait(SOON), "what was said meanwhile may have been missed"
+        await asyncio.wait_for(here.heard(), SOON)
+        await asyncio.wait_for(there.heard(), SOON)
+        await settled(bell)
+        here.ring({"credit:1"})
+        assert await bell.wait(SOON)
+
+
+async def test_without_redis_the_process_itself_is_served() -> None:
+    async with RedisFeed("redis://127.0.0.1:1/0") as feed, feed.listen({"credit:1"}) as bell:
+        feed.ring({"credit:1"})
+        assert await bell.wait(SOON)
+
+
+@pytest.mark.parametrize("nonsense", ["", "\n", "no sender", "\x00\nx"])
+async def test_nonsense_on_the_channel_does_no_harm(redis_url: str, nonsense: str) -> None:
+    async with hearing(redis_url) as feed, feed.listen({"credit:1"}) as bell:
+        await settled(bell)
+        async with Redis.from_url(redis_url) as client:
+            await client.publish(CHANNEL, nonsense)
+            await client.publish(CHANNEL, "somebody\ncredit:1")
+        assert await bell.wait(SOON)
+
+
+@asynccontextmanager
+async def hearing(url: str) -> AsyncIterator[RedisFeed]:
+    async with RedisFeed(url) as feed:
+        await asyncio.wait_for(feed.heard(), SOON)
+        yield feed
+
+
+async def settled(*bells: Bell) -> None:
+    """Until the rings of new connections are over."""
+    for bell in bells:
+        while await bell.wait(NOT_AT_ALL):
+            pass
+
+
+async def kill_connections(url: str) -> None:
+    async with Redis.from_url(url) as client:
+        await client.client_kill_filter(_type="pubsub")
+        await client.client_kill_filter(_type="normal", skipme=True)

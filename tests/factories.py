@@ -1,0 +1,148 @@
+"""Clients and what they do, for tests of the domain: all real but the gateways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from models import balance, base, funds, invoice, order, pay, payment, receipt, staff
+from models import voucher as vouchers
+from models.account import Account
+from models.gateway import EventKind, GatewayEvent
+from models.identity import Actor, Role
+from models.money import Money
+from models.page import PageRequest
+from tests.providers import VERSION, key
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from models.invoice import Invoice
+    from models.ledger import CreditTransaction
+    from models.payment import Payment
+
+STAFF: Final = Actor(role=Role.STAFF, user_id=base.new_id())
+
+
+@dataclass(frozen=True)
+class Client:
+    """An account and its own client, with what they do; amounts in minor units."""
+
+    account: Account
+    actor: Actor
+
+    @property
+    def id(self) -> UUID:
+        return self.account.id
+
+    async def balance(self) -> balance.BalanceState:
+        return await balance.balance_of(self.id)
+
+    async def amounts(self) -> tuple[int, int, int, int]:
+        """What is available, reserved, promotional and owed."""
+        now = await self.balance()
+        return now.available, now.reserved, now.promotional, now.debt
+
+    async def lines(self) -> list[CreditTransaction]:
+        """The statement, oldest first."""
+        page = await balance.statement(self.id, self.account.currency, PageRequest(last=100))
+        return page.rows[::-1]
+
+    async def kinds(self) -> list[str]:
+        return [line.kind for line in await self.lines()]
+
+    def major(self, minor: int) -> Decimal:
+        return Money(minor, self.account.currency).amount
+
+    async def given(self, minor: int) -> CreditTransaction:
+        """Credit of the kind that deposits make."""
+        amount, currency = self.major(minor), self.account.currency
+        return await staff.adjust(self.id, amount, currency, "a gift", by=STAFF, key=key())
+
+    async def granted(self, minor: int, expires_at: Any = None) -> CreditTransaction:
+        """Promotional credit."""
+        (code,) = await a_voucher(minor, self.account.currency, credit_expires_at=expires_at)
+        return await vouchers.redeem(code, by=self.actor, key=key())
+
+    async def order(self, minor: int = 2500, **wish: Any) -> Invoice:
+        """An unpaid ORDER invoice."""
+        line = order.OrderLine("Hosting", Decimal(1), self.major(minor), Decimal(0))
+        how = {"due_at": None, "apply_credit": False, "reference": None, "key": key(), **wish}
+        return await order.create(self.id, self.account.currency, [line], by=STAFF, **how)
+
+    async def funds(self, minor: int = 2500, gateway: str = "card") -> Invoice:
+        """An unpaid FUNDS invoice."""
+        amount, currency = self.major(minor), self.account.currency
+        return await funds.add_funds(amount, currency, gateway, VERSION, by=self.actor, key=key())
+
+    async def pay(self, bill: Invoice, **wish: Any) -> pay.Paid:
+        how = {"use_credit": False, "credit_limit": None, "gateway": None, "return_url": None}
+        return await pay.pay(bill.id, **{"by": self.actor, "key": key(), **how, **wish})
+
+    async def spend(self, bill: Invoice, **wish: Any) -> Invoice:
+        """Pay with credit alone."""
+        return (await self.pay(bill, use_credit=True, **wish)).invoice
+
+    async def begin(self, bill: Invoice, gateway: str = "card", **wish: Any) -> Payment:
+        """A payment that waits for the client; a split, with a `credit_limit` in minor units."""
+        if limit := wish.pop("credit_limit", None):
+            wish |= {"use_credit": True, "credit_limit": self.major(limit)}
+        begun = (await self.pay(bill, gateway=gateway, **wish)).payment
+        assert begun is not None
+        return begun
+
+    async def deposit(self, minor: int = 2500, gateway: str = "card") -> Payment:
+        """Add funds, and let the gateway capture them."""
+        begun = await self.begin(await self.funds(minor, gateway), gateway)
+        await tell(begun, captured(begun))
+        ended: Payment = await now(begun)
+        return ended
+
+
+async def a_client(currency: str = "USD", **settings: Any) -> Client:
+    account = await base.transaction(
+        lambda: Account.create(name="Ada", email=f"{key()}@x.org", currency=currency, **settings)
+    )
+    user_id, address = base.new_id(), key()
+    actor = Actor(role=Role.CLIENT, user_id=user_id, account_id=account.id, address=address)
+    return Client(account, actor)
+
+
+async def a_voucher(
+    minor: int, currency: str = "USD", *, max_redemptions: int = 1, **wish: Any
+) -> list[str]:
+    amount = Money(minor, currency).amount
+    how: dict[str, Any] = {
+        "count": 1,
+        "expires_at": None,
+        "credit_expires_at": None,
+        "note": None,
+        "key": key(),
+    }
+    how |= {"amount": amount, "currency": currency, "max_redemptions": max_redemptions}
+    return await vouchers.issue(**{"by": STAFF, **how, **wish})
+
+
+# ------------------------------------------------------------------------------- gateways say
+
+
+def event(payment: Payment, kind: EventKind, reference: str = "", minor: int = 0) -> GatewayEvent:
+    """News of a payment; the event's id is new."""
+    amount = Money(minor, payment.currency) if minor else None
+    return GatewayEvent(key(), kind, payment.public_id, reference, amount)
+
+
+def captured(payment: Payment, minor: int | None = None, reference: str = "") -> GatewayEvent:
+    amount = payment.charged if minor is None else minor
+    return event(payment, EventKind.CAPTURED, reference or key(), amount)
+
+
+async def tell(payment: Payment, *events: GatewayEvent) -> None:
+    await receipt.take_in(payment.gateway, events)
+
+
+async def now(record: Any) -> Any:
+    """An invoice or a payment as it is now."""
+    read = invoice.read if isinstance(record, invoice.Invoice) else payment.read
+    return await read(record.id)

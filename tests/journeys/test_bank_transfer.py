@@ -1,0 +1,108 @@
+"""Bank transfer: instructions for the client, and the bank's statement in the hands of staff."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+from tests.journeys.live import CREDIT, watching
+from tests.journeys.portal import BALANCE, INVOICE, PAYMENT
+
+if TYPE_CHECKING:
+    from tests.journeys.portal import Answer, Portal
+    from tests.journeys.shop import Shop
+
+_lines = count()
+
+
+def credited(client: Portal, reference: str, amount: str, line: str = "") -> Answer:
+    """What staff type in from the bank's statement."""
+    return {
+        "reference": reference,
+        "amount": client.money(amount),
+        "bankAccount": "DE89 3704 0044 0532 0130 00",
+        "bankTransactionId": line or f"line-{next(_lines)}",
+    }
+
+
+def book(shop: Shop, statement_line: Answer) -> Answer:
+    return shop.staff.do("recordBankTransfer", f"{INVOICE} {PAYMENT} {BALANCE}", **statement_line)
+
+
+def test_a_transfer_becomes_credit_when_the_bank_reports_it(shop: Shop) -> None:
+    client = shop.new_client("EUR")
+    invoice = client.add_funds("80.00", "bank-transfer")
+    begun = client.pay(invoice)
+    to_do = begun["payment"]["nextAction"]
+    assert (to_do["__typename"], to_do["amount"]) == ("BankTransferAction", "80.00")
+    assert to_do["reference"].startswith("RF")
+    assert to_do["accountNumber"] == "DE89370400440532013000"
+    assert to_do["qrCode"].startswith("data:image/svg+xml")
+    assert to_do["reference"] in to_do["instructions"]
+    assert begun["invoice"]["diagnosis"]["stage"] == "AWAITING_BANK"
+
+    with watching(client, CREDIT) as pushed:
+        assert pushed()["balance"]["pending"] == "80.00"
+        booked = book(shop, credited(client, to_do["reference"], "80.00"))
+        assert booked["payment"]["status"] == "SUCCEEDED"
+        assert booked["invoice"]["status"] == "PAID"
+        update = pushed()
+    assert update["transaction"]["kind"] == "DEPOSIT"
+    assert update["balance"]["available"] == "80.00"
+
+
+def test_people_type_references_as_they_like(shop: Shop) -> None:
+    client = shop.new_client("EUR")
+    payment = client.begin(client.add_funds("80.00", "bank-transfer"))
+    reference = payment["nextAction"]["reference"].lower()
+    spaced = " ".join([reference[:4], reference[4:8], reference[8:]])
+    assert book(shop, credited(client, spaced, "80.00"))["balance"]["available"] == "80.00"
+
+
+def test_a_line_of_the_statement_is_booked_once(shop: Shop) -> None:
+    client = shop.new_client("EUR")
+    reference = client.begin(client.add_funds("80.00", "bank-transfer"))["nextAction"]["reference"]
+    line = credited(client, reference, "80.00", line="2026-11-03/17")
+    for _ in range(2):
+        assert book(shop, line)["balance"]["available"] == "80.00"
+    other = line | {"amount": client.money("81.00")}
+    refused = shop.staff.refusal("recordBankTransfer", **other)
+    assert (refused["code"], refused["field"]) == ("INVALID", ["bankTransactionId"])
+    assert client.available() == "80.00"
+
+
+def test_too_little_leaves_the_rest_due_and_too_much_is_credit(shop: Shop) -> None:
+    client = shop.new_client("JPY")
+    invoice = client.add_funds("3000", "bank-transfer")
+    reference = client.begin(invoice)["nextAction"]["reference"]
+
+    under = book(shop, credited(client, reference, "1000"))
+    assert (under["invoice"]["status"], under["invoice"]["amountDue"]) == ("UNPAID", "2000")
+    assert "2,000" in client.invoice(invoice)["diagnosis"]["explanation"]
+    assert under["balance"]["available"] == "1000"
+
+    over = book(shop, credited(client, reference, "2500"))
+    assert (over["invoice"]["status"], over["invoice"]["amountDue"]) == ("PAID", "0")
+    assert over["balance"]["available"] == "3500"
+    kinds = sorted(line["kind"] for line in client.statement())
+    assert kinds == ["DEPOSIT", "DEPOSIT", "OVERPAYMENT"]
+
+
+def test_a_statement_line_that_fits_nothing_is_refused(shop: Shop) -> None:
+    client = shop.new_client("EUR")
+    reference = client.begin(client.add_funds("80.00", "bank-transfer"))["nextAction"]["reference"]
+    for change, code, at in (
+        ({"reference": "RF18539007547034"}, "NOT_FOUND", ["reference"]),
+        (
+            {"amount": {"amount": "80.00", "currency": "USD"}},
+            "CURRENCY_NOT_SUPPORTED",
+            ["amount", "currency"],
+        ),
+        ({"amount": client.money("0")}, "AMOUNT_OUT_OF_RANGE", ["amount", "amount"]),
+        ({"amount": client.money("80.001")}, "AMOUNT_PRECISION", ["amount", "amount"]),
+        ({"bankAccount": " "}, "INVALID", ["bankAccount"]),
+    ):
+        line = credited(client, reference, "80.00") | change
+        refused = shop.staff.refusal("recordBankTransfer", **line)
+        assert (refused["code"], refused["field"]) == (code, at)
+    assert client.balance()["version"] == 0

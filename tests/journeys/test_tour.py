@@ -1,0 +1,99 @@
+"""The README's tour runs as it is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from tests.journeys.live import streaming
+from tests.journeys.portal import at_sandbox, plain
+from tests.journeys.shop import ROOT
+
+if TYPE_CHECKING:
+    from tests.journeys.portal import Portal
+    from tests.journeys.shop import Shop
+
+_FENCE = re.compile(r"^ *```(?P<info>[^\n]*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass
+class Step:
+    """One document of the tour, with what is sent along and what comes back."""
+
+    document: str
+    by_partner: bool
+    variables: str = "{}"
+    answer: str = "{}"
+
+
+def blocks() -> list[tuple[str, str]]:
+    return [
+        (found["info"], found["text"])
+        for found in _FENCE.finditer((ROOT / "README.md").read_text(encoding="utf-8"))
+    ]
+
+
+def tour() -> list[Step]:
+    steps: list[Step] = []
+    for info, text in blocks():
+        if info.startswith("graphql"):
+            steps.append(Step(text, by_partner="partner" in info))
+        elif info == "json":
+            steps[-1].variables = text
+        elif info == "json answer":
+            steps[-1].answer = text
+    return steps
+
+
+def test_the_tour_runs_as_it_is_written(shop: Shop) -> None:
+    known: dict[str, Any] = {"voucher": shop.demo["vouchersByCurrency"]["USD"][0]}
+    visitor, steps = shop.portal(), tour()
+    assert len(steps) >= 10
+    for step in steps:
+        asking = shop.partner if step.by_partner else visitor
+        known |= walked(shop, asking, step, known)
+        visitor.token = known["signIn"]["token"]
+
+
+def walked(shop: Shop, asking: Portal, step: Step, known: dict[str, Any]) -> dict[str, Any]:
+    """The data that a step answers; where it sends the payer to the sandbox, they pay there."""
+    variables = filled(json.loads(step.variables), known)
+    if step.document.startswith("subscription"):
+        with streaming(asking, step.document, **variables) as pushed:
+            [expected] = json.loads(step.answer).values()
+            assert_has(pushed(), plain(expected))
+            return {}
+    answer = asking.post(step.document, variables).json()
+    assert "errors" not in answer, (step.document, answer)
+    data = answer["data"]
+    for payload in data.values():
+        assert not isinstance(payload, dict) or not payload.get("userErrors"), payload
+    assert_has(data, json.loads(step.answer))
+    payment = data.get("payInvoice", {}).get("payment")
+    if payment is not None:
+        assert payment["nextAction"]["url"].startswith(shop.url)
+        at_sandbox(payment, "approve")
+    return data  # type: ignore[no-any-return]
+
+
+def filled(value: Any, known: dict[str, Any]) -> Any:
+    """`$signIn.token` replaced by what an answer said there."""
+    if isinstance(value, dict):
+        return {name: filled(item, known) for name, item in value.items()}
+    if isinstance(value, list):
+        return [filled(item, known) for item in value]
+    if isinstance(value, str) and value.startswith("$"):
+        return reduce(lambda at, name: at[name], value[1:].split("."), known)
+    return value
+
+
+def assert_has(found: Any, expected: Any) -> None:
+    """Whether all that is expected is there; there may be more."""
+    if not isinstance(expected, dict):
+        assert found == expected
+        return
+    for name, value in expected.items():
+        assert_has(found[name], value)

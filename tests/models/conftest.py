@@ -1,0 +1,55 @@
+"""Books for the tests of the domain: a module's tests share a database, each leaves it right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from models import base, sql
+from models.audit import audit
+from tests.providers import open_house
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from models.policy import House
+    from tests import servers
+
+
+@pytest.fixture(scope="module")
+def module_url(databases: servers.Databases) -> Iterator[str]:
+    url = databases.fresh()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture(scope="module")
+async def books(module_url: str) -> AsyncIterator[str]:
+    """A database for all tests of a module, open for the models; its URL."""
+    await base.connect(module_url)
+    yield module_url
+    await base.disconnect()
+
+
+@pytest.fixture
+async def provider(
+    books: str,  # noqa: ARG001 - they are audited
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[House]:
+    """A provider whose books add up when the test ends."""
+    yield open_house(monkeypatch)
+    assert (await audit()).findings == []
+    assert await sql.fetch(_SUMS_THAT_DIFFER) == []
+    assert base.open_transactions() == 0
+
+
+# Beside the audit, and simpler: the statement is a running sum, its versions are 1 … n.
+_SUMS_THAT_DIFFER = """
+SELECT b.id FROM balance b WHERE b.available + b.reserved - b.debt <>
+       (SELECT COALESCE(SUM(c.amount), 0) FROM credit_transaction c
+         WHERE c.account_id = b.account_id AND c.currency = b.currency)
+    OR b.version * (b.version + 1) / 2 <>
+       (SELECT COALESCE(SUM(c.version), 0) FROM credit_transaction c
+         WHERE c.account_id = b.account_id AND c.currency = b.currency)
+"""

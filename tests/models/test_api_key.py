@@ -1,0 +1,106 @@
+"""API keys: whose they are and what they reach."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from models import base
+from models.api_key import ApiKey, create_key, revoke_key
+from models.base import new_id, now, transaction
+from models.errors import Invalid, NotFound
+from models.identity import SCOPES, Role, User
+from models.policy import House
+from models.session import open_session, revoke_session
+from models.token import actor_of_token, still_holds
+from tests.identities import ADDRESS, a_client, an_account, small_house
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+@pytest.fixture(autouse=True)
+def house(monkeypatch: pytest.MonkeyPatch) -> House:
+    return small_house(monkeypatch)
+
+
+async def test_a_key_is_its_partner_with_its_scopes_and_accounts() -> None:
+    account = await an_account()
+    key, given = await create_key("Order desk", ["invoices:write"], [account.id], name="till 1")
+    actor = await actor_of_token(given, ADDRESS)
+    assert actor is not None
+    assert (actor.role, actor.key_id, actor.user_id) == (Role.PARTNER, key.id, key.user_id)
+    assert actor.scopes == frozenset({"invoices:write"})
+    assert actor.accounts == frozenset({account.id})
+    assert (actor.expires_at, actor.session_id) == (None, None)
+    assert given.startswith(f"ack_{key.prefix}_")
+
+
+async def test_a_partners_keys_share_a_principal_and_nothing_else() -> None:
+    one, two = await an_account(), await an_account("cy@example.com")
+    _, first = await create_key("Order desk", ["credit:read"], [one.id])
+    _, second = await create_key(" Order desk ", ["invoices:read"], [two.id])
+    _, stranger = await create_key("Accounting", ["credit:read"])
+    actors = [await actor_of_token(given, ADDRESS) for given in (first, second, stranger)]
+    a, b, c = (actor for actor in actors if actor is not None)
+    assert a.principal == b.principal != c.principal
+    assert (a.accounts, b.accounts) == (frozenset({one.id}), frozenset({two.id}))
+    assert c.accounts is None
+    assert a.scopes != b.scopes
+
+
+@pytest.mark.parametrize("scopes", [[], ["credit:write"], ["credit:read", "everything"]])
+async def test_a_key_of_unknown_scopes_is_not_made(scopes: list[str]) -> None:
+    with pytest.raises(Invalid) as refusal:
+        await create_key("Order desk", scopes)
+    assert refusal.value.field == ("scopes",)
+    assert all(scope in refusal.value.problem for scope in SCOPES)
+    assert (await ApiKey.all().count(), await User.all().count()) == (0, 0)
+
+
+async def test_a_key_for_no_account_or_an_unknown_one_is_not_made() -> None:
+    with pytest.raises(Invalid):
+        await create_key("Order desk", ["credit:read"], [])
+    with pytest.raises(NotFound):
+        await create_key("Order desk", ["credit:read"], [(await an_account()).id, new_id()])
+    with pytest.raises(Invalid):
+        await create_key(" ", ["credit:read"])
+    assert (await ApiKey.all().count(), await User.all().count()) == (0, 0)
+
+
+async def test_a_wrong_secret_behind_a_right_prefix_is_nobodys() -> None:
+    key, given = await create_key("Order desk", ["credit:read"])
+    assert await actor_of_token(given[:-1], ADDRESS) is None
+    assert await actor_of_token(f"ack_{key.prefix}_", ADDRESS) is None
+    assert await actor_of_token(f"ack_{key.prefix}", ADDRESS) is None
+
+
+async def test_a_revoked_key_an_expired_one_and_a_disabled_partner_are_nobody() -> None:
+    key, revoked = await create_key("Order desk", ["credit:read"])
+    _, expired = await create_key("Order desk", ["credit:read"], expires_at=now())
+    _, orphan = await create_key("Accounting", ["credit:read"])
+    actor = await actor_of_token(revoked, ADDRESS)
+    assert actor is not None
+    assert await still_holds(actor)
+    await revoke_key(key.id)
+    await transaction(lambda: User.filter(name="Accounting").update(disabled_at=now()))
+    assert [await actor_of_token(given, ADDRESS) for given in (revoked, expired, orphan)] == [
+        None
+    ] * 3
+    assert not await still_holds(actor)
+
+
+async def test_a_keys_use_is_noted() -> None:
+    key, given = await create_key("Order desk", ["credit:read"])
+    assert key.used_at is None
+    await actor_of_token(given, ADDRESS)
+    await base.drain()
+    assert (await ApiKey.get(id=key.id)).used_at is not None
+
+
+async def test_revoking_one_session_or_key_leaves_the_actor_of_others() -> None:
+    actor, _ = await open_session(await a_client(), address=ADDRESS)
+    await revoke_session(new_id())
+    await revoke_key(new_id())
+    assert await still_holds(actor)
+    assert await still_holds(replace(actor, session_id=None))

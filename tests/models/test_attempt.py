@@ -1,0 +1,113 @@
+"""Limits on attempts."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models import attempt, sql
+from models.attempt import give_back, network, purge, spend
+from models.errors import RateLimited
+from models.policy import House
+from tests.identities import small_house
+
+pytestmark = pytest.mark.usefixtures("db")
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def house(monkeypatch: pytest.MonkeyPatch) -> House:
+    return small_house(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """What time it is; tests move it on."""
+    time = [NOON]
+    monkeypatch.setattr(attempt, "now", lambda: time[0])
+    return time
+
+
+async def _try(subject: str = "ada", *, limit: int = 3) -> bool:
+    try:
+        await spend("redeem", subject, limit=limit, window_seconds=60)
+    except RateLimited:
+        return False
+    return True
+
+
+async def test_the_limit_holds_within_a_window() -> None:
+    assert [await _try() for _ in range(5)] == [True, True, True, False, False]
+
+
+async def test_a_new_window_begins_from_nothing(clock: list[datetime]) -> None:
+    while await _try():
+        pass
+    clock[0] = NOON + timedelta(seconds=59.9)
+    assert not await _try()
+    clock[0] = NOON + timedelta(seconds=60)
+    assert await _try()
+
+
+async def test_the_refusal_says_when_the_next_window_begins(clock: list[datetime]) -> None:
+    clock[0] = NOON + timedelta(seconds=40.5)
+    with pytest.raises(RateLimited) as refusal:
+        await spend("redeem", "ada", limit=0, window_seconds=60)
+    assert refusal.value.retry_after_seconds == 20
+
+
+async def test_names_and_subjects_are_counted_apart() -> None:
+    while await _try():
+        pass
+    assert await _try("bo")
+    await spend("sign_in", "ada", limit=1, window_seconds=60)
+
+
+async def test_fifty_attempts_at_once_are_counted_one_by_one() -> None:
+    passed = await asyncio.gather(*(_try(limit=7) for _ in range(50)))
+    assert sum(passed) == 7
+
+
+async def test_what_is_given_back_can_be_spent_again() -> None:
+    while await _try():
+        pass
+    await give_back("redeem", "ada")
+    await give_back("redeem", "ada")
+    assert [await _try(), await _try()] == [True, False]
+
+
+async def test_giving_back_more_than_was_spent_buys_nothing() -> None:
+    await _try()
+    for _ in range(5):
+        await give_back("redeem", "ada")
+    assert [await _try() for _ in range(4)] == [True, True, True, False]
+
+
+async def test_nothing_that_identifies_anybody_is_kept() -> None:
+    for subject in ("ada@example.com", "192.0.2.7", "\ud800\x00"):
+        await _try(subject)
+    rows = await sql.fetch("SELECT * FROM attempt")
+    assert len(rows) == 3
+    assert "ada" not in repr(rows)
+    assert "192.0" not in repr(rows)
+
+
+async def test_windows_that_are_over_are_purged(clock: list[datetime]) -> None:
+    await _try("ada")
+    await _try("bo")
+    assert await purge() == 0
+    clock[0] = NOON + timedelta(seconds=61)
+    await _try("ada")
+    assert await purge() == 2
+    assert len(await sql.fetch("SELECT id FROM attempt")) == 1
+
+
+async def test_an_address_is_counted_with_its_network() -> None:
+    assert network("192.0.2.7") == network("::ffff:192.0.2.7") == "192.0.2.7"
+    assert network("2001:db8:1:2:3:4:5:6") == network("2001:DB8:1:2::ffff") == "2001:db8:1:2::"
+    assert network("2001:db8:1:3::") != network("2001:db8:1:2::")
+    assert network("fe80::1%eth0") == "fe80::"
+    assert (network("testclient"), network("")) == ("testclient", "")

@@ -1,0 +1,25 @@
+"""The audit log."""
+
+from __future__ import annotations
+
+import pytest
+
+from models import audit_log
+from models.audit_log import AuditEntry
+from models.base import now, transaction
+from models.identity import create_staff
+from tests.identities import ADDRESS
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+async def test_the_log_says_who_did_what_to_what_from_where() -> None:
+    actor = (await create_staff("ada@example.com", None)).actor(ADDRESS)
+    when = now()
+    await transaction(
+        lambda: audit_log.record(actor, "invoice.void", "inv_1", reason="late", at=when)
+    )
+    entry = await AuditEntry.get()
+    assert (entry.user_id, entry.role, entry.address) == (actor.user_id, "STAFF", ADDRESS)
+    assert (entry.action, entry.subject, entry.key_id) == ("invoice.void", "inv_1", None)
+    assert entry.details["reason"] == "late"

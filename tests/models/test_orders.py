@@ -1,0 +1,152 @@
+"""Orders: how their invoices are made, and paid by credit at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from models import base, invoice, order, sql
+from models.errors import (
+    AmountOutOfRange,
+    AmountPrecision,
+    CurrencyNotSupported,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refusal,
+)
+from models.identity import Actor, Role
+from models.order import OrderLine
+from tests.factories import STAFF, Client, a_client
+from tests.providers import key
+
+pytestmark = pytest.mark.usefixtures("provider")
+
+
+def _line(price: str = "10", quantity: str = "1", tax: str = "0") -> OrderLine:
+    return OrderLine("Hosting", Decimal(quantity), Decimal(price), Decimal(tax))
+
+
+async def _order(ada: Client, *lines: OrderLine, **wish: Any) -> invoice.Invoice:
+    how: dict[str, Any] = {"due_at": None, "apply_credit": None, "reference": None}
+    how |= {"by": STAFF, "key": key()}
+    how = {"currency": ada.account.currency, **how, **wish}
+    return await order.create(ada.id, lines=lines or [_line()], **how)
+
+
+async def test_lines_are_rounded_once_each_and_tax_once_a_rate() -> None:
+    ada = await a_client()
+    bill = await _order(
+        ada, _line("0.33", "1.5", "0.1"), _line("0.07", "0.5", "0.10"), _line("10", "3", "0.055")
+    )
+    # 49.5 and 3.5 minor units are 50 and 4; 5.4 and 165 of tax are 5 and 165.
+    assert [line.total for line in (await invoice.lines_of([bill.id]))[bill.id]] == [50, 4, 3000]
+    assert (bill.subtotal, bill.tax, bill.total) == (3054, 170, 3224)
+    assert [tax["rate"] for tax in bill.snapshot["taxes"]] == ["0.1", "0.055"]
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "minor"), [("JPY", "980", 980), ("KWD", "1.005", 1005)]
+)
+async def test_every_number_of_decimals_is_exact(currency: str, price: str, minor: int) -> None:
+    ada = await a_client(currency)
+    assert (await _order(ada, _line(price))).total == minor
+
+
+async def test_an_account_may_want_its_credit_applied_and_an_order_may_say_otherwise() -> None:
+    ada = await a_client(auto_apply_credit=True)
+    await ada.given(1500)
+    bill = await _order(ada)
+    assert (bill.status, bill.credit_applied) == ("PAID", 1000)
+    assert (await _order(ada, apply_credit=False)).credit_applied == 0
+    part = await _order(ada)
+    assert (part.status, part.credit_applied, part.amount_due) == ("UNPAID", 500, 500)
+    assert (await _order(ada, apply_credit=True)).credit_applied == 0
+    assert await ada.amounts() == (0, 0, 0, 0)
+
+
+async def test_a_frozen_account_pays_nothing_by_itself() -> None:
+    ada = await a_client(frozen=True, auto_apply_credit=True)
+    await ada.given(1500)
+    assert (await _order(ada)).status == "UNPAID"
+
+
+@pytest.mark.parametrize(
+    ("lines", "refusal", "field"),
+    [
+        ([], Invalid, ("lines",)),
+        ([_line()] * 201, Invalid, ("lines",)),
+        ([_line("0")], AmountOutOfRange, ("lines",)),
+        ([_line(), _line("-1")], AmountOutOfRange, ("lines", "1", "unit_price")),
+        ([_line("1.001")], AmountPrecision, ("lines", "0", "unit_price")),
+        ([_line(quantity="0")], Invalid, ("lines", "0", "quantity")),
+        ([_line(quantity="-1")], Invalid, ("lines", "0", "quantity")),
+        ([_line(quantity="1000001")], Invalid, ("lines", "0", "quantity")),
+        ([_line(tax="1.01")], Invalid, ("lines", "0", "tax_rate")),
+        ([_line(tax="-0.01")], Invalid, ("lines", "0", "tax_rate")),
+        ([_line("9999999999999", "1000")], AmountOutOfRange, ("lines", "0", "unit_price")),
+        ([_line("9999999999999")] * 2, AmountOutOfRange, ("lines",)),
+        (
+            [OrderLine(" ", Decimal(1), Decimal(1), Decimal(0))],
+            Invalid,
+            ("lines", "0", "description"),
+        ),
+    ],
+)
+async def test_lines_that_make_no_sense_are_refused_and_take_no_number(
+    lines: list[OrderLine], refusal: type[Refusal], field: tuple[str, ...]
+) -> None:
+    ada = await a_client()
+    how: dict[str, Any] = {"due_at": None, "apply_credit": None, "reference": None}
+    with pytest.raises(refusal) as refused:
+        await order.create(ada.id, "USD", lines, by=STAFF, key=key(), **how)
+    assert refused.value.field == field
+    assert await sql.fetch("SELECT id FROM invoice WHERE account_id = $1", ada.id) == []
+
+
+async def test_a_line_as_long_as_the_api_can_write_it_is_kept() -> None:
+    ada = await a_client()
+    bill = await _order(ada, _line("0.01", "999999.123456789", "0.123456789"))
+    (line,) = (await invoice.lines_of([bill.id]))[bill.id]
+    assert (line.quantity, line.tax_rate, line.total) == (
+        "999999.123456789",
+        "0.123456789",
+        999_999,
+    )
+
+
+async def test_partners_make_invoices_for_their_accounts_and_clients_for_none() -> None:
+    ada, bo = await a_client(), await a_client()
+    desk = Actor(
+        role=Role.PARTNER,
+        user_id=base.new_id(),
+        scopes=frozenset({"invoices:write"}),
+        accounts=frozenset({ada.id}),
+    )
+    assert (await _order(ada, by=desk)).account_id == ada.id
+    with pytest.raises(NotFound) as refusal:
+        await _order(bo, by=desk)
+    assert refusal.value.field == ("account_id",)
+    with pytest.raises(Forbidden):
+        await _order(ada, by=ada.actor)
+    with pytest.raises(CurrencyNotSupported):
+        await _order(ada, currency="EUR")
+
+
+async def test_numbers_are_of_their_year(monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = await a_client()
+    new_year = datetime(2031, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr("models.issuing.now", lambda: new_year)
+    assert [(await _order(ada)).number for _ in "12"] == ["INV-2031-000001", "INV-2031-000002"]
+
+
+async def test_an_invoice_is_overdue_when_its_day_is_past_and_it_is_not_paid() -> None:
+    ada = await a_client()
+    late = await _order(ada, due_at=base.now() - timedelta(days=1))
+    assert late.overdue
+    await ada.given(1000)
+    assert not (await ada.spend(late)).overdue
+    assert not (await _order(ada)).overdue

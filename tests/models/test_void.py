@@ -1,0 +1,144 @@
+"""Invoices taken back: everything returns to where it came from."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from models import base, order, sql
+from models.errors import Invalid, InvoiceNotVoidable, NotFound, PaymentInProgress
+from models.gateway import EventKind as Kind
+from models.identity import Actor, Role
+from models.invoice import Invoice
+from tests.factories import STAFF, a_client, captured, event, now, tell
+from tests.providers import key
+
+pytestmark = pytest.mark.usefixtures("provider")
+
+
+async def _void(bill: Invoice, reason: str = "a mistake", by: Actor = STAFF) -> Invoice:
+    return await order.void(bill.id, reason, by=by, key=key())
+
+
+async def test_credit_returns_to_the_grants_and_deposits_it_came_from() -> None:
+    ada = await a_client()
+    soon = base.now() + timedelta(days=3)
+    await ada.granted(500, soon)
+    await ada.granted(500)
+    await ada.given(1000)
+    bill = await ada.order(1700)
+    await ada.spend(bill)
+    assert await ada.amounts() == (300, 0, 0, 0)
+    await _void(bill)
+    assert await ada.amounts() == (2000, 0, 1000, 0)
+    amount, expires_at = (await ada.balance()).next_expiry or (0, None)
+    assert (amount, expires_at) == (500, soon)
+    line = (await ada.lines())[-1]
+    assert (line.kind, line.amount, line.note) == ("INVOICE_PAYMENT_RETURNED", 1700, bill.number)
+
+
+async def test_a_void_order_that_was_paid_has_a_credit_note_with_a_number_of_its_own() -> None:
+    ada = await a_client()
+    await ada.given(5000)
+    paid, unpaid = await ada.order(2500), await ada.order(2500)
+    await ada.spend(paid)
+    void = await _void(paid)
+    assert (void.status, void.amount_paid, void.credit_applied) == ("VOID", 0, 0)
+    assert (void.void_reason, void.voided_at is not None) == ("a mistake", True)
+    assert (void.credit_note_number or "").startswith("CN-")
+    assert (await _void(unpaid)).credit_note_number is None
+
+
+async def test_captured_money_of_a_void_order_becomes_credit() -> None:
+    ada = await a_client()
+    await ada.given(1000)
+    bill = await ada.order(2500)
+    begun = await ada.begin(bill, use_credit=True)
+    await tell(begun, captured(begun))
+    await _void(bill)
+    assert await ada.amounts() == (2500, 0, 0, 0)
+    kept = await now(begun)
+    assert (kept.applied, kept.excess) == (0, 1500)
+
+
+async def test_the_gateway_takes_back_what_a_void_had_made_credit() -> None:
+    ada = await a_client()
+    bill = await ada.order(2500)
+    begun = await ada.begin(bill)
+    await tell(begun, captured(begun))
+    await _void(bill)
+    await tell(begun, event(begun, Kind.REFUNDED, key(), 2500))
+    assert await ada.amounts() == (0, 0, 0, 0)
+    assert (await now(bill)).status == "VOID"
+
+
+async def test_a_part_paid_order_is_void_with_its_part_returned() -> None:
+    ada = await a_client()
+    await ada.given(1000)
+    bill = await ada.order(2500, apply_credit=True)
+    assert (bill.status, bill.amount_due) == ("UNPAID", 1500)
+    assert (await _void(bill)).credit_note_number
+    assert await ada.amounts() == (1000, 0, 0, 0)
+
+
+async def test_a_deposit_that_came_in_is_not_voidable() -> None:
+    ada = await a_client()
+    bill = await ada.funds()
+    begun = await ada.begin(bill)
+    await tell(begun, captured(begun, 600))
+    with pytest.raises(InvoiceNotVoidable):
+        await _void(bill)
+    assert await ada.amounts() == (600, 0, 0, 0)
+    assert (await now(bill)).status == "UNPAID"
+
+
+async def test_a_deposit_that_never_came_is_voidable() -> None:
+    ada = await a_client()
+    bill = await ada.funds()
+    assert (await _void(bill)).status == "VOID"
+    assert await ada.kinds() == []
+
+
+async def test_an_invoice_with_an_open_payment_is_not_voidable() -> None:
+    ada = await a_client()
+    bill = await ada.order()
+    begun = await ada.begin(bill)
+    with pytest.raises(PaymentInProgress):
+        await _void(bill)
+    await tell(begun, event(begun, Kind.FAILED))
+    assert (await _void(bill)).status == "VOID"
+
+
+async def test_an_invoice_is_void_once() -> None:
+    ada = await a_client()
+    bill = await ada.order()
+    await _void(bill)
+    with pytest.raises(InvoiceNotVoidable) as refusal:
+        await _void(bill)
+    assert refusal.value.facts == {"status": "VOID"}
+
+
+async def test_a_void_needs_a_reason_and_somebody_who_sees_the_invoice() -> None:
+    ada = await a_client()
+    bill = await ada.order()
+    with pytest.raises(Invalid) as refusal:
+        await _void(bill, " \t ")
+    assert refusal.value.field == ("reason",)
+    scopes = frozenset({"invoices:write"})
+    stranger = Actor(role=Role.PARTNER, user_id=base.new_id(), scopes=scopes)
+    with pytest.raises(NotFound):
+        await _void(bill, by=stranger)
+    assert (await now(bill)).status == "UNPAID"
+
+
+async def test_staff_leave_a_mark_in_the_audit_log_and_a_refusal_leaves_none() -> None:
+    ada = await a_client()
+    bill = await ada.order()
+    await _void(bill)
+    with pytest.raises(InvoiceNotVoidable):
+        await _void(bill)
+    rows = await sql.fetch(
+        "SELECT action FROM audit_entry WHERE subject = $1 ORDER BY id", bill.public_id
+    )
+    assert [row["action"] for row in rows] == ["invoice.create", "invoice.void"]

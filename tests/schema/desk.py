@@ -1,0 +1,118 @@
+"""A provider with clients, for tests of the API: everything real but the gateways."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from api.live import LocalFeed
+from models import base, order, staff
+from models.account import Account
+from models.gateway import GatewayKind, PaymentOrder, Started, TransferInstructions
+from models.identity import Actor, Role
+from models.money import Money
+from models.policy import Limits
+from schema import make_schema
+from schema.context import Context
+from tests import providers
+from tests.factories import STAFF
+from tests.providers import Fake, key
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import pytest
+
+    from models.invoice import Invoice
+    from models.ledger import CreditTransaction
+    from models.policy import House
+
+SCHEMA: Final = make_schema()
+
+
+class Bank(Fake):
+    """A gateway that says where to transfer the money."""
+
+    def __init__(self) -> None:
+        super().__init__("bank-transfer", GatewayKind.BANK_TRANSFER)
+
+    async def start(self, order: PaymentOrder) -> Started:
+        transfer = TransferInstructions("Example Ltd", "A Bank", "DE89370400440532013000")
+        return Started(order.id, transfer)
+
+
+def open_house(monkeypatch: pytest.MonkeyPatch) -> House:
+    """A provider with limits for four currencies and two ways to pay."""
+    limits = {
+        currency: Limits(Money(500, currency), Money(50_000, currency), Money(90_000, currency))
+        for currency in ("EUR", "JPY", "KWD", "USD")
+    }
+    gateways = [Fake("card", fee=30), Bank()]
+    return providers.open_house(
+        monkeypatch,
+        limits=limits,
+        gateways={gateway.code: gateway for gateway in gateways},
+        support_url="https://example.com/help?about={invoice}",
+    )
+
+
+async def an_account(name: str = "Ada", currency: str = "USD", **settings: Any) -> Account:
+    """A client."""
+    email = f"{name.lower()}@example.com"
+    return await base.transaction(
+        lambda: Account.create(name=name, email=email, currency=currency, **settings)
+    )
+
+
+def client(account: Account) -> Actor:
+    """The account's own client, signed in."""
+    return Actor(
+        role=Role.CLIENT, user_id=base.new_id(), account_id=account.id, locale=account.locale
+    )
+
+
+def partner(*scopes: str, accounts: Collection[Account] | None = None) -> Actor:
+    """A partner's key with these scopes, for these accounts or all."""
+    ids = None if accounts is None else frozenset(account.id for account in accounts)
+    return Actor(role=Role.PARTNER, user_id=base.new_id(), scopes=frozenset(scopes), accounts=ids)
+
+
+async def give(account: Account, amount: str, reason: str = "a gift") -> CreditTransaction:
+    """Credit for an account."""
+    currency = account.currency
+    return await staff.adjust(account.id, Decimal(amount), currency, reason, by=STAFF, key=key())
+
+
+async def an_order(account: Account, price: str = "10.00", **settings: Any) -> Invoice:
+    """An unpaid invoice of one line."""
+    line = order.OrderLine("Hosting", Decimal(1), Decimal(price), Decimal(0))
+    wish = {"due_at": None, "apply_credit": False, "reference": None, **settings}
+    return await order.create(account.id, account.currency, [line], by=STAFF, key=key(), **wish)
+
+
+def context(actor: Actor | None = None, **settings: Any) -> Context:
+    """What the edge lends to one operation of that actor's."""
+    edge: dict[str, Any] = {
+        "feed": LocalFeed(),
+        "pdf_url": lambda name, locale: f"https://example.com/{name}.pdf?locale={locale}",
+    }
+    return Context(actor=actor, **(edge | settings))
+
+
+async def ask(document: str, actor: Actor | None = None, **variables: Any) -> Any:
+    """The result of an operation: `data` and `errors`."""
+    return await SCHEMA.execute(document, variables, context(actor))
+
+
+async def data(document: str, actor: Actor | None = None, **variables: Any) -> Any:
+    """The data of an operation that has no errors."""
+    result = await ask(document, actor, **variables)
+    assert result.errors is None, result.errors
+    return result.data
+
+
+async def code(document: str, actor: Actor | None = None, **variables: Any) -> str:
+    """The code of the one top-level error of an operation."""
+    errors: list[Any] = (await ask(document, actor, **variables)).errors or []
+    assert len(errors) == 1
+    return str((errors[0].extensions or {}).get("code") or repr(errors[0].original_error))

@@ -1,0 +1,105 @@
+"""Signing in and out through GraphQL."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from models import session
+from models.api_key import create_key
+from models.policy import House
+from models.token import actor_of_token
+from schema import make_schema
+from schema.context import Context, Feed
+from tests.identities import ADDRESS, PASSWORD, a_client, small_house
+
+pytestmark = pytest.mark.usefixtures("db")
+
+SCHEMA = make_schema()
+VIEWER = "viewer { role scopes account { email locale } }"
+SIGN_IN = (
+    "mutation ($email: String!, $password: String!) {"
+    "  signIn(input: {email: $email, password: $password}) {"
+    f"    token {VIEWER} userErrors {{ __typename code field message }} }} }}"
+)
+ADA = {"role": "CLIENT", "scopes": [], "account": {"email": "ada@example.com", "locale": "ja"}}
+
+
+class Edge:
+    """What the HTTP endpoint lends to one operation, and what became of it."""
+
+    def __init__(self) -> None:
+        self.cookies: list[str | None] = []
+        self.context = Context(
+            actor=None,
+            feed=cast("Feed", None),
+            pdf_url=lambda _id, _locale: "",
+            address=ADDRESS,
+            set_session_cookie=self.cookies.append,
+            clear_session_cookie=lambda: self.cookies.append(None),
+        )
+
+    async def run(self, document: str, **variables: str) -> Any:
+        result = await SCHEMA.execute(document, variables, self.context)
+        assert result.errors is None, result.errors
+        return result.data
+
+
+@pytest.fixture(autouse=True)
+def house(monkeypatch: pytest.MonkeyPatch) -> House:
+    return small_house(monkeypatch)
+
+
+@pytest.fixture
+def edge() -> Edge:
+    return Edge()
+
+
+async def test_signing_in_answers_who_it_is_with_a_token_and_a_cookie(edge: Edge) -> None:
+    await a_client()
+    payload = (await edge.run(SIGN_IN, email="ada@example.com", password=PASSWORD))["signIn"]
+    assert payload["viewer"] == ADA
+    assert payload["userErrors"] == []
+    assert edge.cookies == [payload["token"]]
+    assert await actor_of_token(payload["token"], ADDRESS) == edge.context.actor
+
+
+async def test_a_refused_sign_in_says_so_at_its_field_and_opens_nothing(edge: Edge) -> None:
+    await a_client()
+    payload = (await edge.run(SIGN_IN, email="ada@example.com", password="wrong horse"))["signIn"]
+    assert (payload["token"], payload["viewer"]) == (None, None)
+    (error,) = payload["userErrors"]
+    assert (error["code"], error["field"]) == ("INVALID_CREDENTIALS", ["password"])
+    assert error["message"]
+    assert edge.cookies == []
+    assert await session.Session.all().count() == 0
+
+
+async def test_too_many_guesses_are_told_when_to_come_back(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_GUESSES_PER_EMAIL", 0)
+    payload = (await edge.run(SIGN_IN, email="ada@example.com", password=PASSWORD))["signIn"]
+    (error,) = payload["userErrors"]
+    assert (error["__typename"], error["code"]) == ("RateLimited", "RATE_LIMITED")
+
+
+async def test_the_viewer_is_who_asks(edge: Edge) -> None:
+    assert await edge.run(f"{{ {VIEWER} }}") == {"viewer": None}
+    edge.context.actor, _ = await session.open_session(await a_client())
+    assert await edge.run(f"{{ {VIEWER} }}") == {"viewer": ADA}
+    _, key = await create_key("Order desk", ["invoices:write", "credit:read"])
+    edge.context.actor = await actor_of_token(key, ADDRESS)
+    scopes = ["credit:read", "invoices:write"]
+    partner = {"role": "PARTNER", "scopes": scopes, "account": None}
+    assert await edge.run(f"{{ {VIEWER} }}") == {"viewer": partner}
+
+
+async def test_signing_out_ends_the_session_and_takes_the_cookie_away(edge: Edge) -> None:
+    edge.context.actor, token = await session.open_session(await a_client())
+    document = "mutation { signOut { userErrors { code } } again: signOut { userErrors { code } } }"
+    assert await edge.run(document) == {"signOut": {"userErrors": []}, "again": {"userErrors": []}}
+    assert edge.cookies == [None, None]
+    assert await edge.run(f"{{ {VIEWER} }}") == {"viewer": None}
+    assert await actor_of_token(token, ADDRESS) is None

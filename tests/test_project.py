@@ -1,0 +1,110 @@
+"""The project's own files keep their promises."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+FOLDERS = {".ci", "api", "models", "pdf_templates", "schema", "tests"}
+FILES = {
+    ".gitignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "SECURITY.md",
+    "pyproject.toml",
+    *LOCKS,
+}
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def pins(lock: str) -> dict[str, set[str]]:
+    """The versions that a lock pins: {"starlette": {"1.10.0"}}; several where platforms differ."""
+    found: dict[str, set[str]] = {}
+    pin = re.compile(r"^([a-z0-9-]+)(?:\[[^]]*\])?==(\S+)", re.MULTILINE)
+    for name, version in pin.findall(read(lock)):
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+def names(requirements: list[Any]) -> set[str]:
+    """The packages that requirements ask for, without extras, versions and markers."""
+    lines = [line for line in requirements if isinstance(line, str)]
+    return {re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in lines}
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads(read("pyproject.toml"))
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_no_host_no_option_and_no_path(lock: str) -> None:
+    for line in read(lock).splitlines():
+        assert re.fullmatch(r"#.*|[a-z0-9-]+==.*|    --hash=sha256:[0-9a-f]{64}( \\)?", line), line
+        assert "://" not in line
+        assert " @ " not in line
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_in_a_lock_has_a_hash(lock: str) -> None:
+    entries = re.split(r"^(?=[a-z0-9])", read(lock), flags=re.MULTILINE)[1:]
+    assert entries
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_what_pyproject_asks_for_is_locked() -> None:
+    groups = project()["dependency-groups"]
+    runtime = names(project()["project"]["dependencies"])
+    assert runtime - pins("requirements.txt").keys() == set()
+    assert (runtime | names(groups["dev"])) - pins("requirements-dev.txt").keys() == set()
+    assert names(groups["build"]) - pins("requirements-build.txt").keys() == set()
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-build.txt"])
+def test_the_tests_run_on_the_versions_that_run(lock: str) -> None:
+    tested = pins("requirements-dev.txt")
+    assert {name: tested.get(name) for name in pins(lock)} == pins(lock)
+
+
+def test_what_builds_the_project_is_locked() -> None:
+    assert names(project()["build-system"]["requires"]) <= pins("requirements-build.txt").keys()
+
+
+def test_there_is_no_lock_that_names_hosts() -> None:
+    assert not (ROOT / "uv.lock").exists()
+
+
+def test_the_top_level_holds_only_what_the_design_names() -> None:
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("only git knows what belongs to the project, and this is no clone")
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    paths = [Path(line) for line in listed.stdout.splitlines()]
+    assert {path.parts[0] for path in paths if len(path.parts) > 1} <= FOLDERS
+    assert {path.name for path in paths if len(path.parts) == 1} <= FILES
+
+
+def test_the_make_commands_that_the_pages_name_exist() -> None:
+    pages = "\n".join(read(path.name) for path in ROOT.glob("*.md"))
+    named = set(re.findall(r"(?:^|[`$] ?)make ([a-z]+)", pages, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    assert named <= targets
+
+
+def test_every_ignored_rule_has_its_reason_beside_it() -> None:
+    rule = re.compile(r'^    "[A-Z]+[0-9]*",(?P<rest>.*)$', re.MULTILINE)
+    rules = rule.findall(read("pyproject.toml"))
+    assert rules
+    assert [rest for rest in rules if not re.match(r'\s+# [\w"`]', rest)] == []
