@@ -111,6 +111,7 @@ def _endpoint(
         allowed_origins=settings.origins,
         body_bytes_max=settings.body_kib_max * 1024,
         operations_per_socket_max=settings.subscriptions_max,
+        subscriptions_per_caller_max=settings.subscriptions_per_caller_max,
     )
     return GraphQLEndpoint(make_schema().guarded(guard), maker.contexts(), options)
 

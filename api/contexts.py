@@ -41,6 +41,7 @@ class ContextMaker:
             fresh=fresh,
             forget=EdgeContext.forget,
             same_caller=lambda was, now: same_caller(was.actor, now.actor),
+            caller=lambda context: context.actor.principal if context.actor else context.address,
             response_headers=lambda context: context.headers,
         )
 

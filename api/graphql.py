@@ -9,8 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing, suppress
+from collections import Counter
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -46,6 +55,7 @@ Body = dict[str, Any]
 
 AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 SIGNED_OUT = GraphQLError("Signed out.", extensions={"code": "UNAUTHENTICATED"})
+TOO_MANY = GraphQLError("Too many subscriptions are open.", extensions={"code": "LIMIT_EXCEEDED"})
 
 
 def _no_headers(_context: object) -> Iterable[tuple[bytes, bytes]]:
@@ -58,6 +68,11 @@ def _nothing(_context: object) -> None:
 
 def _always(_was: object, _now: object) -> bool:
     return True
+
+
+def _apart(_context: object) -> Hashable:
+    """The default of `Contexts.caller`: each is a caller of its own."""
+    return object()
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,8 @@ class Contexts(Generic[C]):
     forget: Callable[[C], None] = _nothing
     #: Whether two contexts are the same caller with the same rights. Asked while a stream is open.
     same_caller: Callable[[C, C], bool] = _always
+    #: Whose subscriptions are counted together.
+    caller: Callable[[C], Hashable] = _apart
     #: What a finished operation adds to the HTTP response, such as a session's cookie.
     response_headers: Callable[[C], Iterable[tuple[bytes, bytes]]] = _no_headers
 
@@ -87,6 +104,8 @@ class EdgeOptions:
     body_bytes_max: int = BODY_BYTES_MAX
     connection_init_seconds_max: float = 10.0
     operations_per_socket_max: int = 50
+    #: In this process, over all websockets and event streams of a caller.
+    subscriptions_per_caller_max: int = 500
     keep_alive_seconds: float = 15.0
     #: How often an open stream's credentials are asked for again.
     recheck_seconds: float = 60.0
@@ -99,6 +118,7 @@ class GraphQLEndpoint(Generic[C]):
         self.schema = schema
         self.contexts = contexts
         self.options = options
+        self.subscriptions: Counter[Hashable] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one HTTP request or one websocket."""
@@ -211,11 +231,30 @@ class GraphQLEndpoint(Generic[C]):
         if kind == "mutation":
             yield await _undisturbed(self.execute(request, context))
         elif kind == "subscription":
-            async with aclosing(self._events(request, context)) as events:
-                async for body in events:
-                    yield body
+            with self._counted(context) as admitted:
+                if not admitted:
+                    yield self.refusal(TOO_MANY)
+                    return
+                async with aclosing(self._events(request, context)) as events:
+                    async for body in events:
+                        yield body
         else:
             yield await self.execute(request, context)
+
+    @contextmanager
+    def _counted(self, context: C) -> Iterator[bool]:
+        """Whether the caller may open one more subscription, which is counted meanwhile."""
+        caller = self.contexts.caller(context)
+        if self.subscriptions[caller] >= self.options.subscriptions_per_caller_max:
+            yield False
+            return
+        self.subscriptions[caller] += 1
+        try:
+            yield True
+        finally:
+            self.subscriptions[caller] -= 1
+            if not self.subscriptions[caller]:
+                del self.subscriptions[caller]
 
     async def _events(self, request: GraphQLRequest, context: C) -> AsyncGenerator[Body, None]:
         results = await self.schema.subscribe(

@@ -69,6 +69,7 @@ class Socket(Generic[C]):
     """One connection: its caller and its running operations."""
 
     context: C
+    params: Mapping[str, Any]
 
     def __init__(
         self, endpoint: GraphQLEndpoint[C], scope: Scope, receive: Receive, send: Send
@@ -85,8 +86,8 @@ class Socket(Generic[C]):
         if not await self._accepted():
             return
         try:
-            params = await self._initialised()
-            self._start(self._close_when_revoked(params))
+            self.params = await self._initialised()
+            self._start(self._close_when_revoked())
             while True:
                 await self._handle(await self._message())
         except Close as close:
@@ -143,8 +144,8 @@ class Socket(Generic[C]):
         context = await self.endpoint.contexts.make(self.websocket)
         return await self.endpoint.contexts.authenticate_ws(context, params)
 
-    async def _close_when_revoked(self, params: Mapping[str, Any]) -> None:
-        await self.endpoint.until_revoked(lambda: self._admit(params), self.context)
+    async def _close_when_revoked(self) -> None:
+        await self.endpoint.until_revoked(lambda: self._admit(self.params), self.context)
         await self._close(Close(4403, "Signed out"))
 
     async def _message(self) -> Message:
@@ -198,7 +199,11 @@ class Socket(Generic[C]):
         return task
 
     async def _run(self, operation_id: str, request: GraphQLRequest) -> None:
-        context = self.endpoint.contexts.fresh(self.context)
+        try:
+            context = await self._caller()
+        except Close as close:
+            await self._close(close)
+            return
         last: Message = {"type": "complete", "id": operation_id}
         with suppress(WebSocketDisconnect):
             async with aclosing(self.endpoint.results(request, context)) as bodies:
@@ -212,6 +217,21 @@ class Socket(Generic[C]):
             if self.operations.get(operation_id) is asyncio.current_task():
                 del self.operations[operation_id]
             await self._send(last)
+
+    async def _caller(self) -> C:
+        """The context of one operation. As over HTTP, its credentials are looked at anew.
+
+        Raises Close when they hold no more, whether they have run out or were given up on here.
+        """
+        try:
+            now = await self._admit(self.params)
+        except GraphQLError as error:
+            raise Close(4403, "Signed out") from error
+        except Exception as error:
+            raise Close(4500, f"Internal error {report(error)}") from error
+        if not self.endpoint.contexts.same_caller(self.context, now):
+            raise Close(4403, "Signed out")
+        return self.endpoint.contexts.fresh(now)
 
     async def _send(self, message: Message) -> None:
         if not self.closed:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import uvicorn
 
 from api.app import create_app
+from api.connection import HttpConnection, WebsocketConnection
 from api.settings import SettingsProblem
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def serve(settings: Settings, bound: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=HttpConnection,
+        ws=WebsocketConnection,
         ws_max_size=_WEBSOCKET_BYTES_MAX,
         # Small messages hardly shrink, and a compressor costs memory for each of many sockets.
         ws_per_message_deflate=False,

@@ -181,7 +181,8 @@ class Settings(BaseSettings):
     )
     embedded_worker: bool | None = Field(
         None,
-        description="Whether `serve` also does the work of `worker`. Default: on SQLite only.",
+        description="Whether `serve` also does the work of `worker`. Default: on SQLite, and in "
+        "demo mode.",
     )
     worker_metrics_port: int | None = Field(
         None,
@@ -205,6 +206,9 @@ class Settings(BaseSettings):
     subscriptions_max: int = Field(
         50, ge=1, le=1000, description="Live subscriptions on one websocket."
     )
+    subscriptions_per_caller_max: int = Field(
+        500, ge=1, description="Live subscriptions of one caller in one process."
+    )
     pdf_seconds: float = Field(20, gt=0, le=300, description="The longest that a PDF may take.")
 
     @model_validator(mode="after")
@@ -214,7 +218,7 @@ class Settings(BaseSettings):
         if self.introspection is None:
             self.introspection = self.account_credit_demo
         if self.embedded_worker is None:
-            self.embedded_worker = self.on_sqlite
+            self.embedded_worker = self.on_sqlite or self.account_credit_demo
         if self.account_credit_demo:
             self._be_demo()
         return self

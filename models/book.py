@@ -269,20 +269,25 @@ class Book:
 
     async def close(self) -> None:
         """Write everything that was posted: at most one statement a table."""
+        statements: list[sql.Statement] = []
         if self._lines:
-            await sql.insert("credit_transaction", self._lines)
+            statements.append(sql.insertion("credit_transaction", self._lines))
         if self._transfers:
-            await sql.insert("transfer", self._transfers)
+            statements.append(sql.insertion("transfer", self._transfers))
         if self._touched:
-            await self._write_balance()
+            statements.append(self._new_balance())
+            ring(f"credit:{self.account_id.hex}:{self.currency}")
         changed = [grant for grant in self.grants.values() if grant.changed]
         if changed:
-            await _write_grants(changed)
+            statements.append(_new_grants(changed))
+        await sql.together(statements)
 
-    async def _write_balance(self) -> None:
-        await sql.execute(
+    def _new_balance(self) -> sql.Statement:
+        statement = (
             "UPDATE balance SET available = $2, reserved = $3, promotional = $4, debt = $5,"
-            " version = $6, revision = $7, updated_at = $8 WHERE id = $1",
+            " version = $6, revision = $7, updated_at = $8 WHERE id = $1"
+        )
+        return statement, (
             balance_id(self.account_id, self.currency),
             self.available,
             self.reserved,
@@ -292,19 +297,15 @@ class Book:
             self._revision + 1,
             now(),
         )
-        ring(f"credit:{self.account_id.hex}:{self.currency}")
 
 
-async def _write_grants(grants: Sequence[OpenGrant]) -> None:
+def _new_grants(grants: Sequence[OpenGrant]) -> sql.Statement:
     cases = " ".join(
         f"WHEN ${2 * n + 1} THEN CAST(${2 * n + 2} AS BIGINT)" for n in range(len(grants))
     )
     ids = ", ".join(f"${2 * n + 1}" for n in range(len(grants)))
     values = [value for grant in grants for value in (grant.id, grant.remaining)]
-    await sql.execute(
-        f"UPDATE credit_grant SET remaining = CASE id {cases} END WHERE id IN ({ids})",
-        *values,
-    )
+    return f"UPDATE credit_grant SET remaining = CASE id {cases} END WHERE id IN ({ids})", values
 
 
 @asynccontextmanager

@@ -92,16 +92,18 @@ async def pay(
     payment_id = new_id()
     read: list[Payable] = []
     begun = False
+    paid: Invoice | None = None
 
     async def prepare() -> None:
         read.append(await _payable(invoice_id, wish, by))
 
     async def work() -> None:
-        nonlocal begun
+        nonlocal begun, paid
         # A second run follows on a conflict: then what was read before is no good.
         found = read.pop() if read else await _payable(invoice_id, wish, by)
         async with book(found.invoice.account_id, found.invoice.currency) as opened:
             begun = await _pay(opened, found, wish, payment_id)
+        paid = None if begun else found.invoice
 
     given = {
         "invoice": invoice_id.hex,
@@ -115,6 +117,8 @@ async def pay(
         "payment": public_id(Payment.PREFIX, payment_id),
     }
     done = await idempotency.once(by, key, "payInvoice", given, made, work=work, prepare=prepare)
+    if done is made and paid is not None:
+        return Paid(paid, None)  # as it was committed
     payment = None
     if done is not made:
         payment = await joined(done["payment"], by, key)

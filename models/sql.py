@@ -19,8 +19,12 @@ from tortoise import fields
 from tortoise.connection import get_connection
 from tortoise.models import Model
 
+from models import sqlite_engine
+
 M = TypeVar("M", bound=Model)
 Row = dict[str, Any]
+#: A statement and its arguments.
+Statement = tuple[str, Sequence[object]]
 
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 
@@ -54,10 +58,33 @@ async def insert(table: str, rows: Sequence[Row], *, ignore_conflicts: bool = Fa
     """Insert `rows` (all with the same columns, `id` among them) in one statement; the ids that it
     inserted.
     """
+    statement, args = insertion(table, rows, ignore_conflicts=ignore_conflicts)
+    return [row["id"] for row in await fetch(statement, *args)]
+
+
+def insertion(table: str, rows: Sequence[Row], *, ignore_conflicts: bool = False) -> Statement:
+    """What `insert` runs, for `together`."""
     columns = tuple(rows[0])
     statement = _insert(table, columns, len(rows), ignore_conflicts)
-    done = await fetch(statement, *(row[column] for row in rows for column in columns))
-    return [row["id"] for row in done]
+    return statement, [row[column] for row in rows for column in columns]
+
+
+async def together(statements: Sequence[Statement]) -> None:
+    """Run INSERTs and UPDATEs, each of another table, in one trip to the database. Inside a
+    transaction only.
+
+    PostgreSQL takes them as one statement, so none sees what another has done.
+    """
+    connection = get_connection("default")
+    if not statements:
+        return
+    if isinstance(connection, sqlite_engine.Transaction):
+        await connection.run_together(
+            [(_for_sqlite(text), _bound(args)) for text, args in statements]
+        )
+    else:
+        text = _joined(tuple(statement for statement, _ in statements))
+        await connection.execute_query_dict(text, [arg for _, args in statements for arg in args])
 
 
 async def records(model: type[M], statement: str, *args: object) -> list[M]:
@@ -122,6 +149,20 @@ def _insert(table: str, columns: tuple[str, ...], count: int, ignore_conflicts: 
     conflict = " ON CONFLICT DO NOTHING" if ignore_conflicts else ""
     names = ", ".join(f'"{column}"' for column in columns)
     return f'INSERT INTO "{table}" ({names}) VALUES {values}{conflict} RETURNING id'
+
+
+@lru_cache(maxsize=512)
+def _joined(statements: tuple[str, ...]) -> str:
+    """`WITH s0 AS (…), s1 AS (…) SELECT 1`, the placeholders counted on."""
+    parts, count = [], 0
+    for number, statement in enumerate(statements):
+        parts.append(f"s{number} AS ({_counted_on(statement, count)})")
+        count += max(int(n) for n in _PLACEHOLDER.findall(statement))
+    return f"WITH {', '.join(parts)} SELECT 1"
+
+
+def _counted_on(statement: str, count: int) -> str:
+    return _PLACEHOLDER.sub(lambda found: f"${int(found[1]) + count}", statement)
 
 
 @lru_cache(maxsize=1024)

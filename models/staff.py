@@ -83,7 +83,6 @@ async def record_bank_transfer(
             amount=paid,
             occurred_at=received_at,
         )
-        await _check_unbooked(payment, told)
         async with book(payment.account_id, payment.currency) as opened:
             current, invoice = (
                 await read_payment(payment.id),
@@ -92,6 +91,8 @@ async def record_bank_transfer(
             assert current is not None
             assert invoice is not None
             await advance(Case(current, invoice, opened, new_id().hex), told)
+        # Afterwards: whoever booked the same line on another payment meanwhile has committed now.
+        await _check_booked(payment, told)
         facts = {"amount": paid.minor, "currency": currency, "bank": bank, "line": line}
         await audit_log.record(by, "bank_transfer.record", payment.public_id, **facts)
 
@@ -124,7 +125,8 @@ def _received(amount: Decimal, currency: str, payment: Payment) -> Money:
     return paid
 
 
-async def _check_unbooked(payment: Payment, told: GatewayEvent) -> None:
+async def _check_booked(payment: Payment, told: GatewayEvent) -> None:
+    """Raises Invalid where the bank's line is booked as something else."""
     assert told.amount is not None
     rows = await sql.records(
         Settlement,
@@ -132,8 +134,8 @@ async def _check_unbooked(payment: Payment, told: GatewayEvent) -> None:
         payment.gateway,
         told.reference,
     )
-    for before in rows:
-        if (before.payment_id, before.amount) != (payment.id, told.amount.minor):
+    for booked in rows:
+        if (booked.payment_id, booked.amount) != (payment.id, told.amount.minor):
             raise Invalid("bank_transaction_id", problem="bank_transaction_booked")
 
 

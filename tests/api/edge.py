@@ -223,9 +223,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: GraphQLEndpoint[Context]) -> AsyncIterator[str]:
+async def serving(app: GraphQLEndpoint[Context], **how: Any) -> AsyncIterator[str]:
     """Host and port of a real server."""
-    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, ws_max_size=65_536)
+    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, ws_max_size=65_536, **how)
     server = _Server(config)
     running = asyncio.create_task(server.serve())
     await server.ready.wait()

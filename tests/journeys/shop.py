@@ -63,7 +63,7 @@ class Shop:
         assert self._process.stdout is not None
         # It prints its addresses once it listens; whoever connects from then on is answered.
         assert self._process.stdout.readline(), self.log.read_text()
-        ready = httpx.get(f"{self.url}/readyz", timeout=60)
+        ready = httpx.get(f"{self.url}/readyz", timeout=120)
         assert ready.status_code == 200, ready.text
 
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
@@ -82,7 +82,7 @@ class Shop:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
 
     def assert_books_add_up(self) -> None:
