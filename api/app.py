@@ -50,7 +50,8 @@ _PREFLIGHT_SECONDS: Final = 3600
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The ASGI application of these settings. Its lifespan opens and closes all that it uses.
+    """The ASGI application of these settings. Its lifespan opens and closes all that it uses; who
+    serves it sets `state.stopping` before it is to end.
 
     Raises GatewayNotLoaded.
     """
@@ -74,7 +75,7 @@ def create_app(settings: Settings) -> Starlette:
 
     links = Links(settings.secret, settings.public_url, settings.pdf_link_minutes)
     endpoint = _endpoint(settings, feed, links, metrics)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", endpoint),
             WebSocketRoute("/graphql", endpoint),
@@ -88,6 +89,8 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: _as_json},
         lifespan=lifespan,
     )
+    app.state.stopping = endpoint.stopping
+    return app
 
 
 def make_renderer(settings: Settings) -> PdfRenderer:

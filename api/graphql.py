@@ -118,6 +118,8 @@ class GraphQLEndpoint(Generic[C]):
         self.schema = schema
         self.contexts = contexts
         self.options = options
+        #: Set when the server is about to stop.
+        self.stopping = asyncio.Event()
         self.subscriptions: Counter[Hashable] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -166,6 +168,7 @@ class GraphQLEndpoint(Generic[C]):
                 receive,
                 send,
                 revoked=self._revoked(connection, context),
+                stopping=self._stopping(request),
                 keep_alive_seconds=self.options.keep_alive_seconds,
             )
             return
@@ -183,6 +186,15 @@ class GraphQLEndpoint(Generic[C]):
             return await self.contexts.make(connection), {}
         except Exception as error:  # noqa: BLE001 - the edge: logged and masked
             return None, self.refusal(error)
+
+    def _kind(self, request: GraphQLRequest) -> str | None:
+        return operation_kind(request.query, request.operation_name, self.schema.guard.limits)
+
+    async def _stopping(self, request: GraphQLRequest) -> None:
+        """Returns when what would not end by itself has to; all else is finished."""
+        await self.stopping.wait()
+        if self._kind(request) != "subscription":
+            await asyncio.Event().wait()
 
     async def _revoked(self, connection: HTTPConnection, context: C) -> Body:
         await self.until_revoked(lambda: self.contexts.make(connection), context)
@@ -227,7 +239,7 @@ class GraphQLEndpoint(Generic[C]):
 
         Closing it cancels a query or subscription; a mutation is waited for.
         """
-        kind = operation_kind(request.query, request.operation_name, self.schema.guard.limits)
+        kind = self._kind(request)
         if kind == "mutation":
             yield await _undisturbed(self.execute(request, context))
         elif kind == "subscription":

@@ -31,15 +31,20 @@ async def send_events(
     send: Send,
     *,
     revoked: Awaitable[dict[str, Any]],
+    stopping: Awaitable[object],
     keep_alive_seconds: float,
 ) -> None:
-    """Streams response bodies until they end, the client leaves, or `revoked` gives a last one."""
+    """Streams response bodies until they end, the client leaves, or `revoked` gives a last one.
+
+    When the server is `stopping` the stream breaks off: one that completed would not be resumed.
+    """
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     pump = asyncio.ensure_future(_pump(bodies, send))
     verdict = asyncio.ensure_future(revoked)
     others = [
         asyncio.ensure_future(_keep_alive(send, keep_alive_seconds)),
         asyncio.ensure_future(_until_disconnected(receive)),
+        asyncio.ensure_future(stopping),
     ]
     tasks = [pump, verdict, *others]
     try:

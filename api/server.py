@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import resource
 import signal
@@ -48,8 +49,9 @@ def listener(settings: Settings) -> socket.socket:
 def serve(settings: Settings, bound: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
     _allow_connections(settings.connections_max)
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -69,7 +71,19 @@ def serve(settings: Settings, bound: socket.socket) -> None:
         # Uvicorn drains, and then sends itself the signal again: being told to stop is no failure.
         signal.signal(number, _leave)
     _spare_what_stays()
-    uvicorn.Server(config).run(sockets=[bound])
+    _Server(config, app.state.stopping).run(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    """Ends event streams when it is told to stop: they would keep it for all the time it has."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self.stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.stopping.set()
+        await super().shutdown(sockets)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -34,15 +34,17 @@ _PRAGMAS = {
 
 
 class Transaction(SqliteTransactionWrapper):
-    """See the module."""
+    """A transaction on the process's one connection."""
 
     async def begin(self) -> None:
+        """Take the write lock at once; see the module."""
         try:
             await self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             raise OperationalError(error) from error
 
     async def commit(self) -> None:
+        """Make it last, or roll it back."""
         try:
             await super().commit()
         except BaseException as error:

@@ -21,6 +21,7 @@ from graphql import (
     is_leaf_type,
     is_non_null_type,
 )
+from graphql.execution.executor import Executor as CoreExecutor
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
@@ -85,6 +86,10 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - graphql-core's
         super().__init__(*args, **kwargs)
         self._shapes: dict[tuple[GraphQLObjectType, int], Shape] = {}
+
+    # Strawberry's class plans for @defer and @stream, which this API has not.
+    execute_collected_root_fields = CoreExecutor.execute_collected_root_fields  # type: ignore[assignment]
+    execute_collected_subfields = CoreExecutor.execute_collected_subfields  # type: ignore[assignment]
 
     def execute_fields(
         self,

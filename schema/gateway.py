@@ -177,7 +177,7 @@ class GatewayQuery:
         if amount is not None:
             wanted = amount.exact("amount")
             ports = [port for port in ports if wanted.minor > 0 and accepts(port, wanted)]
-            # The cheapest; then what pays at once before what takes days; then the provider's order.
+            # The cheapest; what pays at once before what takes days; the provider's own order.
             ports.sort(key=lambda port: (port.fee(wanted).minor, port.kind == _SLOW))
         return [Gateway.of(port) for port in ports]
 
