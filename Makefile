@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" pyproject.toml $(UPGRADE)
 
-.PHONY: help run setup test check bench lock
+.PHONY: help run setup test soak check bench lock
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -30,6 +30,12 @@ test: check ## set up, check the code and run the tests on SQLite and on Postgre
 	@$(PYTEST) --database sqlite $(ARGS)
 	@echo "Testing on PostgreSQL"
 	@$(PYTEST) --database postgres $(ARGS)
+
+soak: setup ## the hostile tests in their long form, on both databases: races, crashes, load
+	@echo "Soaking on SQLite"
+	@SOAK=1 $(PYTEST) --database sqlite tests/hostile $(ARGS)
+	@echo "Soaking on PostgreSQL"
+	@SOAK=1 $(PYTEST) --database postgres tests/hostile $(ARGS)
 
 check: setup ## check style, types and the direction of imports
 	@echo "Checking style"

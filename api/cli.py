@@ -8,6 +8,7 @@ need, so that each starts fast.
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import sys
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ def main() -> None:
 def serve(demo: Demo = False) -> None:
     """Serve the API. With --demo: migrate, fill an empty database, and say how to sign in."""
     with _clearly():
+        gc.disable()  # starting makes much and drops little; the server turns it on again
         settings = _settings(demo=demo, logs=True)
         from api import commands, server
 

@@ -39,7 +39,10 @@ async def fill_demo(settings: Settings) -> bool:
     from api import demo  # noqa: PLC0415 - it brings the sandbox with it
 
     await migrate(settings)
-    async with opened(settings, load_gateways(settings), LocalFeed()):
+    async with (
+        opened(settings, load_gateways(settings), LocalFeed()),
+        base.alone(settings.database_url),
+    ):
         return await demo.fill(settings)
 
 
@@ -49,7 +52,8 @@ async def demo_sign_ins(settings: Settings) -> dict[str, Any]:
 
     await migrate(settings)
     async with opened(settings, load_gateways(settings), make_feed(settings)):
-        await demo.fill(settings)
+        async with base.alone(settings.database_url):
+            await demo.fill(settings)
         return await demo.sign_ins(settings)
 
 

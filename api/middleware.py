@@ -15,6 +15,8 @@ import structlog
 from starlette.routing import Route
 from structlog.contextvars import bound_contextvars
 
+from api.telemetry import MASK
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -67,7 +69,7 @@ class Observed:
         try:
             await self.app(scope, receive, observed)
         except Exception:
-            log.exception("request_failed", path=scope["path"])
+            log.exception("request_failed", path=_path(scope))
             if not status:
                 await _send_masked(observed, request_id)
         finally:
@@ -79,7 +81,7 @@ class Observed:
             "request",
             method=scope["method"],
             # Never the query: links are signed there.
-            path=scope["path"],
+            path=_path(scope),
             status=status,
             seconds=round(seconds, 6),
             client=_client(scope),
@@ -142,6 +144,13 @@ def _route(scope: Scope) -> str:
     """The pattern that matched: a few names, however many paths are tried."""
     route = scope.get("route")
     return route.path if isinstance(route, Route) else "none"
+
+
+def _path(scope: Scope) -> str:
+    """The path as the log has it: without the token that opens a payment's page."""
+    path: str = scope["path"]
+    token = scope.get("path_params", {}).get("token")
+    return path.replace(token, MASK) if token else path
 
 
 def _client(scope: Scope) -> str:

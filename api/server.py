@@ -97,6 +97,7 @@ def _spare_what_stays() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
+    gc.enable()
 
 
 def _allow_connections(wanted: int) -> None:

@@ -24,7 +24,13 @@ from models.money import Money
 from models.policy import Limits, Seller
 
 SECRET_CHARACTERS_MIN = 32
+# 32 random decimal digits have fewer different ones less than once in 10^7 times.
+_DISTINCT_MIN = 6
+_PLACEHOLDERS = re.compile(r"changeme|placeholder|yoursecret")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_OWN_PORTS = {"http": ":80", "https": ":443"}
+# Names that are not ASCII are written as browsers send them: xn--….
+_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?", re.ASCII)
 _SIGNING_BYTES_MIN = 16
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?")
 
@@ -139,13 +145,17 @@ def _list(value: object) -> object:
 
 
 def origin(value: str) -> str:
-    """`https://portal.example.com`: scheme, host and port, and nothing else."""
+    """`https://portal.example.com`: scheme, host and port, and nothing else.
+
+    As browsers write it (RFC 6454, 6.2): small letters, and no port where it is the scheme's own.
+    """
     parts = _split(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+    host = parts.netloc.lower().removesuffix(_OWN_PORTS.get(parts.scheme, ":"))
+    if parts.scheme not in _OWN_PORTS or not _HOST.fullmatch(host):
         raise ValueError("must be an origin, such as https://portal.example.com")
     if parts.path.rstrip("/") or parts.query or parts.fragment:
         raise ValueError("must be an origin: nothing follows the host and the port")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    return f"{parts.scheme}://{host}"
 
 
 def same_machine(public_url: str) -> frozenset[str]:
@@ -181,7 +191,8 @@ def secret_key(secret: SecretStr) -> SecretStr:
     value = secret.get_secret_value()
     if len(value) < SECRET_CHARACTERS_MIN:
         raise ValueError(f"must have at least {SECRET_CHARACTERS_MIN} characters")
-    if "changeme" in re.sub(r"[^a-z]", "", value.lower()):
+    letters = re.sub(r"[^a-z]", "", value.lower())
+    if len(set(value)) < _DISTINCT_MIN or _PLACEHOLDERS.search(letters):
         raise ValueError("must be random, such as `openssl rand -base64 48` makes")
     return secret
 

@@ -295,7 +295,7 @@ async def migrate(database_url: str) -> None:
 
 async def _migrate(database_url: str) -> None:
     config = database_config(database_url)
-    async with _alone(config["connections"]["default"]["credentials"]):
+    async with alone(database_url):
         try:
             await apply_migrations(config=config)
         finally:
@@ -303,10 +303,11 @@ async def _migrate(database_url: str) -> None:
 
 
 @asynccontextmanager
-async def _alone(credentials: dict[str, Any]) -> AsyncIterator[None]:
-    """Keep other processes from migrating the same database meanwhile: Tortoise has no such
-    lock.
+async def alone(database_url: str) -> AsyncIterator[None]:
+    """Keep other processes from migrating or filling the same database meanwhile: Tortoise has no
+    such lock.
     """
+    credentials = database_config(database_url)["connections"]["default"]["credentials"]
     if "file_path" in credentials:
         lock_path = Path(f"{credentials['file_path']}.migrating")
         with lock_path.open("w") as lock:  # noqa: ASYNC230 - before anything is served

@@ -88,7 +88,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         self._shapes: dict[tuple[GraphQLObjectType, int], Shape] = {}
 
     # Strawberry's class plans for @defer and @stream, which this API has not.
-    execute_collected_root_fields = CoreExecutor.execute_collected_root_fields  # type: ignore[assignment]
+    execute_collected_root_fields = CoreExecutor.execute_collected_root_fields
     execute_collected_subfields = CoreExecutor.execute_collected_subfields  # type: ignore[assignment]
 
     def execute_fields(
