@@ -24,7 +24,7 @@ from models.identity import Actor
 
 KEPT_DAYS: Final = 60
 
-_KEY: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class IdempotencyKey(Record):

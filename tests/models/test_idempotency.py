@@ -103,7 +103,7 @@ async def test_a_refusal_keeps_no_key_and_a_later_try_succeeds() -> None:
     assert await ada.amounts() == (0, 0, 0, 0)
 
 
-@pytest.mark.parametrize("bad", ["", " a", "a ", "a\n", "ä", "a" * 256, "\x00"])
+@pytest.mark.parametrize("bad", ["", "a\n", "ä", "a" * 256, "\x00", "\x7f"])
 async def test_a_key_is_printable_ascii_of_at_most_255_characters(bad: str) -> None:
     ada = await a_client()
     with pytest.raises(Invalid) as refusal:
