@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 
@@ -86,7 +87,7 @@ def create_app(settings: Settings) -> Starlette:
             *page_routes(settings),
         ],
         middleware=_middleware(settings, metrics),
-        exception_handlers={HTTPException: _as_json},
+        exception_handlers={HTTPException: _as_json, ClientDisconnect: _incomplete},
         lifespan=lifespan,
     )
     app.state.stopping = endpoint.stopping
@@ -153,3 +154,8 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
 async def _as_json(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _incomplete(_request: Request, _error: Exception) -> Response:
+    """The client left, or was cut off, before it had said all: nobody reads this, but the log."""
+    return JSONResponse({"error": "The request is not complete."}, 400)

@@ -146,6 +146,7 @@ class Subscription:
     @strawberry.subscription
     async def ticks(self, to: int) -> AsyncGenerator[Tick, None]:
         for number in range(to):
+            await asyncio.sleep(0)  # as one does who reads a database
             yield Tick(number=number)
 
     @strawberry.subscription

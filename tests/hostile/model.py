@@ -1,0 +1,430 @@
+"""What one client's credit, invoices and payments should be: plain Python, in cents, in memory.
+
+Written from DESIGN's table of what each event books, to be held against the real thing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+
+DEPOSITS = -1
+#: Where credit came from: the number of its grant or DEPOSITS, and how much.
+Part = tuple[int, int]
+PAYABLE = ("UNPAID", "PROCESSING")
+OPEN = ("REQUIRES_ACTION", "PROCESSING")
+
+
+class No(Exception):
+    """A rule says no: the code of the refusal."""
+
+
+@dataclass
+class Grant:
+    left: int
+    #: The order in which grants run out.
+    expires: float
+    over: bool = False
+
+
+@dataclass
+class Bill:
+    kind: str
+    total: int
+    status: str = "UNPAID"
+    paid: int = 0
+    credit: int = 0
+    parts: list[Part] = field(default_factory=list)
+    has_gateway: bool = False
+
+    @property
+    def due(self) -> int:
+        return self.total - self.paid
+
+
+@dataclass
+class Attempt:
+    """A payment, and its charge at the gateway, which may know more than we were told."""
+
+    bill: int
+    amount: int
+    credit_part: int
+    status: str = "REQUIRES_ACTION"
+    received: int = 0
+    applied: int = 0
+    excess: int = 0
+    taken_back: int = 0
+    charge: str = "OPEN"
+    coming: int = 0
+    left: int = 0
+    untold: int = 0
+    captured: int = 0
+    refunds: int = 0
+    dispute: int = 0
+    """Open, in cents."""
+    lost: int = 0
+
+
+class Credit:
+    """A client's credit, and the statement that it makes."""
+
+    def __init__(self) -> None:
+        self.deposits = self.debt = 0
+        self.grants: list[Grant] = []
+        self.holds: dict[int, list[Part]] = {}
+        self.lines: list[tuple[str, int]] = []
+
+    @property
+    def promotional(self) -> int:
+        return sum(grant.left for grant in self.grants)
+
+    @property
+    def available(self) -> int:
+        return self.deposits + self.promotional
+
+    @property
+    def reserved(self) -> int:
+        return sum(amount for parts in self.holds.values() for _, amount in parts)
+
+    @property
+    def next_expiry(self) -> int | None:
+        """How much runs out next."""
+        ahead = [grant for grant in self.grants if grant.left and grant.expires < inf]
+        return min(ahead, key=lambda grant: grant.expires).left if ahead else None
+
+    def line(self, kind: str, amount: int) -> None:
+        self.lines.append((kind, amount))
+
+    def take(self, amount: int) -> list[Part]:
+        """Out of the grants, soonest expiry first, then out of the deposits."""
+        parts = []
+        for number in sorted(range(len(self.grants)), key=lambda n: (self.grants[n].expires, n)):
+            part = min(amount, self.grants[number].left)
+            if part:
+                self.grants[number].left -= part
+                parts.append((number, part))
+                amount -= part
+        if amount:
+            self.deposits -= amount
+            parts.append((DEPOSITS, amount))
+        return parts
+
+    def put_back(self, parts: list[Part]) -> None:
+        for number, amount in parts:
+            if number == DEPOSITS:
+                self.deposits += amount
+            else:
+                self.grants[number].left += amount
+
+    def expire(self) -> None:
+        for grant in sorted(self.grants, key=lambda grant: grant.expires):
+            if grant.over and grant.left:
+                self.line("EXPIRY", -grant.left)
+                grant.left = 0
+
+    def spend(self, amount: int) -> list[Part]:
+        self.line("INVOICE_PAYMENT", -amount)
+        return self.take(amount)
+
+    def release(self, holder: int) -> None:
+        self.put_back(self.holds.pop(holder, []))
+        self.expire()
+
+    def spend_held(self, holder: int, most: int) -> list[Part]:
+        spent: list[Part] = []
+        kept: list[Part] = []
+        for number, amount in self.holds.pop(holder, []):
+            part = min(most, amount)
+            most -= part
+            spent += [(number, part)] if part else []
+            kept += [(number, amount - part)]
+        self.put_back(kept)
+        if spent:
+            self.line("INVOICE_PAYMENT", -sum(amount for _, amount in spent))
+        self.expire()
+        return spent
+
+    def deposit(self, amount: int, kind: str) -> None:
+        """A debt is repaid first, on a line of its own."""
+        repaid = min(amount, self.debt)
+        self.debt -= repaid
+        self.deposits += amount - repaid
+        for name, part in (("DEBT_REPAID", repaid), (kind, amount - repaid)):
+            if part:
+                self.line(name, part)
+
+    def move_back(self, amount: int) -> None:
+        """The gateway takes a deposit back (or, negative, gives it back): beyond it is debt."""
+        if amount > 0:
+            there = min(amount, self.deposits)
+            self.deposits -= there
+            self.debt += amount - there
+            self.line("DEPOSIT_REVERSED", -amount)
+        elif amount < 0:
+            repaid = min(-amount, self.debt)
+            self.debt -= repaid
+            self.deposits += -amount - repaid
+            self.line("DEPOSIT_REINSTATED", -amount)
+
+
+class Model(Credit):
+    """A client."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bills: list[Bill] = []
+        self.payments: list[Attempt] = []
+
+    @property
+    def pending(self) -> int:
+        waiting = {payment.bill for payment in self.payments if payment.status in OPEN}
+        bills = [self.bills[number] for number in waiting]
+        return sum(b.due for b in bills if b.kind == "FUNDS" and b.status in PAYABLE)
+
+    def stopped(self, but_for: Attempt | None = None) -> bool:
+        return bool(self.debt) or any(p.dispute for p in self.payments if p is not but_for)
+
+    def of(self, bill: Bill) -> list[tuple[int, Attempt]]:
+        return [(n, p) for n, p in enumerate(self.payments) if self.bills[p.bill] is bill]
+
+    # ------------------------------------------------------------------------- what people do
+
+    def add_funds(self, total: int) -> None:
+        self.bills.append(Bill("FUNDS", total, has_gateway=True))
+
+    def redeem(self, amount: int, expires: float = inf) -> None:
+        self.grants.append(Grant(amount, expires))
+        self.line("VOUCHER", amount)
+
+    def adjust(self, amount: int) -> None:
+        if self.deposits + amount < 0:
+            raise No("INSUFFICIENT_CREDIT")
+        self.deposits += amount
+        self.line("ADJUSTMENT", amount)
+
+    def order(self, total: int, *, apply: bool) -> None:
+        self.bills.append(bill := Bill("ORDER", total))
+        part = min(total, self.available)
+        if apply and part and not self.stopped():
+            self._pay_with(bill, self.spend(part))
+
+    def time_passes(self) -> None:
+        """Until the promotional credit that runs out next has run out."""
+        ahead = [grant for grant in self.grants if not grant.over and grant.expires < inf]
+        if ahead:
+            soonest = min(ahead, key=lambda grant: grant.expires)
+            soonest.over, soonest.expires = True, sum(grant.over for grant in self.grants)
+        self.expire()
+
+    def pay(self, number: int, *, use_credit: bool, limit: int | None, gateway: bool) -> None:
+        bill = self.bills[number]
+        if bill.status not in PAYABLE:
+            raise No("INVOICE_NOT_PAYABLE")
+        if use_credit and bill.kind == "FUNDS":
+            raise No("CREDIT_NOT_APPLICABLE")
+        if use_credit and self.stopped():
+            raise No("ACCOUNT_FROZEN")
+        self._supersede(bill)
+        most = bill.due if limit is None else min(limit, bill.due)
+        part = min(most, self.available) if use_credit else 0
+        if part == bill.due:
+            self._pay_with(bill, self.spend(part))
+            return
+        if any(payment.status == "PROCESSING" for _, payment in self.of(bill)):
+            raise No("PAYMENT_IN_PROGRESS")
+        if not (gateway or bill.has_gateway):
+            raise No("INSUFFICIENT_CREDIT" if use_credit else "GATEWAY_NOT_AVAILABLE")
+        if part:
+            self.holds[len(self.payments)] = self.take(part)
+        bill.has_gateway = True
+        self.payments.append(Attempt(number, bill.due - part, part))
+
+    def cancel(self, number: int) -> None:
+        payment = self.payments[number]
+        if payment.status != "REQUIRES_ACTION":
+            raise No("PAYMENT_NOT_CANCELABLE")
+        assert payment.charge == "OPEN", "what has happened at the gateway is not canceled"
+        payment.charge = "CANCELED"
+        self._close(number, "CANCELED")
+
+    def void(self, number: int) -> None:
+        bill = self.bills[number]
+        payments = [payment for _, payment in self.of(bill)]
+        if any(payment.status in OPEN for payment in payments):
+            raise No("PAYMENT_IN_PROGRESS")
+        received = sum(payment.received for payment in payments)
+        if bill.status not in (*PAYABLE, "PAID") or (bill.kind == "FUNDS" and received):
+            raise No("INVOICE_NOT_VOIDABLE")
+        if bill.paid:
+            sold = sum(payment.applied for payment in payments)
+            self.put_back([*bill.parts, (DEPOSITS, sold)])
+            self.line("INVOICE_PAYMENT_RETURNED", bill.credit + sold)
+            self.expire()
+            for payment in payments:
+                payment.excess, payment.applied = payment.excess + payment.applied, 0
+        bill.status, bill.paid, bill.credit = "VOID", 0, 0
+
+    def _supersede(self, bill: Bill) -> None:
+        for number, payment in self.of(bill):
+            if payment.status == "REQUIRES_ACTION":
+                self._close(number, "CANCELED")
+
+    def _pay_with(self, bill: Bill, parts: list[Part]) -> None:
+        amount = sum(part for _, part in parts)
+        bill.parts += parts
+        bill.paid += amount
+        bill.credit += amount
+        if not bill.due:
+            bill.status = "PAID"
+
+    def _close(self, number: int, status: str) -> None:
+        payment = self.payments[number]
+        payment.status = status
+        self.release(number)
+        self._reopen(self.bills[payment.bill])
+
+    def _reopen(self, bill: Bill) -> None:
+        under_way = any(payment.status == "PROCESSING" for _, payment in self.of(bill))
+        if bill.status == "PROCESSING" and not under_way:
+            bill.status = "UNPAID"
+
+    # ------------------------------------------------------------------------- what gateways say
+
+    def hear(self, number: int) -> None:
+        """We are told that the charge is under way, or that it came to nothing."""
+        payment = self.payments[number]
+        bill = self.bills[payment.bill]
+        if payment.charge == "PROCESSING" and payment.status == "REQUIRES_ACTION":
+            payment.status = "PROCESSING"
+            bill.status = "PROCESSING" if bill.status == "UNPAID" else bill.status
+        elif payment.charge in {"FAILED", "EXPIRED"} and payment.status in OPEN:
+            self._close(number, payment.charge)
+
+    def settle(self, number: int) -> None:
+        """We are told of money: what is known now decides, in whatever order it became known."""
+        payment = self.payments[number]
+        bill = self.bills[payment.bill]
+        if payment.captured > payment.received:
+            self._receive(number, payment.captured - payment.received)
+        returned = payment.refunds + payment.dispute + payment.lost
+        change = min(payment.captured, returned) - payment.taken_back
+        payment.taken_back += change
+        if change > 0:
+            self._reverse(payment, bill, change)
+        elif change < 0:
+            self._book_in(payment, bill, -change, again=True)
+            self._close_if_paid(bill, number)
+        if bill.kind == "FUNDS" and bill.status in PAYABLE and payment.received >= bill.total:
+            bill.status = "REFUNDED"
+
+    def _receive(self, number: int, amount: int) -> None:
+        payment = self.payments[number]
+        bill = self.bills[payment.bill]
+        payment.status = "SUCCEEDED"
+        payment.received += amount
+        self._book_in(payment, bill, amount, again=False)
+        if bill.kind == "ORDER" and payment.credit_part:
+            due = bill.due if bill.status in PAYABLE else 0
+            parts = self.spend_held(number, due)
+            late = min(due, payment.credit_part, self.available)
+            if not parts and late and not self.stopped(payment):
+                parts = self.spend(late)
+            bill.parts += parts
+            bill.credit += sum(part for _, part in parts)
+            bill.paid += sum(part for _, part in parts)
+            payment.credit_part = 0
+        self._close_if_paid(bill, number)
+
+    def _book_in(self, payment: Attempt, bill: Bill, amount: int, *, again: bool) -> None:
+        due = bill.due if bill.status in (*PAYABLE, "REFUNDED") else 0
+        applied = min(amount, due)
+        excess, funds = amount - applied, applied if bill.kind == "FUNDS" else 0
+        if again:
+            self.move_back(-(excess + funds))
+        else:
+            self.deposit(funds, "DEPOSIT")
+            self.deposit(excess, "OVERPAYMENT")
+        bill.paid += applied
+        payment.applied += applied
+        payment.excess += excess
+
+    def _close_if_paid(self, bill: Bill, number: int) -> None:
+        if bill.status not in (*PAYABLE, "REFUNDED"):
+            return
+        if bill.due:
+            self._reopen(bill)
+            return
+        bill.status = "PAID"
+        for other, payment in self.of(bill):
+            if other != number and payment.status == "REQUIRES_ACTION":
+                self._close(other, "CANCELED")
+
+    def _reverse(self, payment: Attempt, bill: Bill, amount: int) -> None:
+        excess = min(amount, payment.excess)
+        applied = amount - excess
+        self.move_back(excess + (applied if bill.kind == "FUNDS" else 0))
+        payment.excess -= excess
+        payment.applied -= applied
+        bill.paid -= applied
+        if applied and bill.status in {"PAID", "REFUNDED"}:
+            bill.status = "REFUNDED" if bill.kind == "FUNDS" else "UNPAID"
+
+    # ------------------------------------------------------------------------- at the gateway
+
+    def possible(self, number: int, action: str, amount: int) -> bool:
+        """Whether the sandbox lets a payer, or the provider, do that now."""
+        payment = self.payments[number]
+        if action in {"refund", "dispute"}:
+            enough = action == "dispute" or amount <= payment.left
+            return payment.left > 0 and not payment.dispute and enough
+        if action in {"win-dispute", "lose-dispute"}:
+            return payment.dispute > 0
+        wants = {"settle-now": {"PROCESSING"}, "deny": {"PROCESSING"}}
+        wants["capture-late"] = {"FAILED", "EXPIRED", "CANCELED"}
+        return payment.charge in wants.get(action, {"OPEN"})
+
+    def act(self, number: int, action: str, amount: int) -> None:
+        """Do it, and hear of it unless the message is lost."""
+        payment = self.payments[number]
+        match action:
+            case "approve" | "capture-late" | "lost":
+                payment.charge, payment.left = "CAPTURED", amount
+                payment.untold = amount
+                if action != "lost":
+                    self.catch_up(number)
+            case "settle-later":
+                payment.charge, payment.coming = "PROCESSING", amount
+                self.hear(number)
+            case "settle-now":
+                self.catch_up(number)
+            case "decline" | "deny":
+                payment.charge, payment.coming = "FAILED", 0
+                self.hear(number)
+            case "expire":
+                payment.charge = "EXPIRED"
+                self.hear(number)
+            case "refund":
+                payment.left -= amount
+                payment.refunds += amount
+                self.settle(number)
+            case "dispute":
+                payment.dispute, payment.left = payment.left, 0
+                self.settle(number)
+            case "win-dispute":
+                payment.left, payment.dispute = payment.dispute, 0
+                self.settle(number)
+            case _:
+                payment.lost += payment.dispute
+                payment.dispute = 0
+                self.settle(number)
+
+    def catch_up(self, number: int) -> None:
+        """Hear all that the gateway knows; what was to come has come."""
+        payment = self.payments[number]
+        if payment.coming:
+            payment.charge, payment.left = "CAPTURED", payment.coming
+            payment.untold, payment.coming = payment.coming, 0
+        if payment.untold:
+            payment.captured += payment.untold
+            payment.untold = 0
+            self.settle(number)

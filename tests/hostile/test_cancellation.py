@@ -1,0 +1,245 @@
+"""Sockets that close in the middle of mutations: nothing is half done, wedged or leaked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from asgi_lifespan import LifespanManager
+from httpx import ASGITransport, AsyncClient
+from tortoise.connection import get_connection
+from websockets.asyncio.client import connect
+
+from api.app import create_app
+from api.connection import HttpConnection, WebsocketConnection
+from models import audit, base, order, password, session, sql, staff
+from models.account import Account
+from tests.api.edge import serving
+from tests.api.stage import demo_settings
+from tests.factories import STAFF
+from tests.hostile.crowd import SOAK
+from tests.identities import CHEAP_HASHER, a_client
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+MUTATIONS = 4000 if SOAK else 400
+AT_ONCE = 20
+PRICE = 100
+PROTOCOL: Any = "graphql-transport-ws"
+
+PAY = """mutation ($input: PayInvoiceInput!) {
+  payInvoice(input: $input) { invoice { id status } payment { id } userErrors { code } }
+}"""
+ADD = """mutation ($input: AddFundsInput!) {
+  addFunds(input: $input) { invoice { id } userErrors { code } }
+}"""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A mutation, and whose it is."""
+
+    token: str
+    document: str
+    input: dict[str, Any]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {"query": self.document, "variables": {"input": self.input}}
+
+
+@dataclass
+class House:
+    """The whole application, served on a real port, and a client of it."""
+
+    address: str
+    http: AsyncClient
+    account_id: Any = None
+    token: str = ""
+
+    async def ask(self, wish: Wish) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {wish.token}"}
+        answer = (await self.http.post("/graphql", json=wish.body, headers=headers)).json()
+        assert "errors" not in answer, answer
+        [payload] = answer["data"].values()
+        assert payload["userErrors"] == [], payload
+        found: dict[str, Any] = payload
+        return found
+
+
+@pytest.fixture
+async def house(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    monkeypatch.setattr(password, "hasher", CHEAP_HASHER)
+    settings = demo_settings(database_url)
+    async with LifespanManager(create_app(settings)) as manager:
+        app: Any = manager.app
+        how: Any = {"http": HttpConnection, "ws": WebsocketConnection}
+        transport = ASGITransport(app)
+        async with (
+            serving(app, **how) as address,
+            AsyncClient(transport=transport, base_url=settings.public_url) as client,
+        ):
+            house = House(address, client)
+            user = await a_client()
+            house.account_id = user.account_id
+            _, house.token = await session.open_session(user)
+            yield house
+
+
+# ------------------------------------------------------------------------------- cutting off
+
+
+async def over_http(house: House, wish: Wish, seconds: float) -> None:
+    """Send it, and go away without a word."""
+    body = json.dumps(wish.body).encode()
+    head = (
+        f"POST /graphql HTTP/1.1\r\nHost: {house.address}\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {wish.token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    host, port = house.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head.encode() + body)
+    await _a_moment(reader.read(1), seconds)
+    writer.transport.abort()
+
+
+async def over_a_websocket(house: House, wish: Wish, seconds: float) -> None:
+    async with connect(f"ws://{house.address}/graphql", subprotocols=[PROTOCOL]) as socket:
+        init = {"type": "connection_init", "payload": {"authorization": f"Bearer {wish.token}"}}
+        await socket.send(json.dumps(init))
+        await socket.recv()
+        await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": wish.body}))
+        await _a_moment(socket.recv(), seconds)
+        socket.transport.abort()
+
+
+async def over_a_websocket_that_stays(house: House, wish: Wish, seconds: float) -> None:
+    """The client completes its mutation while that runs, and then leaves politely."""
+    async with connect(f"ws://{house.address}/graphql", subprotocols=[PROTOCOL]) as socket:
+        init = {"type": "connection_init", "payload": {"authorization": f"Bearer {wish.token}"}}
+        await socket.send(json.dumps(init))
+        await socket.recv()
+        await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": wish.body}))
+        await _a_moment(socket.recv(), seconds)
+        await socket.send(json.dumps({"type": "complete", "id": "1"}))
+
+
+async def _a_moment(answer: Awaitable[object], seconds: float) -> None:
+    """Wait for an answer, as far as patience goes."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(answer, seconds)
+
+
+# ------------------------------------------------------------------------------- what is left
+
+
+@asynccontextmanager
+async def nothing_left_behind(house: House) -> AsyncIterator[None]:
+    """All tasks, sockets and connections that are open afterwards were open before."""
+    tasks, sockets = len(asyncio.all_tasks()), _open_sockets()
+    yield
+    async with asyncio.timeout(20):
+        while (  # noqa: ASYNC110 - nobody tells when the last task has gone
+            base.open_transactions()
+            or len(asyncio.all_tasks()) > tasks
+            or _open_sockets() > sockets
+        ):
+            await asyncio.sleep(0.01)
+    assert (await house.http.get("/readyz")).status_code == 200
+    if base.dialect() == "postgres":
+        pool = get_connection("default")._pool
+        assert pool.get_idle_size() == pool.get_size()
+        stuck = await sql.fetch(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND state LIKE 'idle in transaction%'"
+        )
+        assert stuck == []
+
+
+def _open_sockets() -> int:
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir() or base.dialect() == "postgres":
+        return 0  # the pool opens and closes connections as it likes, and is asked itself
+    return sum(_target(file).startswith("socket:") for file in folder.iterdir())
+
+
+def _target(file: Path) -> str:
+    try:
+        return str(file.readlink())
+    except FileNotFoundError:  # it was the listing's own
+        return ""
+
+
+async def wishes(house: House, count: int) -> list[Wish]:
+    """As many mutations: credit spent, payments begun at the gateway, funds added."""
+    credit = Decimal(PRICE * count)
+    await staff.adjust(house.account_id, credit, "JPY", "a gift", by=STAFF, key="gift")
+    account = await Account.get(id=house.account_id)
+    made = []
+    for n in range(count):
+        key = {"idempotencyKey": f"cut-off-{n}"}
+        if n % 3 == 0:
+            money = {"amount": "1000", "currency": account.currency}
+            funds = {"amount": money, "gateway": "sandbox", "acceptedPolicyVersion": "2026-01"}
+            made.append(Wish(house.token, ADD, {**funds, **key}))
+            continue
+        line = order.OrderLine("Hosting", Decimal(1), Decimal(PRICE), Decimal(0))
+        how: dict[str, Any] = {"due_at": None, "apply_credit": False, "reference": None}
+        bill = await order.create(
+            account.id, account.currency, [line], by=STAFF, key=f"bill-{n}", **how
+        )
+        way = {"useCredit": True} if n % 3 == 1 else {"gateway": "sandbox"}
+        made.append(Wish(house.token, PAY, {"invoiceId": bill.public_id, **way, **key}))
+    return made
+
+
+@pytest.mark.parametrize(
+    "cut", [over_http, over_a_websocket, over_a_websocket_that_stays], ids=lambda cut: cut.__name__
+)
+async def test_sockets_closed_in_the_middle_of_mutations_wedge_nothing_and_leak_nothing(
+    house: House, cut: Callable[[House, Wish, float], Awaitable[None]]
+) -> None:
+    count = MUTATIONS if cut is not over_a_websocket_that_stays else MUTATIONS // 4
+    given = await wishes(house, count)
+    choice, turns = random.Random(), asyncio.Semaphore(AT_ONCE)
+
+    async def cut_off(wish: Wish) -> None:
+        async with turns:
+            await cut(house, wish, choice.choice([0, 0.001, choice.uniform(0, 0.1)]))
+
+    await cut(house, given[0], 0.1)
+    async with nothing_left_behind(house):
+        await asyncio.gather(*(cut_off(wish) for wish in given))
+    done = await _done(house)
+    for wish in given:
+        await house.ask(wish)
+    after = await _done(house)
+    assert after == {"keys": count, "paid": (count + 1) // 3, "begun": count // 3}
+    # Some were cut off before they began; the others are done, whole, once.
+    assert 0 < done["keys"] <= count
+    assert (await audit.audit()).findings == []
+    state = await sql.fetch_one("SELECT available FROM balance")
+    assert state is not None
+    assert state["available"] == PRICE * (count - (count + 1) // 3)
+
+
+async def _done(_house: House) -> dict[str, int]:
+    counted = {
+        "keys": "SELECT count(*) AS n FROM idempotency_key WHERE key LIKE 'cut-off-%'",
+        "paid": "SELECT count(*) AS n FROM invoice WHERE status = 'PAID'",
+        "begun": "SELECT count(*) AS n FROM payment",
+    }
+    found = {}
+    for name, statement in counted.items():
+        row = await sql.fetch_one(statement)
+        assert row is not None
+        found[name] = row["n"]
+    return found

@@ -1,0 +1,367 @@
+"""Tokens: what is none, what is one no more, and what guessing them or passwords gets."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from httpx_ws import WebSocketDisconnect, aconnect_ws
+from pwdlib import PasswordHash
+
+from models import password, staff
+from models.api_key import create_key, revoke_key
+from models.base import now
+from models.identity import SCOPES
+from models.session import Session
+from models.token import actor_of_token
+from tests.api.stage import SECRET
+from tests.hostile.world import COOKIE, EMAIL, World, bearer, open_world
+from tests.identities import PASSWORD
+from tests.providers import key
+from tests.statements import asked
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from httpx_ws import AsyncWebSocketSession
+
+    from tests.servers import Databases
+
+VIEWER: Final = "{ viewer { role } }"
+SIGN_OUT: Final = "mutation { signOut { userErrors { code } } }"
+SIGN_IN: Final = """mutation ($email: String!, $password: String!) {
+  signIn(input: {email: $email, password: $password}) {
+    token viewer { role } userErrors {
+      __typename code message field ... on RateLimited { retryAfterSeconds }
+    }
+  }
+}"""
+CREDIT: Final = "subscription { creditUpdated { balance { version } transaction { kind } } }"
+REDEEM: Final = """mutation ($code: String!, $key: String!) {
+  redeemVoucher(input: {code: $code, idempotencyKey: $key}) {
+    transaction { id } userErrors { __typename code message field }
+  }
+}"""
+
+
+@pytest.fixture(scope="module")
+def url(databases: Databases) -> Iterator[str]:
+    fresh = databases.fresh()
+    yield fresh
+    databases.drop(fresh)
+
+
+@pytest.fixture(scope="module")
+async def world(url: str) -> AsyncIterator[World]:
+    async with open_world(url) as opened:
+        yield opened
+
+
+# ------------------------------------------------------------------------------- what is none
+
+
+def jwt(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
+    parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
+    return ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+
+
+def made_up(world: World) -> list[str]:
+    """Tokens that other systems would take: ours are random and looked up, never read."""
+    claims = {"sub": world.ids["account"], "role": "STAFF", "exp": 4_000_000_000}
+    good = world.callers["client"]["authorization"].removeprefix("Bearer ")
+    partner = world.callers["partner"]["authorization"].removeprefix("Bearer ")
+    return [
+        jwt({"alg": "none"}, claims),
+        jwt({"alg": "None", "typ": "JWT"}, claims, b"x"),
+        jwt({"alg": "HS256"}, claims, SECRET.encode()),
+        jwt({"alg": "RS256", "kid": "../../dev/null"}, claims, b"x"),
+        jwt({"alg": "HS256", "jku": "https://evil.example/keys"}, claims, b"x"),
+        "acs_" + jwt({"alg": "none"}, claims),
+        f"acs_{world.users['client'].id.hex}",
+        f"ack_{world.users['client'].id.hex}_x",
+        good[:-1],
+        good + "A",
+        good.upper(),
+        good.replace("acs_", "ack_"),
+        partner.replace("ack_", "acs_"),
+        partner.rpartition("_")[0],
+        partner.rpartition("_")[0] + "_",
+        partner[:-1] + ("A" if partner[-1] != "A" else "B"),
+        "acs_%",
+        "acs_' OR 1=1 --",
+        "ack_%_%",
+        "null",
+        "undefined",
+        "x" * 5000,
+    ]
+
+
+async def test_a_token_that_was_made_up_is_nobodys(world: World) -> None:
+    before = await world.digest()
+    for token in made_up(world):
+        answer = await world.post(SIGN_OUT, **bearer(token))
+        assert (token, answer.status_code) == (token, 401)
+        [error] = answer.json()["errors"]
+        assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert await world.digest() == before
+
+
+async def test_a_good_token_counts_in_its_own_place_only(world: World) -> None:
+    session = world.callers["client"]["authorization"].removeprefix("Bearer ")
+    partner = world.callers["partner"]["authorization"].removeprefix("Bearer ")
+    nobody = {"data": {"viewer": None}}
+    for token in (session, partner):
+        for name in ("token", "access_token", "apiKey", "authorization"):
+            answer = await world.http.post(
+                "/graphql", params={name: token}, json={"query": VIEWER, name: token}
+            )
+            assert answer.json() == nobody
+        for headers in ({"x-api-key": token}, {"x-authorization": f"Bearer {token}"}):
+            assert (await world.post(VIEWER, **headers)).json() == nobody
+        for wrong in (token, f"Basic {token}", f"Token {token}", f"Bearer Bearer {token}"):
+            assert (await world.post(VIEWER, authorization=wrong)).status_code == 401
+    assert (await world.post(VIEWER, cookie=f"{COOKIE}={partner}")).json() == nobody
+    assert (await world.post(VIEWER, cookie=f"__Host-{COOKIE}={session}")).json() == nobody
+
+
+# ------------------------------------------------------------------------------- what ends
+
+
+@asynccontextmanager
+async def a_socket(world: World, headers: dict[str, str]) -> AsyncIterator[AsyncWebSocketSession]:
+    socket: AsyncWebSocketSession
+    async with aconnect_ws(
+        f"{world.url}/graphql",
+        world.http,
+        subprotocols=["graphql-transport-ws"],
+        keepalive_ping_interval_seconds=None,
+    ) as socket:
+        await socket.send_json({"type": "connection_init", "payload": headers})
+        assert await socket.receive_json(20) == {"type": "connection_ack"}
+        yield socket
+
+
+async def ask(socket: AsyncWebSocketSession, document: str, **variables: object) -> Any:
+    """The first answer of an operation; or the code that the socket was closed with."""
+    payload = {"query": document, "variables": variables}
+    await socket.send_json({"type": "subscribe", "id": key(), "payload": payload})
+    try:
+        while (message := await socket.receive_json(20))["type"] == "complete":
+            pass
+    except WebSocketDisconnect as closed:
+        return closed.code
+    return message["payload"]
+
+
+async def session_of(headers: dict[str, str]) -> Any:
+    actor = await actor_of_token(headers["authorization"].removeprefix("Bearer "), "")
+    assert actor is not None
+    return Session.filter(id=actor.session_id)
+
+
+async def test_a_socket_does_nothing_more_once_its_session_was_signed_out(world: World) -> None:
+    mine = await world.signed_in("client")
+    async with a_socket(world, mine) as socket:
+        assert await ask(socket, VIEWER) == {"data": {"viewer": {"role": "CLIENT"}}}
+        await world.post(SIGN_OUT, **mine)
+        before = await world.digest()
+        redeem = {"code": await world.a_voucher(), "key": key()}
+        issued = await world.digest()
+        assert issued != before
+        assert await ask(socket, REDEEM, **redeem) == 4403
+        assert await world.digest() == issued
+
+
+async def test_a_socket_that_signs_out_itself_is_signed_out(world: World) -> None:
+    async with a_socket(world, await world.signed_in("client")) as socket:
+        await ask(socket, SIGN_OUT)
+        assert await ask(socket, "{ balance { id } }") == 4403
+
+
+async def test_a_socket_does_nothing_more_once_its_session_has_run_out(world: World) -> None:
+    mine = await world.signed_in("client")
+    async with a_socket(world, mine) as socket:
+        await (await session_of(mine)).update(expires_at=now() - timedelta(seconds=1))
+        assert await ask(socket, VIEWER) == 4403
+
+
+async def test_a_socket_does_nothing_more_once_its_key_was_revoked(world: World) -> None:
+    made, token = await create_key("partner", SCOPES, [world.account_id])
+    async with a_socket(world, bearer(token)) as socket:
+        assert await ask(socket, VIEWER) == {"data": {"viewer": {"role": "PARTNER"}}}
+        await revoke_key(made.id)
+        assert await ask(socket, VIEWER) == 4403
+
+
+async def a_gift(world: World) -> None:
+    """Something for listeners to hear of."""
+    by = world.actor("staff")
+    await staff.adjust(world.account_id, Decimal(1), "USD", "a gift", by=by, key=key())
+
+
+@asynccontextmanager
+async def a_stream(world: World, headers: dict[str, str]) -> AsyncIterator[AsyncIterator[Any]]:
+    """The bodies of a stream of events."""
+    async with world.http.stream(
+        "POST",
+        "/graphql",
+        json={"query": CREDIT},
+        headers={"accept": "text/event-stream", **headers},
+        timeout=20,
+    ) as response:
+
+        async def bodies() -> AsyncIterator[Any]:
+            async for line in response.aiter_lines():
+                if line.startswith("data:") and len(line) > len("data: "):
+                    yield json.loads(line.removeprefix("data:"))
+
+        yield bodies()
+
+
+async def test_a_subscription_ends_with_its_session_and_hears_no_change_after(
+    world: World,
+) -> None:
+    mine = await world.signed_in("client")
+    async with a_stream(world, mine) as bodies, a_socket(world, mine) as socket:
+        assert (await anext(bodies))["data"]["creditUpdated"]["transaction"] is None
+        assert "data" in await ask(socket, CREDIT)
+        await world.post(SIGN_OUT, **mine)
+        await a_gift(world)
+        rest = [body async for body in bodies]
+        assert [body["errors"][0]["extensions"]["code"] for body in rest] == ["UNAUTHENTICATED"]
+        message = await socket.receive_json(20)
+        assert message["type"] in {"error", "next"}
+        assert "UNAUTHENTICATED" in json.dumps(message)
+        assert "GIFT" not in json.dumps([message, rest]).upper()
+
+
+async def test_a_subscription_ends_by_itself_when_its_session_runs_out(world: World) -> None:
+    mine = await world.signed_in("client")
+    await (await session_of(mine)).update(expires_at=now() + timedelta(seconds=0.4))
+    async with a_stream(world, mine) as bodies:
+        assert "data" in await anext(bodies)
+        rest = [body async for body in bodies]
+    assert [body["errors"][0]["extensions"]["code"] for body in rest] == ["UNAUTHENTICATED"]
+
+
+async def test_a_subscription_of_a_key_ends_with_the_key(world: World) -> None:
+    made, token = await create_key("partner", SCOPES, [world.account_id])
+    document = CREDIT.replace(
+        "creditUpdated", f'creditUpdated(accountId: "{world.ids["account"]}")'
+    )
+    async with a_socket(world, bearer(token)) as socket:
+        assert "data" in await ask(socket, document)
+        await revoke_key(made.id)
+        await a_gift(world)
+        assert "UNAUTHENTICATED" in json.dumps(await socket.receive_json(20))
+
+
+# ------------------------------------------------------------------------------- guessing
+
+
+async def sign_in(world: World, email: str, given: str) -> Any:
+    body = (await world.post(SIGN_IN, variables={"email": email, "password": given})).json()
+    world.http.cookies.clear()
+    return body["data"]["signIn"]
+
+
+async def test_unknown_wrong_and_disabled_are_the_same_words_and_work(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    class Watched(PasswordHash):
+        def verify_and_update(
+            self,
+            password: str | bytes,
+            hash: str | bytes,
+        ) -> tuple[bool, str | None]:
+            checked.append(str(hash).rpartition("$")[0].rpartition("$")[0])
+            return super().verify_and_update(password, hash)
+
+    monkeypatch.setattr(password, "hasher", Watched(password.hasher.hashers))
+    answers, work = [], []
+    for email, given in (
+        (EMAIL, "another pass phrase"),
+        ("nobody@client.example", PASSWORD),
+        ("cy@client.example", PASSWORD),
+    ):
+        checked.clear()
+        async with asked() as statements:
+            answers.append(await sign_in(world, email, given))
+        work.append((list(checked), len(statements.statements)))
+    assert answers == [answers[0]] * 3
+    assert answers[0]["userErrors"][0]["code"] == "INVALID_CREDENTIALS"
+    # One hash each, with the same parameters, whether or not there is somebody.
+    assert work == [work[0]] * 3
+    assert len(work[0][0]) == 1
+
+
+async def test_sign_in_attempts_are_limited_alike_for_known_and_unknown(world: World) -> None:
+    refusals = []
+    for email in ("bo@client.example", "who@client.example"):
+        for _ in range(10):
+            refused = await sign_in(world, email, "a guess of many")
+            assert refused["userErrors"][0]["code"] == "INVALID_CREDENTIALS"
+        refused = await sign_in(world, email.upper(), PASSWORD)
+        assert refused["token"] is None
+        refusals.append(refused["userErrors"])
+    for [error] in refusals:
+        assert (error["__typename"], error["code"]) == ("RateLimited", "RATE_LIMITED")
+        assert 0 < error["retryAfterSeconds"] <= 900
+    # Nobody else is shut out by it.
+    assert (await sign_in(world, EMAIL, PASSWORD))["userErrors"] == []
+
+
+async def test_voucher_codes_that_are_no_good_are_the_same_words_and_work(world: World) -> None:
+    used = await world.a_voucher()
+    await world.data(REDEEM, "other", code=used, key=key())
+    answers, work = [], []
+    for code in ("0" * 20, used, "ABCDE-FGHJK-MNPQR-STVWX", "x", ""):
+        async with asked() as statements:
+            answers.append(await world.data(REDEEM, "client", code=code, key=key()))
+        work.append(len(statements.statements))
+    assert answers == [answers[0]] * 5
+    assert answers[0]["redeemVoucher"]["userErrors"][0]["code"] == "VOUCHER_REFUSED"
+    assert work == [work[0]] * 5
+
+
+async def test_voucher_guesses_are_counted_whatever_way_they_come(world: World) -> None:
+    """By HTTP, by socket, by several sessions at once: one budget for the account."""
+    codes: list[str] = []
+    others = [await world.signed_in("other") for _ in range(3)]
+    async with a_socket(world, others[0]) as socket:
+        for _ in range(12):
+            guess = {"code": "0" * 20, "key": key()}
+            answer = await ask(socket, REDEEM, **guess)
+            codes.append(answer["data"]["redeemVoucher"]["userErrors"][0]["code"])
+            for headers in others[1:]:
+                body = (
+                    await world.post(REDEEM, variables=guess | {"key": key()}, **headers)
+                ).json()
+                codes.append(body["data"]["redeemVoucher"]["userErrors"][0]["code"])
+    assert codes.count("VOUCHER_REFUSED") == 20
+    assert codes.count("RATE_LIMITED") == 16
+    good = await world.a_voucher()
+    shut = await world.data(REDEEM, "other", code=good, key=key())
+    assert shut["redeemVoucher"]["userErrors"][0]["code"] == "RATE_LIMITED"
+    aliases = " ".join(
+        f'a{n}: redeemVoucher(input: {{code: "{n}", idempotencyKey: "a{n}"}}) {{ __typename }}'
+        for n in range(2)
+    )
+    two = await world.post(f"mutation {{ {aliases} }}", "client")
+    assert two.json()["errors"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
+    hidden = f"mutation {{ ...F }} fragment F on Mutation {{ {aliases} }}"
+    assert (await world.post(hidden, "client")).json()["errors"][0]["extensions"]["code"] == (
+        "LIMIT_EXCEEDED"
+    )
+    batch = await world.http.post(
+        "/graphql", json=[{"query": VIEWER}] * 2, headers=world.callers["client"]
+    )
+    assert batch.status_code == 400

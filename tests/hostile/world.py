@@ -1,0 +1,303 @@
+"""A provider's server with every kind of caller, in this process: real HTTP on a real database."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, cast
+from unittest.mock import patch
+
+import httpx
+from asgi_lifespan import LifespanManager
+from tortoise import Tortoise
+
+from api.app import create_app
+from api.pdf import PdfRenderer, RenderedPdf
+from api.settings import Settings, load_settings
+from api.settings_defaults import DEMO_BANK_ACCOUNTS
+from models import account, funds, order, password, pay, session, sql, staff, voucher
+from models.api_key import ApiKey, create_key, revoke_key
+from models.base import now, public_id
+from models.identity import SCOPES, User, create_staff
+from models.policy import house
+from models.session import Session
+from tests.api.edge import serving
+from tests.api.stage import SECRET
+from tests.identities import CHEAP_HASHER, PASSWORD
+from tests.providers import key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from models.account import Account
+    from models.identity import Actor
+    from models.invoice import Invoice
+    from models.payment import Payment
+
+PORTAL: Final = "https://portal.example.com"
+PDF: Final = b"%PDF-1.7 of a test"
+COOKIE: Final = "account_credit_session"
+
+#: Who is somebody, or nobody. The partners' keys are for Ada's account, with the scope that names
+#: them; `partner` has all scopes, and `stranger` has all scopes for another account.
+CALLERS: Final = (
+    *("nobody", "cookie", "client", "other"),
+    *("partner", "accounts", "credit", "invoices", "write", "stranger", "staff"),
+)
+#: Who was somebody once, or never.
+DEAD: Final = ("expired", "signed_out", "revoked_key", "expired_key", "disabled", "made_up")
+
+#: What only those may read who see Ada's account.
+NAME: Final = "Ada Q. Hidden"
+EMAIL: Final = "ada.hidden@client.example"
+LINE: Final = "A hidden thing"
+REASON: Final = "a hidden reason"
+
+Headers = dict[str, str]
+Body = dict[str, Any]
+
+
+@dataclass
+class World:
+    """Where the server is, who asks, and what belongs to Ada."""
+
+    url: str
+    http: httpx.AsyncClient
+    settings: Settings
+    callers: dict[str, Headers] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+
+    async def post(
+        self, document: str, caller: str = "nobody", variables: object = None, **headers: str
+    ) -> httpx.Response:
+        """The answer to an operation."""
+        given = {**self.callers.get(caller, {}), **headers}
+        asked = {"query": document, "variables": variables}
+        return await self.http.post("/graphql", json=asked, headers=given)
+
+    async def data(self, document: str, caller: str, **variables: object) -> Body:
+        """The data of an operation that has no errors."""
+        answer: Body = (await self.post(document, caller, variables)).json()
+        assert "errors" not in answer, answer
+        data: Body = answer["data"]
+        return data
+
+    def actor(self, who: str) -> Actor:
+        return self.users[who].actor()
+
+    @property
+    def account_id(self) -> Any:
+        return self.users["client"].account_id
+
+    async def signed_in(self, who: str) -> Headers:
+        """A new session of that user's."""
+        _, token = await session.open_session(self.users[who])
+        return bearer(token)
+
+    # ------------------------------------------------------------------- what there is to touch
+
+    async def an_order(self, price: str = "10.00", **wish: Any) -> Invoice:
+        """An unpaid order of Ada's."""
+        line = order.OrderLine(LINE, Decimal(1), Decimal(price), Decimal(0))
+        how = {"due_at": None, "apply_credit": False, "reference": "HIDDEN-1", **wish}
+        by = self.actor("staff")
+        return await order.create(self.account_id, "USD", [line], by=by, key=key(), **how)
+
+    async def a_payment(self, gateway: str = "sandbox") -> Payment:
+        """A payment of Ada's that waits for her."""
+        by, version = self.actor("client"), house().policy.version
+        bill = await funds.add_funds(Decimal(25), "USD", gateway, version, by=by, key=key())
+        paid = await pay.pay(
+            bill.id,
+            use_credit=False,
+            credit_limit=None,
+            gateway=None,
+            return_url=None,
+            by=by,
+            key=key(),
+        )
+        assert paid.payment is not None
+        return paid.payment
+
+    async def a_voucher(self, redemptions: int = 1) -> str:
+        (code,) = await voucher.issue(
+            1,
+            Decimal(5),
+            "USD",
+            max_redemptions=redemptions,
+            expires_at=None,
+            credit_expires_at=None,
+            note=None,
+            by=self.actor("staff"),
+            key=key(),
+        )
+        return code
+
+    # ------------------------------------------------------------------- nothing has changed
+
+    async def digest(self) -> str:
+        """Differs whenever anything was stored, but for when credentials were last used."""
+        found = hashlib.sha256()
+        for model in Tortoise.apps["models"].values():
+            table = model._meta.db_table
+            rows = [_lasting(row) for row in await sql.fetch(f'SELECT * FROM "{table}"')]
+            found.update(f"{table}{sorted(rows)}".encode())
+        return found.hexdigest()
+
+    def shows_ada(self, text: str) -> bool:
+        """Whether an answer tells of Ada or of what is hers."""
+        secrets = {NAME, EMAIL, LINE, REASON, "HIDDEN-1", self.account_id.hex, *self.ids.values()}
+        return any(secret in text for secret in secrets)
+
+
+def _lasting(row: sql.Row) -> str:
+    kept = {name: value for name, value in row.items() if name not in {"seen_at", "used_at"}}
+    return repr(sorted(kept.items()))
+
+
+def bearer(token: str) -> Headers:
+    return {"authorization": f"Bearer {token}"}
+
+
+@asynccontextmanager
+async def open_world(database_url: str, **more: Any) -> AsyncIterator[World]:
+    """The server with everybody and something of everything. No PDF is really made."""
+    given: dict[str, Any] = {
+        "secret_key": SECRET,
+        "account_credit_sandbox": True,
+        "embedded_worker": False,
+        "bank_accounts": DEMO_BANK_ACCOUNTS,
+        "allowed_origins": PORTAL,
+    }
+    settings = load_settings(database_url=database_url, **{**given, **more})
+    with (
+        patch.object(password, "hasher", CHEAP_HASHER),
+        patch.object(PdfRenderer, "start", lambda _self: None),
+        patch.object(PdfRenderer, "render", _render),
+    ):
+        async with (
+            LifespanManager(create_app(settings)) as manager,
+            serving(cast("Any", manager.app)) as address,
+            httpx.AsyncClient(base_url=f"http://{address}") as http,
+        ):
+            world = World(f"http://{address}", http, settings)
+            await _populate(world)
+            yield world
+
+
+async def _render(_self: PdfRenderer, _document: object) -> RenderedPdf:
+    return RenderedPdf(PDF, '"etag-of-a-test"')
+
+
+# ------------------------------------------------------------------------------- the people
+
+
+async def _populate(world: World) -> None:
+    world.users["staff"] = await create_staff("staff@kaze.example", PASSWORD)
+    ada = await _client(world, "client", NAME, EMAIL)
+    bo = await _client(world, "other", "Bo", "bo@client.example")
+    await _client(world, "disabled", "Cy", "cy@client.example")
+    for who in ("client", "other", "staff"):
+        world.callers[who] = await world.signed_in(who)
+    world.callers["nobody"] = {}
+    partners = {"partner": SCOPES, "accounts": ("accounts:read",), "credit": ("credit:read",)}
+    partners |= {"invoices": ("invoices:read",), "write": ("invoices:write",)}
+    for who, scopes in partners.items():
+        world.callers[who] = bearer(await _key(who, scopes, ada))
+    world.callers["stranger"] = bearer(await _key("stranger", SCOPES, bo))
+    await _bury(world, ada)
+    await _furnish(world, ada)
+
+
+async def _client(world: World, who: str, name: str, email: str) -> Account:
+    made = await account.create(
+        name=name,
+        email=email,
+        password=PASSWORD,
+        currency="USD",
+        locale="en",
+        by=world.actor("staff"),
+        key=key(),
+    )
+    world.users[who] = await User.get(email=email)
+    return made
+
+
+async def _key(partner: str, scopes: Iterable[str], reach: Account) -> str:
+    return (await create_key(partner, scopes, [reach.id]))[1]
+
+
+async def _bury(world: World, ada: Account) -> None:
+    """Credentials that were good once."""
+    expired, out = await world.signed_in("client"), await world.signed_in("client")
+    disabled = await world.signed_in("disabled")
+    ago = now() - timedelta(seconds=1)
+    await Session.filter(token_hash=_hash_of(expired)).update(expires_at=ago)
+    await Session.filter(token_hash=_hash_of(out)).update(revoked_at=ago)
+    await User.filter(id=world.users["disabled"].id).update(disabled_at=ago)
+    revoked, revoked_token = await create_key("partner", SCOPES, [ada.id])
+    await revoke_key(revoked.id)
+    old, old_token = await create_key("partner", SCOPES, [ada.id])
+    await ApiKey.filter(id=old.id).update(expires_at=ago)
+    made_up = world.callers["client"]["authorization"][:-4] + "AAAA"
+    world.callers |= {
+        "expired": expired,
+        "signed_out": out,
+        "disabled": disabled,
+        "revoked_key": bearer(revoked_token),
+        "expired_key": bearer(old_token),
+        "made_up": {"authorization": made_up},
+        "cookie": {"cookie": f"{COOKIE}={_token(expired)}"},
+    }
+
+
+def _token(headers: Headers) -> str:
+    return headers["authorization"].removeprefix("Bearer ")
+
+
+def _hash_of(headers: Headers) -> str:
+    return hashlib.sha256(_token(headers).encode()).hexdigest()
+
+
+async def _furnish(world: World, ada: Account) -> None:
+    """Something of every type, of Ada's; and an order of the other client's."""
+    by = world.actor("staff")
+    given = await staff.adjust(ada.id, Decimal(500), "USD", REASON, by=by, key=key())
+    await world.an_order(apply_credit=True)
+    transfer = await world.a_payment("bank-transfer")
+    await book(world, transfer)
+    offered = "sandbox" if world.settings.sandbox else "bank-transfer"
+    bill, waiting = await world.an_order(), await world.a_payment(offered)
+    line = order.OrderLine("Hosting", Decimal(1), Decimal(10), Decimal(0))
+    bo = world.users["other"].account_id
+    assert bo is not None
+    how: dict[str, Any] = {"due_at": None, "apply_credit": False, "reference": None}
+    await order.create(bo, "USD", [line], by=by, key=key(), **how)
+    world.ids = {
+        "account": ada.public_id,
+        "balance": f"{public_id('bal', ada.id)}_USD",
+        "line": given.public_id,
+        "invoice": bill.public_id,
+        "number": bill.number,
+        "payment": waiting.public_id,
+        "funds": public_id("inv", waiting.invoice_id),
+        "deposit": transfer.public_id,
+    }
+
+
+async def book(world: World, transfer: Payment) -> None:
+    """The bank has reported the transfer."""
+    await staff.record_bank_transfer(
+        transfer.reference,
+        Decimal(25),
+        "USD",
+        bank_account="DE89370400440532013000",
+        bank_transaction=key(),
+        received_at=None,
+        by=world.actor("staff"),
+        key=key(),
+    )
