@@ -21,6 +21,10 @@ from tests import servers
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+# Helpers whose assertions speak for the tests; here, because several folders import them.
+for _name in ("live", "portal", "shop"):
+    pytest.register_assert_rewrite(f"tests.journeys.{_name}")
+
 _postgres_key = pytest.StashKey[servers.PostgresDatabases]()
 _resources_key = pytest.StashKey[ExitStack]()
 

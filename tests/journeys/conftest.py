@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-for _module in ("portal", "live", "shop"):
-    pytest.register_assert_rewrite(f"tests.journeys.{_module}")
-
-from tests.journeys.people import findings  # noqa: E402 - after the line above
-from tests.journeys.shop import Shop, open_shop  # noqa: E402 - after the line above
+from tests.journeys.people import findings
+from tests.journeys.shop import Shop, open_shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
