@@ -28,6 +28,7 @@ _COUNT: Final = """
     ON CONFLICT (name, subject, ends_at) DO UPDATE SET count = attempt.count + 1
     RETURNING count
 """
+_MADE: Final = "SELECT count FROM attempt WHERE name = $1 AND subject = $2 AND ends_at = $3"
 _UNCOUNT: Final = """
     UPDATE attempt SET count = count - 1
     WHERE name = $1 AND subject = $2 AND ends_at > $3 AND count > 0
@@ -56,33 +57,55 @@ async def spend(name: str, subject: str, *, limit: int, window_seconds: int) -> 
     await spend_all([(name, subject, limit)], window_seconds=window_seconds)
 
 
-async def spend_all(counters: Sequence[tuple[str, str, int]], *, window_seconds: int) -> None:
+async def spend_all(
+    counters: Sequence[tuple[str, str, int]],
+    *,
+    window_seconds: int,
+    while_under_way: tuple[str, str] | None = None,
+) -> bool:
     """Count one attempt on each (name, subject, limit); raises RateLimited when one is past its
     limit. As `spend`, with one commit for all.
+
+    `while_under_way` is the (name, subject) of a single try: when it comes again before it has
+    ended (`give_back`), it is held to the limits and not counted again. Whether it was counted.
     """
     moment = now()
     ends_at = _window_end(moment, window_seconds)
 
-    async def count() -> bool:
-        past = False
-        for name, subject, limit in counters:
-            row = await sql.fetch_one(_COUNT, new_id(), moment, name, _hash(name, subject), ends_at)
-            assert row is not None
-            past = past or row["count"] > limit
-        return past
+    async def one_more(name: str, subject: str) -> int:
+        row = await sql.fetch_one(_COUNT, new_id(), moment, name, _hash(name, subject), ends_at)
+        assert row is not None
+        return int(row["count"])
 
-    if await transaction(count):
+    async def made(name: str, subject: str) -> int:
+        row = await sql.fetch_one(_MADE, name, _hash(name, subject), ends_at)
+        return int(row["count"]) if row is not None else 0
+
+    async def count() -> tuple[bool, bool]:
+        again = while_under_way is not None and await one_more(*while_under_way) > 1
+        so_far = made if again else one_more
+        counts = [(await so_far(name, subject), limit) for name, subject, limit in counters]
+        return not again, any(number > limit for number, limit in counts)
+
+    counted, past = await transaction(count)
+    if past:
         raise RateLimited(retry_after_seconds=ceil((ends_at - moment).total_seconds()))
+    return counted
 
 
 async def give_back(name: str, subject: str) -> None:
     """Take one attempt off the count: it was a good one."""
-    await transaction(lambda: uncount(name, subject))
+    await give_back_all([(name, subject)])
 
 
-async def uncount(name: str, subject: str) -> None:
-    """As `give_back`, inside the transaction of the good attempt's own work."""
-    await sql.execute(_UNCOUNT, name, _hash(name, subject), now())
+async def give_back_all(counters: Sequence[tuple[str, str]]) -> None:
+    """As `give_back` on each (name, subject), with one commit for all."""
+
+    async def uncount() -> None:
+        for name, subject in counters:
+            await sql.execute(_UNCOUNT, name, _hash(name, subject), now())
+
+    await transaction(uncount)
 
 
 async def purge() -> int:

@@ -95,21 +95,30 @@ async def redeem(code: str, *, by: Actor, key: str) -> CreditTransaction:
         ("voucher:address", attempt.network(by.address), _PER_ADDRESS),
     ]
 
+    # The same click that comes many times at once is one attempt.
+    click = ("voucher:click", f"{by.principal}:{key}:{digest}")
+    counted = False
+
     async def prepare() -> None:
-        await attempt.spend_all(counters, window_seconds=_WINDOW_SECONDS)
+        nonlocal counted
+        counted = await attempt.spend_all(
+            counters, window_seconds=_WINDOW_SECONDS, while_under_way=click
+        )
 
     async def work() -> None:
         account = (await accounts.by_ids([account_id]))[account_id]
         await _redeem(account, digest, line_id)
-        for name, subject, _ in counters:
-            await attempt.uncount(name, subject)
 
     made = {"transaction": public_id(CreditTransaction.PREFIX, line_id)}
     given = {"code": digest}
-    done = await idempotency.once(by, key, "redeemVoucher", given, made, work=work, prepare=prepare)
-    if done is not made:
-        for name, subject, _ in counters:
-            await attempt.give_back(name, subject)
+    good = []
+    try:
+        done = await idempotency.once(
+            by, key, "redeemVoucher", given, made, work=work, prepare=prepare
+        )
+        good = [(name, subject) for name, subject, _ in counters] if counted else []
+    finally:
+        await attempt.give_back_all([click, *good])
     redeemed_id = parse_id(CreditTransaction.PREFIX, done["transaction"])
     assert redeemed_id is not None
     return (await lines_by_ids([redeemed_id]))[redeemed_id]

@@ -111,3 +111,34 @@ async def test_an_address_is_counted_with_its_network() -> None:
     assert network("2001:db8:1:3::") != network("2001:db8:1:2::")
     assert network("fe80::1%eth0") == "fe80::"
     assert (network("testclient"), network("")) == ("testclient", "")
+
+
+async def _click(number: int, *, limit: int = 3) -> bool | None:
+    """Whether a click on a single try was counted; None when it was refused."""
+    counters = [("redeem", "ada", limit)]
+    try:
+        return await attempt.spend_all(
+            counters, window_seconds=600, while_under_way=("click", f"key-{number}")
+        )
+    except RateLimited:
+        return None
+
+
+async def test_one_click_that_comes_many_times_at_once_is_one_attempt() -> None:
+    clicks = await asyncio.gather(*(_click(1) for _ in range(20)))
+    assert sorted(map(bool, clicks)) == [False] * 19 + [True]
+    assert None not in clicks
+    assert [await _click(number) for number in (2, 3)] == [True, True]
+
+
+async def test_a_click_that_comes_again_does_not_slip_past_the_limit() -> None:
+    for number in range(3):
+        assert await _click(number)
+    assert [await _click(9) for _ in range(5)] == [None] * 5
+
+
+async def test_a_click_that_has_ended_is_counted_when_it_comes_again() -> None:
+    for _ in range(3):
+        assert await _click(1)
+        await give_back("click", "key-1")
+    assert await _click(1) is None
