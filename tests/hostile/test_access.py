@@ -16,16 +16,13 @@ from httpx_ws import WebSocketDisconnect, aconnect_ws
 from models.base import new_id
 from schema import make_schema
 from tests.hostile import access_table as table
-from tests.hostile.world import CALLERS, DEAD, EMAIL, PDF, World, open_world
+from tests.hostile.world import CALLERS, DEAD, EMAIL, PDF, World
 from tests.providers import key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
     from httpx_ws import AsyncWebSocketSession
 
     from tests.hostile.access_table import Ask
-    from tests.servers import Databases
 
 Body = dict[str, Any]
 
@@ -34,19 +31,6 @@ SCHEMA: Final[Any] = make_schema()._schema
 REFUSED: Final = {"UNAUTHENTICATED": "U", "FORBIDDEN": "F", "NOT_FOUND": "N"}
 #: The same answer for what is not yours and for what there is not.
 HIDDEN: Final = frozenset("N-0")
-
-
-@pytest.fixture(scope="module")
-def url(databases: Databases) -> Iterator[str]:
-    fresh = databases.fresh()
-    yield fresh
-    databases.drop(fresh)
-
-
-@pytest.fixture(scope="module")
-async def world(url: str) -> AsyncIterator[World]:
-    async with open_world(url) as opened:
-        yield opened
 
 
 def test_the_table_has_every_field_of_the_schema() -> None:

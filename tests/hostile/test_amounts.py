@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.hostile.world import World, open_world
+from tests.hostile.world import World
 from tests.providers import key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from tests.servers import Databases
+    pass
 
 ERRORS: Final = "{ userErrors { code field } }"
 
@@ -116,19 +114,6 @@ CODES: Final = {
     *("AMOUNT_OUT_OF_RANGE", "AMOUNT_PRECISION", "INVALID", "BALANCE_LIMIT_EXCEEDED"),
     *("INSUFFICIENT_CREDIT",),
 }
-
-
-@pytest.fixture(scope="module")
-def url(databases: Databases) -> Iterator[str]:
-    fresh = databases.fresh()
-    yield fresh
-    databases.drop(fresh)
-
-
-@pytest.fixture(scope="module")
-async def world(url: str) -> AsyncIterator[World]:
-    async with open_world(url) as opened:
-        yield opened
 
 
 async def asked(world: World, place: str, written: str, **variables: object) -> Any:

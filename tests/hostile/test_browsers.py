@@ -9,17 +9,14 @@ import pytest
 from httpx_ws import WebSocketUpgradeError, aconnect_ws
 
 from api.settings_shapes import origin
-from tests.hostile.world import COOKIE, EMAIL, PORTAL, World, open_world
+from tests.hostile.world import COOKIE, EMAIL, PORTAL, World
 from tests.identities import PASSWORD
 from tests.providers import key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
     import httpx
     from httpx_ws import AsyncWebSocketSession
 
-    from tests.servers import Databases
 
 VIEWER: Final = "{ viewer { role account { id } } }"
 ADD: Final = """mutation ($key: String!) { addFunds(input: {
@@ -50,19 +47,6 @@ NOT_THE_PORTAL: Final = (
     "file://",
     "https://[",
 )
-
-
-@pytest.fixture(scope="module")
-def url(databases: Databases) -> Iterator[str]:
-    fresh = databases.fresh()
-    yield fresh
-    databases.drop(fresh)
-
-
-@pytest.fixture(scope="module")
-async def world(url: str) -> AsyncIterator[World]:
-    async with open_world(url) as opened:
-        yield opened
 
 
 def cookie(world: World) -> dict[str, str]:

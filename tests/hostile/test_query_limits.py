@@ -18,20 +18,12 @@ from schema.limits import LimitExceeded, Limits, check
 from tests.api.stage import demo_settings, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
-    from tests.servers import Databases
 
 SECONDS_MAX = 0.1
 #: The documents that take longest to refuse stop just within the length that is read at all.
 LONGEST = 60_000
-
-
-@pytest.fixture(scope="module")
-def url(databases: Databases) -> Iterator[str]:
-    url = databases.fresh()
-    yield url
-    databases.drop(url)
 
 
 @pytest.fixture(scope="module")

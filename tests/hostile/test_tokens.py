@@ -20,17 +20,16 @@ from models.identity import SCOPES
 from models.session import Session
 from models.token import actor_of_token
 from tests.api.stage import SECRET
-from tests.hostile.world import COOKIE, EMAIL, World, bearer, open_world
+from tests.hostile.world import COOKIE, EMAIL, World, bearer
 from tests.identities import PASSWORD
 from tests.providers import key
 from tests.statements import asked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from httpx_ws import AsyncWebSocketSession
 
-    from tests.servers import Databases
 
 VIEWER: Final = "{ viewer { role } }"
 SIGN_OUT: Final = "mutation { signOut { userErrors { code } } }"
@@ -47,19 +46,6 @@ REDEEM: Final = """mutation ($code: String!, $key: String!) {
     transaction { id } userErrors { __typename code message field }
   }
 }"""
-
-
-@pytest.fixture(scope="module")
-def url(databases: Databases) -> Iterator[str]:
-    fresh = databases.fresh()
-    yield fresh
-    databases.drop(fresh)
-
-
-@pytest.fixture(scope="module")
-async def world(url: str) -> AsyncIterator[World]:
-    async with open_world(url) as opened:
-        yield opened
 
 
 # ------------------------------------------------------------------------------- what is none
