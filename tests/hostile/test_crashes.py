@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from tests.journeys.portal import Answer, Portal
     from tests.servers import Databases
 
-#: Twenty over both databases, in the short form.
-KILLS = 50 if SOAK else 10
+#: On each database.
+KILLS = 50 if SOAK else 20
 VISITORS = 6
 REPEATED = 8
 Line = tuple[str, str]
