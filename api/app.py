@@ -24,9 +24,10 @@ from api.graphql import EdgeOptions, GraphQLEndpoint
 from api.health import Check, database_problem, health_routes, pdf_check
 from api.jobs import jobs
 from api.metrics import Metrics
-from api.middleware import Observed, SecurityHeaders
+from api.middleware import Observed, SecurityHeaders, Unhurried
 from api.pages import page_routes
 from api.pdf import PdfRenderer
+from api.returns import return_route
 from api.sandbox.delivery import Delivery
 from api.sandbox.pages import Pages
 from api.webhooks import webhook_route
@@ -81,8 +82,9 @@ def create_app(settings: Settings) -> Starlette:
             Route("/graphql", endpoint),
             WebSocketRoute("/graphql", endpoint),
             webhook_route(gateways),
+            return_route(settings.public_url, settings.origins),
             document_route(links, renderer, gateways, metrics),
-            *(Pages(sandbox, delivery).routes() if sandbox and delivery else []),
+            *(Pages(sandbox, delivery, settings.origins).routes() if sandbox and delivery else []),
             *health_routes(_checks(settings, renderer), metrics),
             *page_routes(settings),
         ],
@@ -148,6 +150,7 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
             expose_headers=["x-request-id"],
             max_age=_PREFLIGHT_SECONDS,
         ),
+        Middleware(Unhurried),
     ]
 
 

@@ -12,6 +12,7 @@ import gc
 import secrets
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from api.settings import Settings
     from models.audit import Report
+    from models.bank_statement import Statement
 
 app = typer.Typer(
     name="account-credit",
@@ -107,6 +109,57 @@ def audit() -> None:
             _fail(f"{len(report.findings)} findings: the books are wrong.")
         print(_columns([*report.counts.items(), *_totals(report)]))
         _say(f"The books of {settings.database_name} add up.")
+
+
+@app.command()
+def import_statement(
+    files: Annotated[
+        list[str], typer.Argument(help="camt.053, camt.054 or MT940; - for standard input.")
+    ],
+    json: Json = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="With the bank accounts of the demo.")
+    ] = False,
+) -> None:
+    """Book what came in by bank transfer; park what cannot be told. May be repeated at will.
+
+    Nothing is booked from a file that cannot be read to its end; the others are, and the exit code
+    is 1.
+    """
+    with _clearly():
+        settings = _settings(demo=demo)
+        from api import commands
+        from api.statements import report
+
+        readable, problems = _statements(files, settings.bank_account_numbers)
+        done = asyncio.run(commands.import_statements(settings, readable)) if readable else []
+        if json:
+            print(_json([report.as_json(*one) for one in done]))
+        for name, imports in done:
+            for line in () if json else report.told(name, imports):
+                print(line)
+            for warning in report.warnings(imports):
+                _say(f"Warning: {warning}")
+        if problems:
+            _fail(*problems)
+
+
+def _statements(
+    files: list[str], accounts: list[str]
+) -> tuple[list[tuple[str, list[Statement]]], list[str]]:
+    """The files that can be read, and a sentence for each that cannot."""
+    from api.statements import StatementUnreadable, read_file
+
+    readable, problems = [], []
+    for name in files:
+        try:
+            with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
+                readable.append((name, read_file(file, accounts)))
+        except StatementUnreadable as problem:
+            problems.append(f"{name} is not imported: {problem}.")
+        except OSError as problem:
+            problems.append(f"{name} is not imported: {problem.strerror}.")
+    return readable, problems
 
 
 @app.command()

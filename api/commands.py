@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from api.settings import Settings
     from models.audit import Report
+    from models.bank_import import Import
+    from models.bank_statement import Statement
 
 
 async def migrate(settings: Settings) -> None:
@@ -85,6 +87,16 @@ async def create_key(
     async with _connected(settings):
         _, key = await api_key.create_key(partner, scopes, within, expires_at=expires_at)
     return key
+
+
+async def import_statements(
+    settings: Settings, files: Sequence[tuple[str, list[Statement]]]
+) -> list[tuple[str, list[Import]]]:
+    """Book what bank statements brought; what became of each file's lines."""
+    from models.bank_import import take_in  # noqa: PLC0415 - the only command with statements
+
+    async with opened(settings, load_gateways(settings), make_feed(settings)):
+        return [(name, [await take_in(one) for one in found]) for name, found in files]
 
 
 async def work(settings: Settings) -> None:

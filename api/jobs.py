@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from api.worker import Job
-from models import attempt, audit, event, house_keeping, idempotency, receipt, session
+from models import attempt, audit, event, house_keeping, idempotency, receipt, refunding, session
 from models.base import transaction
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def jobs(metrics: Metrics) -> list[Job]:
     return [
         _batch("retry_receipts", 15, receipt.retry_parked),
         _batch("check_payments", 15, house_keeping.check_payments),
+        _batch("check_refunds", 15, refunding.check_refunds),
         _batch("expire_grants", 60, house_keeping.expire_grants),
         Job("forget_attempts", 600, attempt.purge, at_once=False),
         Job("forget_sessions", _HOUR, session.purge, at_once=False),

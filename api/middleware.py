@@ -16,6 +16,7 @@ from starlette.routing import Route
 from structlog.contextvars import bound_contextvars
 
 from api.telemetry import MASK
+from models.base import backlog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
     from api.metrics import Metrics
 
 Header = tuple[bytes, bytes]
+
+#: How many transactions may be under way or wait: some seconds of work.
+WAITING_MAX: Final = 500
+#: As GraphQL clients read it, and as everybody else does.
+_BUSY: Final = {
+    "error": "Too much is being done just now. Send it again in a moment.",
+    "errors": [
+        {
+            "message": "Too much is being done just now. Send it again in a moment.",
+            "extensions": {"code": "LIMIT_EXCEEDED"},
+        }
+    ],
+}
 
 _SANE_ID: Final = re.compile(rb"[\w.:-]{8,64}", re.ASCII)
 _CSP: Final = (
@@ -100,6 +114,30 @@ class Observed:
             log.info("websocket", path=scope["path"], seconds=seconds, client=_client(scope))
 
 
+class Unhurried:
+    """Takes no new work while more transactions wait than are done within a moment.
+
+    Clients that send and leave at once would else pile up work that nobody waits for any more:
+    a transaction that has begun is never torn. Reading pages and health is always answered.
+    """
+
+    def __init__(self, app: ASGIApp, *, waiting_max: int = WAITING_MAX) -> None:
+        self.app = app
+        self.waiting_max = waiting_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or say that there are too many."""
+        works = scope["type"] == "websocket" or scope.get("method") == "POST"
+        if works and backlog() >= self.waiting_max:
+            log.warning("too_much_work", path=_path(scope), waiting=backlog())
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1013})
+            else:
+                await _send_json(send, 503, _BUSY, (b"retry-after", b"1"))
+            return
+        await self.app(scope, receive, send)
+
+
 class SecurityHeaders:
     """Adds what browsers need to hear, where the answer does not say otherwise itself."""
 
@@ -159,10 +197,15 @@ def _client(scope: Scope) -> str:
 
 
 async def _send_masked(send: Send, request_id: str) -> None:
-    body = orjson.dumps({"error": "Internal error", "id": request_id})
+    await _send_json(send, 500, {"error": "Internal error", "id": request_id})
+
+
+async def _send_json(send: Send, status: int, said: object, *more: Header) -> None:
+    body = orjson.dumps(said)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
+        *more,
     ]
-    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

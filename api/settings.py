@@ -32,12 +32,17 @@ from api.settings_shapes import (
     GatewayFees,
     Networks,
     Origins,
+    PayPalApiUrl,
     PublicUrl,
     RedisUrl,
     SecretKey,
     SellerDetails,
     SellerJson,
     SigningSecrets,
+    StripeApiUrl,
+    StripePublishableKey,
+    StripeSecretKey,
+    StripeWebhookSecrets,
     same_machine,
 )
 from models.policy import CreditPolicy, House
@@ -136,6 +141,11 @@ class Settings(BaseSettings):
         pattern=r"^(https?://\S+)?$",
         description="Where the credit policy can be read. Default: `PUBLIC_URL/credit-policy`.",
     )
+    refund_exceptions: bool = Field(
+        default=True,
+        description="Whether staff may give an unspent deposit back, with a reason, although "
+        "deposits are in principle not refundable.",
+    )
     funds_limits: FundsLimits = Field(
         FUNDS_LIMITS,
         description="JSON: per currency `minimum_deposit`, `maximum_deposit` and optionally "
@@ -147,10 +157,70 @@ class Settings(BaseSettings):
         description='JSON: what a gateway adds, such as `{"sandbox": {"percent": "2.9", "fixed": '
         '{"USD": "0.30"}}}`.',
     )
+    stripe_secret_key: StripeSecretKey | None = Field(
+        None,
+        description="Offers cards through Stripe: `sk_test_…` or `sk_live_…`, or a restricted key "
+        "(`rk_…`) that may write Checkout Sessions, PaymentIntents and Refunds, and read Charges "
+        "and Disputes.",
+    )
+    stripe_webhook_secret: StripeWebhookSecrets | None = Field(
+        None,
+        description="What Stripe signs its messages with: the `whsec_…` of the endpoint "
+        "`PUBLIC_URL/webhooks/card`. Several, separated by spaces, while one replaces another. "
+        "Required with STRIPE_SECRET_KEY.",
+    )
+    stripe_publishable_key: StripePublishableKey = Field(
+        "",
+        validate_default=False,
+        description="`pk_test_…` or `pk_live_…`, for the card form. Required with "
+        "STRIPE_FORM=page.",
+    )
+    stripe_form: Literal["redirect", "page"] = Field(
+        "redirect",
+        description="Where clients enter their card: on Stripe's own page (`redirect`), or in a "
+        "form of the portal (`page`). Payments that are open stay where they began.",
+    )
+    stripe_descriptor_suffix: str = Field(
+        "",
+        pattern=r"""^([^<>\\'"*]{0,19}[A-Za-z][^<>\\'"*]{0,19})?$""",
+        max_length=20,
+        description="What follows the provider's name on card statements, in Latin letters.",
+    )
+    stripe_api_url: StripeApiUrl = Field(
+        "",
+        validate_default=False,
+        description="Where a stand-in for Stripe listens, for tests. Never with a live key.",
+    )
+    paypal_client_id: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_-]*$",
+        description="Offers PayPal: the client id of your app in PayPal's developer dashboard. "
+        "PAYPAL_CLIENT_SECRET and PAYPAL_WEBHOOK_ID are required with it.",
+    )
+    paypal_client_secret: SecretStr | None = Field(None, description="The app's secret.")
+    paypal_webhook_id: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9]*$",
+        max_length=50,
+        description="The id of the app's webhook to `PUBLIC_URL/webhooks/paypal`. Messages are "
+        "verified with it.",
+    )
+    paypal_mode: Literal["sandbox", "live"] = Field(
+        "sandbox",
+        description="Whether the app is of PayPal's sandbox or takes real money. Never `live` in "
+        "demo mode.",
+    )
+    paypal_api_url: PayPalApiUrl = Field(
+        "",
+        validate_default=False,
+        description="Where a stand-in for PayPal listens, for tests. Never with PAYPAL_MODE=live.",
+    )
     bank_accounts: BankAccounts = Field(
         {},
         description="JSON: per currency `beneficiary`, `bank_name`, `account_number` and perhaps "
-        "`bic`. Bank transfer is offered in these currencies. Demo mode has three.",
+        "`bic`; in Japan `branch_name`, `branch_code` and `account_type` (`ordinary` or "
+        "`current`). Bank transfer is offered in these currencies, and statements of these "
+        "accounts are imported, also of those listed in `statements_of`. Demo mode has three.",
     )
     seller: SellerJson = Field(
         SellerDetails(name="Account Credit"),
@@ -286,6 +356,11 @@ class Settings(BaseSettings):
         return frozenset(self.allowed_origins) | same_machine(self.public_url)
 
     @property
+    def bank_account_numbers(self) -> list[str]:
+        """The accounts whose statements may be imported, each as capitals and digits alone."""
+        return [number for account in self.bank_accounts.values() for number in account.numbers]
+
+    @property
     def secure_cookies(self) -> bool:
         """Cookies go over TLS alone, except to a server on the browser's own machine."""
         parts = urlsplit(self.public_url)
@@ -295,10 +370,15 @@ class Settings(BaseSettings):
         """The provider's decisions, for the domain."""
         return House(
             secret=self.secret,
-            policy=CreditPolicy(self.credit_policy_version, self.credit_policy_url),
+            policy=CreditPolicy(
+                self.credit_policy_version,
+                self.credit_policy_url,
+                refund_exceptions=self.refund_exceptions,
+            ),
             limits={code: limit.limits(code) for code, limit in self.funds_limits.items()},
             gateways=gateways,
             seller=self.seller.seller(),
+            public_url=self.public_url,
             return_origins=self.origins,
             support_url=self.support_url,
             invoice_due=timedelta(days=self.invoice_due_days),

@@ -70,7 +70,10 @@ DEMO_BANK_ACCOUNTS: Final = {
     ),
     "JPY": BankAccount(
         beneficiary="カゼホスティング カブシキガイシャ",
-        bank_name="Kaze Bank, Chuo branch (001)",
+        bank_name="風銀行",
+        branch_name="中央支店",
+        branch_code="001",
+        account_type="ordinary",
         account_number="1234567",
     ),
     "USD": BankAccount(

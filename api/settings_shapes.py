@@ -13,7 +13,7 @@ import json
 import re
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -69,12 +69,27 @@ class FundsLimit(Shape):
 
 
 class BankAccount(Shape):
-    """The account that clients transfer to."""
+    """The account that clients transfer to.
+
+    Japan's have a branch (its code has three digits), a type (普通 is `ordinary`, 当座 `current`)
+    and a holder in katakana. `statements_of` are numbers of other accounts whose statements are
+    imported too: one that clients were told before, say.
+    """
 
     beneficiary: str = Field(min_length=1)
     bank_name: str = Field(min_length=1)
     account_number: str = Field(min_length=1)
     bic: str | None = None
+    branch_name: str | None = Field(default=None, min_length=1)
+    branch_code: str | None = Field(default=None, pattern=r"^[0-9]{3}$")
+    account_type: Literal["ordinary", "current"] | None = None
+    statements_of: list[str] = []
+
+    @property
+    def numbers(self) -> list[str]:
+        """The numbers of the accounts whose statements are imported, compact: capitals, digits."""
+        given = [self.account_number, *self.statements_of]
+        return [re.sub(r"[^0-9A-Z]", "", number.upper()) for number in given]
 
 
 class GatewayFee(Shape):
@@ -210,6 +225,28 @@ def _signing_bytes(secret: str) -> int:
         return 0
 
 
+def stripe_secret_key(secret: SecretStr) -> SecretStr:
+    """A secret or restricted key of Stripe."""
+    if not re.fullmatch(r"[sr]k_(test|live)_\w+", secret.get_secret_value(), re.ASCII):
+        raise ValueError("must begin with sk_test_, sk_live_, rk_test_ or rk_live_")
+    return secret
+
+
+def stripe_publishable_key(value: str) -> str:
+    """A key of Stripe that browsers may know."""
+    if not re.fullmatch(r"pk_(test|live)_\w+", value, re.ASCII):
+        raise ValueError("must begin with pk_test_ or pk_live_")
+    return value
+
+
+def stripe_webhook_secrets(secret: SecretStr) -> SecretStr:
+    """One or more `whsec_…` secrets of Stripe, separated by spaces."""
+    each = secret.get_secret_value().split()
+    if not each or not all(re.fullmatch(r"whsec_\w{16,}", one, re.ASCII) for one in each):
+        raise ValueError("must be what Stripe's dashboard shows for the endpoint: whsec_…")
+    return secret
+
+
 def database_url(value: str) -> str:
     """`sqlite:///absolute/path.db` or `postgres://…`.
 
@@ -237,9 +274,14 @@ def redis_url(value: str) -> str:
 Json = BeforeValidator(_json)
 SecretKey = Annotated[SecretStr, AfterValidator(secret_key)]
 SigningSecrets = Annotated[SecretStr, AfterValidator(signing_secrets)]
+StripeSecretKey = Annotated[SecretStr, AfterValidator(stripe_secret_key)]
+StripePublishableKey = Annotated[str, AfterValidator(stripe_publishable_key)]
+StripeWebhookSecrets = Annotated[SecretStr, AfterValidator(stripe_webhook_secrets)]
+StripeApiUrl = Annotated[str, AfterValidator(origin)]
 DatabaseUrl = Annotated[str, AfterValidator(database_url)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
 PublicUrl = Annotated[str, AfterValidator(origin)]
+PayPalApiUrl = Annotated[str, AfterValidator(origin)]
 FundsLimits = Annotated[dict[str, FundsLimit], NoDecode, Json, AfterValidator(funds_limits)]
 GatewayFees = Annotated[dict[str, GatewayFee], NoDecode, Json]
 BankAccounts = Annotated[dict[str, BankAccount], NoDecode, Json]

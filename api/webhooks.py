@@ -9,19 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from models import receipt
-from models.gateway import MessageRefused, SignatureRefused
+from models import pay, receipt
+from models.base import parse_id
+from models.gateway import EventKind, GatewayProblem, MessageRefused, SignatureRefused
+from models.payment import Payment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from starlette.requests import Request
 
-    from models.gateway import Gateway
+    from models.gateway import Gateway, GatewayEvent
 
 BODY_BYTES_MAX: Final = 256 * 1024
 RETRY_AFTER_SECONDS: Final = 10
@@ -47,8 +50,10 @@ def webhook_route(gateways: Mapping[str, Gateway]) -> Route:
     )
 
 
-async def receive_message(gateway: Gateway, headers: Mapping[str, str], body: bytes) -> None:
-    """Verify a message and store what it tells. `headers` have lower-case names.
+async def receive_message(
+    gateway: Gateway, headers: Mapping[str, str], body: bytes
+) -> list[GatewayEvent]:
+    """Verify a message and store what it tells: its events. `headers` have lower-case names.
 
     Raises MessageRefused, and whatever kept the database from storing it.
     """
@@ -59,23 +64,39 @@ async def receive_message(gateway: Gateway, headers: Mapping[str, str], body: by
         gateway=gateway.code,
         events=[{"id": e.event_id, "kind": e.kind.value, "payment": e.payment} for e in events],
     )
+    return events
+
+
+async def _take_approved(events: Iterable[GatewayEvent]) -> None:
+    """Ask for the money of what the payers have agreed to. The worker would, a little later."""
+    for told in events:
+        payment_id = parse_id(Payment.PREFIX, told.payment)
+        if told.kind is EventKind.APPROVED and payment_id is not None:
+            await pay.came_back(payment_id)
 
 
 async def _answered(gateway: Gateway, headers: Mapping[str, str], body: bytes) -> Response:
     try:
-        await receive_message(gateway, headers, body)
+        events = await receive_message(gateway, headers, body)
     except SignatureRefused as refusal:
         _log.warning("message refused", gateway=gateway.code, reason=str(refusal))
         return _refused(401, "The message is not signed as it should be.")
     except MessageRefused as refusal:
         _log.warning("message refused", gateway=gateway.code, reason=str(refusal))
         return _refused(400, "The message cannot be read.")
+    except GatewayProblem as problem:
+        _log.warning("message not verified", gateway=gateway.code, reason=str(problem))
+        return _later()
     except Exception:  # noqa: BLE001 - whatever it was, it must not be lost
         # Not stored, so not taken: the gateway keeps it and tells it again.
         _log.exception("message not stored", gateway=gateway.code)
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return _refused(503, "The message could not be stored. Send it again.", headers)
-    return JSONResponse({"received": True})
+        return _later()
+    return JSONResponse({"received": True}, background=BackgroundTask(_take_approved, events))
+
+
+def _later() -> Response:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return _refused(503, "The message could not be stored. Send it again.", headers)
 
 
 def _refused(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -43,6 +43,9 @@ async def opened(
                 base.on_ring(None)
     finally:
         await base.disconnect()
+        for gateway in gateways.values():
+            if close := getattr(gateway, "close", None):
+                await close()
 
 
 def make_feed(settings: Settings) -> LiveFeed:

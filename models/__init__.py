@@ -7,6 +7,8 @@ from models.account import Account
 from models.api_key import ApiKey, KeyAccount
 from models.attempt import Attempt
 from models.audit_log import AuditEntry
+from models.bank_credit import BankCredit
+from models.bank_statement import BankStatement
 from models.credit import Hold
 from models.event import Event
 from models.idempotency import IdempotencyKey
@@ -15,6 +17,7 @@ from models.invoice import Invoice, InvoiceLine, NumberSeries
 from models.ledger import Balance, CreditTransaction, Grant, LedgerAccount, Transfer
 from models.payment import Payment
 from models.receipt import Receipt
+from models.refund import Refund
 from models.sandbox import SandboxCharge
 from models.session import Session
 from models.settlement import Settlement
@@ -26,6 +29,8 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "Balance",
+    "BankCredit",
+    "BankStatement",
     "CreditTransaction",
     "Event",
     "Grant",
@@ -39,6 +44,7 @@ __all__ = [
     "Payment",
     "Receipt",
     "Redemption",
+    "Refund",
     "SandboxCharge",
     "Session",
     "Settlement",

@@ -106,6 +106,14 @@ _CHECKS: Final[tuple[tuple[str, str], ...]] = (
                OR p.received - p.taken_back <> COALESCE(c.cleared, 0)""",
     ),
     (
+        "bank credit {id}: {state}, its payment has no settlement of {amount} for it",
+        """SELECT b.id, b.state, b.amount FROM bank_credit b
+             LEFT JOIN settlement s ON s.payment_id = b.payment_id AND s.amount = b.amount
+               AND s.reference = b.bank_account || ':' || b.line_key
+               AND s.kind = CASE b.kind WHEN 'CREDIT' THEN 'CAPTURED' ELSE 'REFUNDED' END
+            WHERE b.state IN ('BOOKED', 'ASSIGNED') AND s.id IS NULL""",
+    ),
+    (
         "invoice {number}: {amount_paid} paid, credit and payments make {made}",
         """SELECT i.number, i.amount_paid, i.credit_applied + COALESCE(p.applied, 0) AS made
              FROM invoice i LEFT JOIN (SELECT invoice_id, SUM(applied) AS applied
@@ -139,10 +147,17 @@ _CHECKS: Final[tuple[tuple[str, str], ...]] = (
             WHERE l.kind = 'CLEARING' AND t.payment_id IS NULL""",
     ),
     (
-        "hold {id}: its payment is {status}",
-        """SELECT h.id, p.status FROM credit_hold h LEFT JOIN payment p ON p.id = h.payment_id
-            WHERE h.state = 'OPEN' AND
-                  (p.id IS NULL OR p.status NOT IN ('CREATED', 'REQUIRES_ACTION', 'PROCESSING'))""",
+        "hold {id}: what it is for is {status}",
+        """SELECT h.id, COALESCE(p.status, r.status) AS status FROM credit_hold h
+             LEFT JOIN payment p ON p.id = h.payment_id LEFT JOIN refund r ON r.id = h.payment_id
+            WHERE h.state = 'OPEN' AND COALESCE(p.status, r.status, '')
+                  NOT IN ('CREATED', 'REQUIRES_ACTION', 'PROCESSING', 'PENDING')""",
+    ),
+    (
+        "refund {id}: {status}, its hold is {state}",
+        """SELECT r.id, r.status, COALESCE(h.state, 'missing') AS state FROM refund r
+             LEFT JOIN credit_hold h ON h.payment_id = r.id
+            WHERE r.status = 'PENDING' AND r.held > 0 AND COALESCE(h.state, '') <> 'OPEN'""",
     ),
     (
         "balance {id}: {reserved} reserved, its open holds are {held}",
@@ -181,6 +196,8 @@ _COUNTED: Final = (
     "invoice",
     "payment",
     "settlement",
+    "bank_credit",
+    "refund",
     "receipt",
     "voucher",
 )

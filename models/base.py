@@ -22,7 +22,7 @@ from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 from tortoise.migrations.api import migrate as apply_migrations
 from tortoise.models import Model
-from tortoise.transactions import in_transaction
+from tortoise.transactions import in_transaction as tortoise_transaction
 from uuid_utils.compat import uuid7
 
 from models import sql
@@ -37,6 +37,7 @@ _HEX_DIGITS: Final = 32
 
 _topics: ContextVar[set[str] | None] = ContextVar("topics", default=None)
 _running: set[asyncio.Task[Any]] = set()
+_begun: set[asyncio.Task[Any]] = set()
 _bell: Callable[[set[str]], None] | None = None
 _context: TortoiseContext | None = None
 
@@ -134,8 +135,16 @@ async def transaction(work: Callable[[], Awaitable[T]]) -> T:
 
 def begin(work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
     """Start a transaction that nobody needs to wait for; `disconnect` does."""
-    assert _topics.get() is None, "a transaction is never opened inside another"
-    return _task_of(_retried(work))
+    assert not in_transaction(), "a transaction is never opened inside another"
+    task = _task_of(_retried(work))
+    _begun.add(task)
+    task.add_done_callback(_begun.discard)
+    return task
+
+
+def in_transaction() -> bool:
+    """Whether the caller runs inside `transaction()`."""
+    return _topics.get() is not None
 
 
 async def snapshot(work: Callable[[], Awaitable[T]]) -> T:
@@ -174,7 +183,7 @@ async def _retried(work: Callable[[], Awaitable[T]]) -> T:
         topics: set[str] = set()
         token = _topics.set(topics)
         try:
-            async with in_transaction():
+            async with tortoise_transaction():
                 result = await work()
         except Exception as error:
             if attempt == _ATTEMPTS_MAX or not is_conflict(error):
@@ -218,6 +227,11 @@ def on_ring(bell: Callable[[set[str]], None] | None) -> None:
 def open_transactions() -> int:
     """How many transactions of this process are under way."""
     return len(_running)
+
+
+def backlog() -> int:
+    """How many transactions of this process have begun or wait for their turn."""
+    return len(_begun)
 
 
 async def drain() -> None:

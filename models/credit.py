@@ -24,7 +24,9 @@ class HoldState(StrEnum):
 
 
 class Hold(Record):
-    """Credit reserved for the credit part of a payment: `amount` minor units."""
+    """Credit reserved for the credit part of a payment, or for a refund that is under way: then
+    `payment_id` is the refund's. `amount` is minor units.
+    """
 
     payment_id = fields.UUIDField()
     account_id = fields.UUIDField()
@@ -70,11 +72,12 @@ def spend(book: Book, amount: int, line: Line) -> None:
 # ------------------------------------------------------------------------------- holds
 
 
-async def hold(book: Book, payment_id: UUID, amount: int) -> None:
-    """Reserve `amount` for a payment."""
+async def hold(book: Book, payment_id: UUID, amount: int, *, deposits: bool = False) -> None:
+    """Reserve `amount` for a payment; with `deposits`, of what was deposited, for a refund."""
+    taken = [Leg(book.deposited, book.held, amount)] if deposits else None
     book.post(
         MoveKind.HOLD,
-        sources(book, amount, book.held),
+        taken or sources(book, amount, book.held),
         source=payment_id.hex,
         payment_id=payment_id,
     )

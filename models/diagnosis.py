@@ -75,6 +75,8 @@ def _waiting(latest: Payment) -> tuple[Stage, str]:  # noqa: PLR0911 - a table o
             return Stage.AWAITING_GATEWAY, "processing"
         case PaymentStatus.REQUIRES_ACTION if _is_bank(latest):
             return Stage.AWAITING_BANK, "awaiting_transfer"
+        case PaymentStatus.REQUIRES_ACTION if latest.failure:
+            return Stage.AWAITING_CLIENT, "declined"
         case PaymentStatus.REQUIRES_ACTION:
             return Stage.AWAITING_CLIENT, "awaiting_client"
         case PaymentStatus.SUCCEEDED if latest.taken_back:

@@ -178,7 +178,7 @@ class IdempotencyInFlight(Refusal):
 
 
 class NotRefundable(Refusal):
-    """The credit policy keeps this money here."""
+    """This money does not go back; `problem`: policy, gateway, not_paid, disputed or spent."""
 
     code = "NOT_REFUNDABLE"
 

@@ -27,12 +27,18 @@ class GatewayKind(StrEnum):
 class EventKind(StrEnum):
     """What a gateway can tell us of a payment."""
 
+    APPROVED = "APPROVED"
+    "The payer has agreed, and the gateway waits to be asked for the money: `fetch` does."
+    DECLINED = "DECLINED"
+    "A try of the payer's came to nothing, and they may try again: `failure` says why."
     PROCESSING = "PROCESSING"
     CAPTURED = "CAPTURED"
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
     CANCELED = "CANCELED"
+    REFUND_PENDING = "REFUND_PENDING"
     REFUNDED = "REFUNDED"
+    REFUND_FAILED = "REFUND_FAILED"
     DISPUTED = "DISPUTED"
     DISPUTE_WON = "DISPUTE_WON"
     DISPUTE_LOST = "DISPUTE_LOST"
@@ -44,6 +50,7 @@ MONEY_KINDS = frozenset(
     {
         EventKind.CAPTURED,
         EventKind.REFUNDED,
+        EventKind.REFUND_FAILED,
         EventKind.DISPUTED,
         EventKind.DISPUTE_WON,
         EventKind.DISPUTE_LOST,
@@ -56,8 +63,10 @@ class GatewayEvent:
     """One thing a gateway told us.
 
     `event_id` is unique within the gateway. `payment` is our public payment id, as the gateway gave
-    it back. `reference` is the gateway's id of the capture, refund or dispute. `failure` is a short
-    stable code for people's eyes (`card_declined`).
+    it back; where it does not (a dispute names only what was captured) it is empty, and `capture`
+    is the reference of the CAPTURED event that it is about. `reference` is the gateway's id of the
+    capture, refund or dispute. `refund` is our public refund id, where we had asked for the refund.
+    `failure` is a short stable code for people's eyes (`card_declined`).
     """
 
     event_id: str
@@ -67,6 +76,8 @@ class GatewayEvent:
     amount: Money | None = None
     occurred_at: datetime | None = None
     failure: str = ""
+    capture: str = ""
+    refund: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -90,7 +101,8 @@ class ConfirmCard:
 class TransferInstructions:
     """Where to send the money. The amount and reference are the payment's own.
 
-    `qr_code` is what a banking app scans, as an SVG data URL.
+    `qr_code` is what a banking app scans, as an SVG data URL. The last three are what a transfer
+    within Japan needs; `account_type` is `ordinary` or `current`.
     """
 
     beneficiary: str
@@ -98,6 +110,9 @@ class TransferInstructions:
     account_number: str
     bic: str | None = None
     qr_code: str | None = None
+    branch_name: str | None = None
+    branch_code: str | None = None
+    account_type: str | None = None
 
 
 NextAction = Redirect | ConfirmCard | TransferInstructions
@@ -105,7 +120,13 @@ NextAction = Redirect | ConfirmCard | TransferInstructions
 
 @dataclass(frozen=True, slots=True)
 class PaymentOrder:
-    """What a gateway needs to know to begin a payment. `id` is also its idempotency key."""
+    """What a gateway needs to know of a payment. `id` is also its idempotency key.
+
+    All that begins a payment is the same each time it is asked for, so that a gateway that compares
+    finds it the same. `return_url` is ours: where a hosted page sends the browser, whatever came of
+    it. `is_open` is whether the payment is still wanted: money is taken only then. `gateway_ref`
+    is what `start` answered, empty while we do not know.
+    """
 
     id: str
     amount: Money
@@ -114,7 +135,22 @@ class PaymentOrder:
     email: str
     locale: str
     return_url: str
+    created_at: datetime
     gateway_ref: str = ""
+    is_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """What a gateway needs to know to give money back. `id` is also its idempotency key.
+
+    `capture` is the reference of the CAPTURED event that the money came in with.
+    """
+
+    id: str
+    payment: PaymentOrder
+    capture: str
+    amount: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +165,10 @@ class Started:
 
 class GatewayProblem(Exception):
     """The gateway could not be asked, or its answer could not be understood. Outcome unknown."""
+
+
+class GatewayUnreachable(GatewayProblem):
+    """It did not answer, or is out of order: asked again, it may. Many such open its circuit."""
 
 
 class GatewayDeclined(Exception):
@@ -148,11 +188,15 @@ class SignatureRefused(MessageRefused):
 
 
 class Gateway(Protocol):
-    """A way to pay. Amounts are exact; all network calls have time limits of their own."""
+    """A way to pay. Amounts are exact; all network calls have time limits of their own (at most ten
+    seconds), and are not repeated by the adapter: `models.gateway_line` does that.
+    """
 
     code: str
     kind: GatewayKind
     currencies: frozenset[str]
+    refunds: bool
+    """Whether it gives money back when asked."""
 
     def name(self, locale: str) -> str:
         """What the drop-down shows, in the language of `locale` (BCP 47)."""
@@ -175,9 +219,22 @@ class Gateway(Protocol):
         """Verify and read a webhook. `headers` have lower-case names. Raises MessageRefused."""
 
     async def fetch(self, order: PaymentOrder) -> list[GatewayEvent]:
-        """All that the gateway knows of a payment, now. Raises GatewayProblem."""
+        """All that the gateway knows of a payment, now; each fact has the same event id each time.
+
+        Where the payer has agreed and the gateway waits for us, it takes the money first, if the
+        order `is_open`. Raises GatewayProblem.
+        """
 
     async def cancel(self, order: PaymentOrder) -> list[GatewayEvent]:
         """Give it up where it is not under way. The answer says what became of it; no CANCELED
         among the events means that it cannot be canceled. Raises GatewayProblem.
         """
+
+    async def refund(self, order: RefundOrder) -> list[GatewayEvent]:
+        """Give money back: REFUNDED, REFUND_PENDING or REFUND_FAILED, with our refund id.
+
+        Asked again for the same order, however much later, it gives nothing back twice and answers
+        how it stands. Raises GatewayProblem or GatewayDeclined. Never called without `refunds`.
+        """
+
+    # An adapter that holds connections may have `async def close(self)`: called at the end.

@@ -15,6 +15,7 @@ from models.book import book
 from models.case import Case, close
 from models.errors import GatewayFailed, IdempotencyInFlight
 from models.gateway import EventKind, GatewayDeclined, GatewayProblem, Started
+from models.gateway_line import call
 from models.identity import Actor
 from models.invoice import Invoice
 from models.invoice import read as read_invoice
@@ -30,8 +31,6 @@ LEASE: Final = timedelta(seconds=30)
 #: How long a repeated request waits for the first one's answer.
 _WAIT_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.05
-#: How long a gateway may take, at the most; adapters have shorter limits of their own.
-_START_SECONDS: Final = 25.0
 
 
 async def joined(id: str, by: Actor, key: str) -> Payment | None:
@@ -73,14 +72,14 @@ async def start(payment_id: UUID, by: Actor, key: str) -> Payment:
     """
     payment, invoice = await with_invoice(payment_id)
     gateway = house().gateway(payment.gateway, "gateway")
+    order = payment.order(invoice)
     try:
-        async with asyncio.timeout(_START_SECONDS):
-            started = await gateway.start(payment.order(invoice))
+        started = await call(gateway, lambda: gateway.start(order))
     except GatewayDeclined as no:
         failure = no.failure
         await transaction(lambda: _give_up(payment, failure, by, key))
         raise GatewayFailed("gateway", failure=failure) from None
-    except (GatewayProblem, TimeoutError):
+    except GatewayProblem:
         # Whether it began is unknown. The same key asks again; else the reconciler finds out.
         _log.warning("gateway.start_failed", payment=payment.public_id, exc_info=True)
         await payment.change(lease_at=now())
@@ -135,11 +134,11 @@ async def ask(payment: Payment) -> None:
     """Ask a payment's gateway what it knows, and apply it. Raises GatewayFailed."""
     invoice = (await with_invoice(payment.id))[1]
     gateway = house().gateway(payment.gateway, "gateway")
+    order = payment.order(invoice)
     try:
-        async with asyncio.timeout(_START_SECONDS):
-            events = await gateway.fetch(payment.order(invoice))
-    except (GatewayProblem, TimeoutError):
-        raise GatewayFailed("payment_id") from None
+        events = await call(gateway, lambda: gateway.fetch(order))
+    except GatewayProblem:
+        raise GatewayFailed("payment_id", problem="asking") from None
     await take_in(payment.gateway, events)
 
 
@@ -149,10 +148,10 @@ async def tell_canceled(payment: Payment) -> bool:
     """
     invoice = (await with_invoice(payment.id))[1]
     gateway = house().gateway(payment.gateway, "gateway")
+    order = payment.order(invoice)
     try:
-        async with asyncio.timeout(_START_SECONDS):
-            events = await gateway.cancel(payment.order(invoice))
-    except (GatewayProblem, TimeoutError):
-        raise GatewayFailed("payment_id") from None
+        events = await call(gateway, lambda: gateway.cancel(order))
+    except GatewayProblem:
+        raise GatewayFailed("payment_id", problem="asking") from None
     await take_in(payment.gateway, [told for told in events if told.kind != EventKind.CANCELED])
     return any(told.kind == EventKind.CANCELED for told in events)

@@ -70,7 +70,8 @@ async def _check(payment: Payment) -> None:
         await payment.change(next_check_at=None)
         return
     await ask(payment)
-    if _is_over(payment):
+    # Given up at its gateway first: nobody can pay it there any more when we say that it expired.
+    if _is_over(payment) and await tell_canceled(payment):
         await transaction(lambda: _expire_payment(payment))
 
 

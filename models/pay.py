@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -19,6 +20,7 @@ from models.errors import (
     AccountFrozen,
     AmountOutOfRange,
     CreditNotApplicable,
+    GatewayFailed,
     GatewayNotAvailable,
     InsufficientCredit,
     Invalid,
@@ -26,22 +28,26 @@ from models.errors import (
     NotFound,
     PaymentInProgress,
     PaymentNotCancelable,
+    RateLimited,
 )
 from models.funds import accepts, check_room, made_invoice
 from models.gateway import Gateway
 from models.gateway_calls import LEASE, ask, joined, start, tell_canceled, with_invoice
+from models.gateway_line import is_down
 from models.identity import Actor, Role
 from models.invoice import PAYABLE, Invoice, InvoiceKind
 from models.ledger import LedgerKind, house_account, open_accounts
 from models.money import Money
 from models.order import spend_on
 from models.payment import OPEN_SQL, Payment, PaymentStatus, open_of
+from models.payment import read as read_payment
 from models.payment import visible as payment_visible
 from models.policy import house
 
 #: Without I and O, which people read as digits.
 _LETTERS: Final = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _CANCELABLE: Final = (PaymentStatus.CREATED.value, PaymentStatus.REQUIRES_ACTION.value)
+_GIVEN_UP: Final = (PaymentStatus.CANCELED.value, PaymentStatus.EXPIRED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +224,10 @@ def _gateway_for(opened: Book, invoice: Invoice, wish: Wish) -> Gateway:
         )
     if code is None:
         raise GatewayNotAvailable("gateway")
-    return house().gateway(code, "gateway")
+    gateway = house().gateway(code, "gateway")
+    if is_down(code):
+        raise GatewayFailed("gateway", problem="down")
+    return gateway
 
 
 def _split(gateway: Gateway, invoice: Invoice, part: int) -> tuple[int, int]:
@@ -312,9 +321,25 @@ async def recheck(payment_id: UUID, *, by: Actor) -> Payment:
     payment = await payment_visible(payment_id, by)
     if payment is None:
         raise NotFound("payment_id")
-    await attempt.spend("recheck", payment_id.hex, limit=12, window_seconds=60)
+    await _allow_asking(payment_id)
     await ask(payment)
     return (await with_invoice(payment_id))[0]
+
+
+async def came_back(payment_id: UUID) -> None:
+    """The browser is back from a gateway's page, whoever it is and whatever it says: ask, if there
+    is anything left to hear, as often as recheckPayment may.
+    """
+    payment = await read_payment(payment_id)
+    if payment is None or not payment.is_open:
+        return
+    with suppress(RateLimited, GatewayFailed):
+        await _allow_asking(payment_id)
+        await ask(payment)
+
+
+async def _allow_asking(payment_id: UUID) -> None:
+    await attempt.spend("recheck", payment_id.hex, limit=12, window_seconds=60)
 
 
 async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
@@ -336,6 +361,8 @@ async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
         found = (await with_invoice(payment_id))[0]
         async with book(found.account_id, found.currency) as opened:
             payment, invoice = await with_invoice(payment_id)
+            if payment.status in _GIVEN_UP:
+                return  # the gateway's own message of it was faster
             if payment.status not in _CANCELABLE:
                 raise PaymentNotCancelable("payment_id", status=payment.status)
             await close(Case(payment, invoice, opened, payment.id.hex), PaymentStatus.CANCELED)

@@ -23,6 +23,7 @@ from models.gateway import (
 from models.identity import Actor
 from models.invoice import Invoice
 from models.money import Money
+from models.policy import house
 
 
 class PaymentStatus(StrEnum):
@@ -115,8 +116,10 @@ class Payment(Changing):
             reference=self.reference,
             email=buyer["email"],
             locale=buyer["locale"],
-            return_url=self.return_url,
+            return_url=f"{house().public_url}/return/{self.public_id}",
+            created_at=self.created_at,
             gateway_ref=self.gateway_ref,
+            is_open=self.is_open,
         )
 
     def check_after(self) -> datetime:

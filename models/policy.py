@@ -34,6 +34,8 @@ class CreditPolicy:
     version: str
     url: str
     refundable_in_cash: bool = False
+    refund_exceptions: bool = True
+    """Whether staff may give a deposit back, with a reason, although it is not refundable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class House:
     limits: Mapping[str, Limits]
     gateways: Mapping[str, Gateway]
     seller: Seller
+    public_url: str = "http://127.0.0.1:8000"
+    """Where browsers reach us; without a slash at its end."""
     return_origins: frozenset[str] = frozenset()
     support_url: str = ""
     invoice_due: timedelta = timedelta(days=14)

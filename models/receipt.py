@@ -20,7 +20,7 @@ from models.invoice import read as read_invoice
 from models.money import MINOR_MAX, Money
 from models.payment import Payment
 from models.payment import read as read_payment
-from models.settlement import advance
+from models.settlement import advance, payment_of_capture
 
 _log = structlog.get_logger()
 
@@ -45,6 +45,8 @@ class Receipt(Record):
     event_ref = fields.CharField(max_length=255)
     kind = fields.CharField(max_length=16)
     payment_ref = fields.CharField(max_length=255)
+    capture_ref = fields.CharField(max_length=255, db_default="")
+    refund_ref = fields.CharField(max_length=255, db_default="")
     reference = fields.CharField(max_length=255)
     amount = fields.BigIntField(null=True)
     currency = fields.CharField(max_length=3, null=True)
@@ -65,6 +67,8 @@ class Receipt(Record):
             kind=EventKind(self.kind),
             payment=self.payment_ref,
             reference=self.reference,
+            capture=self.capture_ref,
+            refund=self.refund_ref,
             amount=amount,
             failure=self.failure,
         )
@@ -97,6 +101,8 @@ async def _store(gateway: str, told: GatewayEvent) -> UUID:
         "event_ref": told.event_id[:255],
         "kind": told.kind.value,
         "payment_ref": told.payment[:255],
+        "capture_ref": told.capture[:255],
+        "refund_ref": told.refund[:255],
         "reference": told.reference[:255],
         "amount": _storable(told.amount),
         "currency": told.amount.currency if told.amount else None,
@@ -142,6 +148,10 @@ async def process(receipt_id: UUID) -> None:
 async def _payment_of(receipt: Receipt) -> Payment | None:
     """The payment that it is about; None while we do not know it. Raises _Unusable."""
     payment_id = parse_id(Payment.PREFIX, receipt.payment_ref)
+    if payment_id is None and not receipt.payment_ref and receipt.capture_ref:
+        payment_id = await payment_of_capture(receipt.gateway, receipt.capture_ref)
+        if payment_id is None:
+            return None  # its capture may still come
     if payment_id is None:
         raise _Unusable("no payment id of ours")
     payment = await read_payment(payment_id)

@@ -236,13 +236,20 @@ class SandboxCharge(Record):
                 message.due_at = now().isoformat()
         self.messages = [asdict(message) for message in messages]
 
-    def refund(self, amount: Money | None = None) -> None:
-        """Give `amount` back, or all that is left of the latest capture that has something left."""
+    def refund(self, amount: Money | None = None, request: str = "") -> None:
+        """Give `amount` back, or all that is left of the latest capture that has something left;
+        once for each `request`, the shop's id of the refund.
+        """
+        if request and any(fact.data.get("request") == request for fact in self.facts()):
+            return
         capture, left = self._latest_capture()
         amount = amount or left
         if amount.minor > left.minor:
             raise NotPossible(f"At most {left.amount:f} {left.currency} can be refunded.")
-        self.say(Say.REFUNDED, capture=capture, refund=_id("ref"), amount=amount)
+        ids: dict[str, Any] = {"capture": capture, "refund": _id("ref")}
+        if request:
+            ids["request"] = request
+        self.say(Say.REFUNDED, amount=amount, **ids)
 
     def dispute(self) -> None:
         """The cardholder's bank takes back what is left of the latest capture."""

@@ -9,9 +9,12 @@ before.
 
 from __future__ import annotations
 
+from typing import Final
+from uuid import UUID
+
 from tortoise import fields
 
-from models import credit, event, sql
+from models import credit, event, refund, sql
 from models.base import Record, new_id, now
 from models.book import Leg, Line
 from models.case import Case, cancel_others, close, reopen
@@ -20,6 +23,9 @@ from models.invoice import PAYABLE, Invoice, InvoiceStatus
 from models.ledger import LedgerKind, LineKind, MoveKind, Ref
 from models.payment import PaymentStatus
 from models.policy import house
+
+#: Statuses of a payment that waits for its client.
+_WAITING: Final = ("CREATED", "REQUIRES_ACTION")
 
 
 class Settlement(Record):
@@ -33,6 +39,17 @@ class Settlement(Record):
 
     class Meta:
         table = "settlement"
+
+
+async def payment_of_capture(gateway: str, reference: str) -> UUID | None:
+    """The payment that a capture was for; None while we do not know the capture."""
+    row = await sql.fetch_one(
+        "SELECT payment_id FROM settlement WHERE gateway = $1 AND kind = $2 AND reference = $3",
+        gateway,
+        EventKind.CAPTURED.value,
+        reference,
+    )
+    return row["payment_id"] if row else None
 
 
 async def advance(case: Case, told: GatewayEvent) -> None:
@@ -55,16 +72,22 @@ async def _move_on(case: Case, told: GatewayEvent) -> bool:
     """What moves no money: forwards only; whether it has moved."""
     payment = case.payment
     match told.kind:
-        case EventKind.PROCESSING if payment.status in ("CREATED", "REQUIRES_ACTION"):
-            payment.put(status=PaymentStatus.PROCESSING.value)
+        case EventKind.DECLINED if payment.status in _WAITING:
+            payment.put(failure=told.failure or "declined")
+        case EventKind.PROCESSING if payment.status in _WAITING:
+            payment.put(status=PaymentStatus.PROCESSING.value, failure=None)
             if case.invoice.status == InvoiceStatus.UNPAID:
                 case.invoice.put(status=InvoiceStatus.PROCESSING.value)
+        case EventKind.APPROVED if payment.is_open:
+            payment.put(next_check_at=now())
         case EventKind.FAILED if payment.is_open:
             await close(case, PaymentStatus.FAILED, told.failure or "declined")
         case EventKind.CANCELED if payment.is_open:
             await close(case, PaymentStatus.CANCELED)
         case EventKind.EXPIRED if payment.is_open:
             await close(case, PaymentStatus.EXPIRED)
+        case EventKind.REFUND_PENDING:
+            return await refund.settle(case, told)
         case _:
             return False
     return True
@@ -89,6 +112,7 @@ async def _settle(case: Case, told: GatewayEvent) -> bool:
     if not await sql.insert("settlement", [row], ignore_conflicts=True):
         return False
     case.source = settlement_id.hex
+    await refund.settle(case, told)
     known = await sql.records(
         Settlement, "SELECT * FROM settlement WHERE payment_id = $1", case.payment.id
     )
@@ -102,7 +126,7 @@ async def _settle(case: Case, told: GatewayEvent) -> bool:
 
 
 def _returned(known: list[Settlement]) -> int:
-    """What the gateway has taken back: refunds, and disputes that are not won."""
+    """What the gateway has taken back: refunds that have not failed, disputes that are not won."""
     won = {one.reference for one in known if one.kind == EventKind.DISPUTE_WON}
     disputes: dict[str, int] = {
         one.reference: one.amount
@@ -110,7 +134,12 @@ def _returned(known: list[Settlement]) -> int:
         for one in known
         if one.kind == kind and one.reference not in won
     }
-    refunds: int = sum(one.amount for one in known if one.kind == EventKind.REFUNDED)
+    failed = {one.reference for one in known if one.kind == EventKind.REFUND_FAILED}
+    refunds: int = sum(
+        one.amount
+        for one in known
+        if one.kind == EventKind.REFUNDED and one.reference not in failed
+    )
     return refunds + sum(disputes.values())
 
 

@@ -8,27 +8,22 @@ from typing import Final
 from uuid import UUID
 
 from models import account as accounts
-from models import audit_log, event, idempotency, sql
+from models import audit_log, bank_credit, bank_reference, event, idempotency
 from models.balance import lines_by_ids
 from models.base import new_id, parse_id, public_id
 from models.book import Leg, Line, book
-from models.case import Case
 from models.errors import (
     AmountOutOfRange,
     CurrencyNotSupported,
     InsufficientCredit,
-    Invalid,
     NotFound,
 )
-from models.gateway import EventKind, GatewayEvent, GatewayKind
 from models.identity import Actor
-from models.invoice import read as read_invoice
 from models.ledger import CreditTransaction, LedgerKind, LineKind
 from models.money import Money
 from models.payment import Payment
 from models.payment import read as read_payment
 from models.policy import house
-from models.settlement import Settlement, advance
 from models.text import clean_text
 
 #: What a person can have meant with a balance of that size is decided by somebody else.
@@ -75,24 +70,9 @@ async def record_bank_transfer(
     async def work() -> None:
         payment = found[0]
         paid = _received(amount, currency, payment)
-        told = GatewayEvent(
-            event_id=f"{bank}:{line}",
-            kind=EventKind.CAPTURED,
-            payment=payment.public_id,
-            reference=f"{bank}:{line}",
-            amount=paid,
-            occurred_at=received_at,
+        await bank_credit.record(
+            payment, paid, bank_account=bank, line=line, received_at=received_at
         )
-        async with book(payment.account_id, payment.currency) as opened:
-            current, invoice = (
-                await read_payment(payment.id),
-                await read_invoice(payment.invoice_id),
-            )
-            assert current is not None
-            assert invoice is not None
-            await advance(Case(current, invoice, opened, new_id().hex), told)
-        # Afterwards: whoever booked the same line on another payment meanwhile has committed now.
-        await _check_booked(payment, told)
         facts = {"amount": paid.minor, "currency": currency, "bank": bank, "line": line}
         await audit_log.record(by, "bank_transfer.record", payment.public_id, **facts)
 
@@ -107,13 +87,10 @@ async def record_bank_transfer(
 
 
 async def _by_reference(reference: str) -> Payment:
-    codes = [
-        code for code, one in house().gateways.items() if one.kind == GatewayKind.BANK_TRANSFER
-    ]
-    rows = await sql.records(Payment, "SELECT * FROM payment WHERE reference = $1", reference)
-    if not rows or rows[0].gateway not in codes:
+    payment = (await bank_reference.issued([reference])).get(reference)
+    if payment is None:
         raise NotFound("reference")
-    return rows[0]
+    return payment
 
 
 def _received(amount: Decimal, currency: str, payment: Payment) -> Money:
@@ -123,20 +100,6 @@ def _received(amount: Decimal, currency: str, payment: Payment) -> Money:
     if paid.minor < 1:
         raise AmountOutOfRange("amount", "amount", minimum=Money(1, currency))
     return paid
-
-
-async def _check_booked(payment: Payment, told: GatewayEvent) -> None:
-    """Raises Invalid where the bank's line is booked as something else."""
-    assert told.amount is not None
-    rows = await sql.records(
-        Settlement,
-        "SELECT * FROM settlement WHERE gateway = $1 AND kind = 'CAPTURED' AND reference = $2",
-        payment.gateway,
-        told.reference,
-    )
-    for booked in rows:
-        if (booked.payment_id, booked.amount) != (payment.id, told.amount.minor):
-            raise Invalid("bank_transaction_id", problem="bank_transaction_booked")
 
 
 async def adjust(

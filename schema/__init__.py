@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from schema import errors
 from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
+from schema.bank import BankMutation, BankQuery
 from schema.describe import describe
 from schema.execution import Executor
 from schema.extensions import Schema
@@ -18,6 +19,7 @@ from schema.live import Subscription
 from schema.nodes import NodeQuery
 from schema.order import OrderMutation
 from schema.pay import PayMutation
+from schema.refund import RefundMutation
 from schema.scalars import SCALARS
 from schema.session import SessionMutation, SessionQuery
 from schema.staff import StaffMutation
@@ -34,12 +36,15 @@ class Query(
     AccountQuery,
     NodeQuery,
     SessionQuery,
+    BankQuery,
 ):
     """Reading. Nothing here changes anything."""
 
 
 @strawberry.type
 class Mutation(
+    BankMutation,
+    RefundMutation,
     StaffMutation,
     VoucherMutation,
     OrderMutation,

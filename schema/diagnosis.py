@@ -62,5 +62,6 @@ class PaymentDiagnosis:
     @strawberry.field
     def explanation(self, info: Info, locale: Locale = None) -> str:
         """In a sentence or two for people."""
-        key = f"diagnosis.{self.found.reason}"
-        return texts.say(key, info.context.locale_for(locale), **self.found.facts)
+        key, language = f"diagnosis.{self.found.reason}", info.context.locale_for(locale)
+        why = texts.failure(str(self.found.facts.get("failure", "")), language)
+        return texts.say(key, language, why=why, **self.found.facts)

@@ -70,7 +70,7 @@ class UserErrorCode(Enum):
     IDEMPOTENCY_IN_FLIGHT = "IDEMPOTENCY_IN_FLIGHT"
     "The same request is being worked on. Send it again in a moment."
     NOT_REFUNDABLE = "NOT_REFUNDABLE"
-    "The credit policy does not let this credit go back."
+    "The credit policy, or the gateway, does not let this money go back."
     NOT_FOUND = "NOT_FOUND"
     "It does not exist, or is not yours."
     NOT_ALLOWED = "NOT_ALLOWED"

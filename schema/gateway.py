@@ -10,6 +10,7 @@ import strawberry
 from models import gateway
 from models.errors import Invalid
 from models.funds import accepts
+from models.gateway_line import is_down
 from models.money import exponent
 from models.policy import CreditPolicy as Policy
 from models.policy import Limits, house
@@ -67,6 +68,11 @@ class Gateway(Node):
     def name(self, info: Info, locale: Locale = None) -> str:
         """For people: what the drop-down shows."""
         return self.port.name(info.context.locale_for(locale))
+
+    @strawberry.field
+    def available(self) -> bool:
+        """Whether it answers just now. False while it is out of order; other ways to pay go on."""
+        return not is_down(self.port.code)
 
     @strawberry.field
     @refused_at_top

@@ -10,12 +10,14 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from models import account, balance, invoice, payment
+from models import account, balance, bank_credit, invoice, payment, refund
 from models.account import Account
 from models.balance import BalanceState
+from models.bank_credit import BankCredit
 from models.invoice import Invoice, InvoiceLine
 from models.ledger import CreditTransaction
 from models.payment import Payment
+from models.refund import Refund
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -71,6 +73,11 @@ class Loaders:
         return _loader(balance.lines_by_ids, None)
 
     @cached_property
+    def refunds(self) -> DataLoader[UUID, Sequence[Refund]]:
+        """A payment's refunds, oldest first."""
+        return _loader(refund.of_payments, ())
+
+    @cached_property
     def invoice(self) -> DataLoader[UUID, Invoice | None]:
         """By id; None where there is none."""
         return _loader(invoice.by_ids, None)
@@ -84,6 +91,11 @@ class Loaders:
     def payment(self) -> DataLoader[UUID, Payment | None]:
         """By id; None where there is none."""
         return _loader(payment.by_ids, None)
+
+    @cached_property
+    def bank_credit(self) -> DataLoader[UUID, BankCredit | None]:
+        """Lines of bank statements, by id; None where there is none."""
+        return _loader(bank_credit.by_ids, None)
 
     @cached_property
     def invoice_payments(self) -> DataLoader[UUID, Sequence[Payment]]:

@@ -20,6 +20,7 @@ from schema.scalars import URL
 
 if TYPE_CHECKING:
     from schema.invoice import Invoice
+    from schema.refund import Refund
 
 
 @strawberry.enum
@@ -62,6 +63,16 @@ class ConfirmCardAction:
     "Which account of the card gateway the form speaks for."
 
 
+@strawberry.enum
+class BankAccountType(Enum):
+    """The kinds of account that transfers within Japan tell apart."""
+
+    ORDINARY = "ORDINARY"
+    "An ordinary account (普通預金)."
+    CURRENT = "CURRENT"
+    "A current account (当座預金)."
+
+
 @strawberry.type
 class BankTransferAction:
     """Transfer `amount` and quote `reference`; the credit appears when the bank reports it."""
@@ -80,17 +91,31 @@ class BankTransferAction:
     "The bank's code, where a transfer needs one."
     qr_code: str | None
     "An EPC QR code as an SVG data URL, where the currency is EUR."
+    branch_name: str | None
+    "The branch that a transfer within Japan names (支店名)."
+    branch_code: str | None
+    "The branch's three digits (支店番号)."
+    account_type: BankAccountType | None
+    "What kind of account it is, where a transfer within Japan names it (口座種別)."
 
     @strawberry.field
     def instructions(self, info: Info, locale: Locale = None) -> str:
         """All of it, in a sentence for people."""
+        language = info.context.locale_for(locale)
+        variant = "branch" if self.branch_name else "bic" if self.bic else ""
+        kind = self.account_type and texts.say(
+            f"transfer.account_type.{self.account_type.value}", language
+        )
         return texts.say(
-            "transfer.instructions",
-            info.context.locale_for(locale),
+            f"transfer.instructions.{variant}".rstrip("."),
+            language,
             amount=self.amount.value,
             beneficiary=self.beneficiary,
             account_number=self.account_number,
+            account_type=kind or "",
             bank_name=self.bank_name,
+            bic=self.bic,
+            branch=" ".join(filter(None, (self.branch_name, self.branch_code))),
             reference=self.reference,
         )
 
@@ -122,7 +147,10 @@ class Payment(Node):
     next_action: PaymentAction | None
     "What the client must do next; null when nothing is."
     failure_code: str | None
-    "The gateway's reason, short and stable: `card_declined`."
+    """
+    The gateway's reason, short and stable: `card_declined`. While the payment is open, why the last
+    try came to nothing: the client may try again.
+    """
     expires_at: datetime | None
     "Until when the client can finish it."
     created_at: datetime
@@ -163,6 +191,16 @@ class Payment(Node):
         return Invoice.of(record)
 
     @strawberry.field
+    async def refunds(
+        self, info: Info
+    ) -> list[Annotated[Refund, strawberry.lazy("schema.refund")]]:
+        """What staff have asked the gateway to give back of it, oldest first."""
+        from schema.refund import Refund  # noqa: PLC0415 - each names the other
+
+        records = await info.context.loaders.refunds.load(self.record.id)
+        return [Refund.of(record) for record in records]
+
+    @strawberry.field
     def failure_message(self, info: Info, locale: Locale = None) -> str | None:
         """The gateway's reason in a sentence for people."""
         failure = self.record.failure
@@ -186,9 +224,16 @@ def _action(record: payment.Payment) -> PaymentAction | None:
                 account_number=transfer.account_number,
                 bic=transfer.bic,
                 qr_code=transfer.qr_code,
+                branch_name=transfer.branch_name,
+                branch_code=transfer.branch_code,
+                account_type=_account_type(transfer.account_type),
             )
         case None:
             return None
+
+
+def _account_type(said: str | None) -> BankAccountType | None:
+    return BankAccountType(said.upper()) if said else None
 
 
 @found_by(payment.Payment.PREFIX)

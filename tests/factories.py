@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from models import balance, base, funds, invoice, order, pay, payment, receipt, staff
+from models import balance, base, funds, invoice, order, pay, payment, receipt, refund, staff
 from models import voucher as vouchers
 from models.account import Account
 from models.gateway import EventKind, GatewayEvent
@@ -143,6 +143,6 @@ async def tell(payment: Payment, *events: GatewayEvent) -> None:
 
 
 async def now(record: Any) -> Any:
-    """An invoice or a payment as it is now."""
-    read = invoice.read if isinstance(record, invoice.Invoice) else payment.read
-    return await read(record.id)
+    """An invoice, a payment or a refund as it is now."""
+    module = {"invoice": invoice, "refund": refund}.get(type(record).__name__.lower(), payment)
+    return await module.read(record.id)

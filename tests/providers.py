@@ -7,7 +7,15 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from models import base, policy
-from models.gateway import EventKind, GatewayEvent, GatewayKind, PaymentOrder, Redirect, Started
+from models.gateway import (
+    EventKind,
+    GatewayEvent,
+    GatewayKind,
+    PaymentOrder,
+    Redirect,
+    RefundOrder,
+    Started,
+)
 from models.money import Money
 from models.policy import CreditPolicy, House, Limits, Seller
 
@@ -27,10 +35,13 @@ class Fake:
     """A gateway that does as it is told."""
 
     currencies = frozenset({"USD", "JPY", "KWD"})
+    refunds = True
 
     def __init__(self, code: str, kind: GatewayKind = GatewayKind.CARD, fee: int = 0) -> None:
         self.code, self.kind, self.fee_minor = code, kind, fee
         self.orders: list[PaymentOrder] = []
+        self.refunded: list[RefundOrder] = []
+        self.refunds_are = EventKind.REFUNDED
         self.trouble: BaseException | None = None
         self.events: list[GatewayEvent] = []
         self.expires_at: Any = None
@@ -60,7 +71,18 @@ class Fake:
         return [event for event in self.events if event.payment == order.id]
 
     async def cancel(self, order: PaymentOrder) -> list[GatewayEvent]:
-        return self.events or [GatewayEvent(key(), EventKind.CANCELED, order.id)]
+        return await self.fetch(order) or [GatewayEvent(key(), EventKind.CANCELED, order.id)]
+
+    async def refund(self, order: RefundOrder) -> list[GatewayEvent]:
+        self.refunded.append(order)
+        if self.trouble is not None:
+            raise self.trouble
+        reference = f"re-{order.id}"
+        return [
+            GatewayEvent(
+                key(), self.refunds_are, order.payment.id, reference, order.amount, refund=order.id
+            )
+        ]
 
 
 def open_house(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> House:

@@ -15,7 +15,7 @@ from schema.limits import Limits
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CHANGELOG.md", "SECURITY.md")
+PAGES = ("README.md", "CHANGELOG.md", "SECURITY.md", "api/gateways/README.md")
 
 
 def test_the_commands_that_it_names_are_the_commands() -> None:
@@ -35,8 +35,9 @@ def test_every_make_command_is_told() -> None:
 def test_what_a_page_links_to_is_there(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     linked = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text)
-    files = [one or other for one, other in linked if "://" not in (one or other)]
-    assert [name for name in files if not (ROOT / name).exists()] == []
+    files = [(one or other).partition("#")[0] for one, other in linked if "://" not in one]
+    folder = (ROOT / page).parent
+    assert [name for name in files if not (folder / name).exists()] == []
 
 
 def test_every_scope_is_told() -> None:

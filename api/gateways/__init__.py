@@ -23,6 +23,7 @@ _CODE: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _PORT: Final = (
     "kind",
     "currencies",
+    "refunds",
     "name",
     "minimum",
     "maximum",
@@ -31,6 +32,7 @@ _PORT: Final = (
     "parse_message",
     "fetch",
     "cancel",
+    "refund",
 )
 
 

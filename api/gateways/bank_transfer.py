@@ -12,10 +12,12 @@ from api.gateways.terms import Fee, in_language
 from models.base import now
 from models.gateway import (
     EventKind,
+    GatewayDeclined,
     GatewayEvent,
     GatewayKind,
     MessageRefused,
     PaymentOrder,
+    RefundOrder,
     Started,
     TransferInstructions,
 )
@@ -37,6 +39,7 @@ class BankTransferGateway:
 
     code = "bank-transfer"
     kind = GatewayKind.BANK_TRANSFER
+    refunds = False
 
     def __init__(self, accounts: Mapping[str, BankAccount], fee: Fee | None = None) -> None:
         self.currencies = frozenset(accounts)
@@ -75,6 +78,9 @@ class BankTransferGateway:
             account_number=account.account_number,
             bic=account.bic,
             qr_code=epc_qr(account, order.amount, order.reference),
+            branch_name=account.branch_name,
+            branch_code=account.branch_code,
+            account_type=account.account_type,
         )
         return Started(order.reference, instructions, now() + timedelta(days=OPEN_DAYS))
 
@@ -89,6 +95,10 @@ class BankTransferGateway:
     async def cancel(self, order: PaymentOrder) -> list[GatewayEvent]:
         """Nobody needs to be told."""
         return [GatewayEvent(f"cancel:{order.id}", EventKind.CANCELED, order.id, occurred_at=now())]
+
+    async def refund(self, order: RefundOrder) -> list[GatewayEvent]:  # noqa: ARG002 - the port's
+        """Never called: people transfer money back, and the bank's statement says so."""
+        raise GatewayDeclined("refunded_by_hand")
 
 
 def epc_qr(account: BankAccount, amount: Money, reference: str) -> str | None:

@@ -23,16 +23,18 @@ from models.errors import Refusal
 from models.gateway import (
     MONEY_KINDS,
     EventKind,
+    GatewayDeclined,
     GatewayEvent,
     GatewayKind,
     MessageRefused,
     PaymentOrder,
     Redirect,
+    RefundOrder,
     SignatureRefused,
     Started,
 )
 from models.money import Money, exponent
-from models.sandbox import ChargeStatus, Message, SandboxCharge, Say
+from models.sandbox import ChargeStatus, Message, NotPossible, SandboxCharge, Say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +52,16 @@ _REFERENCE_KEYS: Final = {
     EventKind.DISPUTE_WON: "dispute",
     EventKind.DISPUTE_LOST: "dispute",
 }
-_DATA_KEYS: Final = ("payment", "capture", "refund", "dispute", "amount", "currency", "failure")
+_DATA_KEYS: Final = (
+    "payment",
+    "capture",
+    "refund",
+    "request",
+    "dispute",
+    "amount",
+    "currency",
+    "failure",
+)
 _ID: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _AMOUNT: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.([0-9]{1,9}))?")
 
@@ -60,6 +71,7 @@ class SandboxGateway:
 
     code = "sandbox"
     kind = GatewayKind.SANDBOX
+    refunds = True
 
     def __init__(
         self,
@@ -118,18 +130,25 @@ class SandboxGateway:
         return [_event(headers["webhook-id"], *_read(body), occurred_at)]
 
     async def fetch(self, order: PaymentOrder) -> list[GatewayEvent]:
-        """All that is true, what was to be settled later now included."""
+        """All that is true by now, whether its messages came through or not."""
         charge = await sandbox.by_payment(order.id)
-        if charge is None:
-            return []
-        if charge.status is ChargeStatus.PROCESSING:
-            charge = await sandbox.change(charge, SandboxCharge.bring_forward)
-        return _told(charge)
+        return [] if charge is None else _told(charge)
 
     async def cancel(self, order: PaymentOrder) -> list[GatewayEvent]:
         """Give it up unless something has happened to it, then or later."""
         charge = await sandbox.open_charge(order)
         return _told(await sandbox.change(charge, SandboxCharge.cancel))
+
+    async def refund(self, order: RefundOrder) -> list[GatewayEvent]:
+        """Give it back at once."""
+        charge = await sandbox.by_payment(order.payment.id)
+        if charge is None:
+            raise GatewayDeclined("not_refundable")
+        try:
+            charge = await sandbox.change(charge, lambda now: now.refund(order.amount, order.id))
+        except NotPossible as reason:
+            raise GatewayDeclined("not_refundable") from reason
+        return [told for told in _told(charge) if told.refund == order.id]
 
     # --------------------------------------------------------------------------- signatures
 
@@ -218,6 +237,7 @@ def _event(
         amount=_amount(known) if moves_money else None,
         occurred_at=occurred_at,
         failure=known.get("failure", ""),
+        refund=known.get("request", ""),
         raw={"type": type_, "data": known},
     )
 

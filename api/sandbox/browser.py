@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from api.returns import with_payment
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.requests import Request
 
     from models.sandbox import SandboxCharge
-
-_SOURCE: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
 
 
 def back(charge: SandboxCharge) -> str | None:
     """The shop's return URL with `payment=<payment id>`; None when it gave none."""
     if not charge.return_url:
         return None
-    parts = urlsplit(charge.return_url)
-    kept = [pair for pair in parts.query.split("&") if pair and pair.split("=")[0] != "payment"]
-    return parts._replace(query="&".join([*kept, f"payment={charge.payment}"])).geturl()
+    return with_payment(charge.return_url, charge.payment)
 
 
 def from_here(request: Request, public_url: str) -> bool:
@@ -37,15 +36,18 @@ def from_here(request: Request, public_url: str) -> bool:
     return urlsplit(origin).netloc == request.headers.get("host")
 
 
-def headers_for(charge: SandboxCharge | None) -> dict[str, str]:
-    """The page's own policy: nothing but its style sheet, and forms that end at the shop."""
+def page_headers(shops: Iterable[str]) -> dict[str, str]:
+    """The pages' own policy: nothing but their style sheet, and forms that end here or at one of
+    `shops`, the origins that the return page sends browsers on to: Chromium holds each redirect
+    after a form against `form-action`, too.
+    """
     return {
         "Cache-Control": "no-store",
         "Content-Security-Policy": "; ".join(
             [
                 "default-src 'none'",
                 "style-src 'self'",
-                f"form-action 'self'{_shop(charge)}",
+                " ".join(["form-action 'self'", *sorted(shops)]),
                 "base-uri 'none'",
                 "frame-ancestors 'none'",
             ]
@@ -54,10 +56,3 @@ def headers_for(charge: SandboxCharge | None) -> dict[str, str]:
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
     }
-
-
-def _shop(charge: SandboxCharge | None) -> str:
-    """The shop's origin: Chromium holds the redirect after a form against `form-action`, too."""
-    parts = urlsplit(charge.return_url if charge is not None else "")
-    found = _SOURCE.fullmatch(f"{parts.scheme}://{parts.netloc}")
-    return f" {found[0]}" if found is not None else ""

@@ -17,13 +17,15 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from api.sandbox.actions import ACTIONS, CODE, Action, Asked, perform
-from api.sandbox.browser import back, from_here, headers_for
+from api.sandbox.browser import back, from_here, page_headers
 from models import sandbox
 from models.errors import Refusal
 from models.money import Money
 from models.sandbox import NotPossible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.datastructures import FormData
     from starlette.requests import Request
 
@@ -50,9 +52,13 @@ _templates = Environment(
 class Pages:
     """The sandbox's pages; `delivery` carries what they make it say."""
 
-    def __init__(self, gateway: SandboxGateway, delivery: Delivery) -> None:
+    def __init__(
+        self, gateway: SandboxGateway, delivery: Delivery, shops: Iterable[str] = ()
+    ) -> None:
+        """`shops` are the origins that browsers may be sent on to."""
         self._origin = gateway.public_url
         self._delivery = delivery
+        self._headers = page_headers(shops)
 
     def routes(self) -> list[Route]:
         """All of them, for the application."""
@@ -67,7 +73,7 @@ class Pages:
 
     async def show_index(self, _request: Request) -> Response:
         """What the sandbox does, for integrators."""
-        return _page("index.html", actions=ACTIONS.values(), origin=self._origin)
+        return self._page("index.html", actions=ACTIONS.values(), origin=self._origin)
 
     async def show_style(self, _request: Request) -> Response:
         """The pages' style sheet."""
@@ -76,11 +82,11 @@ class Pages:
     async def show_charge(self, request: Request) -> Response:
         """How a payment stands, and what can be done with it."""
         charge = await _charge(request)
-        return JSONResponse(_summary(charge)) if _wants_json(request) else _charge_page(charge)
+        return JSONResponse(_summary(charge)) if _wants_json(request) else self._charge_page(charge)
 
     async def show_challenge(self, request: Request) -> Response:
         """The bank's 3-D Secure page."""
-        return _challenge_page(await _charge(request))
+        return self._challenge_page(await _charge(request))
 
     async def act(self, request: Request) -> Response:
         """Do what the button says, deliver what there is to say, and send the browser on."""
@@ -92,12 +98,38 @@ class Pages:
                 asked = _asked(form, charge)
             charge = await sandbox.change(charge, lambda current: perform(action, current, asked))
         except NotPossible as reason:
-            return _not_possible(request, charge, action, str(reason))
+            return self._not_possible(request, charge, action, str(reason))
         await self._delivery.deliver(charge)
         if _wants_json(request):
             return JSONResponse(_summary(charge))
         url = back(charge) if action.payers else None
-        return RedirectResponse(url or f"/sandbox/pay/{charge.token}", 303, headers_for(charge))
+        return RedirectResponse(url or f"/sandbox/pay/{charge.token}", 303, self._headers)
+
+    # --------------------------------------------------------------------------- what is answered
+
+    def _not_possible(
+        self, request: Request, charge: SandboxCharge, action: Action, why: str
+    ) -> Response:
+        if _wants_json(request):
+            return JSONResponse({"error": why, **_summary(charge)}, 409)
+        if action.name == _CHALLENGE and action.when(charge):
+            return self._challenge_page(charge, why)
+        return self._charge_page(charge, why)
+
+    def _charge_page(self, charge: SandboxCharge, problem: str = "") -> Response:
+        possible = [action for action in ACTIONS.values() if action.when(charge)]
+        return self._page("charge.html", charge, problem, actions=possible, back=back(charge))
+
+    def _challenge_page(self, charge: SandboxCharge, problem: str = "") -> Response:
+        if not ACTIONS[_CHALLENGE].when(charge):
+            return self._charge_page(charge, problem)
+        return self._page("challenge.html", charge, problem, code=CODE)
+
+    def _page(
+        self, name: str, charge: SandboxCharge | None = None, problem: str = "", **values: object
+    ) -> Response:
+        page = _templates.get_template(name).render(charge=charge, problem=problem, **values)
+        return HTMLResponse(page, 409 if problem else 200, self._headers)
 
 
 # ------------------------------------------------------------------------------- what was asked
@@ -155,29 +187,3 @@ def _summary(charge: SandboxCharge) -> dict[str, object]:
         "returnUrl": back(charge),
         "actions": [action.name for action in ACTIONS.values() if action.when(charge)],
     }
-
-
-def _not_possible(request: Request, charge: SandboxCharge, action: Action, why: str) -> Response:
-    if _wants_json(request):
-        return JSONResponse({"error": why, **_summary(charge)}, 409)
-    if action.name == _CHALLENGE and action.when(charge):
-        return _challenge_page(charge, why)
-    return _charge_page(charge, why)
-
-
-def _charge_page(charge: SandboxCharge, problem: str = "") -> Response:
-    possible = [action for action in ACTIONS.values() if action.when(charge)]
-    return _page("charge.html", charge, problem, actions=possible, back=back(charge))
-
-
-def _challenge_page(charge: SandboxCharge, problem: str = "") -> Response:
-    if not ACTIONS[_CHALLENGE].when(charge):
-        return _charge_page(charge, problem)
-    return _page("challenge.html", charge, problem, code=CODE)
-
-
-def _page(
-    name: str, charge: SandboxCharge | None = None, problem: str = "", **values: object
-) -> Response:
-    page = _templates.get_template(name).render(charge=charge, problem=problem, **values)
-    return HTMLResponse(page, 409 if problem else 200, headers_for(charge))

@@ -69,7 +69,7 @@ def delivery(gateway: SandboxGateway, intake: Intake) -> Delivery:  # noqa: ARG0
 
 @pytest.fixture
 async def http(gateway: SandboxGateway, delivery: Delivery) -> AsyncIterator[httpx.AsyncClient]:
-    app = Starlette(routes=[*Pages(gateway, delivery).routes()])
+    app = Starlette(routes=[*Pages(gateway, delivery, ["https://shop.example:8443"]).routes()])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as client:
         yield client
 
@@ -119,7 +119,7 @@ async def test_paying_is_told_before_the_browser_is_back_at_the_shop(
 async def test_without_a_return_url_the_page_itself_says_how_it_went(
     http: httpx.AsyncClient, gateway: SandboxGateway
 ) -> None:
-    address = await address_of(gateway, order(Money(2500, "USD")))
+    address = await address_of(gateway, order(Money(2500, "USD"), return_url=""))
     answer = await http.post(f"{address}/approve", follow_redirects=True)
     assert answer.url == address
     assert "Captured" in answer.text
@@ -144,21 +144,13 @@ async def test_the_pages_allow_no_script_and_forms_end_at_the_shop(
     )
 
 
-@pytest.mark.parametrize(
-    ("url", "source"),
-    [
-        ("https://shop.example; script-src *", "form-action 'self';"),
-        ("https://shop.example'/", "form-action 'self';"),
-        ("http://[::1]:3000/", "form-action 'self';"),
-        ("http://localhost:3000/", "form-action 'self' http://localhost:3000;"),
-    ],
-)
 async def test_a_return_url_cannot_change_the_policy(
-    http: httpx.AsyncClient, gateway: SandboxGateway, url: str, source: str
+    http: httpx.AsyncClient, gateway: SandboxGateway, address: str
 ) -> None:
-    address = await address_of(gateway, order(Money(2500, "USD"), return_url=url))
-    page = await http.get(address)
-    assert source in page.headers["content-security-policy"]
+    usual = (await http.get(address)).headers["content-security-policy"]
+    for url in ("https://shop.example; script-src *", "https://shop.example'/", "http://[::1]:3/"):
+        other = await address_of(gateway, order(Money(2500, "USD"), return_url=url))
+        assert (await http.get(other)).headers["content-security-policy"] == usual
 
 
 async def test_what_came_from_outside_is_escaped(

@@ -6,20 +6,24 @@ A test module of an adapter imports all names from here, and has fixtures `gatew
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 import pytest
 
+from models.base import now
 from models.gateway import (
     MONEY_KINDS,
     ConfirmCard,
     EventKind,
     Gateway,
+    GatewayDeclined,
     GatewayKind,
     MessageRefused,
     PaymentOrder,
     Redirect,
+    RefundOrder,
     TransferInstructions,
 )
 from models.money import EXPONENTS, Money
@@ -36,15 +40,19 @@ REFERENCE = "RF18539007547034"
 class Case:
     """A gateway, an amount that it takes, and its message that a payment was captured.
 
-    `captured` is None where the gateway sends no messages.
+    `captured` is None where the gateway sends no messages. `pay` is what the payer does with a
+    payment that has begun (its order, with the `gateway_ref`); None where nobody can pretend that.
     """
 
     gateway: Gateway
     amount: Money
     captured: Callable[[PaymentOrder], Message] | None = None
+    pay: Callable[[PaymentOrder], object] | None = None
 
 
-def order(amount: Money, *, return_url: str = "") -> PaymentOrder:
+def order(
+    amount: Money, *, return_url: str = "https://credit.example/return/pay_1"
+) -> PaymentOrder:
     """What we would ask the gateway to begin."""
     return PaymentOrder(
         id=f"pay_{secrets.token_hex(16)}",
@@ -54,6 +62,7 @@ def order(amount: Money, *, return_url: str = "") -> PaymentOrder:
         email="aiko@example.com",
         locale="ja",
         return_url=return_url,
+        created_at=now(),
     )
 
 
@@ -130,6 +139,72 @@ async def test_a_new_payment_can_be_canceled_and_stays_canceled(case: Case) -> N
 async def test_a_payment_can_be_canceled_before_it_was_started(case: Case) -> None:
     events = await case.gateway.cancel(order(case.amount))
     assert [event.kind for event in events] == [EventKind.CANCELED]
+
+
+# ------------------------------------------------------------------------------- money
+
+
+async def test_what_was_paid_is_told_the_same_each_time(case: Case) -> None:
+    asked = await _paid(case)
+    first, second = await case.gateway.fetch(asked), await case.gateway.fetch(asked)
+    assert first == second
+    [captured] = [event for event in first if event.kind is EventKind.CAPTURED]
+    assert (captured.payment, captured.amount) == (asked.id, case.amount)
+    assert captured.reference
+
+
+async def test_what_was_paid_is_found_where_nobody_knows_whether_it_began(case: Case) -> None:
+    asked = await _paid(case)
+    known = await case.gateway.fetch(asked)
+    assert await case.gateway.fetch(replace(asked, gateway_ref="")) == known
+
+
+async def test_what_was_paid_cannot_be_canceled(case: Case) -> None:
+    asked = await _paid(case)
+    assert [event.kind for event in await case.gateway.cancel(asked)] == [EventKind.CAPTURED]
+
+
+async def test_a_refund_is_given_once_however_often_it_is_asked_for(case: Case) -> None:
+    asked = await _refund_of_half(case)
+    first, second = await case.gateway.refund(asked), await case.gateway.refund(asked)
+    assert first == second
+    [told] = first
+    assert told.kind in {EventKind.REFUNDED, EventKind.REFUND_PENDING}
+    assert (told.refund, told.amount) == (asked.id, asked.amount)
+    assert told.reference
+    assert asked.payment.id == told.payment or asked.capture == told.capture
+    assert [event for event in await case.gateway.fetch(asked.payment) if event.refund] == first
+
+
+async def test_more_than_was_paid_is_never_given_back(case: Case) -> None:
+    whole = replace(await _refund_of_half(case), amount=case.amount)
+    await case.gateway.refund(whole)
+    with pytest.raises(GatewayDeclined):
+        await case.gateway.refund(replace(whole, id=f"ref_{secrets.token_hex(16)}"))
+
+
+async def _paid(case: Case) -> PaymentOrder:
+    if case.pay is None:
+        pytest.skip("nobody can pretend to pay here")
+    asked = order(case.amount)
+    started = await case.gateway.start(asked)
+    begun = replace(asked, gateway_ref=started.gateway_ref)
+    done = case.pay(begun)
+    if isawaitable(done):
+        await done
+    return begun
+
+
+async def _refund_of_half(case: Case) -> RefundOrder:
+    if not case.gateway.refunds:
+        pytest.skip("this gateway gives nothing back by itself")
+    asked = await _paid(case)
+    [captured] = await case.gateway.fetch(asked)
+    half = Money(case.amount.minor // 20 * 10, case.amount.currency)
+    return RefundOrder(f"ref_{secrets.token_hex(16)}", asked, captured.reference, half)
+
+
+# ------------------------------------------------------------------------------- messages
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[]", b"\xff", b"[" * 5000, b"0" * 5000])

@@ -12,6 +12,7 @@ from api.settings_shapes import BankAccount
 from models.base import now
 from models.gateway import TransferInstructions
 from models.money import Money
+from models.payment import action_json
 from tests.gateways.contract import *  # noqa: F403 - the suite
 from tests.gateways.contract import REFERENCE, Case, order
 
@@ -40,6 +41,34 @@ async def test_the_instructions_are_those_of_the_currency(gateway: BankTransferG
     assert started.gateway_ref == REFERENCE
     assert started.expires_at is not None
     assert (started.expires_at - now()).days in {29, 30}
+
+
+async def test_what_a_transfer_within_japan_needs_is_told() -> None:
+    account = BankAccount(
+        beneficiary="カゼホスティング(カ",
+        bank_name="風銀行",
+        branch_name="中央支店",
+        branch_code="001",
+        account_type="ordinary",
+        account_number="1234567",
+    )
+    started = await BankTransferGateway({"JPY": account}).start(order(Money(2500, "JPY")))
+    assert isinstance(started.action, TransferInstructions)
+    told = (started.action.branch_name, started.action.branch_code, started.action.account_type)
+    assert told == ("中央支店", "001", "ordinary")
+    assert action_json(started.action) is not None
+
+
+@pytest.mark.parametrize("wrong", [{"branch_code": "1"}, {"account_type": "savings"}])
+def test_a_branch_or_type_that_japan_does_not_have_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"branch_code|account_type"):
+        BankAccount.model_validate({**AMERICAN.model_dump(), **wrong})
+
+
+def test_statements_of_other_accounts_may_be_imported_too() -> None:
+    account = GERMAN.model_copy(update={"statements_of": ["nl91 abna 0417 1643 00"]})
+    settings = load_settings(secret=False, bank_accounts={"EUR": account})
+    assert settings.bank_account_numbers == ["DE89370400440532013000", "NL91ABNA0417164300"]
 
 
 async def test_euros_come_with_a_code_to_scan(gateway: BankTransferGateway) -> None:

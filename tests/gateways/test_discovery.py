@@ -59,7 +59,7 @@ def test_a_gateway_that_is_not_configured_is_left_out() -> None:
         ("broken", "RuntimeError: no licence"),
         ("missing", "AttributeError"),
         ("nameless", "its code is not a short name"),
-        ("HalfDone", "it has no currencies, name, minimum"),
+        ("HalfDone", "it has no currencies, refunds, name, minimum"),
     ],
 )
 def test_a_broken_plugin_is_named_in_one_sentence(target: str, problem: str) -> None:

@@ -85,6 +85,13 @@ QUERIES: Final = [
         "UUFF++FFF0+",
         'accounts(search: "hidden") { edges { node { id name } } totalCount }',
     ),
+    query(
+        "Query.bankCredits",
+        "bankCredits",
+        "UUFFFFFFFF+",
+        "bankCredits { edges { node { id payerName } } totalCount }",
+        "BankCreditConnection.edges BankCreditEdge.node",
+    ),
     query("Query.gateways", "gateways", "UU~~~~~~~~~", "gateways { id name }"),
     query(
         "Query.fundsLimits",
@@ -103,6 +110,8 @@ NODES: Final = {
     "CreditTransaction": ("line", "UU+-+-+---+"),
     "Invoice": ("invoice", "UU+-+--++-+"),
     "Payment": ("payment", "UU+-+--++-+"),
+    "Refund": ("refund", "UU+-+--++-+"),
+    "BankCredit": ("bank_credit", "UU--------+"),
     "Gateway": ("gateway", "UU~~~~~~~~~"),
 }
 
@@ -160,6 +169,30 @@ EDGES: Final = [
         "node",
         "UU+-+--++-+",
         "node(id: $id) { id ... on Payment { nextAction { ... on RedirectAction { url } } } }",
+    ),
+    query(
+        "Payment.refunds",
+        "node.payment.refunds",
+        "UU+-+--++-+",
+        "node(id: $id) { ... on Refund { payment { refunds { id reason } } } }",
+    ),
+    query(
+        "Refund.payment",
+        "node.payment",
+        "UU+-+--++-+",
+        "node(id: $id) { ... on Refund { payment { id } } }",
+    ),
+    query(
+        "BankCredit.payment",
+        "node.payment",
+        "UU--------+",
+        "node(id: $id) { ... on BankCredit { payment { invoice { account { id } } } } }",
+    ),
+    query(
+        "BankCredit.duplicateOf",
+        "node.duplicateOf",
+        "UU--------+",
+        "node(id: $id) { ... on BankCredit { duplicateOf { payerName } } }",
     ),
     query(
         "CreditTransaction.invoice",
@@ -257,6 +290,16 @@ MUTATIONS: Final = {
         balance=("AdjustCreditPayload.balance", _STAFF),
         transaction=("AdjustCreditPayload.transaction", _STAFF),
     ),
+    "refundPayment": mutation(
+        "Mutation.refundPayment",
+        _STAFF,
+        f'input: {{paymentId: $target, reason: "a hidden reason", {_KEY}}}',
+        "balance { id } refund { id reason } payment { id } invoice { id account { id } }",
+        balance=("RefundPaymentPayload.balance", _STAFF),
+        refund=("RefundPaymentPayload.refund", _STAFF),
+        payment=("RefundPaymentPayload.payment", _STAFF),
+        invoice=("RefundPaymentPayload.invoice", _STAFF),
+    ),
     "recordBankTransfer": mutation(
         "Mutation.recordBankTransfer",
         _STAFF,
@@ -266,6 +309,23 @@ MUTATIONS: Final = {
         balance=("RecordBankTransferPayload.balance", _STAFF),
         payment=("RecordBankTransferPayload.payment", "UUFFFFFFFF~"),
         invoice=("RecordBankTransferPayload.invoice", _STAFF),
+    ),
+    "assignBankCredit": mutation(
+        "Mutation.assignBankCredit",
+        _STAFF,
+        f"input: {{bankCreditId: $target, reference: $text, {_KEY}}}",
+        "balance { id } bankCredit { id } payment { id } invoice { id account { id } }",
+        balance=("AssignBankCreditPayload.balance", _STAFF),
+        bankCredit=("AssignBankCreditPayload.bankCredit", _STAFF),
+        payment=("AssignBankCreditPayload.payment", "UUFFFFFFFF~"),
+        invoice=("AssignBankCreditPayload.invoice", _STAFF),
+    ),
+    "dismissBankCredit": mutation(
+        "Mutation.dismissBankCredit",
+        _STAFF,
+        f'input: {{bankCreditId: $target, reason: "a hidden reason", {_KEY}}}',
+        "bankCredit { id note }",
+        bankCredit=("DismissBankCreditPayload.bankCredit", _STAFF),
     ),
     "redeemVoucher": mutation(
         "Mutation.redeemVoucher",
@@ -325,20 +385,23 @@ PLAIN: Final = {
     "Account": "id name email locale currency autoApplyCredit spendingFrozen",
     "Balance": "id currency available reserved pending promotional nextExpiry debt version "
     "updatedAt",
+    "BankCredit": "id kind state parkedReason bankAccount bankTransactionId amount bookedOn "
+    "payerName payerAccount text note createdAt",
     "CreditTransaction": "id kind amount balanceAfter version refundable createdAt description",
-    "Gateway": "id code kind currencies name minimum maximum fee",
+    "Gateway": "id code kind currencies available name minimum maximum fee",
     "Invoice": "id number kind status overdue issuedAt dueAt paidAt subtotal tax total reference "
     "creditApplied amountPaid amountDue voidedAt voidReason creditNoteNumber gateway "
     "creditApplicable",
     "Payment": "id gateway amount fee charged received refunded status failureCode expiresAt "
     "createdAt completedAt failureMessage",
+    "Refund": "id amount status reason failureCode failureMessage createdAt completedAt",
 }
 
 #: Values: they belong to what they are part of, and say nothing without it.
 VALUES: Final = {
     "AmountOutOfRange": "code message field minimum maximum",
     "BankTransferAction": "amount reference beneficiary bankName accountNumber bic qrCode "
-    "instructions",
+    "branchName branchCode accountType instructions",
     "ConfirmCardAction": "clientSecret publishableKey",
     "CreditPolicy": "version url refundableInCash summary",
     "FundsLimits": "minimumDeposit maximumDeposit maximumBalance",

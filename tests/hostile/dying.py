@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from unittest.mock import patch
 
 from api import cli
-from models import base, gateway_calls, idempotency, receipt, sandbox
+from models import bank_import, base, gateway_calls, idempotency, receipt, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,6 +41,7 @@ POINTS: dict[str, tuple[object, str, Callable[..., Any]]] = {
     "after the gateway": (gateway_calls, "_started", die),
     "before the commit": (idempotency, "transaction", die_in_the_transaction),
     "after the commit": (idempotency, "transaction", die_after_the_transaction),
+    "in a statement": (bank_import, "transaction", die_after_the_transaction),
     "before the receipt": (receipt, "_store", die),
     "after the receipt": (receipt, "process", die),
 }

@@ -396,6 +396,8 @@ class Model(Credit):
                 payment.charge, payment.coming = "PROCESSING", amount
                 self.hear(number)
             case "settle-now":
+                payment.charge, payment.left = "CAPTURED", payment.coming
+                payment.untold, payment.coming = payment.coming, 0
                 self.catch_up(number)
             case "decline" | "deny":
                 payment.charge, payment.coming = "FAILED", 0
@@ -419,11 +421,8 @@ class Model(Credit):
                 self.settle(number)
 
     def catch_up(self, number: int) -> None:
-        """Hear all that the gateway knows; what was to come has come."""
+        """Hear all that the gateway knows by now."""
         payment = self.payments[number]
-        if payment.coming:
-            payment.charge, payment.left = "CAPTURED", payment.coming
-            payment.untold, payment.coming = payment.coming, 0
         if payment.untold:
             payment.captured += payment.untold
             payment.untold = 0

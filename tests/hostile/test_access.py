@@ -91,7 +91,9 @@ def assert_dead(response: httpx.Response) -> None:
 def hers(world: World, ask: Ask) -> Body:
     """The variables of a query: Ada's."""
     on_payment = "... on Payment" in ask.document
-    return world.ids | {"id": world.ids["payment" if on_payment else "invoice"]}
+    what = "refund" if "on Refund" in ask.document else "payment" if on_payment else "invoice"
+    what = "bank_credit" if "on BankCredit" in ask.document else what
+    return world.ids | {"id": world.ids[what]}
 
 
 def absent(variables: Body) -> Body:
@@ -200,6 +202,14 @@ async def a_target(world: World, name: str) -> Body:
             made: Body = {"target": (await world.an_order()).public_id}
         case "recheckPayment" | "cancelPayment":
             made = {"target": (await world.a_payment()).public_id}
+        case "refundPayment":
+            made = {"target": (await world.a_deposit()).public_id}
+        case "assignBankCredit" | "dismissBankCredit":
+            credit = await world.a_bank_credit()
+            made = {
+                "target": credit.public_id,
+                "text": (await world.a_payment("bank-transfer")).reference,
+            }
         case "recordBankTransfer":
             made = {"text": (await world.a_payment("bank-transfer")).reference}
         case "redeemVoucher":

@@ -339,9 +339,11 @@ async def test_a_payer_is_sent_back_to_the_portal(world: World) -> None:
         pay = paid["payment"]["nextAction"]["url"].removeprefix(world.settings.public_url)
         sent = await world.http.post(f"{pay}/approve")
         assert sent.status_code == 303
-        assert re.match(
-            r"(?i)https://portal\.example\.com(:443)?(/|\?|$)", sent.headers["location"]
-        )
+        here = sent.headers["location"].removeprefix(world.settings.public_url)
+        assert here.startswith("/return/")
+        on = await world.http.get(here)
+        assert on.status_code == 303
+        assert re.match(r"(?i)https://portal\.example\.com(:443)?(/|\?|$)", on.headers["location"])
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import subprocess
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from time import monotonic
@@ -186,9 +187,9 @@ async def _loaded(
             asyncio.create_task(load.keep_on(work))
             for i, client in enumerate(here)
             for work in (
-                *[lambda c=client: _reads(load, c)] * (HANDS - 2),
-                lambda c=client, s=staff[i % SERVERS]: _orders(load, c, s),
-                lambda c=client: _redeems(load, c, codes),
+                *[partial(_reads, load, client)] * (HANDS - 2),
+                partial(_orders, load, client, staff[i % SERVERS]),
+                partial(_redeems, load, client, codes),
             )
         ]
         idle, half = _idle_seconds(), monotonic()

@@ -111,7 +111,7 @@ def office(databases: Databases) -> Iterator[None]:
     global desk  # noqa: PLW0603 - hypothesis makes its machines itself
     url = databases.fresh()
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
-        # Money that is to come later comes when it is asked about, and not meanwhile.
+        # Money that is to come later comes when it is hurried, and not meanwhile.
         patch.setattr("api.sandbox.actions.SETTLE_SECONDS", 3600)
         stack = AsyncExitStack()
         http = runner.run(stack.enter_async_context(running(demo_settings(url))))

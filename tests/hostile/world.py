@@ -15,17 +15,36 @@ from asgi_lifespan import LifespanManager
 from tortoise import Tortoise
 
 from api.app import create_app
+from api.gateways.sandbox import SandboxGateway
 from api.pdf import PdfRenderer, RenderedPdf
+from api.sandbox.delivery import Delivery
 from api.settings import Settings, load_settings
 from api.settings_defaults import DEMO_BANK_ACCOUNTS
-from models import account, funds, order, password, pay, session, sql, staff, voucher
+from api.statements import read as read_statement
+from models import (
+    account,
+    bank_assign,
+    bank_import,
+    funds,
+    order,
+    password,
+    pay,
+    refunding,
+    sandbox,
+    session,
+    sql,
+    staff,
+    voucher,
+)
 from models.api_key import ApiKey, create_key, revoke_key
 from models.base import now, public_id
 from models.identity import SCOPES, User, create_staff
 from models.policy import house
+from models.sandbox import SandboxCharge
 from models.session import Session
 from tests.api.edge import serving
 from tests.api.stage import SECRET
+from tests.bank_files import Day, Transfer
 from tests.identities import CHEAP_HASHER, PASSWORD
 from tests.providers import key
 
@@ -33,9 +52,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from models.account import Account
+    from models.bank_credit import BankCredit
     from models.identity import Actor
     from models.invoice import Invoice
     from models.payment import Payment
+    from models.refund import Refund
 
 PORTAL: Final = "https://portal.example.com"
 PDF: Final = b"%PDF-1.7 of a test"
@@ -123,6 +144,38 @@ class World:
         assert paid.payment is not None
         return paid.payment
 
+    async def a_deposit(self) -> Payment:
+        """Money that has come in from Ada."""
+        payment = await self.a_payment()
+        charge = await sandbox.by_payment(payment.public_id)
+        assert charge is not None
+        await sandbox.change(charge, SandboxCharge.capture)
+        return await pay.recheck(payment.id, by=self.actor("client"))
+
+    async def a_refund(self) -> Refund:
+        """What staff have given back to her."""
+        by, deposit = self.actor("staff"), await self.a_deposit()
+        return await refunding.refund_payment(
+            deposit.id, Decimal(1), "USD", REASON, by=by, key=key()
+        )
+
+    async def a_bank_credit(self, text: str = "no reference", ref: str = "") -> BankCredit:
+        """A line of a statement of ours, with what its payer wrote."""
+        line = Transfer(2500, text, ref=ref, payer=NAME)
+        day = Day((line,), id=key(), account="000123456789", currency="USD")
+        (statement,) = read_statement(day.camt053(), [day.account])
+        (taken,) = (await bank_import.take_in(statement)).taken
+        assert taken.credit is not None
+        return taken.credit
+
+    async def a_bank_credit_told_twice(self) -> BankCredit:
+        """The same once more, which staff have taken for another."""
+        waiting = await self.a_payment("bank-transfer")
+        await self.a_bank_credit(waiting.reference, ref=key())
+        again = await self.a_bank_credit(waiting.reference)
+        how: Any = {"invoice_id": None, "reference": waiting.reference, "key": key()}
+        return await bank_assign.assign(again.id, by=self.actor("staff"), **how)
+
     async def a_voucher(self, redemptions: int = 1) -> str:
         (code,) = await voucher.issue(
             1,
@@ -141,6 +194,8 @@ class World:
 
     async def digest(self) -> str:
         """Differs whenever anything was stored, but for when credentials were last used."""
+        if isinstance(sandbox_ := house().gateways.get("sandbox"), SandboxGateway):
+            await Delivery(sandbox_).deliver_due()  # or it comes while something else is tried
         found = hashlib.sha256()
         for model in Tortoise.apps["models"].values():
             table = model._meta.db_table
@@ -286,7 +341,11 @@ async def _furnish(world: World, ada: Account) -> None:
         "payment": waiting.public_id,
         "funds": public_id("inv", waiting.invoice_id),
         "deposit": transfer.public_id,
+        "bank_credit": (await world.a_bank_credit_told_twice()).public_id,
     }
+    if world.settings.sandbox:
+        refund = await world.a_refund()
+        world.ids |= {"refund": refund.public_id, "refunded": public_id("pay", refund.payment_id)}
 
 
 async def book(world: World, transfer: Payment) -> None:

@@ -52,7 +52,7 @@ def test_a_client_adds_funds_and_sees_the_credit_arrive(shop: Shop) -> None:
         assert pushed()["balance"]["pending"] == "25.00"
 
         done = at_sandbox(paid["payment"], "approve")
-        assert done["returnUrl"] == f"{shop.url}/done?payment={paid['payment']['id']}"
+        assert done["returnUrl"].startswith(f"{shop.url}/return/{paid['payment']['id']}")
 
         update = pushed()
         assert update["transaction"] == {"kind": "DEPOSIT", "amount": "25.00", "version": 1}

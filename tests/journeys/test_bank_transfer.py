@@ -51,6 +51,28 @@ def test_a_transfer_becomes_credit_when_the_bank_reports_it(shop: Shop) -> None:
     assert update["balance"]["available"] == "80.00"
 
 
+def test_the_instructions_are_what_the_country_needs_in_the_clients_language(shop: Shop) -> None:
+    asked = """query ($id: ID!) { node(id: $id) { ... on Payment { nextAction {
+        ... on BankTransferAction { branchName branchCode accountType
+          en: instructions(locale: "en") ja: instructions(locale: "ja") } } } } }"""
+    for currency, both, japan in (
+        ("EUR", ["DE89370400440532013000", "COBADEFFXXX", "Kaze Hosting K.K.", "€80.00"], None),
+        ("JPY", ["風銀行", "中央支店 001", "1234567", "カゼホスティング", "¥8,000"], "普通"),
+    ):
+        client = shop.new_client(currency)
+        amount = "80.00" if currency == "EUR" else "8000"
+        payment = client.begin(client.add_funds(amount, "bank-transfer"))
+        told = client.ask(asked, id=payment["id"])["node"]["nextAction"]
+        for sentence in (told["en"], told["ja"]):
+            facts = [*both[:-1], payment["nextAction"]["reference"], *([japan] if japan else [])]
+            assert [fact for fact in facts if fact not in sentence] == []
+        assert both[-1] in told["en"]
+        assert ("振込依頼人名" in told["ja"], "before your own name" in told["en"]) == (
+            (True, True) if japan else (False, False)
+        )
+        assert told["accountType"] == ("ORDINARY" if japan else None)
+
+
 def test_people_type_references_as_they_like(shop: Shop) -> None:
     client = shop.new_client("EUR")
     payment = client.begin(client.add_funds("80.00", "bank-transfer"))

@@ -122,7 +122,7 @@ SPOILED: Final = {
             "UPDATE payment SET status = 'FAILED' WHERE id ="
             f" (SELECT payment_id FROM credit_hold WHERE {_OPEN_HOLD})"
         ),
-        "its payment is FAILED",
+        "what it is for is FAILED",
     ),
     "a hold that was let go on paper": (
         f"UPDATE credit_hold SET state = 'RELEASED' WHERE {_OPEN_HOLD}",
@@ -211,6 +211,24 @@ async def test_the_audit_finds_credit_made_with_a_transfer_and_no_line(
     assert [one for one in found if "not what its last credit transaction left" in one], found
 
 
+async def test_the_audit_finds_a_refund_whose_credit_is_not_held(clients: list[Client]) -> None:
+    ada = await _ada(clients)
+    found = await _found(
+        (
+            (
+                "INSERT INTO refund (id, created_at, payment_id, account_id, currency, amount,"
+                " held, reason, status, capture, reference, checks)"
+                " SELECT $1, $2, id, account_id, currency, 1, 1, 'x', 'PENDING', 'c', '', 0"
+                " FROM payment WHERE account_id = $3 LIMIT 1"
+            ),
+            base.new_id(),
+            base.now(),
+            ada.id,
+        )
+    )
+    assert [one for one in found if "PENDING, its hold is missing" in one], found
+
+
 async def test_the_audit_finds_money_of_a_gateway_that_no_payment_brought(
     clients: list[Client],
 ) -> None:
@@ -218,6 +236,21 @@ async def test_the_audit_finds_money_of_a_gateway_that_no_payment_brought(
     clearing = house_account(LedgerKind.CLEARING, "USD", "card").id
     found = await _found(_transfer(ada, clearing))
     assert [one for one in found if "through a gateway's clearing, for no payment" in one], found
+
+
+async def test_the_audit_finds_a_line_of_a_bank_statement_whose_money_is_not_booked(
+    clients: list[Client],
+) -> None:
+    ada = await _ada(clients)
+    insert = (
+        "INSERT INTO bank_credit (id, created_at, kind, state, why, bank_account, line_key,"
+        " bank_ref, forms, amount, currency, booked_on, payer_name, payer_account, text, quoted,"
+        " note, payment_id) SELECT $2, created_at, 'CREDIT', 'BOOKED', '', 'DE1', 'x', 'x',"
+        " 'MT940', 100, 'USD', '2026-11-23', '', '', '', '', '', id FROM payment"
+        " WHERE account_id = $1 LIMIT 1"
+    )
+    found = await _found((insert, ada.id, base.new_id()))
+    assert [one for one in found if "its payment has no settlement of 100" in one], found
 
 
 def _transfer(ada: Client, source: object) -> tuple[str, *tuple[object, ...]]:
@@ -253,7 +286,8 @@ async def test_a_clean_audit_counts_and_sums_what_it_has_seen() -> None:
 async def test_every_sentence_of_the_audit_is_found_by_a_test() -> None:
     sentences = [sentence for sentence, _ in audit._CHECKS]
     told = [sentence for _, sentence in SPOILED.values()]
-    told += ["not what its last credit transaction left", "for no payment"]
+    told += ["not what its last credit transaction left", "for no payment", "its hold is"]
+    told += ["its payment has no settlement of"]
 
     def words(text: str) -> set[str]:
         return {word.strip(",:") for word in text.split() if "{" not in word}

@@ -161,7 +161,7 @@ async def test_a_begun_payment_says_what_the_client_does_next() -> None:
         begun.public_id,
         Money(2530, "USD"),
         bill.number,
-        url,
+        f"http://127.0.0.1:8000/return/{begun.public_id}",
     )
     assert asked.email == ada.account.email
 

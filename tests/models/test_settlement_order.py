@@ -109,6 +109,27 @@ CASES: Final = {
         ((Kind.CAPTURED, "c", 2500), (Kind.REFUNDED, "r", 2500), (Kind.DISPUTED, "d", 2500)),
         ends={"available": 0, "debt": 0, "frozen": True},
     ),
+    "a refund of a deposit that came back": Case(
+        "FUNDS",
+        (
+            (Kind.CAPTURED, "c", 2500),
+            (Kind.REFUNDED, "1", 1000),
+            (Kind.REFUND_FAILED, "1", 1000),
+            (Kind.REFUNDED, "2", 300),
+            (Kind.DISPUTED, "d", 2200),
+            (Kind.DISPUTE_WON, "d", 2200),
+        ),
+        ends={"available": 2200},
+    ),
+    "a refund of an order that came back": Case(
+        "ORDER",
+        (
+            (Kind.CAPTURED, "c", 3000),
+            (Kind.REFUNDED, "1", 1000),
+            (Kind.REFUND_FAILED, "1", 1000),
+        ),
+        ends={"invoice": "PAID", "available": 500},
+    ),
     "a deposit only tried": Case(
         "FUNDS",
         ((Kind.PROCESSING, "", 0), (Kind.FAILED, "", 0)),

@@ -1,0 +1,129 @@
+"""What the readers have in common: accounts, amounts, dates, texts, and the keys of lines."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from models.base import now
+from models.errors import Refusal
+from models.money import Money
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from models.bank_statement import BankLine
+
+_AMOUNT: Final = re.compile(r"\+?([0-9]{1,18}([.,][0-9]{0,18})?|[.,][0-9]{1,18})", re.ASCII)
+#: What banks write where they have no reference (SWIFT's User Handbook, ISO 20022).
+_NO_REFERENCE: Final = frozenset({"", "0", "NONREF", "NOTPROVIDED", "NOT PROVIDED", "UNKNOWN"})
+_REFERENCE_MAX: Final = 100
+_EARLIEST: Final = date(2000, 1, 1)
+_AHEAD: Final = timedelta(days=366)
+
+
+class StatementUnreadable(Exception):
+    """The file cannot be imported; the message is the rest of a sentence that says why."""
+
+
+# ------------------------------------------------------------------------------- accounts
+
+
+def compact(account: str) -> str:
+    """An account's number as it is compared: capitals and digits alone."""
+    return re.sub(r"[^0-9A-Z]", "", account.upper(), flags=re.ASCII)
+
+
+def own_account(written: str, accounts: Collection[str]) -> str:
+    """Which of our accounts a statement is of, however its bank writes the number.
+
+    Raises StatementUnreadable for any other: money is booked from no account but our own.
+    """
+    for account in accounts:
+        if _is(account, written):
+            return account
+    shown = clean(written)[:40] or "no account"
+    raise StatementUnreadable(f"it is a statement of {shown}, which BANK_ACCOUNTS does not name")
+
+
+def _is(account: str, written: str) -> bool:
+    bare = compact(written)
+    if bare == account or (bare[:-3] == account and bare[-3:].isalpha()):  # some add the currency
+        return True
+    # In MT940 some write bank code and number, which an IBAN has after its check digits.
+    bank, slash, number = written.partition("/")
+    rest = account[4:]
+    if not slash or not account[:2].isalpha():
+        return False
+    return rest == compact(bank) + compact(number).zfill(len(rest) - len(compact(bank)))
+
+
+# ------------------------------------------------------------------------------- values
+
+
+def money(text: str, currency: str) -> Money:
+    """An amount that is not negative, exactly. Raises StatementUnreadable."""
+    if not _AMOUNT.fullmatch(text.strip()):
+        raise StatementUnreadable(f"it has an amount that is none: {clean(text)[:30]!r}")
+    try:
+        return Money.parse(Decimal(text.strip().replace(",", ".")), currency)
+    except Refusal:
+        shown = f"{clean(text)[:30]} {clean(currency)[:10]}"
+        raise StatementUnreadable(f"it has an amount that cannot be: {shown}") from None
+
+
+def checked_day(day: date) -> date:
+    """A day on which a bank can have booked. Raises StatementUnreadable."""
+    if not _EARLIEST <= day <= now().date() + _AHEAD:
+        raise StatementUnreadable(f"it has a date that cannot be: {day.isoformat()}")
+    return day
+
+
+def clean(text: str) -> str:
+    """One line that can be printed and kept."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def reference_of(text: str) -> str:
+    """The bank's reference of an entry; empty where it has none."""
+    reference = clean(text)
+    if reference.upper() in _NO_REFERENCE:
+        return ""
+    if len(reference) > _REFERENCE_MAX:
+        return hashlib.sha256(reference.encode()).hexdigest()
+    return reference
+
+
+# ------------------------------------------------------------------------------- keys
+
+
+def keyed(lines: Iterable[BankLine], statement: str) -> tuple[BankLine, ...]:
+    """The lines of a statement with their keys, which `BankLine` tells of. `statement` is what the
+    statement is known by. What moved nothing is left out.
+    """
+    moved = [line for line in lines if line.amount]
+    uses = Counter((line.bank_ref, line.is_credit) for line in moved)
+    met: Counter[object] = Counter()
+    made = []
+    for line in moved:
+        if line.bank_ref and uses[line.bank_ref, line.is_credit] == 1:
+            key = line.bank_ref
+        elif line.bank_ref:
+            key = f"{line.bank_ref}:{met[line.bank_ref, line.is_credit]}"
+            met[line.bank_ref, line.is_credit] += 1
+        else:
+            key = _said(line, statement, met[line])
+            met[line] += 1
+        made.append(replace(line, key=key))
+    return tuple(made)
+
+
+def _said(line: BankLine, statement: str, number: int) -> str:
+    said = [statement, line.account, line.amount.minor, line.amount.currency, line.is_credit]
+    said += [line.booked_on.isoformat(), line.payer_name, line.payer_account, *line.texts, number]
+    return f"said:{hashlib.sha256(repr(said).encode()).hexdigest()[:32]}"

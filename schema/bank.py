@@ -1,0 +1,291 @@
+"""What bank statements brought: the lines, and what staff do with those that nobody could book."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+
+from models import bank_assign, bank_credit
+from models.bank_credit import BankCredit as Record
+from models.base import parse_id
+from models.invoice import Invoice as InvoiceRecord
+from models.page import Page
+from schema.balance import BalancePayload
+from schema.context import Info
+from schema.errors import Payload, refused_at_top, refused_in_payload
+from schema.money import Money
+from schema.nodes import Node, found_by
+from schema.pages import After, Before, First, Last, PageInfo, page_request
+from schema.pay import PaymentPayload
+from schema.payment import Payment
+from schema.permissions import id_of
+
+
+@strawberry.enum
+class BankCreditKind(Enum):
+    """Which way the money of a statement's line went."""
+
+    CREDIT = "CREDIT"
+    "It came in."
+    RETURN = "RETURN"
+    "It went back to whoever had sent it."
+
+
+@strawberry.enum
+class BankCreditState(Enum):
+    """What has become of a statement's line."""
+
+    BOOKED = "BOOKED"
+    "Booked by itself, on the payment whose reference it quotes."
+    PARKED = "PARKED"
+    "Waits for staff; `parkedReason` says why."
+    ASSIGNED = "ASSIGNED"
+    "Booked by staff."
+    DISMISSED = "DISMISSED"
+    "Nothing to book, staff say; it can still be assigned."
+
+
+@strawberry.enum
+class ParkedReason(Enum):
+    """Why a statement's line was not booked by itself."""
+
+    UNKNOWN_REFERENCE = "UNKNOWN_REFERENCE"
+    "It quotes no reference that was given out."
+    SEVERAL_REFERENCES = "SEVERAL_REFERENCES"
+    "It quotes more than one."
+    CURRENCY = "CURRENCY"
+    "The payment that it quotes is in another currency."
+    POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
+    "It may be a line that has come before, in another form; see `duplicateOf`."
+    BATCH = "BATCH"
+    "It is a sum of several transfers that the bank does not tell apart."
+    REVERSAL = "REVERSAL"
+    "A transfer of our own came back."
+
+
+@strawberry.type
+class BankCredit(Node):
+    """One line of a bank statement. Staff only."""
+
+    kind: BankCreditKind
+    "Which way the money went."
+    state: BankCreditState
+    "What has become of it."
+    parked_reason: ParkedReason | None
+    "Why it was not booked by itself; it stays when staff have decided."
+    bank_account: str
+    "Our account."
+    bank_transaction_id: str
+    "What the line is known by on that account, as `recordBankTransfer` takes it."
+    amount: Money
+    "How much; never negative."
+    booked_on: str
+    "The day on which the bank booked it, ISO 8601: `2026-11-23`."
+    payer_name: str | None
+    "Who sent it, as the bank says."
+    payer_account: str | None
+    "Where it came from."
+    text: str
+    "What payer and bank wrote, in lines."
+    note: str | None
+    "Why it was dismissed."
+    created_at: datetime
+    "When it was imported."
+    record: strawberry.Private[Record]
+
+    @classmethod
+    def of(cls, record: Record) -> BankCredit:
+        """Show a line."""
+        return cls(
+            id=strawberry.ID(record.public_id),
+            kind=BankCreditKind(record.kind),
+            state=BankCreditState(record.state),
+            parked_reason=ParkedReason(record.why) if record.why else None,
+            bank_account=record.bank_account,
+            bank_transaction_id=record.line_key,
+            amount=Money.minor(record.amount, record.currency),
+            booked_on=record.booked_on,
+            payer_name=record.payer_name or None,
+            payer_account=record.payer_account or None,
+            text=record.text,
+            note=record.note or None,
+            created_at=record.created_at,
+            record=record,
+        )
+
+    @strawberry.field
+    async def payment(self, info: Info) -> Payment | None:
+        """What it was booked on."""
+        if self.record.payment_id is None:
+            return None
+        found = await info.context.loaders.payment.load(self.record.payment_id)
+        return Payment.of(found) if found else None
+
+    @strawberry.field
+    async def duplicate_of(self, info: Info) -> BankCredit | None:
+        """The line that it may be, told once more."""
+        if self.record.duplicate_of_id is None:
+            return None
+        found = await info.context.loaders.bank_credit.load(self.record.duplicate_of_id)
+        return BankCredit.of(found) if found else None
+
+
+@strawberry.type
+class BankCreditEdge:
+    """A statement's line in its place in the list."""
+
+    node: BankCredit
+    "The line."
+    cursor: str
+    "Its place, for `after` and `before`."
+
+
+@strawberry.type
+class BankCreditConnection:
+    """A page of lines, newest first."""
+
+    edges: list[BankCreditEdge]
+    "The lines of this page."
+    page_info: PageInfo
+    "Where this page is in the list."
+    total_count: int
+    "How many lines there are on all pages."
+
+    @classmethod
+    def of(cls, page: Page[Record]) -> BankCreditConnection:
+        """Show a page."""
+        edges = [BankCreditEdge(node=BankCredit.of(row), cursor=row.public_id) for row in page.rows]
+        info = PageInfo.of(page, [edge.cursor for edge in edges])
+        return cls(edges=edges, page_info=info, total_count=page.total or 0)
+
+
+@found_by(Record.PREFIX)
+async def _bank_credit_node(info: Info, id: str) -> BankCredit | None:
+    info.context.signed_in().require_staff()
+    credit_id = parse_id(Record.PREFIX, id)
+    if credit_id is None:
+        return None
+    found = await info.context.loaders.bank_credit.load(credit_id)
+    return BankCredit.of(found) if found else None
+
+
+@strawberry.type
+class BankQuery:
+    """Reading what bank statements brought."""
+
+    @strawberry.field
+    @refused_at_top
+    async def bank_credits(  # noqa: PLR0917 - the API's arguments
+        self,
+        info: Info,
+        state: Annotated[
+            list[BankCreditState] | None,
+            strawberry.argument(description="In one of these states. Omitted: all."),
+        ] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> BankCreditConnection:
+        """Staff: the lines of bank statements, newest first."""
+        by = info.context.signed_in()
+        request = page_request(info, first, after, last, before)
+        states = None if state is None else [one.value for one in state]
+        return BankCreditConnection.of(await bank_credit.page(states, request, by))
+
+
+@strawberry.input
+class AssignBankCreditInput:
+    """A parked line, and what it pays: either an invoice or a reference."""
+
+    bank_credit_id: strawberry.ID
+    "Which line."
+    invoice_id: strawberry.ID | None = None
+    "The invoice that it pays; a bank transfer of it is begun where there is none."
+    reference: str | None = None
+    "The reference that its payer should have quoted."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+def _invoice_of(input: AssignBankCreditInput) -> UUID | None:
+    if input.invoice_id is None:
+        return None
+    return id_of(InvoiceRecord.PREFIX, input.invoice_id, "invoice_id")
+
+
+@strawberry.type
+class AssignBankCreditPayload(BalancePayload, PaymentPayload):
+    """What `assignBankCredit` answers."""
+
+    bank_credit: BankCredit | None = None
+    "The line as it is now."
+
+
+@strawberry.input
+class DismissBankCreditInput:
+    """A parked line that is nothing to book."""
+
+    bank_credit_id: strawberry.ID
+    "Which line."
+    reason: str
+    "Why: kept with it, and in the audit log."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class DismissBankCreditPayload(Payload):
+    """What `dismissBankCredit` answers."""
+
+    bank_credit: BankCredit | None = None
+    "The line as it is now."
+
+
+@strawberry.type
+class BankMutation:
+    """What staff do with lines of bank statements that nobody could book."""
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def assign_bank_credit(
+        self, info: Info, input: AssignBankCreditInput
+    ) -> AssignBankCreditPayload:
+        """Staff: books a parked line of a bank statement."""
+        by = info.context.signed_in()
+        by.require_staff()
+        record = await bank_assign.assign(
+            id_of(Record.PREFIX, input.bank_credit_id, "bank_credit_id"),
+            invoice_id=_invoice_of(input),
+            reference=input.reference,
+            by=by,
+            key=input.idempotency_key,
+        )
+        assert record.payment_id is not None, "a line that was assigned has a payment"
+        paid = await info.context.loaders.payment.load(record.payment_id)
+        assert paid is not None
+        return AssignBankCreditPayload(
+            bank_credit=BankCredit.of(record),
+            payment=Payment.of(paid),
+            touched=(paid.account_id, paid.currency),
+        )
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def dismiss_bank_credit(
+        self, info: Info, input: DismissBankCreditInput
+    ) -> DismissBankCreditPayload:
+        """Staff: says that a parked line of a bank statement is nothing to book."""
+        by = info.context.signed_in()
+        by.require_staff()
+        record = await bank_assign.dismiss(
+            id_of(Record.PREFIX, input.bank_credit_id, "bank_credit_id"),
+            input.reason,
+            by=by,
+            key=input.idempotency_key,
+        )
+        return DismissBankCreditPayload(bank_credit=BankCredit.of(record))

@@ -1,0 +1,154 @@
+"""Refunds: what staff give back through the gateway that the money came in by."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated
+
+import strawberry
+
+from models import refund, refunding
+from models.base import parse_id
+from models.payment import Payment as PaymentRecord
+from models.payment import read as read_payment
+from schema import texts
+from schema.balance import BalancePayload
+from schema.context import Info
+from schema.errors import refused_at_top, refused_in_payload
+from schema.money import Locale, Money, MoneyInput
+from schema.nodes import Node, found_by
+from schema.pay import PaymentPayload
+from schema.payment import Payment
+from schema.permissions import id_of
+
+
+@strawberry.enum
+class RefundStatus(Enum):
+    """How far a refund has come."""
+
+    PENDING = "PENDING"
+    "The gateway has been asked; what it gives back cannot be spent meanwhile."
+    SUCCEEDED = "SUCCEEDED"
+    "The money is on its way back, and the books say so."
+    FAILED = "FAILED"
+    "The gateway did not give it back; the credit is as it was."
+
+
+@strawberry.type
+class Refund(Node):
+    """Money that staff asked a gateway to give back. Refunds made at the gateway itself are in
+    `Payment.refunded` alone.
+    """
+
+    amount: Money
+    "What goes back."
+    status: RefundStatus
+    "How far it has come."
+    reason: str
+    "Why, in the words of staff."
+    failure_code: str | None
+    "The gateway's reason where it failed, short and stable."
+    created_at: datetime
+    "When it was asked for."
+    completed_at: datetime | None
+    "When it ended, in whatever way."
+    record: strawberry.Private[refund.Refund]
+
+    @classmethod
+    def of(cls, record: refund.Refund) -> Refund:
+        """Show a refund."""
+        return cls(
+            id=strawberry.ID(record.public_id),
+            amount=Money.minor(record.amount, record.currency),
+            status=RefundStatus(record.status),
+            reason=record.reason,
+            failure_code=record.failure,
+            created_at=record.created_at,
+            completed_at=record.completed_at,
+            record=record,
+        )
+
+    @strawberry.field
+    @refused_at_top
+    async def payment(self, info: Info) -> Payment:
+        """What it gives back."""
+        record = await info.context.loaders.payment.load(self.record.payment_id)
+        assert record is not None, "a refund has a payment"
+        return Payment.of(record)
+
+    @strawberry.field
+    def failure_message(self, info: Info, locale: Locale = None) -> str | None:
+        """The gateway's reason in a sentence for people."""
+        failure = self.record.failure
+        return texts.failure(failure, info.context.locale_for(locale)) if failure else None
+
+
+@found_by(refund.Refund.PREFIX)
+async def _refund_node(info: Info, id: str) -> Refund | None:
+    actor = info.context.signed_in()
+    actor.require_scope("invoices:read")
+    refund_id = parse_id(refund.Refund.PREFIX, id)
+    record = await refund.read(refund_id) if refund_id else None
+    return Refund.of(record) if record and actor.sees(record.account_id) else None
+
+
+@strawberry.input
+class RefundPaymentInput:
+    """What to give back of a payment."""
+
+    payment_id: strawberry.ID
+    "Which payment."
+    amount: MoneyInput | None = None
+    """
+    How much. Omitted: all that can go back. Of a deposit that is what is unspent, never the
+    gateway's fee.
+    """
+    reason: str
+    "Why: kept in the audit log, and shown to those who see the payment."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class RefundPaymentPayload(BalancePayload, PaymentPayload):
+    """What `refundPayment` answers."""
+
+    refund: Refund | None = None
+    "The refund: PENDING until the gateway has said what became of it."
+
+
+@strawberry.type
+class RefundMutation:
+    """Giving money back."""
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def refund_payment(
+        self,
+        info: Info,
+        input: Annotated[
+            RefundPaymentInput, strawberry.argument(description="What to give back, and why.")
+        ],
+    ) -> RefundPaymentPayload:
+        """Staff: gives a payment, or a part of it, back through its gateway.
+
+        A deposit is in principle not refundable (NOT_REFUNDABLE); where the policy allows
+        exceptions, at most what is unspent of it.
+        """
+        by = info.context.signed_in()
+        record = await refunding.refund_payment(
+            id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id"),
+            input.amount.amount if input.amount else None,
+            input.amount.currency if input.amount else None,
+            input.reason,
+            by=by,
+            key=input.idempotency_key,
+        )
+        payment = await read_payment(record.payment_id)
+        assert payment is not None, "a refund has a payment"
+        return RefundPaymentPayload(
+            refund=Refund.of(record),
+            payment=Payment.of(payment),
+            touched=(record.account_id, record.currency),
+        )

@@ -1,0 +1,309 @@
+"""PayPal, as a client, a browser and PayPal's own staff see it: real servers on both sides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from tests.gateways.paypal.fake import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    WEBHOOK_ID,
+    FakePayPal,
+    unprocessable,
+)
+from tests.gateways.paypal.served import served
+from tests.journeys.live import CREDIT, watching
+from tests.journeys.shop import Shop, open_shop
+from tests.journeys.test_disputes import is_frozen, spend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.journeys.portal import Answer, Portal
+    from tests.servers import Databases
+
+FIVE = {"currency_code": "USD", "value": "5.00"}
+REFUND = "refund { id status failureCode amount { amount } }"
+
+
+@pytest.fixture(scope="module")
+def paypal() -> Iterator[FakePayPal]:
+    with served() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def shop(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory, paypal: FakePayPal
+) -> Iterator[Shop]:
+    url = databases.fresh()
+    keys = {
+        "PAYPAL_CLIENT_ID": CLIENT_ID,
+        "PAYPAL_CLIENT_SECRET": CLIENT_SECRET,
+        "PAYPAL_WEBHOOK_ID": WEBHOOK_ID,
+        "PAYPAL_API_URL": paypal.url,
+    }
+    with open_shop(tmp_path_factory.mktemp("shop"), url, **keys) as opened:
+        yield opened
+    databases.drop(url)
+    assert CLIENT_SECRET not in opened.log.read_text()
+
+
+def begun(shop: Shop, client: Portal, amount: str = "25.00") -> tuple[Answer, Answer]:
+    """A deposit, and its payment that waits for the payer at PayPal."""
+    invoice = client.add_funds(amount, "paypal")
+    payment = client.begin(invoice, returnUrl=f"{shop.url}/done?tab=credit")
+    assert payment["nextAction"]["__typename"] == "RedirectAction"
+    return invoice, payment
+
+
+def order_id(payment: Answer) -> str:
+    url: str = payment["nextAction"]["url"]
+    [id] = parse_qs(urlsplit(url).query)["token"]
+    return id
+
+
+def at_paypal(payment: Answer, *, agree: bool = True) -> str:
+    """What the payer does at PayPal; where the browser comes back to."""
+    url = payment["nextAction"]["url"] + ("" if agree else "&cancel=1")
+    back: str = httpx.get(url).headers["location"]
+    return back
+
+
+def come_back(url: str) -> str:
+    """The browser follows PayPal's redirect to us; where we send it."""
+    answer = httpx.get(url, timeout=30)
+    assert answer.status_code == 303
+    sent_to: str = answer.headers["location"]
+    return sent_to
+
+
+def paid(shop: Shop, client: Portal, amount: str = "25.00") -> tuple[Answer, Answer]:
+    """A deposit that the payer has agreed to, and come back from."""
+    invoice, payment = begun(shop, client, amount)
+    come_back(at_paypal(payment))
+    return invoice, payment
+
+
+def tell(shop: Shop, paypal: FakePayPal, type: str, resource: dict[str, Any]) -> None:
+    headers, body = paypal.signer.message(type, resource)
+    answer = httpx.post(f"{shop.url}/webhooks/paypal", content=body, headers=headers, timeout=30)
+    assert answer.status_code == 200, answer.text
+
+
+def payment_of(client: Portal, invoice: Answer) -> Answer:
+    payment: Answer = client.invoice(invoice)["payments"][-1]
+    return payment
+
+
+# ------------------------------------------------------------------------------- paying
+
+
+def test_the_payer_agrees_comes_back_and_has_the_credit(shop: Shop) -> None:
+    client = shop.new_client()
+    with watching(client, CREDIT) as pushed:
+        assert pushed()["balance"]["available"] == "0.00"
+        invoice, payment = begun(shop, client)
+        assert pushed()["balance"]["pending"] == "25.00"
+        back = at_paypal(payment)
+        assert back.startswith(f"{shop.url}/return/{payment['id']}?token=")
+        assert come_back(back) == f"{shop.url}/done?tab=credit&payment={payment['id']}"
+        update = pushed()
+        assert update["transaction"]["kind"] == "DEPOSIT"
+        assert update["balance"]["available"] == "25.00"
+    assert client.invoice(invoice)["status"] == "PAID"
+
+
+def test_a_payer_who_turns_back_can_go_again(shop: Shop) -> None:
+    client = shop.new_client()
+    invoice, payment = begun(shop, client)
+    come_back(at_paypal(payment, agree=False))
+    assert payment_of(client, invoice)["status"] == "REQUIRES_ACTION"
+    come_back(at_paypal(payment))
+    assert (client.available(), payment_of(client, invoice)["status"]) == ("25.00", "SUCCEEDED")
+
+
+def test_a_browser_that_never_comes_back_loses_nothing(shop: Shop, paypal: FakePayPal) -> None:
+    client = shop.new_client()
+    _, payment = begun(shop, client)
+    with watching(client, CREDIT) as pushed:
+        pushed()
+        order = paypal.desk.approve(order_id(payment))
+        tell(shop, paypal, "CHECKOUT.ORDER.APPROVED", order)
+        update = pushed()  # from the worker, which takes the money
+        assert update["balance"]["available"] == "25.00"
+
+
+def test_a_refused_card_is_replaced_at_paypal(shop: Shop, paypal: FakePayPal) -> None:
+    client = shop.new_client()
+    invoice, payment = begun(shop, client)
+    paypal.troubles["capture"].append(unprocessable("INSTRUMENT_DECLINED"))
+    come_back(at_paypal(payment))
+    assert payment_of(client, invoice)["status"] == "REQUIRES_ACTION"
+    come_back(at_paypal(payment))
+    assert client.available() == "25.00"
+
+
+def test_a_payment_that_paypal_holds_and_then_denies(shop: Shop, paypal: FakePayPal) -> None:
+    client = shop.new_client()
+    paypal.desk.capture_states.append("PENDING")
+    invoice, payment = paid(shop, client)
+    assert (client.stage(invoice), client.available()) == ("AWAITING_GATEWAY", "0.00")
+    capture = paypal.desk.settle(paypal.desk.captured(payment["id"]), "DECLINED")
+    tell(shop, paypal, "PAYMENT.CAPTURE.DENIED", capture)
+    assert payment_of(client, invoice)["status"] == "FAILED"
+    assert (client.stage(invoice), client.available()) == ("FAILED", "0.00")
+    come_back(at_paypal(client.begin(client.invoice(invoice), gateway="paypal")))
+    assert client.available() == "25.00"
+
+
+def test_the_same_capture_told_in_every_way_is_one_deposit(shop: Shop, paypal: FakePayPal) -> None:
+    client = shop.new_client()
+    _, payment = begun(shop, client)
+    back = at_paypal(payment)
+    come_back(back)
+    for _ in range(3):
+        tell(shop, paypal, "PAYMENT.CAPTURE.COMPLETED", paypal.desk.captured(payment["id"]))
+        come_back(back)
+    client.do("recheckPayment", "payment { status }", paymentId=payment["id"])
+    assert [line["amount"] for line in client.statement()] == ["25.00"]
+
+
+@pytest.mark.parametrize("operation", ["create", "capture"])
+def test_an_answer_that_is_lost_loses_and_doubles_nothing(
+    shop: Shop, paypal: FakePayPal, operation: str
+) -> None:
+    client = shop.new_client()
+    orders, captures = len(paypal.desk.orders), len(paypal.desk.captures)
+    paypal.troubles[operation].append("lost")
+    paid(shop, client)
+    assert client.available() == "25.00"
+    assert len(paypal.desk.orders) == orders + 1
+    assert len(paypal.desk.captures) == captures + 1
+
+
+def test_a_token_that_expires_meanwhile_is_nobodys_trouble(shop: Shop, paypal: FakePayPal) -> None:
+    client = shop.new_client()
+    _, payment = begun(shop, client)
+    paypal.expire_tokens()
+    come_back(at_paypal(payment))
+    assert client.available() == "25.00"
+
+
+def test_who_gives_up_is_not_charged_for_agreeing_later(shop: Shop, paypal: FakePayPal) -> None:
+    client = shop.new_client()
+    invoice, payment = begun(shop, client)
+    client.do("cancelPayment", "payment { status }", paymentId=payment["id"])
+    come_back(at_paypal(payment))
+    tell(shop, paypal, "CHECKOUT.ORDER.APPROVED", paypal.desk.orders[order_id(payment)])
+    assert payment_of(client, invoice)["status"] == "CANCELED"
+    assert [one for one in paypal.desk.captures.values() if one["custom_id"] == payment["id"]] == []
+
+
+def test_less_than_was_asked_is_booked_as_what_it_is(shop: Shop, paypal: FakePayPal) -> None:
+    client = shop.new_client()
+    paypal.desk.amounts.append({"currency_code": "USD", "value": "24.00"})
+    invoice, _ = paid(shop, client)
+    after = client.invoice(invoice)
+    assert (after["amountPaid"], after["amountDue"], client.available()) == (
+        "24.00",
+        "1.00",
+        "24.00",
+    )
+
+
+def test_another_currency_is_never_booked(shop: Shop, paypal: FakePayPal) -> None:
+    client = shop.new_client()
+    paypal.desk.amounts.append({"currency_code": "EUR", "value": "25.00"})
+    invoice, _ = paid(shop, client)
+    assert (client.available(), client.invoice(invoice)["amountPaid"]) == ("0.00", "0.00")
+
+
+def test_a_forged_message_is_refused_at_the_door(shop: Shop, paypal: FakePayPal) -> None:
+    client = shop.new_client()
+    _, payment = begun(shop, client)
+    capture = {"id": "1", "status": "COMPLETED", "amount": FIVE, "custom_id": payment["id"]}
+    headers, body = paypal.signer.message("PAYMENT.CAPTURE.COMPLETED", capture)
+    forged = body.replace(b"5.00", b"9.00")
+    url = f"{shop.url}/webhooks/paypal"
+    assert httpx.post(url, content=forged, headers=headers).status_code == 401
+    assert client.available() == "0.00"
+
+
+# ------------------------------------------------------------------------------- going back
+
+
+@pytest.mark.parametrize(
+    ("end", "available", "status"),
+    [("COMPLETED", "20.00", "SUCCEEDED"), ("FAILED", "25.00", "FAILED")],
+)
+def test_a_refund_that_pends_comes_to_its_end(
+    shop: Shop, paypal: FakePayPal, end: str, available: str, status: str
+) -> None:
+    client = shop.new_client()
+    _, payment = paid(shop, client)
+    paypal.desk.refund_states.append("PENDING")
+    asked = {"paymentId": payment["id"], "amount": client.money("5.00"), "reason": "Asked to"}
+    refund = shop.staff.do("refundPayment", REFUND, **asked)["refund"]
+    assert (refund["status"], client.available()) == ("PENDING", "20.00")
+    [given] = paypal.desk.refunds_of(paypal.desk.captured(payment["id"]))
+    assert given["custom_id"] == refund["id"]
+    tell(shop, paypal, f"PAYMENT.REFUND.{end}", paypal.desk.settle(given, end))
+    assert client.available() == available
+    found = shop.staff.ask(
+        "query ($id: ID!) { node(id: $id) { ... on Refund { status } } }", id=refund["id"]
+    )
+    assert found["node"]["status"] == status
+
+
+def test_a_dispute_of_spent_credit_is_a_debt_until_it_is_won(
+    shop: Shop, paypal: FakePayPal
+) -> None:
+    client = shop.new_client()
+    _, payment = paid(shop, client)
+    spend(shop, client, "20.00")
+    dispute = paypal.desk.dispute(paypal.desk.captured(payment["id"]))
+    tell(shop, paypal, "CUSTOMER.DISPUTE.CREATED", dispute)
+    balance = client.balance()
+    assert (balance["available"], balance["debt"], is_frozen(client)) == ("0.00", "20.00", True)
+    tell(
+        shop,
+        paypal,
+        "CUSTOMER.DISPUTE.RESOLVED",
+        paypal.desk.resolve(dispute, "RESOLVED_SELLER_FAVOUR"),
+    )
+    balance = client.balance()
+    assert (balance["available"], balance["debt"], is_frozen(client)) == ("5.00", "0.00", False)
+
+
+def test_a_lost_dispute_and_its_reversal_take_the_money_once(
+    shop: Shop, paypal: FakePayPal
+) -> None:
+    client = shop.new_client()
+    _, payment = paid(shop, client)
+    capture = paypal.desk.captured(payment["id"])
+    dispute = paypal.desk.dispute(capture, FIVE)
+    tell(shop, paypal, "CUSTOMER.DISPUTE.CREATED", dispute)
+    tell(shop, paypal, "PAYMENT.CAPTURE.REVERSED", paypal.desk.reverse(capture, FIVE))
+    resolved = paypal.desk.resolve(dispute, "RESOLVED_BUYER_FAVOUR", FIVE)
+    tell(shop, paypal, "CUSTOMER.DISPUTE.RESOLVED", resolved)
+    client.do("recheckPayment", "payment { status }", paymentId=payment["id"])
+    assert (client.available(), is_frozen(client)) == ("20.00", False)
+    kinds = [line["kind"] for line in client.statement()]
+    assert kinds == ["DEPOSIT_REVERSED", "DEPOSIT"]
+
+
+def test_what_the_seller_refunds_at_paypal_leaves_the_credit(
+    shop: Shop, paypal: FakePayPal
+) -> None:
+    client = shop.new_client()
+    _, payment = paid(shop, client)
+    capture = paypal.desk.captured(payment["id"])
+    given = paypal.desk.refund(capture["id"], FIVE, custom_id=payment["id"])
+    for _ in range(2):
+        tell(shop, paypal, "PAYMENT.CAPTURE.REFUNDED", given)
+    assert client.available() == "20.00"

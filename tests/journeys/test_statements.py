@@ -1,0 +1,329 @@
+"""Bank statements at the command line, and what staff do with what they brought."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from api.settings_defaults import DEMO_BANK_ACCOUNTS
+from tests.bank_files import IBAN, TODAY, Day, Transfer
+from tests.journeys.live import CREDIT, watching
+from tests.journeys.portal import BALANCE, INVOICE, PAYMENT, nodes
+from tests.providers import key
+from tests.servers import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.journeys.portal import Answer, Portal
+    from tests.journeys.shop import Shop
+
+CREDITS = """query ($state: [BankCreditState!], $first: Int) {
+  bankCredits(state: $state, first: $first) {
+    totalCount pageInfo { hasNextPage }
+    edges { node {
+      id kind state parkedReason bankAccount bankTransactionId amount { amount } bookedOn
+      payerName payerAccount text note payment { id } duplicateOf { id }
+    } }
+  }
+}"""
+CREDIT_FIELDS = "bankCredit { id state note payment { id } }"
+_days = count()
+
+
+def a_day(*transfers: Transfer) -> Day:
+    """A statement of our account in euros; each begins where no other ends."""
+    number = next(_days)
+    return Day(transfers, opening=1_000_000 + number * 977, id=key(), day=TODAY - timedelta(days=1))
+
+
+def begun(shop: Shop, amount: str = "80.00") -> tuple[Portal, Answer, str]:
+    """A client, the payment that waits for their transfer, and its reference."""
+    client = shop.new_client("EUR")
+    payment = client.begin(client.add_funds(amount, "bank-transfer"))
+    return client, payment, payment["nextAction"]["reference"]
+
+
+def taken(shop: Shop, folder: Path, *files: bytes) -> list[Answer]:
+    """What `import-statement --json` says of the files."""
+    names = [folder / f"{key()}.xml" for _ in files]
+    for name, data in zip(names, files, strict=True):
+        name.write_bytes(data)
+    done = shop.run("import-statement", "--demo", "--json", *map(str, names))
+    assert done.returncode == 0, done.stderr
+    told: list[Answer] = json.loads(done.stdout)
+    return told
+
+
+def counted(told: Answer) -> dict[str, int]:
+    return {outcome: number for outcome, number in told["counts"].items() if number}
+
+
+def parked_line(shop: Shop, folder: Path, minor: int = 8000, **how: Any) -> Answer:
+    """A line that quotes nothing, as staff see it."""
+    (told,) = taken(shop, folder, a_day(Transfer(minor, "server", ref=key(), **how)).camt053())
+    id = told["lines"][0]["bankCreditId"]
+    return next(
+        one for one in nodes(shop.staff.ask(CREDITS, first=100)["bankCredits"]) if one["id"] == id
+    )
+
+
+# ------------------------------------------------------------------------------- files
+
+
+def test_a_statement_pays_invoices_while_their_clients_watch(shop: Shop, tmp_path: Path) -> None:
+    client, payment, reference = begun(shop)
+    day = a_day(Transfer(8000, f"thanks {reference.lower()}", ref=key()))
+    (tmp_path / "statement.xml").write_bytes(day.camt053())
+    done = shop.run("import-statement", "--demo", str(tmp_path / "statement.xml"))
+    assert done.returncode == 0, done.stderr
+    assert "statement.xml: 1 booked, 0 parked, 0 known already, 0 ignored" in done.stdout
+    assert f"booked  {TODAY}  80.00 EUR" in done.stdout
+    assert reference in done.stdout
+    assert client.available() == "80.00"
+    assert client.statement()[0]["payment"] == {"id": payment["id"], "status": "SUCCEEDED"}
+    with watching(client, CREDIT) as pushed:
+        assert pushed()["balance"]["available"] == "80.00"
+
+
+def test_the_same_in_every_form_and_order_is_booked_once(shop: Shop, tmp_path: Path) -> None:
+    client, _, reference = begun(shop)
+    day = a_day(Transfer(8000, reference, ref=key()))
+    files = [day.mt940(), day.camt054(2), day.camt053(), day.camt054(13), day.mt940(named=False)]
+    told = taken(shop, tmp_path, *files, *files)
+    assert [counted(one) for one in told] == [
+        {"BOOKED": 1},
+        *[{"KNOWN": 1}] * 3,
+        {"PARKED": 1},
+        *[{"KNOWN": 1}] * 5,
+    ]
+    assert told[4]["lines"][0]["parkedReason"] == "POSSIBLE_DUPLICATE"
+    assert client.available() == "80.00"
+
+
+def test_standard_input_is_a_file_too(shop: Shop) -> None:
+    client, _, reference = begun(shop)
+    data = a_day(Transfer(8000, reference, ref=key())).mt940()
+    done = subprocess.run(
+        shop._command("import-statement", "--demo", "-"),
+        input=data,
+        cwd=shop.folder,
+        env=shop._environment(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert client.available() == "80.00"
+
+
+def test_two_processes_that_import_at_once_book_once(shop: Shop, tmp_path: Path) -> None:
+    clients = [begun(shop) for _ in range(5)]
+    day = a_day(*(Transfer(8000, reference, ref=key()) for _, _, reference in clients))
+    files = [day.camt053(), day.camt054(), day.mt940()]
+    with ThreadPoolExecutor(3) as pool:
+        told = list(pool.map(lambda file: taken(shop, tmp_path, file)[0], files))
+    assert sum(one["counts"]["BOOKED"] for one in told) == 5
+    assert sum(one["counts"]["KNOWN"] for one in told) == 10
+    assert [client.available() for client, _, _ in clients] == ["80.00"] * 5
+
+
+def test_a_process_that_died_between_two_lines_is_followed_by_one_that_goes_on(
+    shop: Shop, tmp_path: Path
+) -> None:
+    clients = [begun(shop) for _ in range(3)]
+    day = a_day(*(Transfer(8000, reference, ref=key()) for _, _, reference in clients))
+    file = tmp_path / "statement.xml"
+    file.write_bytes(day.camt053())
+    dying = [sys.executable, "-m", "tests.hostile.dying", "in a statement"]
+    died = subprocess.run(
+        [*dying, "import-statement", "--demo", str(file)],
+        cwd=shop.folder,
+        env=shop._environment(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert died.returncode == -9, died.stderr
+    assert [client.available() for client, _, _ in clients] == ["80.00", "0.00", "0.00"]
+    (told,) = taken(shop, tmp_path, day.camt053())
+    assert counted(told) == {"KNOWN": 1, "BOOKED": 2}
+    assert [client.available() for client, _, _ in clients] == ["80.00"] * 3
+
+
+def test_a_file_that_cannot_be_read_to_its_end_books_nothing_and_the_others_are_booked(
+    shop: Shop, tmp_path: Path
+) -> None:
+    client, _, reference = begun(shop)
+    bo, _, other = begun(shop)
+    cut = a_day(Transfer(8000, reference, ref=key())).camt053()[:-20]
+    whole = a_day(Transfer(8000, other, ref=key())).camt053()
+    for name, data in {"cut.xml": cut, "whole.xml": whole, "strange.txt": b"hello"}.items():
+        (tmp_path / name).write_bytes(data)
+    names = [str(tmp_path / name) for name in ("cut.xml", "whole.xml", "strange.txt", "none.xml")]
+    done = shop.run("import-statement", "--demo", *names)
+    assert done.returncode == 1
+    assert "whole.xml: 1 booked" in done.stdout
+    first, second, third = [line for line in done.stderr.splitlines() if "not imported" in line]
+    assert "cut.xml is not imported: its XML is not accepted" in first
+    assert "strange.txt is not imported: it is neither" in second
+    assert "none.xml is not imported: No such file" in third
+    assert (client.available(), bo.available()) == ("0.00", "80.00")
+
+
+def test_a_missing_statement_is_a_warning(shop: Shop, tmp_path: Path) -> None:
+    yen = DEMO_BANK_ACCOUNTS["JPY"].account_number
+    first = Day((), 900, currency="JPY", account=yen, id=key())
+    third = first.next(Transfer(100, ref=key())).next(Transfer(100, ref=key()))
+    told = taken(shop, tmp_path, first.camt053(), third.camt053())
+    assert [len(one["warnings"]) for one in told] == [0, 1]
+    assert "is missing before" in told[1]["warnings"][0]
+    (tmp_path / "third.xml").write_bytes(third.camt053())
+    done = shop.run("import-statement", "--demo", str(tmp_path / "third.xml"))
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"Warning: A statement of {yen} is missing before")
+
+
+# ------------------------------------------------------------------------------- staff
+
+
+def test_staff_assign_a_parked_line_to_an_invoice(shop: Shop, tmp_path: Path) -> None:
+    client = shop.new_client("EUR")
+    invoice = client.add_funds("81.17", "bank-transfer")
+    # An amount of its own: else it may be a line that another test has booked, in another form.
+    line = parked_line(shop, tmp_path, 8117)
+    assert (line["state"], line["parkedReason"]) == ("PARKED", "UNKNOWN_REFERENCE")
+    assert (line["amount"], line["bankAccount"]) == ("81.17", IBAN)
+    assert line["payerName"] == "Erika Mustermann"
+    with watching(client, CREDIT) as pushed:
+        pushed()
+        done = shop.staff.do(
+            "assignBankCredit",
+            f"{CREDIT_FIELDS} {INVOICE} {PAYMENT} {BALANCE}",
+            bankCreditId=line["id"],
+            invoiceId=invoice["id"],
+        )
+        assert pushed()["transaction"]["kind"] == "DEPOSIT"
+    assert done["bankCredit"]["state"] == "ASSIGNED"
+    assert done["bankCredit"]["payment"]["id"] == done["payment"]["id"]
+    assert done["invoice"]["status"] == "PAID"
+    assert done["balance"]["available"] == "81.17"
+    again = shop.staff.refusal("assignBankCredit", bankCreditId=line["id"], invoiceId=invoice["id"])
+    assert (again["code"], again["field"]) == ("NOT_ALLOWED", ["bankCreditId"])
+
+
+def test_staff_assign_a_parked_line_to_a_reference(shop: Shop, tmp_path: Path) -> None:
+    client, payment, reference = begun(shop)
+    line = parked_line(shop, tmp_path)
+    done = shop.staff.do(
+        "assignBankCredit", PAYMENT, bankCreditId=line["id"], reference=reference.lower()
+    )
+    assert done["payment"]["id"] == payment["id"]
+    assert client.available() == "80.00"
+
+
+def test_recording_a_parked_line_by_hand_settles_it(shop: Shop, tmp_path: Path) -> None:
+    client, _, reference = begun(shop)
+    line = parked_line(shop, tmp_path)
+    shop.staff.do(
+        "recordBankTransfer",
+        PAYMENT,
+        reference=reference,
+        amount=client.money("80.00"),
+        bankAccount=line["bankAccount"],
+        bankTransactionId=line["bankTransactionId"],
+    )
+    found = shop.staff.ask(
+        "query ($id: ID!) { node(id: $id) { ... on BankCredit { state } } }", id=line["id"]
+    )
+    assert found == {"node": {"state": "ASSIGNED"}}
+    assert client.available() == "80.00"
+
+
+def test_staff_dismiss_what_is_nothing_to_book(shop: Shop, tmp_path: Path) -> None:
+    line = parked_line(shop, tmp_path)
+    done = shop.staff.do(
+        "dismissBankCredit", CREDIT_FIELDS, bankCreditId=line["id"], reason="interest"
+    )
+    assert done["bankCredit"] == {
+        "id": line["id"],
+        "state": "DISMISSED",
+        "note": "interest",
+        "payment": None,
+    }
+    assert line["id"] not in {
+        one["id"] for one in nodes(shop.staff.ask(CREDITS, state="PARKED")["bankCredits"])
+    }
+
+
+def test_what_staff_cannot_do_is_refused(shop: Shop, tmp_path: Path) -> None:
+    client, payment, _ = begun(shop)
+    line = parked_line(shop, tmp_path)
+    invoice = client.add_funds("80.00", "bank-transfer")
+    for change, code, at in (
+        ({}, "INVALID", ["invoiceId"]),
+        ({"reference": "RF1", "invoiceId": invoice["id"]}, "INVALID", ["invoiceId"]),
+        ({"reference": "RF18539007547034"}, "NOT_FOUND", ["reference"]),
+        ({"invoiceId": payment["id"]}, "NOT_FOUND", ["invoiceId"]),
+        ({"bankCreditId": invoice["id"], "reference": "RF1"}, "NOT_FOUND", ["bankCreditId"]),
+    ):
+        refused = shop.staff.refusal("assignBankCredit", **{"bankCreditId": line["id"], **change})
+        assert (refused["code"], refused["field"]) == (code, at)
+    refused = shop.staff.refusal("dismissBankCredit", bankCreditId=line["id"], reason=" ")
+    assert (refused["code"], refused["field"]) == ("INVALID", ["reason"])
+    assert client.error(CREDITS) == "FORBIDDEN"
+
+
+# ------------------------------------------------------------------------------- a bank
+
+
+@pytest.fixture(scope="module")
+def bank() -> Iterator[str]:
+    """A made-up bank of somebody else's making, at nine in the morning of a Monday."""
+    pytest.importorskip("mockbank", reason="NOT TESTED with mock-bank: it is not installed")
+    port = free_port()
+    command = [sys.executable, "-u", "-m", "mockbank", "--port", str(port)]
+    with subprocess.Popen(
+        [*command, "--clock", "2026-11-23T09:00"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        yield f"http://127.0.0.1:{port}/_mock"
+        process.terminate()
+
+
+def test_what_a_bank_reports_is_booked_in_each_form(
+    bank: str, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with httpx.Client() as http:
+        account = http.get(f"{bank}/accounts/ACME").json()["iban"]
+        accounts = {"EUR": {"beneficiary": "ACME", "bank_name": "Mock", "account_number": account}}
+        monkeypatch.setitem(shop.environment, "BANK_ACCOUNTS", json.dumps(accounts))
+        clients = [begun(shop) for _ in range(3)]
+        notes: list[Any] = [
+            {"reference": clients[0][2]},
+            {"note": f"for my server {clients[1][2]} and thank you very much", "wrap": 35},
+            {"note": ["no", "reference"]},
+        ]
+        for note in notes:
+            credit = {"account": "ACME", "amount": 8000, "debtor": {"name": "Ada"}, **note}
+            http.post(f"{bank}/credits", json=credit).raise_for_status()
+        http.post(f"{bank}/advance?days=3").raise_for_status()
+        mail = [one for one in http.get(f"{bank}/mailbox").json() if one["account"] == "ACME"]
+    files = [one["body"].encode() for one in sorted(mail, key=lambda one: str(one["type"]))]
+    assert {one["type"] for one in mail} == {"camt.053.001.08", "camt.054.001.08"}
+    told = [*taken(shop, tmp_path, *files[::-1]), *taken(shop, tmp_path, *files)]
+    assert sum(one["counts"]["BOOKED"] for one in told) == 2
+    assert sum(one["counts"]["PARKED"] for one in told) == 1
+    assert sum(one["counts"]["KNOWN"] for one in told) == 3 * 3
+    assert [warning for one in told for warning in one["warnings"]] == []
+    assert [client.available() for client, _, _ in clients] == ["80.00", "80.00", "0.00"]

@@ -1,0 +1,445 @@
+"""What bank statements bring is booked once, whatever form and order they come in."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api.statements import read
+from models import bank_import, sql, staff
+from models.bank_import import Import, Outcome, outcomes
+from models.bank_statement import GapKind
+from models.payment import Payment
+from tests.bank_files import TODAY, Day, Transfer
+from tests.factories import STAFF, Client, a_client, now
+from tests.providers import key
+
+pytestmark = pytest.mark.usefixtures("provider")
+
+
+async def waiting(minor: int = 2500) -> tuple[Client, Payment]:
+    ada = await a_client()
+    return ada, await ada.begin(await ada.funds(minor, "bank"), "bank")
+
+
+def a_day(*transfers: Transfer, **how: Any) -> Day:
+    """A day on an account of its own, so that tests do not meet."""
+    how = {"account": f"DE{key()}".upper().replace("-", ""), "currency": "USD", **how}
+    return Day(transfers, **how)
+
+
+def paid(payment: Payment, minor: int = 2500, **how: Any) -> Transfer:
+    return Transfer(minor, f"Hosting {payment.reference} thank you", **{"ref": key(), **how})
+
+
+async def take(data: bytes, day: Day) -> list[Import]:
+    return [await bank_import.take_in(one) for one in read(data, [day.account])]
+
+
+async def counts(data: bytes, day: Day) -> dict[str, int]:
+    told = outcomes(await take(data, day))
+    return {outcome.value: number for outcome, number in told.items() if number}
+
+
+async def lines_of(day: Day) -> list[tuple[str, str]]:
+    rows = await sql.fetch(
+        "SELECT state, why FROM bank_credit WHERE bank_account = $1 ORDER BY id", day.account
+    )
+    return [(row["state"], row["why"]) for row in rows]
+
+
+# ------------------------------------------------------------------------------- booking
+
+
+async def test_a_transfer_that_quotes_its_reference_is_a_deposit() -> None:
+    ada, begun = await waiting()
+    day = a_day(paid(begun))
+    assert await counts(day.camt053(), day) == {"BOOKED": 1}
+    assert (await now(begun)).status == "SUCCEEDED"
+    assert await ada.kinds() == ["DEPOSIT"]
+    assert await lines_of(day) == [("BOOKED", "")]
+
+
+@pytest.mark.parametrize("version", [2, 4, 6, 8, 10, 13])
+async def test_every_version_says_the_same(version: int) -> None:
+    ada, begun = await waiting()
+    one = Transfer(2500, "no reference here", ref=key(), structured=begun.reference)
+    day = a_day(one)
+    assert await counts(day.camt054(version), day) == {"BOOKED": 1}
+    assert await counts(day.camt053(version), day) == {"KNOWN": 1}
+    assert await ada.amounts() == (2500, 0, 0, 0)
+
+
+async def test_a_reference_cut_over_lines_is_found_in_every_form() -> None:
+    for form in (Day.camt053, Day.camt054, Day.mt940):
+        ada, begun = await waiting()
+        cut = ("Rechnung 17 " + begun.reference[:9], begun.reference[9:] + " danke")
+        day = a_day(Transfer(2500, cut, ref=key()))
+        assert await counts(form(day), day) == {"BOOKED": 1}
+        assert await ada.amounts() == (2500, 0, 0, 0)
+
+
+async def test_too_little_leaves_the_rest_due_and_too_much_is_credit() -> None:
+    ada, begun = await waiting()
+    day = a_day(paid(begun, 1000), paid(begun, 2000))
+    assert await counts(day.camt053(), day) == {"BOOKED": 2}
+    assert await ada.kinds() == ["DEPOSIT", "DEPOSIT", "OVERPAYMENT"]
+    assert await ada.amounts() == (3000, 0, 0, 0)
+
+
+async def test_two_equal_transfers_for_one_invoice_are_both_credit() -> None:
+    ada, begun = await waiting()
+    day = a_day(paid(begun), paid(begun))
+    for _ in range(2):
+        await take(day.camt053(), day)
+    assert await ada.kinds() == ["DEPOSIT", "OVERPAYMENT"]
+    assert await ada.amounts() == (5000, 0, 0, 0)
+
+
+async def test_money_that_comes_after_the_payment_expired_is_booked() -> None:
+    ada, begun = await waiting()
+    await begun.change(status="EXPIRED")
+    day = a_day(paid(begun))
+    assert await counts(day.mt940(), day) == {"BOOKED": 1}
+    assert await ada.amounts() == (2500, 0, 0, 0)
+
+
+async def test_our_own_money_going_out_is_ignored_and_what_is_pending_waits() -> None:
+    ada, begun = await waiting()
+    pending = paid(begun, status="PDNG")
+    day = a_day(Transfer(700, "rent", is_credit=False), pending, opening=10_000)
+    (done,) = await take(day.camt053(), day)
+    assert [one.outcome for one in done.taken] == [Outcome.IGNORED]
+    assert done.statement.pending == 1
+    assert await ada.amounts() == (0, 0, 0, 0)
+    booked = replace(day, transfers=(replace(pending, status="BOOK"),))
+    assert await counts(booked.camt053(), day) == {"BOOKED": 1}
+
+
+# ------------------------------------------------------------------------------- parking
+
+
+async def test_what_cannot_be_told_is_parked_with_its_reason() -> None:
+    ada, begun = await waiting()
+    _, other = await waiting()
+    day = a_day(
+        Transfer(2500, "RF18539007547034", ref=key()),
+        Transfer(2500, f"{begun.reference} and {other.reference}", ref=key()),
+        Transfer(2500, f"our refund {begun.reference}", ref=key(), is_reversal=True),
+        Transfer(2500, "", ref=key(), payer=""),
+    )
+    await take(day.camt053(), day)
+    reasons = ["UNKNOWN_REFERENCE", "SEVERAL_REFERENCES", "REVERSAL", "UNKNOWN_REFERENCE"]
+    assert await lines_of(day) == [("PARKED", reason) for reason in reasons]
+    assert await ada.amounts() == (0, 0, 0, 0)
+
+
+async def test_money_in_another_currency_than_the_payment_is_parked() -> None:
+    ada, begun = await waiting()
+    day = a_day(paid(begun), currency="EUR")
+    await take(day.camt053(), day)
+    assert await lines_of(day) == [("PARKED", "CURRENCY")]
+    assert await ada.amounts() == (0, 0, 0, 0)
+
+
+async def test_a_payment_by_card_is_not_paid_by_a_transfer() -> None:
+    ada = await a_client()
+    by_card = await ada.begin(await ada.funds())
+    day = a_day(paid(by_card))
+    await take(day.camt053(), day)
+    assert await lines_of(day) == [("PARKED", "UNKNOWN_REFERENCE")]
+
+
+# ------------------------------------------------------------------------------- once
+
+
+@settings(
+    max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(data=st.data())
+async def test_every_order_of_forms_ends_the_same(data: st.DataObject) -> None:
+    """Each transfer of three days, told in three forms, in any order and more than once."""
+    ada, begun = await waiting(5000)
+    bo, other = await waiting(5000)
+    first = a_day(paid(begun, 1000), paid(begun, 1000), paid(other, 3000), opening=500)
+    second = first.next(paid(begun, 4000), Transfer(9900, "who knows", ref=key()))
+    overlapping = replace(first, transfers=first.transfers[1:2], id="overlapping")
+    files = [form(day) for day in (first, second) for form in (Day.camt053, Day.camt054, Day.mt940)]
+    files += [overlapping.camt054()]
+    order = data.draw(st.permutations([*files, *files[:3]]))
+    for file in order:
+        await take(file, first)
+    assert await ada.amounts() == (6000, 0, 0, 0)
+    assert await bo.amounts() == (3000, 0, 0, 0)
+    lines = sorted(await lines_of(first))
+    assert lines == [("BOOKED", "")] * 4 + [("PARKED", "UNKNOWN_REFERENCE")]
+
+
+@settings(
+    max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(order=st.permutations(["camt053", "camt054", "nameless"]))
+async def test_a_form_without_the_banks_references_books_nothing_twice(order: list[str]) -> None:
+    ada, begun = await waiting()
+    day = a_day(paid(begun))
+    files = {
+        "camt053": day.camt053(),
+        "camt054": day.camt054(),
+        "nameless": day.mt940(named=False),
+    }
+    for form in [*order, *order]:
+        await take(files[form], day)
+    assert await ada.amounts() == (2500, 0, 0, 0)
+    states = sorted(await lines_of(day))
+    assert states == [("BOOKED", ""), ("PARKED", "POSSIBLE_DUPLICATE")]
+
+
+async def test_a_bank_whose_forms_have_references_of_their_own_books_nothing_twice() -> None:
+    ada, begun = await waiting()
+    day = a_day(paid(begun), paid(begun))
+    renamed = replace(day, transfers=tuple(replace(one, ref=key()) for one in day.transfers))
+    assert await counts(day.camt053(), day) == {"BOOKED": 2}
+    for file in (renamed.camt054(), renamed.mt940()):
+        assert "BOOKED" not in await counts(file, day)
+    assert await ada.amounts() == (5000, 0, 0, 0)
+
+
+async def test_equal_lines_without_reference_in_one_statement_are_two_and_in_two_perhaps_one() -> (
+    None
+):
+    ada, begun = await waiting()
+    nameless = paid(begun, ref="")
+    morning = a_day(nameless, nameless)
+    assert await counts(morning.camt053(), morning) == {"BOOKED": 2}
+    assert await counts(morning.camt053(), morning) == {"KNOWN": 2}
+    evening = replace(morning, transfers=(nameless,), id="evening")
+    assert await counts(evening.camt053(), morning) == {"PARKED": 1}
+    assert await counts(evening.camt053(), morning) == {"KNOWN": 1}
+    assert await ada.amounts() == (5000, 0, 0, 0)
+
+
+async def test_a_bank_that_gives_one_reference_to_everything_loses_no_transfer() -> None:
+    ada, begun = await waiting()
+    day = a_day(paid(begun, ref="4711"), paid(begun, ref="4711"))
+    later = day.next(paid(begun, 900, ref="4711"))
+    assert await counts(day.camt053(), day) == {"BOOKED": 2}
+    assert await counts(later.camt053(), day) == {"PARKED": 1}
+    assert await counts(later.camt053(), day) == {"KNOWN": 1}
+    assert await ada.amounts() == (5000, 0, 0, 0)
+
+
+async def test_a_form_without_the_payers_text_stops_nobody_and_is_told_to_be_the_same() -> None:
+    ada, begun = await waiting()
+    bo, other = await waiting()
+    day = a_day(paid(begun), paid(other))
+    vague = replace(day, transfers=(Transfer(2500), Transfer(2500)))
+    for one in (vague.mt940(), day.camt053(), vague.camt054()):
+        await take(one, day)
+    assert (await ada.amounts())[0] == (await bo.amounts())[0] == 2500
+    states = sorted(await lines_of(day))
+    assert states == [("BOOKED", "")] * 2 + [("PARKED", "POSSIBLE_DUPLICATE")] * 4
+    rows = await sql.fetch(
+        "SELECT duplicate_of_id FROM bank_credit WHERE bank_account = $1", day.account
+    )
+    assert sum(row["duplicate_of_id"] is not None for row in rows) == 4
+
+
+async def test_what_staff_recorded_by_hand_is_not_booked_again() -> None:
+    ada, begun = await waiting()
+    bo, other = await waiting()
+    day = a_day(paid(begun), paid(other))
+    by_line = {"bank_transaction": day.transfers[0].ref, "bank_account": day.account}
+    await by_hand(begun, **by_line)
+    await by_hand(other, bank_transaction="page 3, line 2", bank_account="the big bank")
+    assert await counts(day.camt053(), day) == {"KNOWN": 1, "PARKED": 1}
+    assert await counts(day.camt053(), day) == {"KNOWN": 2}
+    assert (await ada.amounts())[0] == (await bo.amounts())[0] == 2500
+
+
+async def by_hand(payment: Payment, **line: Any) -> Payment:
+    return await staff.record_bank_transfer(
+        payment.reference,
+        Decimal(25),
+        "USD",
+        **{"received_at": None, "by": STAFF, "key": key(), **line},
+    )
+
+
+async def test_a_statement_taken_in_many_times_at_once_is_booked_once() -> None:
+    ada, begun = await waiting()
+    day = a_day(*(paid(begun) for _ in range(3)))
+    files = [day.camt053(), day.camt054(), day.mt940()] * 3
+    await asyncio.gather(*(take(file, day) for file in files))
+    assert await lines_of(day) == [("BOOKED", "")] * 3
+    assert await ada.amounts() == (7500, 0, 0, 0)
+
+
+async def test_forms_that_do_not_know_each_other_taken_in_at_once_book_nothing_twice() -> None:
+    ada, begun = await waiting()
+    day = a_day(*(paid(begun) for _ in range(3)))
+    files = [day.camt053(), day.mt940(named=False)] * 3
+    await asyncio.gather(*(take(file, day) for file in files))
+    states = [state for state, _ in await lines_of(day)]
+    booked = states.count("BOOKED")
+    assert 1 <= booked <= 3
+    assert len(states) == 6
+    assert await ada.amounts() == (2500 * booked, 0, 0, 0)
+
+
+async def test_an_import_that_was_cut_off_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, begun = await waiting()
+    day = a_day(*(paid(begun, ref="") for _ in range(3)))
+    whole, taken = bank_import._take, 0
+
+    async def cut_off(*args: Any) -> Any:
+        nonlocal taken
+        taken += 1
+        if taken > 2:
+            raise ConnectionError
+        return await whole(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bank_import, "_take", cut_off)
+        with pytest.raises(ConnectionError):
+            await take(day.camt053(), day)
+    assert await ada.amounts() == (5000, 0, 0, 0)
+    assert await counts(day.camt053(), day) == {"KNOWN": 2, "BOOKED": 1}
+    assert await ada.amounts() == (7500, 0, 0, 0)
+
+
+# ------------------------------------------------------------------------------- batches
+
+
+@settings(
+    max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(order=st.permutations(["sum", "items", "sum in MT940"]))
+async def test_a_batch_is_booked_by_its_transfers_and_not_by_its_sum(order: list[str]) -> None:
+    ada, begun = await waiting()
+    bo, other = await waiting()
+    ref = key()
+    day = a_day(paid(begun, ref=ref), paid(other, 1500, ref=ref), batch=ref)
+    in_one = a_day(Transfer(4000, "BATCH", ref=ref), account=day.account)
+    files = {
+        "items": day.camt054(),
+        "sum": replace(day, details=False).camt053(),
+        "sum in MT940": in_one.mt940(),
+    }
+    for form in [*order, *order]:
+        await take(files[form], day)
+    assert (await ada.amounts())[0] == 2500
+    assert (await bo.amounts())[0] == 1500
+    assert [state for state, _ in await lines_of(day) if state == "PARKED"] == []
+
+
+async def test_transfers_of_a_batch_whose_sum_staff_have_booked_are_not_booked_again() -> None:
+    ada, begun = await waiting()
+    ref = key()
+    day = a_day(paid(begun, ref=ref), paid(begun, 1500, ref=ref), batch=ref)
+    await take(replace(day, details=False).camt053(), day)
+    assert await lines_of(day) == [("PARKED", "BATCH")]
+    await staff.record_bank_transfer(
+        begun.reference,
+        Decimal(40),
+        "USD",
+        bank_account=day.account,
+        bank_transaction=ref,
+        received_at=None,
+        by=STAFF,
+        key=key(),
+    )
+    assert await counts(day.camt054(), day) == {"PARKED": 2}
+    assert (await ada.amounts())[0] == 4000
+
+
+# ------------------------------------------------------------------------------- going back
+
+
+async def test_a_transfer_that_went_back_is_taken_back_once() -> None:
+    ada, begun = await waiting()
+    day = a_day(paid(begun))
+    back = day.next(paid(begun, is_credit=False))
+    for file in (day.camt053(), back.camt053(), back.camt054(), back.mt940(), back.camt053()):
+        await take(file, day)
+    assert await ada.kinds() == ["DEPOSIT", "DEPOSIT_REVERSED"]
+    assert await ada.amounts() == (0, 0, 0, 0)
+
+
+async def test_what_went_back_may_come_before_what_came_in() -> None:
+    ada, begun = await waiting()
+    day = a_day(paid(begun))
+    back = day.next(paid(begun, is_credit=False, is_reversal=True))
+    for file in (back.camt053(), day.camt053()):
+        await take(file, day)
+    assert await ada.amounts() == (0, 0, 0, 0)
+    assert (await now(begun)).taken_back == 2500
+
+
+async def test_a_reversal_with_the_banks_reference_alone_finds_its_transfer() -> None:
+    ada, begun = await waiting()
+    day = a_day(paid(begun))
+    ref = day.transfers[0].ref
+    back = day.next(Transfer(2500, "reversal", ref=ref, is_credit=False, is_reversal=True))
+    strange = back.next(Transfer(2500, "reversal", ref=key(), is_credit=False, is_reversal=True))
+    for one in (day, back, strange):
+        await take(one.camt053(), day)
+    assert await ada.amounts() == (0, 0, 0, 0)
+    assert (await lines_of(day))[1:] == [("BOOKED", ""), ("PARKED", "UNKNOWN_REFERENCE")]
+
+
+# ------------------------------------------------------------------------------- gaps
+
+
+async def gaps(data: bytes, day: Day) -> list[GapKind]:
+    return [gap.kind for done in await take(data, day) for gap in done.gaps]
+
+
+async def test_a_missing_statement_is_told_until_it_comes() -> None:
+    first = a_day(Transfer(100, "one", ref=key()), opening=900)
+    second = first.next(Transfer(200, "two", ref=key()))
+    third = second.next(Transfer(300, "three", ref=key()))
+    fourth = third.next()
+    assert await gaps(first.camt053(), first) == []
+    assert await gaps(third.camt053(), first) == [GapKind.BALANCE]
+    assert await gaps(fourth.mt940(), first) == [GapKind.BALANCE]
+    assert await gaps(third.mt940(), first) == [GapKind.BALANCE] * 2
+    assert await gaps(second.mt940(), first) == []
+    assert await gaps(fourth.camt053(), first) == []
+
+
+async def test_a_number_that_is_left_out_is_told_although_the_balances_fit() -> None:
+    first = a_day(opening=900, number=41)
+    third = first.next(number=43)
+    assert await gaps(first.camt053(), first) == []
+    assert await gaps(third.camt053(), first) == [GapKind.NUMBER]
+    new_year = third.next(number=1)
+    assert await gaps(new_year.camt053(), first) == [GapKind.NUMBER]  # still the one before 43
+    late = replace(first, number=42, day=third.day, id="late")
+    assert await gaps(late.camt053(), first) == []
+
+
+async def test_a_statement_that_leaves_an_entry_out_does_not_add_up() -> None:
+    day = a_day(Transfer(100, "one", ref=key()), Transfer(250, "two", ref=key()))
+    (whole,) = read(day.camt053(), [day.account])
+    assert not whole.missing
+    entry = day.camt053().index(b"<Ntry>", day.camt053().index(b"<Ntry>") + 1)
+    end = day.camt053().index(b"</Stmt>")
+    (holed,) = read(day.camt053()[:entry] + day.camt053()[end:], [day.account])
+    assert holed.missing.minor == 250
+
+
+async def test_the_same_transfer_dated_some_days_apart_is_the_same() -> None:
+    ada, begun = await waiting()
+    ref = key()
+    day = a_day(paid(begun, ref=ref))
+    later = replace(day, transfers=(paid(begun, ref=ref, day=TODAY - timedelta(days=3)),))
+    assert await counts(day.camt053(), day) == {"BOOKED": 1}
+    assert await counts(later.mt940(), day) == {"KNOWN": 1}
+    assert (await ada.amounts())[0] == 2500
