@@ -25,8 +25,9 @@ from api.health import Check, database_problem, health_routes, pdf_check
 from api.jobs import jobs
 from api.metrics import Metrics
 from api.middleware import Observed, SecurityHeaders
-from api.pages import page_routes
+from api.pages import missing_portal_route, page_routes
 from api.pdf import PdfRenderer
+from api.portal import portal_routes
 from api.sandbox.delivery import Delivery
 from api.sandbox.pages import Pages
 from api.webhooks import webhook_route
@@ -85,6 +86,7 @@ def create_app(settings: Settings) -> Starlette:
             *(Pages(sandbox, delivery).routes() if sandbox and delivery else []),
             *health_routes(_checks(settings, renderer), metrics),
             *page_routes(settings),
+            *portal_routes(settings, missing_portal_route(settings)),
         ],
         middleware=_middleware(settings, metrics),
         exception_handlers={HTTPException: _as_json, ClientDisconnect: _incomplete},
