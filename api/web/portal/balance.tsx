@@ -32,12 +32,14 @@ export function BalanceCard({ account }: { account: Account }) {
           <dt>{t("credit.promotional")}</dt>
           <dd>
             <Amount of={now.promotional} />
-            {now.nextExpiry && (
+            {!isZero(now.promotional) && (
               <small>
-                {t("credit.expires", {
-                  amount: money(now.nextExpiry.amount),
-                  date: date(now.nextExpiry.expiresAt),
-                })}
+                {now.nextExpiry
+                  ? t("credit.expires", {
+                    amount: money(now.nextExpiry.amount),
+                    date: date(now.nextExpiry.expiresAt),
+                  })
+                  : t("credit.promotional.what")}
               </small>
             )}
           </dd>

@@ -87,8 +87,13 @@ export function symbol(currency: string): string {
   return written.replace("\uffe5", "\u00a5");
 }
 
+/** A decimal with the digits that it has. */
 export function number(amount: string): string {
-  const format = new Intl.NumberFormat(language.get(), { maximumFractionDigits: 9 });
+  const digits = amount.split(".")[1]?.length ?? 0;
+  const format = new Intl.NumberFormat(language.get(), {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
   return format.format(amount as unknown as number);
 }
 

@@ -24,6 +24,8 @@ export function Layout({ account, policyUrl, children }: {
   children: ComponentChildren;
 }) {
   const drawer = useRef<HTMLDialogElement>(null);
+  // Where there is something to do, a phone's screen belongs to that.
+  const compact = !/^\/billing\/(invoices|transactions)?$/.test(useStore(path));
   const menu = (
     <Menu account={account} policyUrl={policyUrl} onGo={() => drawer.current?.close()} />
   );
@@ -53,7 +55,7 @@ export function Layout({ account, policyUrl, children }: {
         {menu}
       </dialog>
       <aside class="side">{menu}</aside>
-      <main id="main" tabIndex={-1}>
+      <main id="main" tabIndex={-1} class={compact ? "compact" : undefined}>
         <BalanceCard account={account} />
         <Tabs />
         {children}

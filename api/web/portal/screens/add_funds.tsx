@@ -37,6 +37,7 @@ const ADD_FUNDS = graphql(`
   }
 `);
 
+const STEPS = ["step-1", "step-2", "step-3"] as const;
 /** Amounts to choose from: so many times the minimum. */
 const QUICK = [1n, 5n, 10n, 20n];
 
@@ -44,19 +45,32 @@ export function AddFundsScreen({ account, policyUrl }: { account: Account; polic
   const locale = useStore(language);
   const form = useQuery(FORM, { locale });
   return (
-    <section class="card narrow">
-      <Heading title={t("tab.add-funds")}>{t("tab.add-funds")}</Heading>
-      <p class="lead">{t("funds.what")}</p>
-      {form.problem && !form.data && <Trouble problem={form.problem} again={form.again} />}
-      {!form.data && !form.problem && <Skeleton lines={4} />}
-      {form.data && (
-        <Form
-          currency={account.currency}
-          limits={form.data.fundsLimits}
-          policy={{ ...form.data.creditPolicy, url: policyUrl }}
-        />
-      )}
-    </section>
+    <div class="columns">
+      <section class="card">
+        <Heading title={t("tab.add-funds")}>{t("tab.add-funds")}</Heading>
+        <p class="lead">{t("funds.what")}</p>
+        {form.problem && !form.data && <Trouble problem={form.problem} again={form.again} />}
+        {!form.data && !form.problem && <Skeleton lines={4} />}
+        {form.data && (
+          <Form
+            currency={account.currency}
+            limits={form.data.fundsLimits}
+            policy={{ ...form.data.creditPolicy, url: policyUrl }}
+          />
+        )}
+      </section>
+      <aside class="card steps" aria-labelledby="steps">
+        <h2 id="steps">{t("funds.steps")}</h2>
+        <ol>
+          {STEPS.map((step) => (
+            <li key={step}>
+              <p class="title">{t(`funds.${step}`)}</p>
+              <p class="soft">{t(`funds.${step}.what`)}</p>
+            </li>
+          ))}
+        </ol>
+      </aside>
+    </div>
   );
 }
 

@@ -93,7 +93,9 @@ export function InvoicesScreen() {
                 </th>
                 <td><InvoicePill status={one.status} overdue={one.overdue} /></td>
                 <td data-label={t("invoice.issued")}>{date(one.issuedAt)}</td>
-                <td data-label={t("invoice.due")}>{one.status === "UNPAID" ? date(one.dueAt) : "–"}</td>
+                <td data-label={t("invoice.due")} class={one.status === "UNPAID" ? undefined : "none"}>
+                  {one.status === "UNPAID" ? date(one.dueAt) : "–"}
+                </td>
                 <td class="right"><Amount of={one.total} /></td>
               </tr>
             ))}
