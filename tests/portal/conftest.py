@@ -46,7 +46,8 @@ def shop(
     url = databases.fresh()
     with open_shop(tmp_path_factory.mktemp("portal-shop"), url) as shop:
         # Signing up runs an event loop of this thread's, which a browser has in hand afterwards.
-        shop.new_client()
+        for currency in ("USD", "JPY"):
+            shop.new_client(currency)
         yield shop
     databases.drop(url)
 

@@ -58,8 +58,7 @@ def test_offline_is_said_and_over_by_itself(visit: Visit) -> None:
     visitor.sees("The server cannot be reached.")
     visitor.context.set_offline(offline=False)
     expect(visitor.connection).to_have_text("Live")
-    visitor.press("Try again")
-    expect(visitor.page.get_by_label("Amount")).to_have_value("5.00")
+    expect(visitor.amount).to_have_value("5.00")
 
 
 def test_the_page_waits_for_a_slow_gateway_and_changes_by_itself(visit: Visit, shop: Shop) -> None:

@@ -96,11 +96,11 @@ def test_the_portal_speaks_japanese_and_remembers_it(visit: Visit) -> None:
     visitor.sign_in()
     visitor.sees_credit("¥0")
     visitor.go("クレジット追加")
-    expect(visitor.page.get_by_label("金額", exact=True)).to_have_value("500")
+    expect(visitor.amount).to_have_value("500")
     expect(visitor.page.locator("html")).to_have_attribute("lang", "ja")
     # Refusals come in the language, too, and amounts may be typed as wide as a kanji.
     visitor.page.get_by_role("checkbox").check()
-    visitor.page.get_by_label("金額", exact=True).fill("１００")  # noqa: RUF001 - as typed
+    visitor.amount.fill("１００")  # noqa: RUF001 - as typed
     visitor.page.locator("form .button.primary").click()
     expect(visitor.page.locator("#amount-error")).to_contain_text("¥500")
     expect(visitor.page.locator("#amount-error")).not_to_contain_text("amount")

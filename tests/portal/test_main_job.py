@@ -38,7 +38,7 @@ def test_a_client_adds_funds_and_watches_the_credit_rise_in_two_tabs(visit: Visi
     other.page.route("**/graphql", lambda route: route.abort())
     visitor.expected.append("net::ERR_FAILED")
     visitor.go("Add Funds")
-    expect(visitor.page.get_by_label("Amount")).to_have_value("5.00")
+    expect(visitor.amount).to_have_value("5.00")
     visitor.sees("From $5.00 to $10,000.00.")
     visitor.add_funds("25")
     visitor.sees_credit("$0.00")
@@ -55,8 +55,9 @@ def test_a_client_adds_funds_and_watches_the_credit_rise_in_two_tabs(visit: Visi
 
 
 def test_credit_pays_an_order_in_part_and_the_gateway_the_rest(visit: Visit, shop: Shop) -> None:
-    visitor = visit(credit="20.00").sign_in()
+    visitor = visit(credit="20.00")
     order = an_order(shop, visitor.client)
+    visitor.sign_in()
     visitor.page.get_by_role("link", name=order["number"]).click()
     visitor.sees("Use account credit: up to $20.00")
     visitor.sees("Pay the remaining $10.00 with")
@@ -69,8 +70,9 @@ def test_credit_pays_an_order_in_part_and_the_gateway_the_rest(visit: Visit, sho
 
 
 def test_credit_that_covers_an_order_pays_it_with_one_click(visit: Visit, shop: Shop) -> None:
-    visitor = visit(credit="40.00").sign_in()
+    visitor = visit(credit="40.00")
     order = an_order(shop, visitor.client)
+    visitor.sign_in()
     visitor.page.get_by_role("link", name=order["number"]).click()
     visitor.press("Pay Now!")
     expect(visitor.status).to_have_text("Paid")
@@ -80,7 +82,7 @@ def test_credit_that_covers_an_order_pays_it_with_one_click(visit: Visit, shop: 
 def test_a_declined_card_says_so_and_another_try_pays(visit: Visit) -> None:
     visitor = visit().sign_in()
     visitor.add_funds("10")
-    visitor.pay_at_sandbox("Decline the card")
+    visitor.pay_at_sandbox("Decline")
     visitor.sees("The payment was not completed.")
     expect(visitor.page.locator(".payments .pill").first).to_have_text("Failed")
     visitor.sees_credit("$0.00")
@@ -134,7 +136,7 @@ def test_a_voucher_becomes_promotional_credit_and_a_bad_code_is_refused_at_its_f
 def test_an_amount_out_of_range_is_refused_at_its_field(visit: Visit) -> None:
     visitor = visit().sign_in()
     visitor.go("Add Funds")
-    amount = visitor.page.get_by_label("Amount")
+    amount = visitor.amount
     visitor.page.get_by_role("checkbox").check()
     for typed, said in (("abc", "Enter an amount"), ("1", "from $5.00"), ("99999", "$10,000.00")):
         amount.fill(typed)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.journeys.portal import Portal
     from tests.journeys.shop import Shop
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 10_000
 
 #: Reports what the page's policy stopped to the console, where errors are looked for.
 _TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
@@ -71,6 +71,11 @@ class Visitor:
         return self.page.locator(".available > .amount")
 
     @property
+    def amount(self) -> Locator:
+        """Where Add Funds asks how much."""
+        return self.page.locator("#amount")
+
+    @property
     def status(self) -> Locator:
         """How the invoice that is open stands."""
         return self.page.locator(".paper .pill")
@@ -106,7 +111,7 @@ class Visitor:
     def add_funds(self, amount: str, gateway: str | None = None) -> None:
         """Fill in the form and press + Add Funds: the invoice is open."""
         self.go("Add Funds")
-        self.page.get_by_label("Amount").fill(amount)
+        self.amount.fill(amount)
         if gateway:
             self.page.get_by_label("Pay with").select_option(gateway)
         self.page.get_by_role("checkbox").check()

@@ -11,6 +11,9 @@ const age = store(0);
 /** Something has changed: every screen that is open asks again. */
 export const refresh = () => age.set(age.get() + 1);
 
+// An invoice that a shop issues meanwhile changes no credit, and nothing tells of it.
+document.addEventListener("visibilitychange", () => document.hidden || refresh());
+
 /** Forget what was shown: somebody else may sign in. */
 export const forget = () => kept.clear();
 
