@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from mimetypes import types_map
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +29,12 @@ if TYPE_CHECKING:
 #: Where `api/web/build.py` puts what it builds.
 STATIC: Final = Path(__file__).parent / "static"
 
-_TYPES: Final = {".woff2": "font/woff2", ".js": "text/javascript", **types_map}
+_TYPES: Final = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".woff2": "font/woff2",
+}
 #: A file's name has the hash of its contents.
 _FOREVER: Final = "public, max-age=31536000, immutable"
 #: https://docs.stripe.com/security/guide#content-security-policy
@@ -81,9 +85,11 @@ class Built:
         return {path.name: path.read_bytes() for path in self.folder.glob("*.*.*")}
 
 
-def portal_routes(settings: Settings, missing: Route, built: Built | None = None) -> list[Route]:
+def portal_routes(
+    settings: Settings, missing: Route, built: Built | None = None, *, card_form: bool = False
+) -> list[Route]:
     """The portal's page at `/` and under `/billing`, and what it loads from `/static`. In its place
-    at `/` there is `missing` where nothing has been built.
+    at `/` there is `missing` where nothing has been built. `card_form` as in `portal_policy`.
     """
     built = built or Built()
     if built.manifest is None:
@@ -91,7 +97,7 @@ def portal_routes(settings: Settings, missing: Route, built: Built | None = None
     page = _page(settings, built.manifest)
     headers = {
         "Cache-Control": "no-cache",
-        "Content-Security-Policy": portal_policy(settings.public_url),
+        "Content-Security-Policy": portal_policy(settings.public_url, card_form=card_form),
     }
 
     async def show(_request: Request) -> Response:

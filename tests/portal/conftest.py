@@ -55,7 +55,7 @@ def shop(
 @pytest.fixture(scope="module")
 def browser(chromium: str, shop: Shop) -> Iterator[Browser]:
     """Chromium, which ends before its server does."""
-    assert shop
+    assert shop.url
     # In a container root has no sandbox to give it.
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:

@@ -22,7 +22,6 @@ SCREENS = ("invoices", "add-funds", "transactions", "voucher")
 
 def serious(page: Page) -> list[tuple[Any, ...]]:
     """What axe-core finds, but for trifles."""
-    page.evaluate("document.getAnimations().forEach((one) => one.finish?.call)")
     found = Axe().run(page).response["violations"]
     return [
         (one["id"], [node["target"] for node in one["nodes"]])
@@ -100,7 +99,7 @@ def test_the_portal_speaks_japanese_and_remembers_it(visit: Visit) -> None:
     expect(visitor.page.locator("html")).to_have_attribute("lang", "ja")
     # Refusals come in the language, too, and amounts may be typed as wide as a kanji.
     visitor.page.get_by_role("checkbox").check()
-    visitor.amount.fill("１００")  # noqa: RUF001 - as typed
+    visitor.amount.fill("１００")
     visitor.page.locator("form .button.primary").click()
     expect(visitor.page.locator("#amount-error")).to_contain_text("¥500")
     expect(visitor.page.locator("#amount-error")).not_to_contain_text("amount")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,7 +158,7 @@ def test_a_click_whose_answer_is_lost_is_sent_again_and_done_once(visit: Visit) 
     keys: list[str] = []
 
     def lose_the_first_answer(route: Route, request: Request) -> None:
-        body = request.post_data_json
+        body = json.loads(request.post_data or "")
         if "AddFunds(" not in body["query"]:
             route.fallback()
             return

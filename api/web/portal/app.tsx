@@ -21,9 +21,18 @@ export function App() {
   const now = useStore(session);
   switch (now.state) {
     case "loading":
-      return <main class="waiting" aria-busy="true"><span class="spinner" /><span class="unseen">{t("loading")}</span></main>;
+      return (
+        <main class="waiting" aria-busy="true">
+          <span class="spinner" />
+          <span class="unseen">{t("loading")}</span>
+        </main>
+      );
     case "unreachable":
-      return <main class="waiting"><Trouble problem={now.problem} again={open} /></main>;
+      return (
+        <main class="waiting">
+          <Trouble problem={now.problem} again={open} />
+        </main>
+      );
     case "nobody":
       return <SignIn expired={now.expired} />;
     case "not-a-client":
@@ -35,7 +44,11 @@ export function App() {
         </main>
       );
     case "client":
-      return <Layout account={now.account} policyUrl={now.policyUrl}><Screen account={now} /></Layout>;
+      return (
+        <Layout account={now.account} policyUrl={now.policyUrl}>
+          <Screen account={now} />
+        </Layout>
+      );
   }
 }
 
@@ -49,7 +62,9 @@ function Screen({ account: { account, policyUrl } }: {
   }, [at]);
   if (area === "" || (area === "billing" && !place)) return null;
   if (area === "billing") {
-    if (place === "invoices" && id) return <InvoiceScreen key={id} id={id} returned={back === "return"} />;
+    if (place === "invoices" && id) {
+      return <InvoiceScreen key={id} id={id} returned={back === "return"} />;
+    }
     if (place === "invoices") return <InvoicesScreen />;
     if (place === "add-funds") return <AddFundsScreen account={account} policyUrl={policyUrl} />;
     if (place === "transactions") return <TransactionsScreen />;

@@ -11,12 +11,23 @@ import { Amount, Button, Notice, Skeleton } from "./ui.tsx";
 
 export function BalanceCard({ account }: { account: Account }) {
   const now = useStore(balance);
-  if (!now) return <section class="credit"><Skeleton lines={2} /></section>;
-  const others = account.balances.filter((one) => one.currency !== now.currency && !isZero(one.available));
+  if (!now) {
+    return (
+      <section class="credit">
+        <Skeleton lines={2} />
+      </section>
+    );
+  }
+  const others = account.balances.filter((one) =>
+    one.currency !== now.currency && !isZero(one.available)
+  );
   return (
     <section class="credit" aria-labelledby="credit">
       <div class="figure">
-        <h2 id="credit">{t("credit.available")}<Connection /></h2>
+        <h2 id="credit">
+          {t("credit.available")}
+          <Connection />
+        </h2>
         <p class="available">
           <Amount of={now.available} />
           <LastChange />
@@ -24,7 +35,9 @@ export function BalanceCard({ account }: { account: Account }) {
         <Announce text={t("credit.now", { amount: money(now.available) })} />
       </div>
       <div class="actions">
-        <Button kind="primary" icon="plus" onClick={() => go("/billing/add-funds")}>{t("tab.add-funds")}</Button>
+        <Button kind="primary" icon="plus" onClick={() => go("/billing/add-funds")}>
+          {t("tab.add-funds")}
+        </Button>
         <Button icon="gift" onClick={() => go("/billing/voucher")}>{t("tab.voucher")}</Button>
       </div>
       <dl class="details">
@@ -46,16 +59,22 @@ export function BalanceCard({ account }: { account: Account }) {
         </div>
         <div>
           <dt>{t("credit.reserved")}</dt>
-          <dd><Amount of={now.reserved} /></dd>
+          <dd>
+            <Amount of={now.reserved} />
+          </dd>
         </div>
         <div>
           <dt>{t("credit.pending")}</dt>
-          <dd><Amount of={now.pending} /></dd>
+          <dd>
+            <Amount of={now.pending} />
+          </dd>
         </div>
         {others.map((one) => (
           <div key={one.id}>
             <dt>{t("credit.also")}</dt>
-            <dd><Amount of={one.available} /></dd>
+            <dd>
+              <Amount of={one.available} />
+            </dd>
           </div>
         ))}
       </dl>
@@ -64,7 +83,9 @@ export function BalanceCard({ account }: { account: Account }) {
           <p>{t("credit.debt.what")}</p>
         </Notice>
       )}
-      {account.spendingFrozen && isZero(now.debt) && <Notice tone="warn" title={t("credit.frozen")} />}
+      {account.spendingFrozen && isZero(now.debt) && (
+        <Notice tone="warn" title={t("credit.frozen")} />
+      )}
     </section>
   );
 }

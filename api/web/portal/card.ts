@@ -47,7 +47,11 @@ export async function confirmCard(
   elements.create("payment").mount(place);
   return async () => {
     const confirmParams = { return_url: returnUrl };
-    const { error } = await stripe.confirmPayment({ elements, confirmParams, redirect: "if_required" });
+    const { error } = await stripe.confirmPayment({
+      elements,
+      confirmParams,
+      redirect: "if_required",
+    });
     return error?.message ?? "";
   };
 }

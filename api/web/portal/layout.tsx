@@ -1,7 +1,7 @@
 /** What is around every screen: menu, Available Credit, tabs. */
 
 import type { ComponentChildren } from "preact";
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { BalanceCard } from "./balance.tsx";
 import { languages, seller } from "./page.ts";
 import { language, t } from "./i18n.ts";
@@ -27,7 +27,11 @@ export function Layout({ account, policyUrl, children }: {
   // Where there is something to do, a phone's screen belongs to that.
   const compact = !/^\/billing\/(invoices|transactions)?$/.test(useStore(path));
   const menu = (
-    <Menu account={account} policyUrl={policyUrl} onGo={() => drawer.current?.close()} />
+    <Menu
+      account={account}
+      policyUrl={policyUrl}
+      onGo={() => drawer.current?.close()}
+    />
   );
   return (
     <div class="frame">
@@ -43,7 +47,12 @@ export function Layout({ account, policyUrl, children }: {
         </button>
         <Brand />
       </header>
-      <dialog class="drawer" ref={drawer} aria-label={t("menu")} onClick={(event) => event.target === drawer.current && drawer.current?.close()}>
+      <dialog
+        class="drawer"
+        ref={drawer}
+        aria-label={t("menu")}
+        onClick={(event) => event.target === drawer.current && drawer.current?.close()}
+      >
         <button
           type="button"
           class="bare close"
@@ -73,7 +82,9 @@ export function Brand() {
   );
 }
 
-function Menu({ account, policyUrl, onGo }: { account: Account; policyUrl: string; onGo: () => void }) {
+function Menu(
+  { account, policyUrl, onGo }: { account: Account; policyUrl: string; onGo: () => void },
+) {
   return (
     <>
       <Brand />
@@ -82,7 +93,10 @@ function Menu({ account, policyUrl, onGo }: { account: Account; policyUrl: strin
           <Icon name="wallet" />
           {t("menu.billing")}
         </Link>
-        <a href={policyUrl} target="_blank" rel="noopener"><Icon name="info" />{t("menu.policy")}</a>
+        <a href={policyUrl} target="_blank" rel="noopener">
+          <Icon name="info" />
+          {t("menu.policy")}
+        </a>
       </nav>
       <div class="foot">
         <p class="who">
@@ -127,8 +141,14 @@ export function Preferences() {
 
 function Tabs() {
   const at = useStore(path);
+  const tabs = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // A phone shows two or three of them.
+    const current = tabs.current?.querySelector<HTMLElement>("[aria-current]");
+    tabs.current?.scrollTo({ left: (current?.offsetLeft ?? 0) - 48 });
+  }, [at]);
   return (
-    <nav class="tabs" aria-label={t("menu.billing")}>
+    <nav ref={tabs} class="tabs" aria-label={t("menu.billing")}>
       {TABS.map(([place, name]) => (
         <Link key={place} to={`/billing/${place}`} current={at.startsWith(`/billing/${place}`)}>
           {t(name)}

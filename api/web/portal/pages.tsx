@@ -27,7 +27,10 @@ export interface List<N> {
 }
 
 /** The rows of a connection: the first page live, what follows it as it was when it was fetched. */
-export function usePages<N extends { id: string }, V extends { first: number; after?: string | null }>(
+export function usePages<
+  N extends { id: string },
+  V extends { first: number; after?: string | null },
+>(
   document: Document<Page<N>, V>,
   variables: Omit<V, "first" | "after">,
 ): List<N> {

@@ -33,7 +33,8 @@ export function useQuery<D, V>(document: Document<D, V>, variables: V | null): A
   useEffect(() => {
     const mine = ++turn.current;
     const tell = (found: { data?: D; problem?: Problem }) =>
-      mine === turn.current && setAnswer((was) => ({ data: was.key === key ? was.data : undefined, ...found, key }));
+      mine === turn.current &&
+      setAnswer((was) => ({ data: was.key === key ? was.data : undefined, ...found, key }));
     if (!variables) return;
     ask(document, variables).then(
       (data) => {

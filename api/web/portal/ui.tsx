@@ -16,13 +16,21 @@ interface ButtonProps {
 }
 
 /** Pressing it while it is busy does nothing; it keeps the focus, which `disabled` would lose. */
-export function Button({ children, kind = "plain", icon, busy, type = "button", onClick }: ButtonProps) {
+export function Button(
+  { children, kind = "plain", icon, busy, type = "button", onClick }: ButtonProps,
+) {
   const press = (event: MouseEvent) => {
     if (busy) event.preventDefault();
     else onClick?.();
   };
   return (
-    <button type={type} class={`button ${kind}`} aria-disabled={busy} aria-busy={busy} onClick={press}>
+    <button
+      type={type}
+      class={`button ${kind}`}
+      aria-disabled={busy}
+      aria-busy={busy}
+      onClick={press}
+    >
       {busy ? <span class="spinner" /> : icon && <Icon name={icon} />}
       <span>{children}</span>
     </button>
@@ -55,7 +63,12 @@ export function Field({ id, label, hint, error, children }: FieldProps) {
         "aria-invalid": error ? true : undefined,
       })}
       {hint && <p class="hint" id={`${id}-hint`}>{hint}</p>}
-      {error && <p class="error" id={`${id}-error`}><Icon name="alert" />{error}</p>}
+      {error && (
+        <p class="error" id={`${id}-error`}>
+          <Icon name="alert" />
+          {error}
+        </p>
+      )}
     </div>
   );
 }
@@ -66,7 +79,13 @@ export function Pill({ tone, children }: { tone: Tone; children: ComponentChildr
   return <span class={`pill ${tone}`}>{children}</span>;
 }
 
-const TONE_ICONS = { good: "check", bad: "alert", warn: "alert", info: "info", calm: "clock" } as const;
+const TONE_ICONS = {
+  good: "check",
+  bad: "alert",
+  warn: "alert",
+  info: "info",
+  calm: "clock",
+} as const;
 
 interface NoticeProps {
   tone: Tone;
@@ -156,7 +175,9 @@ export function Empty({ icon, title, children }: {
 }) {
   return (
     <div class="empty">
-      <span class="disc"><Icon name={icon} /></span>
+      <span class="disc">
+        <Icon name={icon} />
+      </span>
       <p class="title">{title}</p>
       {children}
     </div>

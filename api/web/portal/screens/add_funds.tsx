@@ -121,7 +121,9 @@ function Form({ currency, limits, policy }: {
         hint={t("funds.limits", {
           least: money(limits.minimumDeposit),
           most: money(limits.maximumDeposit),
-        }) + (limits.maximumBalance ? ` ${t("funds.limits.balance", { most: money(limits.maximumBalance) })}` : "")}
+        }) + (limits.maximumBalance
+          ? ` ${t("funds.limits.balance", { most: money(limits.maximumBalance) })}`
+          : "")}
         error={amountError}
       >
         {(props) => (
@@ -143,7 +145,12 @@ function Form({ currency, limits, policy }: {
           const one = major(times * minor(limits.minimumDeposit), limits.minimumDeposit);
           const text = number(one.amount);
           return (
-            <button key={text} type="button" aria-pressed={typed === text} onClick={() => setTyped(text)}>
+            <button
+              key={text}
+              type="button"
+              aria-pressed={typed === text}
+              onClick={() => setTyped(text)}
+            >
               {money(one)}
             </button>
           );
@@ -182,11 +189,15 @@ function Form({ currency, limits, policy }: {
           />
           <span>
             {parts("funds.policy.accept", {
-              policy: <a href={policy.url} target="_blank" rel="noopener">{t("funds.policy.name")}</a>,
+              policy: (
+                <a href={policy.url} target="_blank" rel="noopener">{t("funds.policy.name")}</a>
+              ),
             })}
           </span>
         </label>
-        {errors.acceptedPolicyVersion && <p class="error" id="policy-error">{errors.acceptedPolicyVersion}</p>}
+        {errors.acceptedPolicyVersion && (
+          <p class="error" id="policy-error">{errors.acceptedPolicyVersion}</p>
+        )}
       </div>
       <Refused
         errors={action.errors}

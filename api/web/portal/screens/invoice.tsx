@@ -99,11 +99,28 @@ function useInvoice(id: string) {
 export function InvoiceScreen({ id, returned }: { id: string; returned: boolean }) {
   const { invoice, problem, look, again } = useInvoice(id);
   if (problem?.kind === "not-found") return <Missing />;
-  if (problem && !invoice) return <section class="card"><Trouble problem={problem} again={again} /></section>;
-  if (!invoice) return <section class="card"><Skeleton lines={7} /></section>;
+  if (problem && !invoice) {
+    return (
+      <section class="card">
+        <Trouble problem={problem} again={again} />
+      </section>
+    );
+  }
+  if (!invoice) {
+    return (
+      <section class="card">
+        <Skeleton lines={7} />
+      </section>
+    );
+  }
   return (
     <>
-      <p class="crumb"><Link to="/billing/invoices"><Icon name="back" />{t("tab.invoices")}</Link></p>
+      <p class="crumb">
+        <Link to="/billing/invoices">
+          <Icon name="back" />
+          {t("tab.invoices")}
+        </Link>
+      </p>
       {returned && <Returned invoice={invoice} />}
       <div class="columns">
         <Paper invoice={invoice} />
@@ -138,14 +155,25 @@ function Paper({ invoice }: { invoice: Invoice }) {
         <Download id={invoice.id} number={invoice.number} />
       </header>
       <dl class="facts">
-        <div><dt>{t("invoice.issued")}</dt><dd>{date(invoice.issuedAt)}</dd></div>
+        <div>
+          <dt>{t("invoice.issued")}</dt>
+          <dd>{date(invoice.issuedAt)}</dd>
+        </div>
         <div>
           <dt>{t(invoice.paidAt ? "invoice.paid" : "invoice.due")}</dt>
           <dd>{date(invoice.paidAt ?? invoice.dueAt)}</dd>
         </div>
-        {invoice.reference && <div><dt>{t("invoice.reference")}</dt><dd>{invoice.reference}</dd></div>}
+        {invoice.reference && (
+          <div>
+            <dt>{t("invoice.reference")}</dt>
+            <dd>{invoice.reference}</dd>
+          </div>
+        )}
         {invoice.creditNoteNumber && (
-          <div><dt>{t("invoice.credit-note")}</dt><dd>{invoice.creditNoteNumber}</dd></div>
+          <div>
+            <dt>{t("invoice.credit-note")}</dt>
+            <dd>{invoice.creditNoteNumber}</dd>
+          </div>
         )}
       </dl>
       <table class="lines">
@@ -162,27 +190,67 @@ function Paper({ invoice }: { invoice: Invoice }) {
             <tr key={index}>
               <th scope="row">
                 {line.description}
-                {Number(line.taxRate) > 0 && <small>{t("line.tax", { rate: percent(line.taxRate) })}</small>}
+                {Number(line.taxRate) > 0 && (
+                  <small>{t("line.tax", { rate: percent(line.taxRate) })}</small>
+                )}
               </th>
               <td class="right">{number(line.quantity)}</td>
-              <td class="right"><Amount of={line.unitPrice} /></td>
-              <td class="right"><Amount of={line.total} /></td>
+              <td class="right">
+                <Amount of={line.unitPrice} />
+              </td>
+              <td class="right">
+                <Amount of={line.total} />
+              </td>
             </tr>
           ))}
         </tbody>
       </table>
       <dl class="sums">
-        <div><dt>{t("sum.subtotal")}</dt><dd><Amount of={invoice.subtotal} /></dd></div>
-        <div><dt>{t("sum.tax")}</dt><dd><Amount of={invoice.tax} /></dd></div>
-        <div class="strong"><dt>{t("sum.total")}</dt><dd><Amount of={invoice.total} /></dd></div>
+        {!isZero(invoice.tax) && (
+          <>
+            <div>
+              <dt>{t("sum.subtotal")}</dt>
+              <dd>
+                <Amount of={invoice.subtotal} />
+              </dd>
+            </div>
+            <div>
+              <dt>{t("sum.tax")}</dt>
+              <dd>
+                <Amount of={invoice.tax} />
+              </dd>
+            </div>
+          </>
+        )}
+        <div class="strong">
+          <dt>{t("sum.total")}</dt>
+          <dd>
+            <Amount of={invoice.total} />
+          </dd>
+        </div>
         {!isZero(invoice.creditApplied) && (
-          <div><dt>{t("sum.credit")}</dt><dd><Amount of={invoice.creditApplied} /></dd></div>
+          <div>
+            <dt>{t("sum.credit")}</dt>
+            <dd>
+              <Amount of={invoice.creditApplied} />
+            </dd>
+          </div>
         )}
         {!isZero(invoice.amountPaid) && (
-          <div><dt>{t("sum.paid")}</dt><dd><Amount of={invoice.amountPaid} /></dd></div>
+          <div>
+            <dt>{t("sum.paid")}</dt>
+            <dd>
+              <Amount of={invoice.amountPaid} />
+            </dd>
+          </div>
         )}
         {invoice.status !== "VOID" && (
-          <div class="strong"><dt>{t("sum.due")}</dt><dd><Amount of={invoice.amountDue} /></dd></div>
+          <div class="strong">
+            <dt>{t("sum.due")}</dt>
+            <dd>
+              <Amount of={invoice.amountDue} />
+            </dd>
+          </div>
         )}
       </dl>
     </article>

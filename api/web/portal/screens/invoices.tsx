@@ -56,7 +56,12 @@ export function InvoicesScreen() {
         </p>
         <div class="segments" role="group" aria-label={t("filter")}>
           {(Object.keys(FILTERS) as Filter[]).map((one) => (
-            <button key={one} type="button" aria-pressed={one === filter} onClick={() => setFilter(one)}>
+            <button
+              key={one}
+              type="button"
+              aria-pressed={one === filter}
+              onClick={() => setFilter(one)}
+            >
               {t(`filter.${one}`)}
             </button>
           ))}
@@ -67,7 +72,11 @@ export function InvoicesScreen() {
       {list.rows?.length === 0 && (
         <Empty icon="invoice" title={t(`invoices.none.${filter}`)}>
           {filter === "all" && (
-            <Button kind="primary" icon="plus" onClick={() => go("/billing/add-funds")}>
+            <Button
+              kind="primary"
+              icon="plus"
+              onClick={() => go("/billing/add-funds")}
+            >
               {t("tab.add-funds")}
             </Button>
           )}
@@ -89,14 +98,23 @@ export function InvoicesScreen() {
               <tr key={one.id}>
                 <th scope="row">
                   <Link to={`/billing/invoices/${one.id}`} class="cover">{one.number}</Link>
-                  <small>{one.kind === "FUNDS" ? t("kind.FUNDS") : one.reference ?? t("kind.ORDER")}</small>
+                  <small>
+                    {one.kind === "FUNDS" ? t("kind.FUNDS") : one.reference ?? t("kind.ORDER")}
+                  </small>
                 </th>
-                <td><InvoicePill status={one.status} overdue={one.overdue} /></td>
+                <td>
+                  <InvoicePill status={one.status} overdue={one.overdue} />
+                </td>
                 <td data-label={t("invoice.issued")}>{date(one.issuedAt)}</td>
-                <td data-label={t("invoice.due")} class={one.status === "UNPAID" ? undefined : "none"}>
+                <td
+                  data-label={t("invoice.due")}
+                  class={one.status === "UNPAID" ? undefined : "none"}
+                >
                   {one.status === "UNPAID" ? date(one.dueAt) : "–"}
                 </td>
-                <td class="right"><Amount of={one.total} /></td>
+                <td class="right">
+                  <Amount of={one.total} />
+                </td>
               </tr>
             ))}
           </tbody>

@@ -40,7 +40,10 @@ export function NextStep({ invoice, payment, look }: {
   return (
     <div class="next">
       {payment.nextAction && <Step action={payment.nextAction} invoice={invoice} />}
-      <Refused errors={{ ...recheck.errors, ...cancel.errors }} problem={recheck.problem ?? cancel.problem} />
+      <Refused
+        errors={{ ...recheck.errors, ...cancel.errors }}
+        problem={recheck.problem ?? cancel.problem}
+      />
       <div class="buttons">
         <Button icon="refresh" busy={recheck.busy} onClick={check}>{t("next.check")}</Button>
         {payment.status !== "PROCESSING" && (
@@ -48,7 +51,11 @@ export function NextStep({ invoice, payment, look }: {
         )}
       </div>
       <p class="hint" role="status">{checked && t("next.checked")}</p>
-      {payment.expiresAt && <p class="hint">{t("next.until")} <When at={payment.expiresAt} /></p>}
+      {payment.expiresAt && (
+        <p class="hint">
+          {t("next.until")} <When at={payment.expiresAt} />
+        </p>
+      )}
     </div>
   );
 }
@@ -75,17 +82,20 @@ function Transfer({ action }: { action: Extract<Action, { __typename: "BankTrans
   ] as const;
   return (
     <div class="transfer">
-      <p>{action.instructions}</p>
       <dl>
         {rows.map(([label, shown, copied]) =>
           shown && (
             <div key={label}>
               <dt>{t(label)}</dt>
-              <dd><span>{shown}</span><Copy text={copied ?? ""} label={t(label)} /></dd>
+              <dd>
+                <span>{shown}</span>
+                <Copy text={copied ?? ""} label={t(label)} />
+              </dd>
             </div>
           )
         )}
       </dl>
+      <p class="hint">{action.instructions}</p>
       {action.qrCode && (
         <figure>
           <img src={action.qrCode} alt={t("bank.qr")} width="148" height="148" />
@@ -121,7 +131,9 @@ function Card({ action, invoice }: {
     <div class="card-form">
       <div ref={place} />
       {error && <Notice tone="bad" title={error} alert />}
-      <Button kind="primary" busy={busy || (!confirm && !error)} onClick={pay}>{t("pay.now")}</Button>
+      <Button kind="primary" busy={busy || (!confirm && !error)} onClick={pay}>
+        {t("pay.now")}
+      </Button>
     </div>
   );
 }

@@ -28,18 +28,30 @@ export function PayPanel({ invoice, look }: { invoice: Invoice; look: () => void
   return (
     <section class="card pay" aria-labelledby="pay">
       <h2 id="pay">{t(payable ? "sum.due" : "pay.title")}</h2>
-      {payable && <p class="due"><Amount of={invoice.amountDue} /></p>}
+      {payable && (
+        <p class="due">
+          <Amount of={invoice.amountDue} />
+        </p>
+      )}
       <p class="diagnosis" role="status">{diagnosis.explanation}</p>
       {(diagnosis.lastHeardAt || diagnosis.nextCheckAt || diagnosis.supportUrl) && payable && (
         <ul class="times">
           {diagnosis.lastHeardAt && (
-            <li>{t("diagnosis.heard")} <When at={diagnosis.lastHeardAt} now={now} /></li>
+            <li>
+              {t("diagnosis.heard")} <When at={diagnosis.lastHeardAt} now={now} />
+            </li>
           )}
           {diagnosis.nextCheckAt && (
-            <li>{t("diagnosis.next")} <When at={diagnosis.nextCheckAt} now={now} /></li>
+            <li>
+              {t("diagnosis.next")} <When at={diagnosis.nextCheckAt} now={now} />
+            </li>
           )}
           {diagnosis.supportUrl && (
-            <li><a href={diagnosis.supportUrl} target="_blank" rel="noopener">{t("diagnosis.support")}</a></li>
+            <li>
+              <a href={diagnosis.supportUrl} target="_blank" rel="noopener">
+                {t("diagnosis.support")}
+              </a>
+            </li>
           )}
         </ul>
       )}
@@ -104,7 +116,9 @@ function PayForm({ invoice, look }: { invoice: Invoice; look: () => void }) {
                 aria-valuetext={money(major(credit, creditApplicable))}
                 onInput={(event) => setLimit(BigInt(event.currentTarget.value))}
               />
-              <output><Amount of={major(credit, creditApplicable)} /></output>
+              <output>
+                <Amount of={major(credit, creditApplicable)} />
+              </output>
             </label>
           )}
         </fieldset>
@@ -113,7 +127,9 @@ function PayForm({ invoice, look }: { invoice: Invoice; look: () => void }) {
         <Field
           id="pay-gateway"
           label={t(credit > 0n ? "pay.rest" : "funds.gateway", { amount: money(rest) })}
-          hint={gateways?.length === 0 ? t("funds.gateway.none") : gateway && !isZero(gateway.fee) && t("fee.some", { fee: money(gateway.fee) })}
+          hint={gateways?.length === 0
+            ? t("funds.gateway.none")
+            : gateway && !isZero(gateway.fee) && t("fee.some", { fee: money(gateway.fee) })}
           error={errors.gateway}
         >
           {(props) => (

@@ -45,4 +45,5 @@ export function Returned({ invoice }: { invoice: Invoice }) {
   );
 }
 
-export const isOpen = (status: string) => ["CREATED", "REQUIRES_ACTION", "PROCESSING"].includes(status);
+export const isOpen = (status: string) =>
+  ["CREATED", "REQUIRES_ACTION", "PROCESSING"].includes(status);

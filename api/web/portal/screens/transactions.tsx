@@ -44,7 +44,12 @@ export function TransactionsScreen() {
         <Heading title={t("tab.transactions")}>{t("tab.transactions")}</Heading>
         <div class="segments" role="group" aria-label={t("filter")}>
           {FILTERS.map((one) => (
-            <button key={one} type="button" aria-pressed={one === filter} onClick={() => setFilter(one)}>
+            <button
+              key={one}
+              type="button"
+              aria-pressed={one === filter}
+              onClick={() => setFilter(one)}
+            >
               {t(`filter.${one}`)}
             </button>
           ))}
@@ -55,7 +60,11 @@ export function TransactionsScreen() {
       {list.rows?.length === 0 && (
         <Empty icon="swap" title={t("transactions.none")}>
           {filter === "all" && (
-            <Button kind="primary" icon="plus" onClick={() => go("/billing/add-funds")}>
+            <Button
+              kind="primary"
+              icon="plus"
+              onClick={() => go("/billing/add-funds")}
+            >
               {t("tab.add-funds")}
             </Button>
           )}
@@ -88,7 +97,9 @@ export function TransactionsScreen() {
                 <td class={`right ${one.amount.amount.startsWith("-") ? "" : "good"}`}>
                   <Amount of={one.amount} signed />
                 </td>
-                <td class="right soft" data-label={t("transaction.after")}><Amount of={one.balanceAfter} /></td>
+                <td class="right soft" data-label={t("transaction.after")}>
+                  <Amount of={one.balanceAfter} />
+                </td>
               </tr>
             ))}
           </tbody>

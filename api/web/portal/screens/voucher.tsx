@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { useAction } from "../action.ts";
 import { graphql } from "../graphql.ts";
-import { money, type Money, t } from "../i18n.ts";
+import { type Money, money, t } from "../i18n.ts";
 import { Heading } from "../router.tsx";
 import { Button, Field, Notice, Refused, useFocusOnError } from "../ui.tsx";
 
