@@ -11,7 +11,10 @@ from playwright.sync_api import sync_playwright
 
 from api.portal import STATIC
 from tests.journeys.shop import Shop, open_shop
-from tests.portal.visitor import Visitor
+
+pytest.register_assert_rewrite("tests.portal.visitor")
+
+from tests.portal.visitor import Visitor  # noqa: E402 - rewritten first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -78,7 +78,7 @@ class Visitor:
     @property
     def status(self) -> Locator:
         """How the invoice that is open stands."""
-        return self.page.locator(".paper .pill")
+        return self.page.locator(".title .pill")
 
     @property
     def connection(self) -> Locator:

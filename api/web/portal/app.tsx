@@ -1,8 +1,7 @@
 /** Which screen is shown: who is signed in decides first, then the address. */
 
 import { useEffect } from "preact/hooks";
-import { language } from "./i18n.ts";
-import { t } from "./i18n.ts";
+import { language, t } from "./i18n.ts";
 import { Layout } from "./layout.tsx";
 import { seller } from "./page.ts";
 import { go, Heading, path } from "./router.tsx";
@@ -12,7 +11,7 @@ import { InvoicesScreen } from "./screens/invoices.tsx";
 import { SignIn } from "./screens/sign_in.tsx";
 import { TransactionsScreen } from "./screens/transactions.tsx";
 import { VoucherScreen } from "./screens/voucher.tsx";
-import { open, session, signOut } from "./session.ts";
+import { type Account, open, session, signOut } from "./session.ts";
 import { useStore } from "./store.ts";
 import { Button, Empty, Trouble } from "./ui.tsx";
 
@@ -46,15 +45,13 @@ export function App() {
     case "client":
       return (
         <Layout account={now.account} policyUrl={now.policyUrl}>
-          <Screen account={now} />
+          <Screen account={now.account} policyUrl={now.policyUrl} />
         </Layout>
       );
   }
 }
 
-function Screen({ account: { account, policyUrl } }: {
-  account: Extract<ReturnType<typeof session.get>, { state: "client" }>;
-}) {
+function Screen({ account, policyUrl }: { account: Account; policyUrl: string }) {
   const at = useStore(path);
   const [, area, place, id, back] = at.split("/");
   useEffect(() => {

@@ -1,13 +1,16 @@
 /** Subscriptions over one websocket that comes back by itself. */
 
 import { type Client, createClient } from "graphql-ws";
-import { Problem, problemOf, signedOut } from "./client.ts";
+import { Problem, type ProblemKind, problemOf, signedOut } from "./client.ts";
 import type { Document } from "./graphql.ts";
 import { store } from "./store.ts";
 
 const PING_MS = 15_000;
 const PONG_MS = 6_000;
 const WAIT_MS_MAX = 20_000;
+const AGAIN_MS = 5_000;
+/** Listening again would not help. */
+const FINAL: ProblemKind[] = ["signed-out", "not-found"];
 
 export type Connection = "connecting" | "live" | "reconnecting" | "offline";
 
@@ -18,8 +21,9 @@ let client: Client | undefined;
 let pongDue = 0;
 
 /**
- * Listen. `variables` is asked before every connection, so that a subscription can go on from what
- * it has seen. Returns what ends it.
+ * Listen until what is returned is called. `variables` is asked before every connection, so that a
+ * subscription can go on from what it has seen. What fails on the server's side is tried again;
+ * `failed` hears of it.
  */
 export function listen<D, V extends object>(
   document: Document<D, V>,
@@ -33,13 +37,26 @@ export function listen<D, V extends object>(
       return variables() as Record<string, unknown>;
     },
   };
-  client ??= connect();
-  return client.subscribe<D>(payload, {
-    next: ({ data, errors }) => errors ? failed(problemOf(errors as never)) : data && heard(data),
-    error: (error) =>
-      failed(Array.isArray(error) ? problemOf(error as never) : new Problem("unreachable")),
-    complete: () => {},
-  });
+  let timer: number | undefined;
+  let end = () => {};
+  const fail = (problem: Problem) => {
+    failed(problem);
+    if (!FINAL.includes(problem.kind)) timer = setTimeout(start, AGAIN_MS);
+  };
+  function start() {
+    client ??= connect();
+    end = client.subscribe<D>(payload, {
+      next: ({ data, errors }) => errors ? failed(problemOf(errors as never)) : data && heard(data),
+      error: (error) =>
+        fail(Array.isArray(error) ? problemOf(error as never) : new Problem("unreachable")),
+      complete: () => {},
+    });
+  }
+  start();
+  return () => {
+    clearTimeout(timer);
+    end();
+  };
 }
 
 /** End the socket: the next subscription opens one as whoever is signed in then. */

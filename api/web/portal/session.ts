@@ -76,9 +76,7 @@ export const change = store<{ id: string; amount: { amount: string; currency: st
   null,
 );
 
-const idle = () => {};
-
-let stop = idle;
+let stop = () => {};
 let asked = false;
 
 /** Find out who is signed in, and begin to listen. */
@@ -102,22 +100,26 @@ export async function open() {
 /** Each change once: after a lost connection it goes on from the version that was seen last. */
 function follow() {
   stop();
+  let first = true;
+  let goesOn = true;
   stop = listen(
     CREDIT,
-    () => ({ after: balance.get()?.version }),
+    () => ({ after: goesOn ? balance.get()?.version : null }),
     ({ creditUpdated: { balance: now, transaction } }) => {
+      goesOn = true;
       balance.set(now);
       if (transaction) change.set(transaction);
-      refresh();
+      // The first message is what the screens have just asked for themselves.
+      if (!first) refresh();
+      first = false;
     },
-    // Only what cannot heal by itself comes here; the socket itself comes back alone.
-    (problem) => problem.kind === "signed-out" || setTimeout(() => stop !== idle && follow(), 5000),
+    // A database that was restored from a copy has not come to that version yet.
+    () => goesOn = false,
   );
 }
 
 function leave(expired: boolean) {
   stop();
-  stop = idle;
   hangUp();
   forget();
   balance.set(null);

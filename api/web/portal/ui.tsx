@@ -202,6 +202,8 @@ export function InvoicePill({ status, overdue }: { status: string; overdue: bool
 /** A text to take along; says when it was copied. */
 export function Copy({ text, label }: { text: string; label: string }) {
   const [copied, setCopied] = useState(false);
+  // Browsers have no clipboard for pages without TLS.
+  if (!navigator.clipboard) return null;
   const copy = async () => {
     await navigator.clipboard.writeText(text);
     setCopied(true);

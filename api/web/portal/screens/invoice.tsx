@@ -121,6 +121,14 @@ export function InvoiceScreen({ id, returned }: { id: string; returned: boolean 
           {t("tab.invoices")}
         </Link>
       </p>
+      <header class="title">
+        <div>
+          <p class="kind">{t(invoice.kind === "FUNDS" ? "kind.FUNDS" : "kind.ORDER")}</p>
+          <Heading title={invoice.number}>{invoice.number}</Heading>
+          <InvoicePill status={invoice.status} overdue={invoice.overdue} />
+        </div>
+        <Download id={invoice.id} number={invoice.number} />
+      </header>
       {returned && <Returned invoice={invoice} />}
       <div class="columns">
         <Paper invoice={invoice} />
@@ -146,14 +154,6 @@ function Missing() {
 function Paper({ invoice }: { invoice: Invoice }) {
   return (
     <article class="card paper">
-      <header>
-        <div>
-          <p class="kind">{t(invoice.kind === "FUNDS" ? "kind.FUNDS" : "kind.ORDER")}</p>
-          <Heading title={invoice.number}>{invoice.number}</Heading>
-          <InvoicePill status={invoice.status} overdue={invoice.overdue} />
-        </div>
-        <Download id={invoice.id} number={invoice.number} />
-      </header>
       <dl class="facts">
         <div>
           <dt>{t("invoice.issued")}</dt>
