@@ -33,6 +33,7 @@ _TYPES: Final = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
 }
 #: A file's name has the hash of its contents.

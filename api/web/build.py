@@ -71,6 +71,7 @@ def build() -> None:
             name: _store(made, name, (work / path).read_bytes()) for name, path in FONTS.items()
         }
         pages = {name: _page(work, made, name, entry, fonts) for name, entry in PAGES.items()}
+        _store(made, "licenses.txt", _licenses(work).encode())
         manifest = {"sources": digest(), "pages": pages, "fonts": fonts}
         (made / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1))
         shutil.rmtree(STATIC, ignore_errors=True)
@@ -133,6 +134,16 @@ def _languages(folder: Path, made: Path, page: str) -> dict[str, dict[str, str]]
         file = _store(made, f"{page}.{path.stem}.json", stored)
         found[path.stem] = {"name": catalogue["language.name"], "file": file}
     return found
+
+
+def _licenses(work: Path) -> str:
+    """The licenses of what is in the bundles, which ask to go along with them."""
+    packages = json.loads((work / "package.json").read_text())["dependencies"]
+    return "\n\n".join(
+        f"{package}\n\n{path.read_text(encoding='utf-8')}"
+        for package in sorted(packages)
+        for path in sorted((work / "node_modules" / package).glob("LICENSE*"))
+    )
 
 
 def _store(made: Path, name: str, content: bytes) -> str:

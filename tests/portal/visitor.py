@@ -126,8 +126,9 @@ class Visitor:
         self.page.wait_for_url("**/return?payment=*")
 
     def second_tab(self) -> Visitor:
-        """The same client in another tab."""
+        """The same client in another tab, behind this one."""
         page = self.context.new_page()
         page.goto("/")
         expect(page.locator(".link.live")).to_be_visible()
+        self.page.bring_to_front()
         return Visitor(self.shop, self.client, self.context, page, self.errors, self.expected)

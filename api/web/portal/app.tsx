@@ -1,6 +1,7 @@
 /** Which screen is shown: who is signed in decides first, then the address. */
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useErrorBoundary } from "preact/hooks";
+import { Problem } from "./client.ts";
 import { language, t } from "./i18n.ts";
 import { Layout } from "./layout.tsx";
 import { seller } from "./page.ts";
@@ -18,6 +19,14 @@ import { Button, Empty, Trouble } from "./ui.tsx";
 export function App() {
   useStore(language);
   const now = useStore(session);
+  const [broken] = useErrorBoundary();
+  if (broken) {
+    return (
+      <main class="waiting">
+        <Trouble problem={new Problem("failed")} again={() => location.reload()} />
+      </main>
+    );
+  }
   switch (now.state) {
     case "loading":
       return (

@@ -29,7 +29,8 @@ export async function speak(wanted: string) {
   const tag = wanted.split("-")[0] ?? "";
   const known = languages[tag];
   if (!known || tag === language.get()) return;
-  const answer = await fetch(`/static/${known.file}`);
+  const answer = await fetch(`/static/${known.file}`).catch(() => null);
+  if (!answer?.ok) return;
   catalogue = await answer.json();
   document.documentElement.lang = tag;
   language.set(tag);

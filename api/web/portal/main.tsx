@@ -4,10 +4,15 @@ import "./styles/parts.css";
 import "./styles/screens.css";
 import { render } from "preact";
 import { App } from "./app.tsx";
-import { firstLanguage, speak } from "./i18n.ts";
+import { firstLanguage, language, speak } from "./i18n.ts";
 import { open } from "./session.ts";
 import "./theme.ts";
 
 await speak(firstLanguage());
-render(<App />, document.body);
-await open();
+if (language.get()) {
+  render(<App />, document.body);
+  await open();
+} else {
+  // There is no catalogue to say it from.
+  document.body.textContent = "The portal could not be loaded. Reload the page to try again.";
+}
