@@ -1,4 +1,4 @@
-"""A server and a browser for each file, and visitors who must meet no error."""
+"""A server, a browser for each file, and visitors who must meet no error."""
 
 from __future__ import annotations
 
@@ -40,17 +40,14 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shop(
     chromium: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shop]:
-    """A server of this file's own."""
+    """The server of this worker; every visitor is a client of their own."""
     assert chromium
     url = databases.fresh()
     with open_shop(tmp_path_factory.mktemp("portal-shop"), url) as shop:
-        # Signing up runs an event loop of this thread's, which a browser has in hand afterwards.
-        for currency in ("USD", "JPY"):
-            shop.new_client(currency)
         yield shop
     databases.drop(url)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,9 @@ class Visitor:
         cls, browser: Browser, shop: Shop, credit: str, currency: str, how: Mapping[str, Any]
     ) -> Visitor:
         """A new client, whose browser has the portal's address open and nobody signed in."""
-        client = shop.new_client(currency, credit)
+        # Signing up runs an event loop, and this thread's is the browser's.
+        with ThreadPoolExecutor(1) as elsewhere:
+            client = elsewhere.submit(shop.new_client, currency, credit).result()
         context = browser.new_context(base_url=shop.url, **{"locale": "en-US", **how})
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(_TELL_VIOLATIONS)
