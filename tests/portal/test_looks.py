@@ -33,8 +33,9 @@ def serious(page: Page) -> list[tuple[Any, ...]]:
 def settle(page: Page) -> None:
     """Until nothing is being loaded or moves."""
     expect(page.locator("h1")).to_be_visible()
-    expect(page.locator(".skeleton")).to_have_count(0)
-    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+    expect(page.locator(".skeleton, .spinner")).to_have_count(0)
+    # Transitions that another one replaces are aborted.
+    page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished))")
 
 
 def open_bank_invoice(visitor: Visitor) -> None:

@@ -103,7 +103,7 @@ function Form({ currency, limits, policy }: {
       ...(!accepted && { acceptedPolicyVersion: t("funds.policy.missing") }),
     };
     setMissing(lacking);
-    if (action.busy || Object.keys(lacking).length || amount === null) return;
+    if (action.busy || !gateways || Object.keys(lacking).length || amount === null) return;
     const done = await action.run({
       amount: { amount, currency },
       gateway: gateway?.code ?? chosen,
@@ -204,7 +204,9 @@ function Form({ currency, limits, policy }: {
         problem={action.problem}
         fields={["amount", "amount.amount", "amount.currency", "gateway", "acceptedPolicyVersion"]}
       />
-      <Button kind="primary" type="submit" icon="plus" busy={action.busy}>{t("funds.add")}</Button>
+      <Button kind="primary" type="submit" icon="plus" busy={action.busy || !gateways}>
+        {t("funds.add")}
+      </Button>
     </form>
   );
 }

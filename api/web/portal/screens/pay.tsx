@@ -73,12 +73,13 @@ function PayForm({ invoice, look }: { invoice: Invoice; look: () => void }) {
   const covered = isZero(rest);
   const gateways = useGateways(covered ? null : rest.amount, rest.currency);
   const gateway = gateways?.find((one) => one.code === chosen) ?? gateways?.[0];
-  const { busy, errors, problem, run } = useAction(PAY);
+  const { busy: paying, errors, problem, run } = useAction(PAY);
+  const busy = paying || leaving || !(covered || gateways);
   const form = useFocusOnError(errors);
 
   const pay = async (event: Event) => {
     event.preventDefault();
-    if (busy || leaving) return;
+    if (busy) return;
     const done = await run({
       invoiceId: invoice.id,
       useCredit: credit > 0n,
@@ -149,7 +150,7 @@ function PayForm({ invoice, look }: { invoice: Invoice; look: () => void }) {
         </Field>
       )}
       <Refused errors={errors} problem={problem} fields={["gateway"]} />
-      <Button kind="primary" type="submit" busy={busy || leaving}>
+      <Button kind="primary" type="submit" busy={busy}>
         {t(leaving ? "pay.leaving" : "pay.now")}
       </Button>
     </form>
