@@ -23,7 +23,7 @@ help: ## list these commands
 run: setup ## set up, migrate, fill an empty database with demo data and serve on 127.0.0.1:8000
 	@exec $(BIN)/account-credit serve --demo
 
-setup: ## make .venv with exactly what the lock pins, and install Pango where that is allowed
+setup: ## make .venv with exactly what the lock pins, build the portal, install Pango where that is allowed
 	@.ci/setup
 
 test: check ## set up, check the code and run the tests on SQLite and on PostgreSQL
@@ -46,6 +46,8 @@ check: setup ## check style, types and the direction of imports
 	@$(BIN)/mypy
 	@echo "Checking the direction of imports"
 	@$(BIN)/lint-imports --no-logo
+	@echo "Checking the portal's sources"
+	@$(BIN)/python api/web/build.py check
 
 bench: setup ## measure requests, live push, start-up and PDF on both databases; prints, never fails
 	@echo "Measuring on both databases"

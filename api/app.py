@@ -25,8 +25,9 @@ from api.health import Check, database_problem, health_routes, pdf_check
 from api.jobs import jobs
 from api.metrics import Metrics
 from api.middleware import Observed, SecurityHeaders, Unhurried
-from api.pages import page_routes
+from api.pages import missing_portal_route, page_routes
 from api.pdf import PdfRenderer
+from api.portal import portal_routes
 from api.returns import return_route
 from api.sandbox.delivery import Delivery
 from api.sandbox.pages import Pages
@@ -87,6 +88,11 @@ def create_app(settings: Settings) -> Starlette:
             *(Pages(sandbox, delivery, settings.origins).routes() if sandbox and delivery else []),
             *health_routes(_checks(settings, renderer), metrics),
             *page_routes(settings),
+            *portal_routes(
+                settings,
+                missing_portal_route(settings),
+                card_form=settings.stripe_form == "page",
+            ),
         ],
         middleware=_middleware(settings, metrics),
         exception_handlers={HTTPException: _as_json, ClientDisconnect: _incomplete},

@@ -1,4 +1,4 @@
-"""The few pages for people: what is served here, and the credit policy."""
+"""The few pages for people beside the portal: what is served here, and the credit policy."""
 
 from __future__ import annotations
 
@@ -48,14 +48,18 @@ spent before deposits.</p>
 <p>When a payment that became credit is taken back by the bank or the card's issuer, the credit goes
 with it; what has been spent of it is owed, and the next deposit repays it first.</p>"""
 
+_NO_PORTAL: Final = """<p><strong>The portal's pages have not been built.</strong> With a network,
+<code>make setup</code> builds them; then restart the server. Everything else works.</p>
+"""
+
 
 def page_routes(settings: Settings) -> list[Route]:
-    """`/`, `/credit-policy` and their style sheet."""
-    home = _page("Account Credit", _addresses(settings))
+    """`/about`, `/credit-policy` and their style sheet."""
+    about = _page("Account Credit", _addresses(settings))
     policy = _page("Account Credit Handling Policy", _policy(settings))
 
-    async def show_home(_request: Request) -> Response:
-        return HTMLResponse(home)
+    async def show_about(_request: Request) -> Response:
+        return HTMLResponse(about)
 
     async def show_policy(_request: Request) -> Response:
         return HTMLResponse(policy)
@@ -64,16 +68,27 @@ def page_routes(settings: Settings) -> list[Route]:
         return Response(_CSS, media_type="text/css")
 
     return [
-        Route("/", show_home),
+        Route("/about", show_about),
         Route("/credit-policy", show_policy),
         Route("/page.css", style),
     ]
+
+
+def missing_portal_route(settings: Settings) -> Route:
+    """`/` where the portal has not been built: says so, and which command builds it."""
+    page = _page("Account Credit", _NO_PORTAL + _addresses(settings))
+
+    async def show_missing(_request: Request) -> Response:
+        return HTMLResponse(page)
+
+    return Route("/", show_missing)
 
 
 def addresses(settings: Settings) -> dict[str, str]:
     """What is served, and where: names for people, absolute URLs."""
     url = settings.public_url
     shown = {
+        "Portal": f"{url}/",
         "GraphQL over HTTP": f"{url}/graphql",
         "GraphQL over websockets": f"{url.replace('http', 'ws', 1)}/graphql",
         "Credit policy": settings.credit_policy_url,

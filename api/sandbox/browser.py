@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from api.returns import with_payment
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from models.sandbox import SandboxCharge
+
+_SOURCE: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
 
 
 def back(charge: SandboxCharge) -> str | None:
@@ -39,15 +42,16 @@ def from_here(request: Request, public_url: str) -> bool:
 def page_headers(shops: Iterable[str]) -> dict[str, str]:
     """The pages' own policy: nothing but their style sheet, and forms that end here or at one of
     `shops`, the origins that the return page sends browsers on to: Chromium holds each redirect
-    after a form against `form-action`, too.
+    after a form against `form-action`, too. A policy cannot name IPv6 addresses.
     """
+    named = sorted(shop for shop in shops if _SOURCE.fullmatch(shop))
     return {
         "Cache-Control": "no-store",
         "Content-Security-Policy": "; ".join(
             [
                 "default-src 'none'",
                 "style-src 'self'",
-                " ".join(["form-action 'self'", *sorted(shops)]),
+                " ".join(["form-action 'self'", *named]),
                 "base-uri 'none'",
                 "frame-ancestors 'none'",
             ]

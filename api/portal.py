@@ -1,0 +1,173 @@
+"""The portal: one page for all of its addresses, and the files that `api/web` was built into.
+
+Nothing here is written into a script: what the page needs to know of this house is in `data-`
+attributes, so that its policy can forbid every script but its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from api import demo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from api.settings import Settings
+
+#: Where `api/web/build.py` puts what it builds.
+STATIC: Final = Path(__file__).parent / "static"
+
+_TYPES: Final = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
+    ".woff2": "font/woff2",
+}
+#: A file's name has the hash of its contents.
+_FOREVER: Final = "public, max-age=31536000, immutable"
+#: https://docs.stripe.com/security/guide#content-security-policy
+_STRIPE: Final = {
+    "connect-src": " https://api.stripe.com",
+    "frame-src": " https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com",
+    "script-src": " https://js.stripe.com https://*.js.stripe.com",
+}
+
+_PAGE: Final = """<!doctype html>
+<html lang="en" data-seller="{seller}" data-languages="{languages}"{demo}>
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<title>{seller}</title>
+<link rel="icon" href="data:,">
+<link rel="preload" href="/static/{font}" as="font" type="font/woff2" crossorigin>
+<link rel="stylesheet" href="/static/{style}">
+<script type="module" src="/static/{script}"></script>
+</head>
+<body>
+<noscript>This portal needs JavaScript.</noscript>
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What there is in a folder of built pages."""
+
+    folder: Path = STATIC
+
+    @cached_property
+    def manifest(self) -> Mapping[str, Any] | None:
+        """Which files each page consists of; None where nothing has been built."""
+        try:
+            found: Mapping[str, Any] = orjson.loads((self.folder / "manifest.json").read_bytes())
+        except OSError:
+            return None
+        return found
+
+    @cached_property
+    def files(self) -> Mapping[str, bytes]:
+        """Every file by its name: few, and read once."""
+        return {path.name: path.read_bytes() for path in self.folder.glob("*.*.*")}
+
+
+def portal_routes(
+    settings: Settings, missing: Route, built: Built | None = None, *, card_form: bool = False
+) -> list[Route]:
+    """The portal's page at `/` and under `/billing`, and what it loads from `/static`. In its place
+    at `/` there is `missing` where nothing has been built. `card_form` as in `portal_policy`.
+    """
+    built = built or Built()
+    if built.manifest is None:
+        return [missing]
+    page = _page(settings, built.manifest)
+    headers = {
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": portal_policy(settings.public_url, card_form=card_form),
+    }
+
+    async def show(_request: Request) -> Response:
+        return HTMLResponse(page, headers=headers)
+
+    async def file(request: Request) -> Response:
+        return _file(built.files, request)
+
+    return [
+        Route("/", show),
+        Route("/billing", show),
+        Route("/billing/{screen:path}", show),
+        Route("/static/{name}", file),
+    ]
+
+
+def portal_policy(public_url: str, *, card_form: bool = False) -> str:
+    """The portal's Content-Security-Policy. With `card_form` Stripe's form may be in the page."""
+    sources = {
+        "default-src": "'none'",
+        # Not every browser takes 'self' for the websocket as well.
+        "connect-src": f"'self' {public_url.replace('http', 'ws', 1)}",
+        "font-src": "'self'",
+        "frame-src": "",
+        "img-src": "'self' data:",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "form-action": "'self'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "stripe" if card_form else "'none'",
+    }
+    if card_form:
+        sources = {name: source + _STRIPE.get(name, "") for name, source in sources.items()}
+    return "; ".join(f"{name} {source.strip()}" for name, source in sources.items() if source)
+
+
+def _page(settings: Settings, manifest: Mapping[str, Any]) -> str:
+    portal = manifest["pages"]["portal"]
+    return _PAGE.format(
+        seller=escape(settings.seller.name),
+        languages=_attribute(portal["languages"]),
+        demo=f' data-demo="{_attribute(_demo())}"' if settings.demo else "",
+        font=manifest["fonts"]["inter-latin.woff2"],
+        style=portal["style"],
+        script=portal["script"],
+    )
+
+
+def _demo() -> dict[str, object]:
+    """Whom a visitor of the demo may sign in as."""
+    people = [{"name": client.name, "email": client.email} for client in demo.CLIENTS]
+    return {"password": demo.PASSWORD, "people": people}
+
+
+def _attribute(value: object) -> str:
+    return escape(orjson.dumps(value).decode())
+
+
+def _file(files: Mapping[str, bytes], request: Request) -> Response:
+    name = request.path_params["name"]
+    if name.endswith(".gz") or name not in files:
+        raise HTTPException(404, "There is no such file.")
+    headers = {"Cache-Control": _FOREVER, "Content-Type": _TYPES[Path(name).suffix]}
+    compressed = files.get(f"{name}.gz")
+    if compressed is None:
+        return Response(files[name], headers=headers)
+    headers["Vary"] = "Accept-Encoding"
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(files[name], headers=headers)
+    return Response(compressed, headers={**headers, "Content-Encoding": "gzip"})

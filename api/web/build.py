@@ -1,0 +1,208 @@
+"""Bundles the pages of this folder into api/static, with deno and nothing else.
+
+`python api/web/build.py` builds them unless they are there already, made from these very sources;
+set-up calls it each time. It exits with 1 where they cannot be built, as without a network, and
+says why. `check` checks the sources' types and style in place of building; where the packages for
+that cannot be had, it says so and exits with 0.
+
+api/static then has `manifest.json`, which says what each page consists of, and files whose names
+have the hash of their contents, each with a .gz beside it where that saves anything.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+WEB = Path(__file__).parent
+STATIC = WEB.parent / "static"
+SCHEMA = WEB.parents[1] / "schema" / "schema.graphql"
+
+#: Each page: the module that it starts with. Its catalogues are in `locales` beside that.
+PAGES = {"portal": "portal/main.tsx"}
+_INTER = "node_modules/@fontsource-variable/inter/files"
+FONTS = {
+    f"inter-{part}.woff2": f"{_INTER}/inter-{part}-wght-normal.woff2"
+    for part in ("latin", "latin-ext")
+}
+_COMPRESSED = {".js", ".css", ".json"}
+
+
+class NotBuilt(Exception):
+    """The pages could not be built; the text says why."""
+
+
+class NotInstalled(NotBuilt):
+    """The packages that they are made of cannot be had here."""
+
+
+def digest() -> str:
+    """Stands for these sources: another one where any of them differs."""
+    found = hashlib.sha256()
+    for path in _sources():
+        found.update(f"{path.relative_to(WEB)}\0".encode() + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+def is_built() -> bool:
+    """Whether api/static was made from these very sources."""
+    try:
+        built = json.loads((STATIC / "manifest.json").read_text())["sources"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return bool(built == digest())
+
+
+def build() -> None:
+    """Make api/static anew. Raises NotBuilt, and then leaves it as it was."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = _workshop(Path(folder), "--prod")
+        made = Path(folder, "static")
+        made.mkdir()
+        fonts = {
+            name: _store(made, name, (work / path).read_bytes()) for name, path in FONTS.items()
+        }
+        pages = {name: _page(work, made, name, entry, fonts) for name, entry in PAGES.items()}
+        _store(made, "licenses.txt", _licenses(work).encode())
+        manifest = {"sources": digest(), "pages": pages, "fonts": fonts}
+        (made / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1))
+        shutil.rmtree(STATIC, ignore_errors=True)
+        shutil.copytree(made, STATIC)
+
+
+def check() -> None:
+    """Check types against the exported schema, and style. Raises NotBuilt."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = _workshop(Path(folder))
+        _deno(work, "fmt", "--quiet", "--check")
+        _deno(work, "lint", "--quiet")
+        (work / "portal" / "generated.d.ts").write_text(_types())
+        _deno(work, "check", "--quiet", *PAGES.values())
+
+
+# ------------------------------------------------------------------------------- the parts
+
+
+def _sources() -> list[Path]:
+    """The files that the pages are made of; pictures are not."""
+    kinds = {".css", ".json", ".lock", ".py", ".ts", ".tsx"}
+    return sorted(path for path in WEB.rglob("*") if path.suffix in kinds and path.is_file())
+
+
+def _workshop(folder: Path, *flags: str) -> Path:
+    """A copy of the sources with the packages that they need: none is left in this folder."""
+    work = folder / "web"
+    shutil.copytree(WEB, work, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    try:
+        _deno(work, "install", "--quiet", "--frozen", *flags)
+    except NotBuilt as problem:
+        raise NotInstalled(*problem.args) from None
+    return work
+
+
+def _page(
+    work: Path, made: Path, name: str, entry: str, fonts: dict[str, str]
+) -> dict[str, object]:
+    """Bundle one page; what the manifest says of it."""
+    flags = ("--quiet", "--platform", "browser", "--minify", "--external", "/static/*")
+    _deno(work, "bundle", *flags, "--outdir", f"out/{name}", entry)
+    bundled = work / "out" / name / Path(entry).stem
+    style = bundled.with_suffix(".css").read_text()
+    for font, stored in fonts.items():
+        style = style.replace(f"/static/{font}", f"/static/{stored}")
+    return {
+        "script": _store(made, f"{name}.js", bundled.with_suffix(".js").read_bytes()),
+        "style": _store(made, f"{name}.css", style.encode()),
+        "languages": _languages(work / Path(entry).parent / "locales", made, name),
+    }
+
+
+def _languages(folder: Path, made: Path, page: str) -> dict[str, dict[str, str]]:
+    """Every catalogue: its file, and its language's own name for itself."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        catalogue = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.dumps(catalogue, ensure_ascii=False, separators=(",", ":")).encode()
+        file = _store(made, f"{page}.{path.stem}.json", stored)
+        found[path.stem] = {"name": catalogue["language.name"], "file": file}
+    return found
+
+
+def _licenses(work: Path) -> str:
+    """The licenses of what is in the bundles, which ask to go along with them."""
+    packages = json.loads((work / "package.json").read_text())["dependencies"]
+    return "\n\n".join(
+        f"{package}\n\n{path.read_text(encoding='utf-8')}"
+        for package in sorted(packages)
+        for path in sorted((work / "node_modules" / package).glob("LICENSE*"))
+    )
+
+
+def _store(made: Path, name: str, content: bytes) -> str:
+    """Write a file, and its compressed form; the name that it got."""
+    stem, _, suffix = name.rpartition(".")
+    stored = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
+    (made / stored).write_bytes(content)
+    if f".{suffix}" in _COMPRESSED:
+        (made / f"{stored}.gz").write_bytes(gzip.compress(content, mtime=0))
+    return stored
+
+
+def _types() -> str:
+    """What types follow from: the exported schema for documents, English's keys for texts."""
+    from graphql import build_schema, introspection_from_schema  # noqa: PLC0415 - for `check` alone
+
+    schema = introspection_from_schema(build_schema(SCHEMA.read_text()), descriptions=False)
+    texts = json.loads((WEB / "portal" / "locales" / "en.json").read_text(encoding="utf-8"))
+    return (
+        f"export type introspection = {json.dumps(schema)};\n"
+        f"export type Key = {' | '.join(map(json.dumps, texts))};\n"
+    )
+
+
+def _deno(work: Path, *command: str) -> None:
+    # Beside this Python in .venv; on PATH in the environment that a wheel is built in.
+    beside = Path(sysconfig.get_path("scripts"), "deno")
+    deno = str(beside) if beside.exists() else shutil.which("deno")
+    if deno is None:
+        raise NotBuilt("there is no deno here, which the group `build` of pyproject.toml brings")
+    environment = {
+        "DENO_TLS_CA_STORE": "system,mozilla",
+        "DENO_NO_UPDATE_CHECK": "1",
+        "NO_COLOR": "1",
+        **os.environ,
+    }
+    done = subprocess.run(  # noqa: S603 - our own words
+        [deno, *command], cwd=work, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        # A stack trace of deno's own comes last.
+        told = (done.stdout + done.stderr).partition("\n\nStack")[0]
+        raise NotBuilt(f"deno {command[0]} says: {told.strip()}")
+
+
+def main(command: list[str]) -> int:
+    """What the command line asks for; what to exit with."""
+    try:
+        if command == ["check"]:
+            check()
+        elif not is_built():
+            print("Building the portal's pages")  # noqa: T201 - a command
+            build()
+    except (NotBuilt, OSError) as problem:
+        unchecked = command == ["check"] and isinstance(problem, NotInstalled)
+        print("NOT CHECKED:" if unchecked else "Stopped:", problem, file=sys.stderr)  # noqa: T201 - as above
+        return 0 if unchecked else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,19 @@
+/** Documents whose types follow from the schema, and which are plain strings when they run. */
+
+import type { initGraphQLTada } from "gql.tada";
+import type { introspection } from "./generated.d.ts";
+
+interface House {
+  introspection: introspection;
+  disableMasking: true;
+  scalars: { Decimal: string; CurrencyCode: string; DateTime: string; URL: string };
+}
+
+type Tada = ReturnType<typeof initGraphQLTada<House>>;
+
+export type { ResultOf, TadaDocumentNode as Document, VariablesOf } from "gql.tada";
+
+const join = (text: string, fragments: string[] = []) => [text, ...fragments].join("\n");
+
+/** `graphql("query …", [fragments])`; a field that the schema lacks does not compile. */
+export const graphql = join as unknown as Tada;

@@ -1,0 +1,135 @@
+/**
+ * What people read, in their language. A language is one catalogue, `locales/<language>.json`, and
+ * needs no code. A text is found by its key; `key.one` and `key.other` are its plurals.
+ */
+
+import type { ComponentChildren } from "preact";
+import type { Key } from "./generated.d.ts";
+import { languages } from "./page.ts";
+import { store } from "./store.ts";
+
+type Facts = Record<string, ComponentChildren>;
+
+const KEPT_AS = "account-credit-language";
+
+/** The language that is shown; "" until its catalogue is here. */
+export const language = store("");
+
+let catalogue: Record<string, string> = {};
+
+/** The language to begin with: chosen here before, or the browser's. */
+export function firstLanguage(): string {
+  const wanted = [remembered(), ...navigator.languages];
+  const known = wanted.map((tag) => tag.split("-")[0] ?? "").find((tag) => tag in languages);
+  return known ?? "en";
+}
+
+/** Show another language; the old one stays where the catalogue cannot be had. */
+export async function speak(wanted: string) {
+  const tag = wanted.split("-")[0] ?? "";
+  const known = languages[tag];
+  if (!known || tag === language.get()) return;
+  const answer = await fetch(`/static/${known.file}`).catch(() => null);
+  if (!answer?.ok) return;
+  catalogue = await answer.json();
+  document.documentElement.lang = tag;
+  language.set(tag);
+}
+
+export function remember(tag: string) {
+  localStorage.setItem(KEPT_AS, tag);
+}
+
+const remembered = () => localStorage.getItem(KEPT_AS) ?? "";
+
+/** The text of a key, `{name}` replaced by facts. */
+export function t(key: Key, facts: Facts = {}): string {
+  return parts(key, facts).join("");
+}
+
+/** The same where a fact is an element. */
+export function parts(key: Key, facts: Facts = {}): ComponentChildren[] {
+  return text(key).split(/\{(\w+)\}/).map((part, index) => index % 2 ? facts[part] : part);
+}
+
+/** `{count}` and what is counted, in the plural that the language wants. */
+export function plural(key: string, count: number): string {
+  const form = new Intl.PluralRules(language.get()).select(count);
+  const found = catalogue[`${key}.${form}`] ?? catalogue[`${key}.other`] ?? key;
+  return found.replace("{count}", new Intl.NumberFormat(language.get()).format(count));
+}
+
+const text = (key: string) => catalogue[key] ?? key;
+
+/** A text that there may be none of, such as one for a code that is new. */
+export const known = (key: string): Key | undefined => key in catalogue ? key as Key : undefined;
+
+// ------------------------------------------------------------------------------- money, time
+
+export interface Money {
+  amount: string;
+  currency: string;
+}
+
+/** Exact: Intl reads the decimal's own digits. */
+export function money({ amount, currency }: Money, signed = false): string {
+  const format = new Intl.NumberFormat(language.get(), {
+    style: "currency",
+    currency,
+    signDisplay: signed ? "exceptZero" : "auto",
+  });
+  // CLDR's Japanese writes the sign as wide as a kanji, which no column of amounts wants.
+  return format.format(amount as unknown as number).replace("\uffe5", "\u00a5");
+}
+
+export function symbol(currency: string): string {
+  const written = new Intl.NumberFormat(language.get(), { style: "currency", currency })
+    .formatToParts(0).find((part) => part.type === "currency")?.value ?? currency;
+  return written.replace("\uffe5", "\u00a5");
+}
+
+/** A decimal with the digits that it has. */
+export function number(amount: string): string {
+  const digits = amount.split(".")[1]?.length ?? 0;
+  const format = new Intl.NumberFormat(language.get(), {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+  return format.format(amount as unknown as number);
+}
+
+export function percent(fraction: string): string {
+  const format = new Intl.NumberFormat(language.get(), {
+    style: "percent",
+    maximumFractionDigits: 3,
+  });
+  return format.format(fraction as unknown as number);
+}
+
+export function date(at: string): string {
+  return new Intl.DateTimeFormat(language.get(), { dateStyle: "medium" }).format(new Date(at));
+}
+
+export function moment(at: string): string {
+  const format = { dateStyle: "medium", timeStyle: "short" } as const;
+  return new Intl.DateTimeFormat(language.get(), format).format(new Date(at));
+}
+
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]] as const;
+
+/** "in 3 minutes", "2 days ago". */
+export function relative(at: string, now: number): string {
+  const seconds = Math.round((Date.parse(at) - now) / 1000);
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
+  const format = new Intl.RelativeTimeFormat(language.get(), { numeric: "auto" });
+  return format.format(Math.round(seconds / size), unit);
+}
+
+/** What was typed as a decimal: `1,000.50` and `１０００` too; null where it is none. */
+export function decimal(typed: string): string | null {
+  const sample = new Intl.NumberFormat(language.get()).formatToParts(1234567.8);
+  const sign = (type: string) => sample.find((part) => part.type === type)?.value ?? "";
+  const plain = typed.normalize("NFKC").replaceAll(/\s/g, "").replaceAll(sign("group"), "")
+    .replace(sign("decimal"), ".");
+  return /^\d{1,15}(\.\d{1,9})?$/.test(plain) ? plain : null;
+}

@@ -1,0 +1,159 @@
+/** What is around every screen: menu, Available Credit, tabs. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { BalanceCard } from "./balance.tsx";
+import { languages, seller } from "./page.ts";
+import { language, t } from "./i18n.ts";
+import { Icon } from "./icons.tsx";
+import { Link, path } from "./router.tsx";
+import { type Account, chooseLanguage, signOut } from "./session.ts";
+import { useStore } from "./store.ts";
+import { type Theme, theme, THEMES } from "./theme.ts";
+
+const TABS = [
+  ["invoices", "tab.invoices"],
+  ["add-funds", "tab.add-funds"],
+  ["transactions", "tab.transactions"],
+  ["voucher", "tab.voucher"],
+] as const;
+
+export function Layout({ account, policyUrl, children }: {
+  account: Account;
+  policyUrl: string;
+  children: ComponentChildren;
+}) {
+  const drawer = useRef<HTMLDialogElement>(null);
+  // Where there is something to do, a phone's screen belongs to that.
+  const compact = !/^\/billing\/(invoices|transactions)?$/.test(useStore(path));
+  const menu = (
+    <Menu
+      account={account}
+      policyUrl={policyUrl}
+      onGo={() => drawer.current?.close()}
+    />
+  );
+  return (
+    <div class="frame">
+      <a class="skip" href="#main">{t("skip")}</a>
+      <header class="bar">
+        <button
+          type="button"
+          class="bare"
+          aria-label={t("menu.open")}
+          onClick={() => drawer.current?.showModal()}
+        >
+          <Icon name="menu" />
+        </button>
+        <Brand />
+      </header>
+      <dialog
+        class="drawer"
+        ref={drawer}
+        aria-label={t("menu")}
+        onClick={(event) => event.target === drawer.current && drawer.current?.close()}
+      >
+        <button
+          type="button"
+          class="bare close"
+          aria-label={t("menu.close")}
+          onClick={() => drawer.current?.close()}
+        >
+          <Icon name="close" />
+        </button>
+        {menu}
+      </dialog>
+      <aside class="side">{menu}</aside>
+      <main id="main" tabIndex={-1} class={compact ? "compact" : undefined}>
+        <BalanceCard account={account} />
+        <Tabs />
+        {children}
+      </main>
+    </div>
+  );
+}
+
+export function Brand() {
+  return (
+    <span class="brand">
+      <span class="mark" aria-hidden="true">{seller.slice(0, 1)}</span>
+      {seller}
+    </span>
+  );
+}
+
+function Menu(
+  { account, policyUrl, onGo }: { account: Account; policyUrl: string; onGo: () => void },
+) {
+  return (
+    <>
+      <Brand />
+      <nav aria-label={t("menu")}>
+        <Link to="/billing/invoices" current onGo={onGo}>
+          <Icon name="wallet" />
+          {t("menu.billing")}
+        </Link>
+        <a href={policyUrl} target="_blank" rel="noopener">
+          <Icon name="info" />
+          {t("menu.policy")}
+        </a>
+      </nav>
+      <div class="foot">
+        <p class="who">
+          <span class="mark round" aria-hidden="true">{account.name.slice(0, 1)}</span>
+          <span>
+            <strong>{account.name}</strong>
+            <small>{account.email}</small>
+          </span>
+        </p>
+        <Preferences />
+        <button type="button" class="button quiet wide" onClick={signOut}>
+          <Icon name="out" />
+          <span>{t("session.sign-out")}</span>
+        </button>
+      </div>
+    </>
+  );
+}
+
+export function Preferences() {
+  const shown = useStore(theme);
+  const spoken = useStore(language);
+  return (
+    <div class="preferences">
+      <label>
+        <span>{t("language")}</span>
+        <select value={spoken} onChange={(event) => chooseLanguage(event.currentTarget.value)}>
+          {Object.entries(languages).map(([tag, { name }]) => (
+            <option key={tag} value={tag} lang={tag}>{name}</option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>{t("theme")}</span>
+        <select value={shown} onChange={(event) => theme.set(event.currentTarget.value as Theme)}>
+          {THEMES.map((one) => <option key={one} value={one}>{t(`theme.${one}`)}</option>)}
+        </select>
+      </label>
+    </div>
+  );
+}
+
+function Tabs() {
+  const at = useStore(path);
+  const tabs = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // A phone shows two or three of them.
+    const current = tabs.current?.querySelector<HTMLElement>("[aria-current]");
+    tabs.current?.scrollTo({ left: (current?.offsetLeft ?? 0) - 48 });
+  }, [at]);
+  return (
+    <nav ref={tabs} class="tabs" aria-label={t("menu.billing")}>
+      {TABS.map(([place, name]) => (
+        <Link key={place} to={`/billing/${place}`} current={at.startsWith(`/billing/${place}`)}>
+          {t(name)}
+        </Link>
+      ))}
+    </nav>
+  );
+}

@@ -1,0 +1,17 @@
+/** What the server wrote into the page: `data-` attributes of <html>. */
+
+export interface Language {
+  name: string;
+  file: string;
+}
+
+interface Demo {
+  password: string;
+  people: { name: string; email: string }[];
+}
+
+const said = document.documentElement.dataset;
+
+export const seller = said.seller ?? "";
+export const languages: Record<string, Language> = JSON.parse(said.languages ?? "{}");
+export const demo: Demo | null = JSON.parse(said.demo ?? "null");

@@ -1,0 +1,296 @@
+/** One invoice, live: what it says, how it stands, and how to pay it. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ask, Problem } from "../client.ts";
+import { graphql, type ResultOf } from "../graphql.ts";
+import { date, language, money, number, percent, t } from "../i18n.ts";
+import { listen } from "../live.ts";
+import { isZero } from "../minor.ts";
+import { Heading, Link } from "../router.tsx";
+import { useStore } from "../store.ts";
+import { Amount, Empty, InvoicePill, Pill, Skeleton, Trouble, When } from "../ui.tsx";
+import { Icon } from "../icons.tsx";
+import { Download } from "./download.tsx";
+import { PayPanel } from "./pay.tsx";
+import { Returned } from "./returned.tsx";
+
+const FIELDS = graphql(`
+  fragment InvoiceFields on Invoice {
+    id number kind status overdue issuedAt dueAt paidAt reference
+    lines { description quantity taxRate unitPrice { amount currency } total { amount currency } }
+    subtotal { amount currency }
+    tax { amount currency }
+    total { amount currency }
+    creditApplied { amount currency }
+    creditApplicable { amount currency }
+    amountPaid { amount currency }
+    amountDue { amount currency }
+    voidReason creditNoteNumber
+    gateway { id code }
+    payments {
+      id status createdAt completedAt expiresAt
+      failureMessage(locale: $locale)
+      gateway { id name(locale: $locale) kind }
+      amount { amount currency }
+      fee { amount currency }
+      received { amount currency }
+      refunded { amount currency }
+      nextAction {
+        __typename
+        ... on RedirectAction { url }
+        ... on ConfirmCardAction { clientSecret publishableKey }
+        ... on BankTransferAction {
+          amount { amount currency }
+          reference beneficiary bankName accountNumber bic qrCode
+          instructions(locale: $locale)
+        }
+      }
+    }
+    diagnosis { stage explanation(locale: $locale) lastHeardAt nextCheckAt supportUrl }
+  }
+`);
+
+const INVOICE = graphql(
+  `query Invoice($id: ID!, $locale: String) { invoice(id: $id) { ...InvoiceFields } }`,
+  [FIELDS],
+);
+
+const LIVE = graphql(
+  `subscription LiveInvoice($id: ID!, $locale: String) {
+    invoiceUpdated(id: $id) { ...InvoiceFields }
+  }`,
+  [FIELDS],
+);
+
+export type Invoice = ResultOf<typeof FIELDS>;
+export type Payment = Invoice["payments"][number];
+export type Action = NonNullable<Payment["nextAction"]>;
+
+/** The invoice as it is now, by query first and then by subscription. */
+function useInvoice(id: string) {
+  const locale = useStore(language);
+  const [invoice, setInvoice] = useState<Invoice>();
+  const [problem, setProblem] = useState<Problem>();
+  const [tries, setTries] = useState(0);
+  const pushes = useRef(0);
+  const look = async () => {
+    const seen = pushes.current;
+    try {
+      const found = (await ask(INVOICE, { id, locale })).invoice;
+      if (!found) return setProblem(new Problem("not-found"));
+      // What was pushed since it was asked for is at least as new.
+      if (seen === pushes.current) setInvoice(found);
+      setProblem(undefined);
+    } catch (met) {
+      setProblem(met as Problem);
+    }
+  };
+  useEffect(() => {
+    look();
+    return listen(LIVE, () => ({ id, locale }), ({ invoiceUpdated }) => {
+      pushes.current++;
+      setInvoice(invoiceUpdated);
+      setProblem(undefined);
+    }, (met) => met.kind === "not-found" && setProblem(met));
+  }, [id, locale, tries]);
+  return { invoice, problem, look, again: () => setTries(tries + 1) };
+}
+
+export function InvoiceScreen({ id, returned }: { id: string; returned: boolean }) {
+  const { invoice, problem, look, again } = useInvoice(id);
+  if (problem?.kind === "not-found") return <Missing />;
+  if (problem && !invoice) {
+    return (
+      <section class="card">
+        <Trouble problem={problem} again={again} />
+      </section>
+    );
+  }
+  if (!invoice) {
+    return (
+      <section class="card">
+        <Skeleton lines={7} />
+      </section>
+    );
+  }
+  return (
+    <>
+      <p class="crumb">
+        <Link to="/billing/invoices">
+          <Icon name="back" />
+          {t("tab.invoices")}
+        </Link>
+      </p>
+      <header class="title">
+        <div>
+          <p class="kind">{t(invoice.kind === "FUNDS" ? "kind.FUNDS" : "kind.ORDER")}</p>
+          <Heading title={invoice.number}>{invoice.number}</Heading>
+          <InvoicePill status={invoice.status} overdue={invoice.overdue} />
+        </div>
+        <Download id={invoice.id} number={invoice.number} />
+      </header>
+      {returned && <Returned invoice={invoice} />}
+      <div class="columns">
+        <Paper invoice={invoice} />
+        <aside class="stack" aria-label={t("pay.title")}>
+          <PayPanel invoice={invoice} look={look} />
+          <Payments invoice={invoice} />
+        </aside>
+      </div>
+    </>
+  );
+}
+
+function Missing() {
+  return (
+    <section class="card">
+      <Empty icon="invoice" title={t("invoice.missing")}>
+        <Link class="button" to="/billing/invoices">{t("tab.invoices")}</Link>
+      </Empty>
+    </section>
+  );
+}
+
+function Paper({ invoice }: { invoice: Invoice }) {
+  return (
+    <article class="card paper">
+      <dl class="facts">
+        <div>
+          <dt>{t("invoice.issued")}</dt>
+          <dd>{date(invoice.issuedAt)}</dd>
+        </div>
+        <div>
+          <dt>{t(invoice.paidAt ? "invoice.paid" : "invoice.due")}</dt>
+          <dd>{date(invoice.paidAt ?? invoice.dueAt)}</dd>
+        </div>
+        {invoice.reference && (
+          <div>
+            <dt>{t("invoice.reference")}</dt>
+            <dd>{invoice.reference}</dd>
+          </div>
+        )}
+        {invoice.creditNoteNumber && (
+          <div>
+            <dt>{t("invoice.credit-note")}</dt>
+            <dd>{invoice.creditNoteNumber}</dd>
+          </div>
+        )}
+      </dl>
+      <table class="lines">
+        <thead>
+          <tr>
+            <th scope="col">{t("line.description")}</th>
+            <th scope="col" class="right">{t("line.quantity")}</th>
+            <th scope="col" class="right">{t("line.price")}</th>
+            <th scope="col" class="right">{t("line.total")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {invoice.lines.map((line, index) => (
+            <tr key={index}>
+              <th scope="row">
+                {line.description}
+                {Number(line.taxRate) > 0 && (
+                  <small>{t("line.tax", { rate: percent(line.taxRate) })}</small>
+                )}
+              </th>
+              <td class="right">{number(line.quantity)}</td>
+              <td class="right">
+                <Amount of={line.unitPrice} />
+              </td>
+              <td class="right">
+                <Amount of={line.total} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <dl class="sums">
+        {!isZero(invoice.tax) && (
+          <>
+            <div>
+              <dt>{t("sum.subtotal")}</dt>
+              <dd>
+                <Amount of={invoice.subtotal} />
+              </dd>
+            </div>
+            <div>
+              <dt>{t("sum.tax")}</dt>
+              <dd>
+                <Amount of={invoice.tax} />
+              </dd>
+            </div>
+          </>
+        )}
+        <div class="strong">
+          <dt>{t("sum.total")}</dt>
+          <dd>
+            <Amount of={invoice.total} />
+          </dd>
+        </div>
+        {!isZero(invoice.creditApplied) && (
+          <div>
+            <dt>{t("sum.credit")}</dt>
+            <dd>
+              <Amount of={invoice.creditApplied} />
+            </dd>
+          </div>
+        )}
+        {!isZero(invoice.amountPaid) && (
+          <div>
+            <dt>{t("sum.paid")}</dt>
+            <dd>
+              <Amount of={invoice.amountPaid} />
+            </dd>
+          </div>
+        )}
+        {invoice.status !== "VOID" && (
+          <div class="strong">
+            <dt>{t("sum.due")}</dt>
+            <dd>
+              <Amount of={invoice.amountDue} />
+            </dd>
+          </div>
+        )}
+      </dl>
+    </article>
+  );
+}
+
+const PAYMENT_TONES = {
+  CREATED: "info",
+  REQUIRES_ACTION: "warn",
+  PROCESSING: "info",
+  SUCCEEDED: "good",
+  FAILED: "bad",
+  CANCELED: "calm",
+  EXPIRED: "calm",
+} as const;
+
+function Payments({ invoice: { payments } }: { invoice: Invoice }) {
+  if (!payments.length) return null;
+  return (
+    <section class="card" aria-labelledby="payments">
+      <h2 id="payments">{t("payments")}</h2>
+      <ol class="payments">
+        {[...payments].reverse().map((one) => (
+          <li key={one.id}>
+            <p>
+              <strong>{one.gateway?.name ?? t("payment")}</strong>
+              <Amount of={one.amount} />
+            </p>
+            <p class="soft">
+              <When at={one.completedAt ?? one.createdAt} />
+              <Pill tone={PAYMENT_TONES[one.status]}>{t(`payment.${one.status}`)}</Pill>
+            </p>
+            {!isZero(one.fee) && <p class="soft">{t("payment.fee", { fee: money(one.fee) })}</p>}
+            {!isZero(one.refunded) && (
+              <p class="soft">{t("payment.refunded", { amount: money(one.refunded) })}</p>
+            )}
+            {one.failureMessage && <p class="bad">{one.failureMessage}</p>}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

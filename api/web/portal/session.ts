@@ -1,0 +1,149 @@
+/** Who is signed in, and their credit as it stands. */
+
+import { ask, type Problem, signedOut } from "./client.ts";
+import { graphql, type ResultOf } from "./graphql.ts";
+import { language, remember, speak } from "./i18n.ts";
+import { hangUp, listen } from "./live.ts";
+import { forget, refresh } from "./query.ts";
+import { store } from "./store.ts";
+
+const BALANCE = graphql(`
+  fragment BalanceFields on Balance {
+    id currency version updatedAt
+    available { amount currency }
+    reserved { amount currency }
+    pending { amount currency }
+    promotional { amount currency }
+    debt { amount currency }
+    nextExpiry { expiresAt amount { amount currency } }
+  }
+`);
+
+const VIEWER = graphql(
+  `
+  query Viewer {
+    viewer {
+      role
+      account {
+        id name email locale currency spendingFrozen
+        balance { ...BalanceFields }
+        balances { id currency available { amount currency } }
+      }
+    }
+    creditPolicy { url }
+  }
+`,
+  [BALANCE],
+);
+
+const CREDIT = graphql(
+  `
+  subscription Credit($after: Int) {
+    creditUpdated(afterVersion: $after) {
+      balance { ...BalanceFields }
+      transaction { id kind amount { amount currency } }
+    }
+  }
+`,
+  [BALANCE],
+);
+
+const SET_LOCALE = graphql(`
+  mutation SetLocale($input: UpdateAccountInput!) {
+    updateAccount(input: $input) { account { id locale } userErrors { code message field } }
+  }
+`);
+
+const SIGN_OUT = graphql(`mutation SignOut { signOut { userErrors { code } } }`);
+
+export type Account = NonNullable<NonNullable<ResultOf<typeof VIEWER>["viewer"]>["account"]>;
+export type Balance = Account["balance"];
+
+export type Session =
+  | { state: "loading" }
+  | { state: "unreachable"; problem: Problem }
+  | { state: "nobody"; expired: boolean }
+  | { state: "not-a-client"; role: string }
+  | { state: "client"; account: Account; policyUrl: string };
+
+export const session = store<Session>({ state: "loading" });
+
+/** Available Credit: what the subscription said last. Never a guess. */
+export const balance = store<Balance | null>(null);
+
+/** The last change that came while somebody watched. */
+export const change = store<{ id: string; amount: { amount: string; currency: string } } | null>(
+  null,
+);
+
+let stop = () => {};
+let asked = false;
+
+/** Find out who is signed in, and begin to listen. */
+export async function open() {
+  try {
+    const { viewer, creditPolicy } = await ask(VIEWER, {});
+    if (!viewer) return leave(false);
+    if (!viewer.account) return session.set({ state: "not-a-client", role: viewer.role });
+    const { account } = viewer;
+    if (asked) await keepLanguage();
+    else await speak(account.locale);
+    remember(language.get());
+    balance.set(account.balance);
+    session.set({ state: "client", account, policyUrl: creditPolicy.url });
+    follow();
+  } catch (problem) {
+    session.set({ state: "unreachable", problem: problem as Problem });
+  }
+}
+
+/** Each change once: after a lost connection it goes on from the version that was seen last. */
+function follow() {
+  stop();
+  let first = true;
+  let goesOn = true;
+  stop = listen(
+    CREDIT,
+    () => ({ after: goesOn ? balance.get()?.version : null }),
+    ({ creditUpdated: { balance: now, transaction } }) => {
+      goesOn = true;
+      balance.set(now);
+      if (transaction) change.set(transaction);
+      // The first message is what the screens have just asked for themselves.
+      if (!first) refresh();
+      first = false;
+    },
+    // A database that was restored from a copy has not come to that version yet.
+    () => goesOn = false,
+  );
+}
+
+function leave(expired: boolean) {
+  stop();
+  hangUp();
+  forget();
+  balance.set(null);
+  change.set(null);
+  asked = false;
+  session.set({ state: "nobody", expired });
+}
+
+signedOut.watch(() => session.get().state === "client" && leave(true));
+
+export async function signOut() {
+  await ask(SIGN_OUT, {}).catch(() => {});
+  leave(false);
+}
+
+/** The person has chosen a language: from now on invoices and messages speak it as well. */
+export async function chooseLanguage(tag: string) {
+  await speak(tag);
+  remember(tag);
+  asked = true;
+  if (session.get().state === "client") await keepLanguage();
+}
+
+async function keepLanguage() {
+  const input = { locale: language.get(), idempotencyKey: `locale-${Date.now()}` };
+  await ask(SET_LOCALE, { input }).then(refresh, () => {});
+}

@@ -1,0 +1,78 @@
+"""A server, a browser for each file, and visitors who must meet no error."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from api.portal import STATIC
+from tests.journeys.shop import Shop, open_shop
+
+pytest.register_assert_rewrite("tests.portal.visitor")
+
+from tests.portal.visitor import Visitor  # noqa: E402 - rewritten first
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
+
+    from tests.servers import Databases
+
+    Visit = Callable[..., Visitor]
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The system's own Chromium; CHROMIUM names another."""
+    names = (os.environ.get("CHROMIUM", ""), *_NAMES)
+    found = next(filter(None, (shutil.which(name) for name in names if name)), None)
+    if found is None:
+        pytest.skip("NOT TESTED in a browser: there is no chromium on PATH")
+    if not (STATIC / "manifest.json").exists():
+        pytest.skip("NOT TESTED in a browser: api/static has not been built (make setup)")
+    return found
+
+
+@pytest.fixture(scope="session")
+def shop(
+    chromium: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    """The server of this worker; every visitor is a client of their own."""
+    assert chromium
+    url = databases.fresh()
+    with open_shop(tmp_path_factory.mktemp("portal-shop"), url) as shop:
+        yield shop
+    databases.drop(url)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str, shop: Shop) -> Iterator[Browser]:
+    """Chromium, which ends before its server does."""
+    assert shop.url
+    # In a container root has no sandbox to give it.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, shop: Shop) -> Iterator[Visit]:
+    """Opens the portal for a client in a browser of their own; in the end nothing was logged."""
+    opened: list[Visitor] = []
+
+    def visit(credit: str = "0", currency: str = "USD", **how: object) -> Visitor:
+        opened.append(Visitor.arrive(browser, shop, credit, currency, how))
+        return opened[-1]
+
+    yield visit
+    for visitor in opened:
+        visitor.leave()
