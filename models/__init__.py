@@ -14,6 +14,7 @@ from models.identity import User
 from models.invoice import Invoice, InvoiceLine, NumberSeries
 from models.ledger import Balance, CreditTransaction, Grant, LedgerAccount, Transfer
 from models.payment import Payment
+from models.picture import StoredPicture
 from models.receipt import Receipt
 from models.sandbox import SandboxCharge
 from models.session import Session
@@ -42,6 +43,7 @@ __all__ = [
     "SandboxCharge",
     "Session",
     "Settlement",
+    "StoredPicture",
     "Transfer",
     "User",
     "Voucher",
