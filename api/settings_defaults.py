@@ -58,6 +58,8 @@ DEMO_SELLER: Final = SellerDetails(
     email="billing@kaze.example",
     url="https://kaze.example",
     registration=[("Registration no.", "T1234567890123")],
+    timezone="Asia/Tokyo",
+    country="JP",
 )
 
 # The IBAN is the one that Germany's banks print as their example.

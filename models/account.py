@@ -170,7 +170,8 @@ async def update(
     """Change an account's settings: clients their own (not `spending_frozen`), staff anybody's.
 
     `changes` holds those of `name`, `locale`, `auto_apply_credit`, `billing` (whole, as JSON) and
-    `spending_frozen` that were given. Raises NotFound at `account_id`, Forbidden, Invalid at the setting.
+    `spending_frozen` that were given. Raises NotFound at `account_id`, Forbidden, Invalid at the
+    setting.
     """
     if by.role is Role.PARTNER or ("spending_frozen" in changes and not by.is_staff):
         raise Forbidden("staff")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
@@ -13,20 +14,23 @@ from models.errors import Invalid
 from models.text import clean_text
 
 _LINES_MAX: Final = 6
+#: What CLDR has beyond ISO 3166-1: unions, test codes, "unknown".
+_NO_COUNTRIES: Final = {"EU", "EZ", "QO", "UN", "XA", "XB", "XK", "ZZ"}
 _CODES: Final = frozenset(
-    code for code in Locale("en").territories if len(code) == 2 and code.isalpha()  # noqa: PLR2004 - ISO 3166-1 alpha-2
-) - {"EU", "EZ", "QO", "UN", "XA", "XB", "XK", "ZZ"}
+    filter(re.compile("[A-Z]{2}").fullmatch, map(str, Locale("en").territories))
+)
 
 #: Members of the European Union, by ISO 3166-1. Greece writes EL in its VAT ids.
 EUROPEAN_UNION: Final = frozenset(
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
+    {"AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT"}
+    | {"LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"}
 )
 
 
 def country_code(text: str, *field: str) -> str:
     """A country of ISO 3166-1 in capitals. Raises Invalid at `field`."""
     code = text.strip().upper()
-    if code and code not in _CODES:
+    if code and (code not in _CODES or code in _NO_COUNTRIES):
         raise Invalid(*field, problem="country")
     return code
 

@@ -1,4 +1,4 @@
-"""A client's credit statement over a span of days: what there was, what came and went, what is left.
+"""A client's credit statement over a span of days: what there was, came and went, and is left.
 
 The span is cut between two versions of the balance, not between two clocks: each line belongs to
 exactly one of two statements that follow one another, and the first one's closing balance is the
@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from models import sql
 from models.errors import Invalid
@@ -116,11 +115,4 @@ async def _last_before(account_id: UUID, currency: str, moment: datetime) -> tup
 
 
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), seller_zone()).astimezone(UTC)
-
-
-def seller_zone() -> tzinfo:
-    """The zone that the provider's days are in."""
-    name = house().seller.timezone
-    # UTC needs no zone database, which slim systems lack.
-    return UTC if name == "UTC" else ZoneInfo(name)
+    return datetime.combine(day, time(), house().seller.zone).astimezone(UTC)

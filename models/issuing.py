@@ -64,8 +64,8 @@ async def issue(
         snapshot={},
     )
     invoice.snapshot = snapshot_of(invoice, account, lines)
-    if house().seller.logo is not None:
-        await picture.keep(house().seller.logo)
+    if (logo := house().seller.logo) is not None:
+        await picture.keep(logo)
     await sql.insert("invoice", [_row(invoice)])
     await sql.insert(
         "invoice_line",
@@ -103,9 +103,7 @@ async def next_number(prefix: str, moment: datetime) -> str:
     return f"{series}-{row['last_number']:06d}"
 
 
-def snapshot_of(
-    invoice: Invoice, account: Account, lines: Sequence[DraftLine]
-) -> InvoiceSnapshot:
+def snapshot_of(invoice: Invoice, account: Account, lines: Sequence[DraftLine]) -> InvoiceSnapshot:
     """All that the invoice shows, as of now."""
     policy, funds = house().policy, invoice.kind == InvoiceKind.FUNDS
     return {

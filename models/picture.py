@@ -1,5 +1,4 @@
-"""Pictures that issued documents show: kept by what they are, so that a new logo changes no old one.
-"""
+"""Pictures that issued documents show, kept by what they are: a new logo changes no old one."""
 
 from __future__ import annotations
 
@@ -9,6 +8,7 @@ from tortoise.models import Model
 from models import sql
 from models.base import now
 from models.policy import Picture
+
 
 class StoredPicture(Model):
     """One picture, named by its SHA-256. Only ever added."""

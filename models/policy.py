@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from models.errors import CurrencyNotSupported, GatewayNotAvailable
 from models.money import Money
@@ -82,6 +83,12 @@ class Seller:
     notes: tuple[str, ...] = ()
     bank_accounts: Mapping[str, BankDetails] = field(default_factory=dict)
     """By currency."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone that the seller's days are in."""
+        # UTC needs no zone database, which slim systems lack.
+        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
 
 
 @dataclass(frozen=True, slots=True)

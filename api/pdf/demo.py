@@ -68,7 +68,10 @@ _EUROPEAN_BANK: Final[BankSnapshot] = {
 
 
 def _land(
-    currency: str, seller: Mapping[str, Any], buyer: Mapping[str, Any], **more: Any  # noqa: ANN401
+    currency: str,
+    seller: Mapping[str, Any],
+    buyer: Mapping[str, Any],
+    **more: Any,  # noqa: ANN401
 ) -> dict[str, Any]:
     return {
         "currency": currency,
@@ -97,8 +100,8 @@ LANDS: Final = MappingProxyType(
                 "country": "JP",
             },
             bank={
-                "beneficiary": "カゼホスティング（カ",
-                "bank_name": "かぜ銀行 赤坂支店（058） 普通",
+                "beneficiary": "カゼホスティング カ",
+                "bank_name": "かぜ銀行 赤坂支店 058 普通",
                 "account_number": "1234567",
                 "bic": None,
             },
@@ -230,7 +233,10 @@ def priced(invoice: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_status(
-    status: str, snapshot: InvoiceSnapshot, locale: str = "en", **facts: Any  # noqa: ANN401 - of its state
+    status: str,
+    snapshot: InvoiceSnapshot,
+    locale: str = "en",
+    **facts: Any,  # noqa: ANN401 - of its state
 ) -> InvoiceDocument:
     """The document of an invoice with what its status brings along."""
     total, bank = snapshot["total"], snapshot.get("bank")
@@ -299,15 +305,16 @@ def void(land: str = "en", locale: str = "en", **changes: Any) -> VoidDocument: 
 def statement(land: str = "en", locale: str = "en", lines_count: int = 9) -> StatementDocument:
     """A month's statement."""
     kinds = [
-        ("Deposit, invoice INV-2026-000042", 25000),
-        ("Payment of invoice INV-2026-000043", -8749),
-        ("Voucher redeemed", 1500),
+        ("DEPOSIT", "INV-2026-000042", 25000),
+        ("INVOICE_PAYMENT", "INV-2026-000043", -8749),
+        ("VOUCHER", "Welcome bonus", 1500),
     ]
     changes, balance, opening = [], 12000, 12000
     for at in range(lines_count):
-        text, amount = kinds[at % 3]
+        kind, note, amount = kinds[at % 3]
         balance += amount
-        changes.append(Change(date(2026, 11, 1 + at % 28).isoformat(), text, amount, balance))
+        on = date(2026, 11, 1 + at * 28 // lines_count).isoformat()
+        changes.append(Change(on, kind, note, amount, balance))
     span = CreditStatement(
         account_id=UUID(int=0),
         currency=LANDS[land]["currency"],
@@ -331,22 +338,20 @@ def statement(land: str = "en", locale: str = "en", lines_count: int = 9) -> Sta
     )
 
 
+def invoice_in(status: str) -> Callable[[str], Document]:
+    """An order's invoice in that status, for a locale."""
+    return lambda locale: in_status(status, order(land_of(locale)), locale)
+
+
 #: What can be previewed, by name: a document for a locale.
 DOCUMENTS: Final[Mapping[str, Callable[[str], Document]]] = MappingProxyType(
     {
-        **{
-            f"invoice{suffix}": lambda locale, status=status: in_status(
-                status, order(land_of(locale)), locale
-            )
-            for suffix, status in (
-                ("", "UNPAID"),
-                ("-overdue", "OVERDUE"),
-                ("-processing", "PROCESSING"),
-                ("-paid", "PAID"),
-                ("-void", "VOID"),
-                ("-refunded", "REFUNDED"),
-            )
-        },
+        "invoice": invoice_in("UNPAID"),
+        "invoice-overdue": invoice_in("OVERDUE"),
+        "invoice-processing": invoice_in("PROCESSING"),
+        "invoice-paid": invoice_in("PAID"),
+        "invoice-void": invoice_in("VOID"),
+        "invoice-refunded": invoice_in("REFUNDED"),
         "deposit": lambda locale: in_status("UNPAID", deposit(land_of(locale)), locale),
         "deposit-paid": lambda locale: in_status("PAID", deposit(land_of(locale)), locale),
         "receipt": lambda locale: receipt(land_of(locale), locale),
@@ -359,4 +364,3 @@ DOCUMENTS: Final[Mapping[str, Callable[[str], Document]]] = MappingProxyType(
         "statement-long": lambda locale: statement(land_of(locale), locale, lines_count=120),
     }
 )
-

@@ -15,6 +15,7 @@ import orjson
 
 from api.pdf import text
 from api.pdf.text import LINE_MAX, NAME_MAX, TEXT_MAX, clean
+from models.billing import EUROPEAN_UNION
 from models.money import exponent
 from models.policy import Picture
 from models.snapshot import BuyerSnapshot, LineSnapshot, SellerSnapshot, TaxSnapshot
@@ -75,13 +76,17 @@ class Letterhead(TypedDict):
     brand: str
     accent: str
     logo: str | None
+    region: str
     seller: Party
     buyer: Party
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """Dates are ISO 8601, amounts minor units of `currency`; `logo` is a data URL."""
+    """Dates are ISO 8601, amounts minor units of `currency`; `logo` is a data URL.
+
+    `region` is where the seller's taxes are: a country, or `EU`.
+    """
 
     template: str
     locale: str
@@ -93,6 +98,7 @@ class Document:
     brand: str
     accent: str
     logo: str | None
+    region: str
     seller: Party
     buyer: Party
 
@@ -135,6 +141,7 @@ def letterhead(
         "brand": clean(seller.get("brand") or seller["name"], NAME_MAX),
         "accent": text.accent(seller.get("accent", text.ACCENT)),
         "logo": _data_url(look.logo),
+        "region": "EU" if seller.get("country") in EUROPEAN_UNION else seller.get("country", ""),
         "seller": _seller(seller),
         "buyer": _buyer(buyer),
     }

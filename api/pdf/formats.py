@@ -61,7 +61,7 @@ class Formats:
         return self.text(written.replace(" ", "\N{NO-BREAK SPACE}"))
 
     def span(self, first: str, last: str) -> str:
-        """Two dates, both included: `Nov 1 – 30, 2026`."""
+        """Two dates, both included: `11/1 to 11/30/2026`."""
         days = date.fromisoformat(first), date.fromisoformat(last)
         return self.text(str(format_interval(*days, "yMMMd", locale=self.locale)))
 

@@ -94,9 +94,7 @@ class InvoiceDocument(Document):
     e_invoice: EInvoice | None
 
 
-def invoice_document(
-    snapshot: InvoiceSnapshot, state: InvoiceState, look: Look
-) -> InvoiceDocument:
+def invoice_document(snapshot: InvoiceSnapshot, state: InvoiceState, look: Look) -> InvoiceDocument:
     """The document of an issued invoice as it stands.
 
     Every text is cleaned and cut (see `text.clean`), every link is http(s) or left out, and the

@@ -25,12 +25,10 @@ from api.pdf.qr import transfer_qr
 AMOUNT_WIDE: Final = 15
 #: What people wrote; where the page runs from right to left, each keeps a direction of its own.
 _FREE: Final = frozenset(
-    "name lines email brand title details method reference reason void_reason text notes number"
-    " invoice_number credit_note_number beneficiary bank_name account_number bic vat_id"
-    " registration exemption deposit_tax".split()
-)
-_UNION: Final = frozenset(
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
+    {"account_number", "bank_name", "beneficiary", "bic", "brand", "credit_note_number"}
+    | {"deposit_tax", "details", "email", "exemption", "invoice_number", "lines", "method", "name"}
+    | {"note", "notes", "number", "reason", "reference", "registration", "title", "vat_id"}
+    | {"void_reason"}
 )
 #: Japan's reduced rate must be marked line by line (Consumption Tax Act, Art. 57-4).
 _REDUCED_IN_JAPAN: Final = Decimal("0.08")
@@ -91,13 +89,8 @@ def _facts(document: dict[str, Any], formats: Formats) -> dict[str, Any]:
         "taxed": document.get("kind") == "ORDER" and bool(document.get("taxes")),
         "zero_rated": any(not Decimal(rate) for rate in rates),
         "reduced": _reduced(document, rates),
-        "seller_in": _region(document["seller"]["country"]),
         "qr": transfer_qr(document),
     }
-
-
-def _region(country: str) -> str:
-    return "EU" if country in _UNION else country
 
 
 def _reduced(document: dict[str, Any], rates: set[str]) -> set[str]:
@@ -123,7 +116,8 @@ def page_rules(page_of_pages: str, language: str) -> Markup:
     own = _FONTS.get(language.partition("_")[0], ())
     fonts = ", ".join(json.dumps(name) for name in dict.fromkeys((*own, *_FALLBACK)))
     rules = (
-        "@page { font-family: %s; @bottom-right { content: %s } } html { font-family: %s, sans-serif }"
+        "@page { font-family: %s; @bottom-right { content: %s } }"
+        " html { font-family: %s, sans-serif }"
     )
     # Both are ours: the catalogue's words and the names of fonts.
     return Markup(rules) % (Markup(fonts), Markup(content), Markup(fonts))  # noqa: S704

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
 
 from api.pdf.document import Document, Look, letterhead
 from api.pdf.text import LINE_MAX, clean
@@ -17,10 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of the statement: signed minor units, and the balance after it."""
+    """One line of the statement: signed minor units, and the balance after it.
+
+    `kind` is a `models.ledger.LineKind`, `note` the number or reason that goes with it.
+    """
 
     on: str
-    text: str
+    kind: str
+    note: str
     amount: int
     balance: int
 
@@ -66,10 +69,5 @@ def statement_document(
         added=statement.added,
         spent=statement.spent,
         closing=statement.closing,
-        lines=tuple(
-            Change(line.on, clean(line.text, LINE_MAX), line.amount, line.balance)
-            for line in changes
-        ),
+        lines=tuple(replace(line, note=clean(line.note, LINE_MAX)) for line in changes),
     )
-
-

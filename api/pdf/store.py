@@ -42,7 +42,10 @@ class DocumentStore:
                         "timeout": timedelta(seconds=SECONDS_MAX),
                         "allow_http": True,
                     },
-                    retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=SECONDS_MAX)},
+                    retry_config={
+                        "max_retries": 2,
+                        "retry_timeout": timedelta(seconds=SECONDS_MAX),
+                    },
                 )
             )
         return cls(LocalStore(Path(url), mkdir=True))

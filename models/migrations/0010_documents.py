@@ -12,7 +12,10 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="StoredPicture",
             fields=[
-                ("name", fields.CharField(primary_key=True, unique=True, db_index=True, max_length=64)),
+                (
+                    "name",
+                    fields.CharField(primary_key=True, unique=True, db_index=True, max_length=64),
+                ),
                 (
                     "created_at",
                     fields.DatetimeField(default=now, auto_now=False, auto_now_add=False),

@@ -15,7 +15,7 @@ from asgi_lifespan import LifespanManager
 from tortoise import Tortoise
 
 from api.app import create_app
-from api.pdf import PdfRenderer, RenderedPdf
+from api.pdf.renderer import PdfRenderer, RenderedPdf
 from api.settings import Settings, load_settings
 from api.settings_defaults import DEMO_BANK_ACCOUNTS
 from models import account, funds, order, password, pay, session, sql, staff, voucher
