@@ -31,15 +31,18 @@ class Formats:
 
     def money(self, minor: int) -> str:
         """Minor units, written exactly."""
+        return self._number(self._money(minor))
+
+    def signed(self, minor: int) -> str:
+        """The same with its sign: `+$5.00`."""
+        return self._number(f"{'+' if minor > 0 else ''}{self._money(minor)}")
+
+    def _money(self, minor: int) -> str:
         amount = Decimal(minor).scaleb(-self.decimals)
         written = self.pattern.apply(amount, self.locale, self.currency, currency_digits=False)
         # CLDR writes yen in Japanese with the full-width sign, which tears tables apart.
         written = written.replace("\N{FULLWIDTH YEN SIGN}", "\N{YEN SIGN}")
-        return self._number(_CODE_AND_DIGIT.sub("\N{NO-BREAK SPACE}", written))
-
-    def signed(self, minor: int) -> str:
-        """The same with its sign: `+$5.00`."""
-        return f"+{self.money(minor)}" if minor > 0 else self.money(minor)
+        return _CODE_AND_DIGIT.sub("\N{NO-BREAK SPACE}", written)
 
     def number(self, value: str) -> str:
         """A decimal string, with all of its digits."""

@@ -49,7 +49,8 @@ def html_of(document: dict[str, Any], templates: Path) -> str:
     language, locale = negotiate(document["locale"], templates)
     formats = Formats(locale, document["currency"], document["decimals"])
     words = translations(language, templates)
-    shown = _isolated(document, formats) if formats.rtl else document
+    shown = _translated(document, words)
+    shown = _isolated(shown, formats) if formats.rtl else shown
     template = _environment(language, templates).get_template(f"{document['template']}.html")
     return template.render(
         doc=shown,
@@ -90,6 +91,7 @@ def _facts(document: dict[str, Any], formats: Formats) -> dict[str, Any]:
         "zero_rated": any(not Decimal(rate) for rate in rates),
         "reduced": _reduced(document, rates),
         "qr": transfer_qr(document),
+        "initial": document["brand"][:1].upper(),
     }
 
 
@@ -100,10 +102,22 @@ def _reduced(document: dict[str, Any], rates: set[str]) -> set[str]:
     return {rate for rate in listed if Decimal(rate) == _REDUCED_IN_JAPAN}
 
 
+def _translated(document: dict[str, Any], words: Translations) -> dict[str, Any]:
+    """The few texts of a snapshot that are ours: what a deposit is called, and known labels."""
+    seller = document["seller"]
+    labelled = [(words.gettext(label), number) for label, number in seller["registration"]]
+    shown = document | {"seller": seller | {"registration": labelled}}
+    if document.get("kind") == "FUNDS" and "lines" in document:
+        shown["lines"] = [
+            line | {"title": words.gettext(line["title"])} for line in document["lines"]
+        ]
+    return shown
+
+
 def _isolated(value: Any, formats: Formats, free: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - JSON, walked
     if isinstance(value, dict):
         return {key: _isolated(one, formats, key in _FREE) for key, one in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_isolated(one, formats, free) for one in value]
     return formats.text(value) if free and isinstance(value, str) else value
 

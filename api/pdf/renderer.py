@@ -169,8 +169,6 @@ class PdfRenderer:
         return hashlib.sha256(edition(self._templates) + request).hexdigest()
 
     def _begin(self, key: str, request: bytes, *, long: bool) -> None:
-        if long and self._long_waiting >= LONG_MAX:
-            raise RendererBusy(BUSY)
         rendering = asyncio.create_task(self._finish(key, request, long=long))
         # Should nobody wait for it any more, its error is nobody's business.
         rendering.add_done_callback(lambda task: task.cancelled() or task.exception())
@@ -202,6 +200,8 @@ class PdfRenderer:
         return made
 
     async def _make_long(self, request: bytes) -> bytes:
+        if self._long_waiting >= LONG_MAX:
+            raise RendererBusy(BUSY)
         self._long_waiting += 1
         try:
             async with self._long:
