@@ -264,8 +264,9 @@ def in_status(
             "refunded": total,
         },
     }
+    look = Look(locale, facts.pop("logo", None))
     state = {"status": status, **beside[status], **facts}
-    return invoice_document(snapshot, InvoiceState(**state), Look(locale, facts.get("logo")))
+    return invoice_document(snapshot, InvoiceState(**state), look)
 
 
 # ------------------------------------------------------------------------------- the others

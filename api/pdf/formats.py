@@ -14,6 +14,7 @@ from babel.numbers import format_decimal, format_percent
 
 #: `KWD1.000`: CLDR asks for a space there, which Babel leaves out.
 _CODE_AND_DIGIT: Final = re.compile(r"(?<=[A-Z])(?=\d)")
+_MARKS: Final = re.compile("[\u061c\u200e\u200f]")
 _LRI, _FSI, _PDI = "\u2066", "\u2068", "\u2069"
 
 
@@ -73,4 +74,5 @@ class Formats:
         return f"{_FSI}{text}{_PDI}" if self.rtl and text else text
 
     def _number(self, text: str) -> str:
-        return f"{_LRI}{text}{_PDI}" if self.rtl else text
+        # The sign stays before its digits: CLDR's own marks are for lines without isolates.
+        return f"{_LRI}{_MARKS.sub('', text)}{_PDI}" if self.rtl else text

@@ -179,13 +179,17 @@ def test_a_rendering_process_that_nobody_can_kill_ends_itself() -> None:
 # --- the store
 
 
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 @needs_pango
 async def test_what_is_in_the_store_is_not_made_again(tmp_path: Path) -> None:
     document = in_status("PAID", order())
     async with PdfRenderer(processes=1, store=DocumentStore.at(str(tmp_path))) as renderer:
         made = await renderer.render(document)
         assert renderer.etag(document) == made.etag
-    [kept] = [path for path in tmp_path.rglob("*") if path.is_file()]
+    [kept] = files(tmp_path)
     assert kept.read_bytes() == made.bytes
     assert kept.stem == made.etag.strip('"')
     kept.write_bytes(b"%PDF- from the store")
