@@ -105,7 +105,7 @@ def make_renderer(settings: Settings, *, warm: bool = True) -> PdfRenderer:
         warm=warm,
         timeout_seconds=settings.pdf_seconds,
         templates=settings.templates,
-        store=DocumentStore.at(kept_at) if kept_at else None,
+        store=DocumentStore(kept_at) if kept_at else None,
     )
 
 

@@ -7,6 +7,7 @@ is deleted is made again. Where the store fails, documents are made and sent all
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,32 +24,25 @@ log = structlog.get_logger(__name__)
 class DocumentStore:
     """Documents by name (a SHA-256 in hex)."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
-
-    @classmethod
-    def at(cls, url: str) -> DocumentStore:
+    def __init__(self, url: str) -> None:
         """`s3://bucket/prefix`, with the credentials and endpoint of AWS's variables, or a folder,
-        which is made when it is missing.
+        which is made with its first document.
         """
+        self._url = url
+
+    @cached_property
+    def _store(self) -> ObjectStore:
         # Not at the top: it takes as long to import as all the rest together.
         from obstore.store import LocalStore, S3Store  # noqa: PLC0415
 
-        if url.startswith("s3://"):
-            return cls(
-                S3Store.from_url(
-                    url,
-                    client_options={
-                        "timeout": timedelta(seconds=SECONDS_MAX),
-                        "allow_http": True,
-                    },
-                    retry_config={
-                        "max_retries": 2,
-                        "retry_timeout": timedelta(seconds=SECONDS_MAX),
-                    },
-                )
-            )
-        return cls(LocalStore(Path(url), mkdir=True))
+        if not self._url.startswith("s3://"):
+            return LocalStore(Path(self._url), mkdir=True)
+        limit = timedelta(seconds=SECONDS_MAX)
+        return S3Store.from_url(
+            self._url,
+            client_options={"timeout": limit, "allow_http": True},
+            retry_config={"max_retries": 2, "retry_timeout": limit},
+        )
 
     async def get(self, name: str) -> bytes | None:
         """The document of that name; None where there is none, or none can be read."""

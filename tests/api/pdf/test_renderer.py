@@ -186,21 +186,21 @@ def files(folder: Path) -> list[Path]:
 @needs_pango
 async def test_what_is_in_the_store_is_not_made_again(tmp_path: Path) -> None:
     document = in_status("PAID", order())
-    async with PdfRenderer(processes=1, store=DocumentStore.at(str(tmp_path))) as renderer:
+    async with PdfRenderer(processes=1, store=DocumentStore(str(tmp_path))) as renderer:
         made = await renderer.render(document)
         assert renderer.etag(document) == made.etag
     [kept] = files(tmp_path)
     assert kept.read_bytes() == made.bytes
     assert kept.stem == made.etag.strip('"')
     kept.write_bytes(b"%PDF- from the store")
-    async with PdfRenderer(warm=False, store=DocumentStore.at(str(tmp_path))) as other:
+    async with PdfRenderer(warm=False, store=DocumentStore(str(tmp_path))) as other:
         assert (await other.render(document)).bytes == b"%PDF- from the store"
 
 
 async def test_what_is_in_the_store_needs_no_pango(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    document, store = in_status("PAID", order()), DocumentStore.at(str(tmp_path))
+    document, store = in_status("PAID", order()), DocumentStore(str(tmp_path))
     renderer = PdfRenderer(warm=False, store=store)
     monkeypatch.setattr(renderer, "_problem", frames.MISSING)
     with pytest.raises(PdfUnavailable):
@@ -211,8 +211,7 @@ async def test_what_is_in_the_store_needs_no_pango(
 
 @needs_pango
 async def test_where_the_store_fails_documents_are_made_all_the_same(tmp_path: Path) -> None:
-    store = DocumentStore.at(str(tmp_path / "store"))
-    (tmp_path / "store").rmdir()
+    store = DocumentStore(str(tmp_path / "store"))
     (tmp_path / "store").write_text("no folder")
     async with PdfRenderer(processes=1, store=store) as renderer:
         assert (await renderer.render(in_status("PAID", order()))).bytes.startswith(b"%PDF-")
