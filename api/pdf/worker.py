@@ -83,7 +83,7 @@ class Printer:
             document.metadata.generate_rdf_metadata = partial(
                 _described, document.metadata.generate_rdf_metadata, e_invoice=bool(xml)
             )
-            written: bytes = document.write_pdf(**options)
+            written: bytes = document.write_pdf(finisher=_finish, **options)
         except self.refused as refusal:  # a BaseException, which would end the process
             raise ValueError(str(refusal)) from refusal
         return written
@@ -97,6 +97,12 @@ class Printer:
             created=at,
             modified=at,
         )
+
+
+def _finish(_document: object, pdf: Any) -> None:  # noqa: ANN401 - WeasyPrint's
+    """WeasyPrint lists each associated file twice."""
+    if "AF" in pdf.catalog:
+        pdf.catalog["AF"][:] = dict.fromkeys(pdf.catalog["AF"])
 
 
 def _described(generate: Any, *args: Any, e_invoice: bool) -> bytes:  # noqa: ANN401 - WeasyPrint's
