@@ -71,7 +71,7 @@ def _land(
     currency: str,
     seller: Mapping[str, Any],
     buyer: Mapping[str, Any],
-    **more: Any,  # noqa: ANN401
+    **more: Any,
 ) -> dict[str, Any]:
     return {
         "currency": currency,
@@ -183,7 +183,7 @@ def line(description: str, quantity: str, unit_price: int, tax_rate: str) -> Lin
     }
 
 
-def deposit(land: str = "en", **changes: Any) -> InvoiceSnapshot:  # noqa: ANN401 - any field
+def deposit(land: str = "en", **changes: Any) -> InvoiceSnapshot:
     """A FUNDS invoice over 25,000 minor units."""
     invoice = {
         "number": "INV-2026-000042",
@@ -202,7 +202,7 @@ def deposit(land: str = "en", **changes: Any) -> InvoiceSnapshot:  # noqa: ANN40
     return {**LANDS[land], **invoice, "e_invoice": False, **changes}  # type: ignore[typeddict-item]
 
 
-def order(land: str = "en", lines_count: int = 3, **changes: Any) -> InvoiceSnapshot:  # noqa: ANN401 - as above
+def order(land: str = "en", lines_count: int = 3, **changes: Any) -> InvoiceSnapshot:
     """An ORDER invoice with tax at two rates."""
     usual, reduced = _RATES.get(land, _FRENCH)
     kinds = [
@@ -236,7 +236,7 @@ def in_status(
     status: str,
     snapshot: InvoiceSnapshot,
     locale: str = "en",
-    **facts: Any,  # noqa: ANN401 - of its state
+    **facts: Any,
 ) -> InvoiceDocument:
     """The document of an invoice with what its status brings along."""
     total, bank = snapshot["total"], snapshot.get("bank")
@@ -272,7 +272,7 @@ def in_status(
 # ------------------------------------------------------------------------------- the others
 
 
-def receipt(land: str = "en", locale: str = "en", **changes: Any) -> ReceiptDocument:  # noqa: ANN401 - any field
+def receipt(land: str = "en", locale: str = "en", **changes: Any) -> ReceiptDocument:
     """The receipt of a payment by card with a fee."""
     snapshot = order(land)
     facts = {
@@ -291,7 +291,7 @@ def receipt(land: str = "en", locale: str = "en", **changes: Any) -> ReceiptDocu
     return receipt_document(payment, snapshot, CARD.method, Look(locale))
 
 
-def void(land: str = "en", locale: str = "en", **changes: Any) -> VoidDocument:  # noqa: ANN401 - any fact
+def void(land: str = "en", locale: str = "en", **changes: Any) -> VoidDocument:
     """A credit note; with `credit_note_number=None` and `returned=0` a void notice."""
     snapshot = changes.pop("snapshot", None) or order(land)
     facts = {

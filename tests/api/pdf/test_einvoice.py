@@ -105,7 +105,7 @@ def test_it_says_what_the_page_says() -> None:
     xml = etree.fromstring(written(in_status("PAID", german(), "de")))
 
     def said(name: str) -> list[str]:
-        return [one.text for one in xml.iter(f"{{*}}{name}")]
+        return [str(one.text) for one in xml.iter(f"{{*}}{name}")]
 
     assert said("GrandTotalAmount") == ["92.87"]
     # As it was issued: that it has been paid since is on the page alone.

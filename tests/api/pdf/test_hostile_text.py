@@ -142,7 +142,7 @@ async def test_hostile_text_is_only_text_in_other_documents(
     page = html_of(json.loads(text), TEMPLATES)
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
-    assert await renderer.render(demo.DOCUMENTS[name]("en"))
+    assert (await renderer.render(demo.DOCUMENTS[name]("en"))).bytes
 
 
 @needs_pango
