@@ -198,10 +198,11 @@ async def _preview(name: str, locale: str, out: Path, templates: Path, *, watch:
         else:
             _say(f"{out}: {size_bytes:,} bytes")
 
+    known = await asyncio.to_thread(preview.stamp, templates)
     await once()
     if watch:
         _say(f"Watching {templates}. Press Ctrl-C to end.")
-        async for _ in preview.changes(templates):
+        async for _ in preview.changes(templates, known):
             await once()
 
 

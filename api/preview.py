@@ -14,6 +14,8 @@ from api.pdf.process import RenderProcess
 
 SECONDS_MAX: Final = 60
 MEMORY_BYTES: Final = 1 << 30
+#: The watch begins after the first render; what changed between the two is seen by looking.
+LOOK_MILLISECONDS: Final = 1000
 
 
 async def preview(name: str, locale: str, out: Path, templates: Path) -> int:
@@ -32,10 +34,21 @@ async def preview(name: str, locale: str, out: Path, templates: Path) -> int:
     return len(pdf)
 
 
-async def changes(templates: Path) -> AsyncIterator[None]:
-    """Each time that something in the folder has changed."""
-    async for _ in awatch(templates):
-        yield
+def stamp(templates: Path) -> frozenset[tuple[str, int]]:
+    """What the folder is like now."""
+    files = (path for path in templates.rglob("*") if path.is_file())
+    return frozenset((str(path), path.stat().st_mtime_ns) for path in files)
+
+
+async def changes(
+    templates: Path, known: frozenset[tuple[str, int]]
+) -> AsyncIterator[frozenset[tuple[str, int]]]:
+    """The folder's stamp each time that it is another than `known`, and then than the last one."""
+    async for _ in awatch(templates, yield_on_timeout=True, rust_timeout=LOOK_MILLISECONDS):
+        now = await asyncio.to_thread(stamp, templates)
+        if now != known:
+            known = now
+            yield now
 
 
 def _replace(out: Path, pdf: bytes) -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -328,6 +329,8 @@ def test_a_preview_follows_the_templates(tmp_path: Path) -> None:
         command, env=environment, stderr=subprocess.PIPE, text=True, cwd=ROOT
     ) as watching:
         assert watching.stderr is not None
+        late = threading.Timer(60, watching.kill)
+        late.start()
         try:
             assert str(file) in watching.stderr.readline()
             assert "Watching" in watching.stderr.readline()
@@ -338,5 +341,6 @@ def test_a_preview_follows_the_templates(tmp_path: Path) -> None:
             page.write_text("{% broken")
             assert "TemplateSyntaxError" in watching.stderr.readline()
         finally:
+            late.cancel()
             watching.send_signal(signal.SIGINT)
     assert watching.returncode == 0
