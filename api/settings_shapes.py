@@ -163,7 +163,7 @@ class SellerDetails(Shape):
             postcode=self.postcode,
             city=self.city,
             country=self.country,
-            vat_id=vat.compact(self.vat_id) if self.vat_id else "",
+            vat_id="".join(self.vat_id.split()),
             exemption=self.exemption,
             notes=tuple(self.notes),
             bank_accounts={code: bank.details() for code, bank in bank_accounts.items()},

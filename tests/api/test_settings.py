@@ -299,7 +299,7 @@ def test_the_logo_is_read_at_the_start(tmp_path: Path) -> None:
     ],
 )
 def test_structured_invoices_follow_the_sellers_country(
-    wish: str, country: str, issued: bool
+    wish: str, country: str, *, issued: bool
 ) -> None:
     settings = load_settings(secret_key=SECRET, e_invoices=wish, seller=seller(country=country))
     assert settings.house({}).e_invoices is issued
