@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from models.snapshot import InvoiceSnapshot
 
 #: A statement of more lines is for a spreadsheet.
-STATEMENT_LINES_MAX: Final = 5000
+STATEMENT_LINES_MAX: Final = 2000
 
 
 class TooLong(Exception):
