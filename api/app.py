@@ -15,9 +15,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 
+from api.ahead import Ahead
 from api.auth import SessionCookie
 from api.contexts import ContextMaker, EdgeContext
-from api.documents import Links, document_route
+from api.document_links import Links
+from api.documents import Documents
 from api.gateways import load_gateways
 from api.gateways.sandbox import SandboxGateway
 from api.graphql import EdgeOptions, GraphQLEndpoint
@@ -26,7 +28,8 @@ from api.jobs import jobs
 from api.metrics import Metrics
 from api.middleware import Observed, SecurityHeaders, Unhurried
 from api.pages import missing_portal_route, page_routes
-from api.pdf import PdfRenderer
+from api.pdf.renderer import PdfRenderer
+from api.pdf.store import DocumentStore
 from api.portal import portal_routes
 from api.returns import return_route
 from api.sandbox.delivery import Delivery
@@ -73,7 +76,8 @@ def create_app(settings: Settings) -> Starlette:
             if delivery is not None:
                 await stack.enter_async_context(delivery.running())
             if settings.embedded_worker:
-                await stack.enter_async_context(Worker(jobs(metrics), metrics))
+                ahead = Ahead(renderer, gateways)
+                await stack.enter_async_context(Worker(jobs(metrics, ahead), metrics))
             yield
 
     links = Links(settings.secret, settings.public_url, settings.pdf_link_minutes)
@@ -84,7 +88,7 @@ def create_app(settings: Settings) -> Starlette:
             WebSocketRoute("/graphql", endpoint),
             webhook_route(gateways),
             return_route(settings.public_url, settings.origins),
-            document_route(links, renderer, gateways, metrics),
+            Documents(links, renderer, gateways, metrics).route(),
             *(Pages(sandbox, delivery, settings.origins).routes() if sandbox and delivery else []),
             *health_routes(_checks(settings, renderer), metrics),
             *page_routes(settings),
@@ -102,9 +106,15 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
-def make_renderer(settings: Settings) -> PdfRenderer:
-    """What makes PDFs; it starts with the application."""
-    return PdfRenderer(timeout_seconds=settings.pdf_seconds)
+def make_renderer(settings: Settings, *, warm: bool = True) -> PdfRenderer:
+    """What makes PDFs; it starts when it is entered, its processes at once where it is `warm`."""
+    kept_at = settings.documents_kept_at
+    return PdfRenderer(
+        warm=warm,
+        timeout_seconds=settings.pdf_seconds,
+        templates=settings.templates,
+        store=DocumentStore(kept_at) if kept_at else None,
+    )
 
 
 def _endpoint(
@@ -118,7 +128,7 @@ def _endpoint(
         observe=metrics.operation,
     )
     cookie = SessionCookie(settings.secure_cookies, timedelta(hours=settings.session_hours))
-    maker = ContextMaker(cookie=cookie, feed=feed, pdf_url=links.pdf_url)
+    maker = ContextMaker(cookie=cookie, feed=feed, document_url=links.url)
     options = EdgeOptions(
         allowed_origins=settings.origins,
         body_bytes_max=settings.body_kib_max * 1024,

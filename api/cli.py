@@ -11,7 +11,7 @@ import asyncio
 import gc
 import secrets
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -215,6 +215,47 @@ def schema() -> None:
     from schema import make_schema, sdl
 
     print(sdl(make_schema()), end="")
+
+
+@app.command()
+def preview_document(
+    document: Annotated[str, typer.Argument(help="Such as invoice, receipt or statement.")],
+    locale: Annotated[str, typer.Option(help="The language and formats (BCP 47).")] = "en",
+    out: Annotated[Path | None, typer.Option(help="The file. Default: <document>.pdf")] = None,
+    watch: Annotated[bool, typer.Option(help="Render again when a template changes.")] = True,
+) -> None:
+    """Render a document with made-up data, and again whenever the templates change."""
+    with _clearly():
+        settings = _settings(secret=False)
+        from api.pdf.demo import DOCUMENTS
+
+        if document not in DOCUMENTS:
+            _fail(f"There is no {document}. There are: {', '.join(DOCUMENTS)}.")
+        file = out or Path(f"{document}.pdf")
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_preview(document, locale, file, settings.templates, watch=watch))
+
+
+async def _preview(name: str, locale: str, out: Path, templates: Path, *, watch: bool) -> None:
+    from api import preview
+    from api.pdf.process import RenderFailed
+
+    async def once() -> None:
+        try:
+            size_bytes = await preview.preview(name, locale, out, templates)
+        except RenderFailed as failed:
+            if not watch:
+                raise
+            _say(" ".join([str(failed), *getattr(failed, "__notes__", ())]))
+        else:
+            _say(f"{out}: {size_bytes:,} bytes")
+
+    known = await asyncio.to_thread(preview.stamp, templates)
+    await once()
+    if watch:
+        _say(f"Watching {templates}. Press Ctrl-C to end.")
+        async for _ in preview.changes(templates, known):
+            await once()
 
 
 # ------------------------------------------------------------------------------- settings

@@ -15,13 +15,15 @@ from api.wiring import make_feed, opened, require_migrated, require_usable
 from models import account, api_key, audit, base, identity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from uuid import UUID
 
+    from api.ahead import Ahead
     from api.settings import Settings
     from models.audit import Report
     from models.bank_import import Import
     from models.bank_statement import Statement
+    from models.gateway import Gateway
 
 
 async def migrate(settings: Settings) -> None:
@@ -111,8 +113,27 @@ async def work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     if settings.worker_metrics_port is not None:
         metrics.serve(settings.host, settings.worker_metrics_port)
-    async with opened(settings, load_gateways(settings), make_feed(settings)):
-        await Worker(jobs(metrics), metrics).run(stop)
+    gateways = load_gateways(settings)
+    async with (
+        opened(settings, gateways, make_feed(settings)),
+        _ahead(settings, gateways) as ahead,
+    ):
+        await Worker(jobs(metrics, ahead), metrics).run(stop)
+
+
+@asynccontextmanager
+async def _ahead(
+    settings: Settings, gateways: Mapping[str, Gateway]
+) -> AsyncIterator[Ahead | None]:
+    """What makes documents ahead; None where there is no place that those who serve would look."""
+    if settings.documents_kept_at is None:
+        yield None
+        return
+    from api.ahead import Ahead  # noqa: PLC0415 - the only command that renders
+    from api.app import make_renderer  # noqa: PLC0415
+
+    async with make_renderer(settings, warm=False) as renderer:
+        yield Ahead(renderer, gateways)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from api.graphql_ws import token_of
 from api.live import LiveFeed
 from models.errors import Unauthenticated
 from models.identity import Actor
-from schema.context import Context
+from schema.context import Context, DocumentUrl
 
 
 @dataclass(kw_only=True)
@@ -31,7 +31,7 @@ class ContextMaker:
 
     cookie: SessionCookie
     feed: LiveFeed
-    pdf_url: Callable[[str, str], str]
+    document_url: DocumentUrl
 
     def contexts(self) -> Contexts[EdgeContext]:
         """For the GraphQL endpoint."""
@@ -52,7 +52,7 @@ class ContextMaker:
         return EdgeContext(
             actor=actor,
             feed=self.feed,
-            pdf_url=self.pdf_url,
+            document_url=self.document_url,
             address=address_of(connection),
             accept_language=connection.headers.get("accept-language", ""),
             set_session_cookie=lambda token: headers.append(self.cookie.put(token)),

@@ -19,6 +19,7 @@ from api.sandbox.delivery import Delivery
 from api.settings import SettingsProblem
 from models import account, funds, order, pay, sandbox, session, staff, voucher
 from models.api_key import create_key
+from models.billing import Billing
 from models.identity import SCOPES, Actor, User, create_staff
 from models.invoice import Invoice
 from models.order import OrderLine
@@ -57,6 +58,7 @@ class DemoClient:
     voucher: str
     paid: tuple[str, str]
     due: tuple[str, str]
+    billing: Billing
 
 
 CLIENTS: Final = (
@@ -71,6 +73,12 @@ CLIENTS: Final = (
         voucher="10.00",
         paid=("Web hosting Business, 1 year", "119.40"),
         due=("Domain mina-brown.example, 2 years", "31.90"),
+        billing=Billing(
+            address=("14 Saxon Way", "Leeds LS1 4DY"),
+            postcode="LS1 4DY",
+            city="Leeds",
+            country="GB",
+        ),
     ),
     DemoClient(
         name="株式会社はるかぜ",
@@ -83,6 +91,13 @@ CLIENTS: Final = (
         voucher="1000",
         paid=("レンタルサーバー スタンダード 12か月", "13200"),
         due=("SSLサーバー証明書 1年", "4800"),
+        billing=Billing(
+            company=True,
+            address=("〒530-0001 大阪府大阪市北区梅田1-1-3",),
+            postcode="530-0001",
+            city="大阪市",
+            country="JP",
+        ),
     ),
     DemoClient(
         name="Jonas Weber GmbH",
@@ -95,6 +110,14 @@ CLIENTS: Final = (
         voucher="10.00",
         paid=("Virtual server M, 6 months", "83.94"),
         due=("Backup storage 500 GB, 6 months", "29.70"),
+        billing=Billing(
+            company=True,
+            address=("Königstraße 12", "70173 Stuttgart"),
+            postcode="70173",
+            city="Stuttgart",
+            country="DE",
+            vat_id="DE136695976",
+        ),
     ),
 )
 
@@ -163,6 +186,8 @@ async def _begin(client: DemoClient, by: Actor) -> None:
         key=_key(client, "account"),
     )
     own = (await User.get(email=client.email)).actor()
+    details = {"billing": client.billing.json()}
+    await account.update(None, details, by=own, key=_key(client, "billing"))
     await _deposit(client, own, by)
     await _order(client, made.id, client.paid, by, "paid")
     await _bonus(client, own, by, made.created_at + timedelta(days=_BONUS_DAYS))

@@ -1,161 +1,131 @@
-"""Downloads: an invoice's PDF, for whoever has the signed link to it."""
+"""Downloads: documents as PDF and CSV, for whoever has the signed link to one."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import structlog
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from api.pdf import (
-    PaymentLine,
-    PdfUnavailable,
-    RendererBusy,
-    RenderFailed,
-    RenderTimeout,
-    document_of,
-)
-from api.tokens import LinkExpired, LinkSigner
-from models import invoice as invoices
-from models import payment as payments
-from models.base import now, parse_id
-from models.invoice import Invoice
+from api.document_sources import STATEMENT_LINES_MAX, TooLong, document_of, statement_of
+from api.pdf.process import PdfUnavailable, RendererBusy, RenderFailed, RenderTimeout
+from api.statement_csv import csv_of
+from api.tokens import LinkExpired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from starlette.requests import Request
 
+    from api.document_links import Links, Wanted
     from api.metrics import Metrics
-    from api.pdf import Document, PdfRenderer, RenderedPdf
-    from api.pdf_document import Status
+    from api.pdf.document import Document
+    from api.pdf.renderer import PdfRenderer, RenderedPdf
     from models.gateway import Gateway
-    from models.payment import Payment
 
 RETRY_AFTER_SECONDS: Final = 5
+#: How long somebody waits for a long document before they are told to come back.
+WAIT_SECONDS: Final = 1
+PREPARING: Final = "This document is being prepared. Ask again in a few seconds."
+TOO_LONG: Final = (
+    f"A statement has at most {STATEMENT_LINES_MAX} lines as PDF. Ask for fewer days, or for CSV."
+)
 
 log = structlog.get_logger(__name__)
 
-
-class Links:
-    """Makes and reads the links to documents, which work for `minutes`."""
-
-    def __init__(self, secret: bytes, public_url: str, minutes: int) -> None:
-        self._signer = LinkSigner(secret)
-        self._public_url = public_url
-        self._lifetime = timedelta(minutes=minutes)
-
-    def pdf_url(self, invoice_id: str, locale: str) -> str:
-        """An absolute link to the PDF of the invoice with that public id."""
-        path = f"/documents/{invoice_id}.pdf"
-        expires_at = now() + self._lifetime
-        return self._public_url + self._signer.sign(path, expires_at=expires_at, locale=locale)
-
-    def locale_of(self, request: Request) -> str | None:
-        """The locale of a good link; None for any other. Raises LinkExpired."""
-        if len(request.url.query) > _QUERY_CHARS_MAX:
-            return None
-        params = self._signer.verify(request.url.path, dict(request.query_params))
-        return None if params is None else params.get("locale", "en")
+Answer = tuple[Response, str]
 
 
-_QUERY_CHARS_MAX: Final = 1000
+class Documents:
+    """The download route; the second half of each answer is its outcome, for the metrics."""
 
+    def __init__(
+        self,
+        links: Links,
+        renderer: PdfRenderer,
+        gateways: Mapping[str, Gateway],
+        metrics: Metrics,
+    ) -> None:
+        self._links = links
+        self._renderer = renderer
+        self._gateways = gateways
+        self._metrics = metrics
 
-def document_route(
-    links: Links, renderer: PdfRenderer, gateways: Mapping[str, Gateway], metrics: Metrics
-) -> Route:
-    """`GET /documents/{invoice}.pdf`."""
+    def route(self) -> Route:
+        """`GET /documents/{file}`."""
+        return Route("/documents/{file}", self._download, name="document")
 
-    async def download(request: Request) -> Response:
+    async def _download(self, request: Request) -> Response:
         started = perf_counter()
-        response, outcome = await _answer(request)
-        metrics.pdf(outcome, perf_counter() - started)
+        response, outcome = await self._answer(request)
+        self._metrics.pdf(outcome, perf_counter() - started)
         return response
 
-    async def _answer(request: Request) -> tuple[Response, str]:
+    async def _answer(self, request: Request) -> Answer:
         try:
-            locale = links.locale_of(request)
+            wanted = self._links.wanted(request)
         except LinkExpired:
-            return _sentence(
-                410, "This link has expired. Ask for a new one in the portal."
-            ), "expired"
-        invoice = await _invoice(request.path_params["invoice"]) if locale else None
-        if invoice is None or locale is None:
-            return _sentence(404, "There is no such document."), "unknown"
-        document = await _document(invoice, locale, gateways)
+            text = "This link has expired. Ask for a new one in the portal."
+            return _sentence(410, text), "expired"
+        if wanted is None:
+            return _unknown()
+        if wanted.format == "csv":
+            return await _csv(wanted)
         try:
-            pdf = await renderer.render(document)
+            found = await document_of(wanted, self._gateways)
+        except TooLong:
+            return _sentence(422, TOO_LONG), "too_long"
+        return await self._pdf(request, *found) if found else _unknown()
+
+    async def _pdf(self, request: Request, document: Document, name: str) -> Answer:
+        etag = self._renderer.etag(document)
+        if _has(request.headers.get("if-none-match", ""), etag):
+            return Response(status_code=304, headers=_headers(name, etag)), "unchanged"
+        try:
+            pdf = await self._made(document)
         except PdfUnavailable as problem:
             return _sentence(503, str(problem)), "unavailable"
         except (RendererBusy, RenderTimeout) as problem:
             return _sentence(503, str(problem), retry=True), "busy"
         except RenderFailed:
-            log.exception("document_failed", invoice=invoice.public_id)
+            log.exception("document_failed", document=name)
             return _sentence(500, "This document could not be made."), "failed"
-        return _file(request, invoice, pdf), "sent"
+        if pdf is None:
+            return _sentence(202, PREPARING, retry=True), "preparing"
+        headers = _headers(name, pdf.etag)
+        return Response(pdf.bytes, headers=headers, media_type="application/pdf"), "sent"
 
-    return Route("/documents/{invoice}.pdf", download, name="document")
-
-
-async def _invoice(public_id: str) -> Invoice | None:
-    invoice_id = parse_id(Invoice.PREFIX, public_id)
-    return None if invoice_id is None else await invoices.read(invoice_id)
-
-
-async def _document(invoice: Invoice, locale: str, gateways: Mapping[str, Gateway]) -> Document:
-    paid = (await payments.of_invoices([invoice.id])).get(invoice.id, [])
-    return document_of(
-        invoice.snapshot,
-        status=cast("Status", invoice.status),
-        locale=locale,
-        amount_due=_due(invoice),
-        payments=_lines(paid, _namer(gateways, locale)),
-        paid_at=invoice.paid_at,
-        credit_applied=invoice.credit_applied,
-        refunded=sum(payment.taken_back for payment in paid),
-        voided_at=invoice.voided_at,
-        void_reason=invoice.void_reason,
-        credit_note_number=invoice.credit_note_number,
-    )
+    async def _made(self, document: Document) -> RenderedPdf | None:
+        if document.is_long:
+            return await self._renderer.soon(document, WAIT_SECONDS)
+        return await self._renderer.render(document)
 
 
-def _due(invoice: Invoice) -> int:
-    """Nothing is asked for on a document that nobody can pay any more."""
-    return invoice.amount_due if invoice.status in invoices.PAYABLE else 0
-
-
-def _lines(paid: Sequence[Payment], method: Callable[[str], str]) -> list[PaymentLine]:
-    return [
-        PaymentLine(
-            at=payment.completed_at or payment.created_at,
-            method=method(payment.gateway),
-            reference=payment.reference,
-            amount=payment.received - payment.fee_taken,
-            fee=payment.fee_taken,
-        )
-        for payment in paid
-        if payment.received
-    ]
-
-
-def _namer(gateways: Mapping[str, Gateway], locale: str) -> Callable[[str], str]:
-    """Gateways' names; one that is not configured any more keeps its code."""
-    return lambda code: gateways[code].name(locale) if code in gateways else code
-
-
-def _file(request: Request, invoice: Invoice, pdf: RenderedPdf) -> Response:
+async def _csv(wanted: Wanted) -> Answer:
+    statement = await statement_of(wanted)
+    if statement is None:
+        return _unknown()
+    name = f"{statement.currency}-{statement.first_day}-{statement.last_day}"
     headers = {
-        "ETag": pdf.etag,
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": f'attachment; filename="{invoice.number}.pdf"',
+        "Content-Disposition": f'attachment; filename="{name}.csv"',
     }
-    if _has(request.headers.get("if-none-match", ""), pdf.etag):
-        return Response(status_code=304, headers=headers)
-    return Response(pdf.bytes, headers=headers, media_type="application/pdf")
+    lines = csv_of(statement, wanted.locale)
+    return StreamingResponse(lines, headers=headers, media_type="text/csv; charset=utf-8"), "sent"
+
+
+def _unknown() -> Answer:
+    return _sentence(404, "There is no such document."), "unknown"
+
+
+def _headers(name: str, etag: str) -> dict[str, str]:
+    return {
+        "ETag": etag,
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f'attachment; filename="{name}.pdf"',
+    }
 
 
 def _has(if_none_match: str, etag: str) -> bool:
@@ -167,4 +137,6 @@ def _sentence(status: int, text: str, *, retry: bool = False) -> Response:
     headers = {"Cache-Control": "no-store"}
     if retry:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if status == 202:  # noqa: PLR2004 - Accepted: a browser's tab asks again by itself
+        headers["Refresh"] = str(RETRY_AFTER_SECONDS)
     return PlainTextResponse(text + "\n", status, headers)

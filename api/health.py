@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from api.metrics import Metrics
-    from api.pdf import PdfRenderer
+    from api.pdf.renderer import PdfRenderer
 
 _SECONDS_MAX: Final = 5
 

@@ -14,6 +14,7 @@ from models.base import transaction
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from api.ahead import Ahead
     from api.metrics import Metrics
 
 _BATCH: Final = 50
@@ -24,9 +25,11 @@ _EVENT_DAYS: Final = 90
 log = structlog.get_logger(__name__)
 
 
-def jobs(metrics: Metrics) -> list[Job]:
-    """All of them; the audit's outcome goes to `metrics`."""
+def jobs(metrics: Metrics, ahead: Ahead | None = None) -> list[Job]:
+    """All of them; the audit's outcome goes to `metrics`. With `ahead` documents are made ahead."""
+    made_ahead = [Job("render_ahead", 2, ahead.render)] if ahead else []
     return [
+        *made_ahead,
         _batch("retry_receipts", 15, receipt.retry_parked),
         _batch("check_payments", 15, house_keeping.check_payments),
         _batch("check_refunds", 15, refunding.check_refunds),

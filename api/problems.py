@@ -9,6 +9,7 @@ from typing import Final
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 from api.gateways import GatewayNotLoaded
+from api.pdf.process import PdfError
 from api.settings import SettingsProblem
 from models.errors import Refusal
 
@@ -29,6 +30,8 @@ def sentences(error: Exception) -> list[str]:
         return [str(error)]
     if isinstance(error, Refusal):
         return [_refused(error)]
+    if isinstance(error, PdfError):
+        return [" ".join([str(error), *getattr(error, "__notes__", ())])]
     if isinstance(error, _ABOUT_THE_DATABASE) or _is_unusable(error):
         return [f"The database of DATABASE_URL cannot be used: {_first_line(error)}"]
     return []

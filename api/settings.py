@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.demo_secret import kept_secret
+from api.pdf.frames import TEMPLATES
 from api.settings_defaults import (
     DEMO_BANK_ACCOUNTS,
     DEMO_ORIGINS,
@@ -28,6 +29,7 @@ from api.settings_defaults import (
 from api.settings_shapes import (
     BankAccounts,
     DatabaseUrl,
+    DocumentStoreUrl,
     FundsLimits,
     GatewayFees,
     Networks,
@@ -43,6 +45,7 @@ from api.settings_shapes import (
     StripePublishableKey,
     StripeSecretKey,
     StripeWebhookSecrets,
+    Templates,
     same_machine,
 )
 from models.policy import CreditPolicy, House
@@ -51,6 +54,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from models.gateway import Gateway
+
+#: Where a client who is a business is owed an invoice as data (Germany since 2025, France 2026).
+E_INVOICE_COUNTRIES = frozenset({"DE", "FR"})
 
 # What pydantic says, as the rest of a sentence that begins with the setting's name.
 _OUR_WORDS = {
@@ -128,7 +134,7 @@ class Settings(BaseSettings):
     )
     session_hours: int = Field(12, ge=1, le=720, description="How long a sign-in lasts.")
     pdf_link_minutes: int = Field(
-        60, ge=1, le=10080, description="How long a link to an invoice's PDF works."
+        60, ge=1, le=10080, description="How long a link to a document works."
     )
     credit_policy_version: str = Field(
         "2026-01",
@@ -224,8 +230,23 @@ class Settings(BaseSettings):
     )
     seller: SellerJson = Field(
         SellerDetails(name="Account Credit"),
-        description="JSON: who issues the invoices: `name`, `address` (a list of lines), `email`, "
-        "`url`, `registration` (a list of pairs of label and number).",
+        description="JSON: who issues the documents: `name`, `address` (a list of lines), `email`, "
+        "`url`, `registration` (a list of pairs of label and number), `brand`, `accent` "
+        "(`#1d4ed8`), `logo` (a PNG or SVG file), `timezone`, `postcode`, `city`, `country` "
+        "(`DE`), `vat_id`, "
+        "`exemption` (why 0 % is charged), `notes` (a list of texts).",
+    )
+    deposit_tax_note: str = Field(
+        "",
+        max_length=500,
+        description="Why deposits carry no tax, as their invoices say it. Default: what holds in "
+        "SELLER's country.",
+    )
+    e_invoices: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether ORDER invoices carry Factur-X (EN 16931); `auto` is where the law of "
+        "SELLER's country asks for it: DE and FR. SELLER's `vat_id` and the client's country must "
+        "be known.",
     )
     support_url: str = Field(
         "",
@@ -279,7 +300,21 @@ class Settings(BaseSettings):
     subscriptions_per_caller_max: int = Field(
         500, ge=1, description="Live subscriptions of one caller in one process."
     )
-    pdf_seconds: float = Field(20, gt=0, le=300, description="The longest that a PDF may take.")
+    pdf_seconds: float = Field(
+        20,
+        gt=0,
+        le=300,
+        description="The longest that a PDF may take; 12 times that with more than 200 lines.",
+    )
+    document_store: DocumentStoreUrl | None = Field(
+        None,
+        description="Where made PDFs are kept: a folder, or `s3://bucket/prefix` (credentials, "
+        "region and endpoint in AWS's own variables). Default: on SQLite a folder beside the "
+        "database, else memory alone.",
+    )
+    document_templates: Templates = Field(
+        "", description="A folder with a copy of `pdf_templates` to use instead of it."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Settings:
@@ -351,6 +386,25 @@ class Settings(BaseSettings):
         return [f"whsec_{b64encode(key).decode()}"]
 
     @property
+    def issues_e_invoices(self) -> bool:
+        """Whether ORDER invoices carry their data (EN 16931)."""
+        if self.e_invoices == "auto":
+            return self.seller.country in E_INVOICE_COUNTRIES
+        return self.e_invoices == "always"
+
+    @property
+    def documents_kept_at(self) -> str | None:
+        """DOCUMENT_STORE, or the folder beside SQLite's file; None where memory is all."""
+        if self.document_store is None and self.on_sqlite:
+            return f"{self.database_name}-documents"
+        return self.document_store
+
+    @property
+    def templates(self) -> Path:
+        """Where the documents' templates are."""
+        return Path(self.document_templates).absolute() if self.document_templates else TEMPLATES
+
+    @property
     def origins(self) -> frozenset[str]:
         """The origins that browsers may call from and be returned to."""
         return frozenset(self.allowed_origins) | same_machine(self.public_url)
@@ -377,7 +431,9 @@ class Settings(BaseSettings):
             ),
             limits={code: limit.limits(code) for code, limit in self.funds_limits.items()},
             gateways=gateways,
-            seller=self.seller.seller(),
+            seller=self.seller.seller(self.bank_accounts),
+            deposit_tax=self.deposit_tax_note,
+            e_invoices=self.issues_e_invoices,
             public_url=self.public_url,
             return_origins=self.origins,
             support_url=self.support_url,

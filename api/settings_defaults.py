@@ -53,11 +53,14 @@ def _limit(amounts: str) -> FundsLimit:
 FUNDS_LIMITS: Final = {code: _limit(amounts) for code, amounts in _COMMON.items()}
 
 DEMO_SELLER: Final = SellerDetails(
-    name="Kaze Hosting",
-    address=["Kaze Hosting K.K.", "1-2-3 Minato, Chuo-ku", "Tokyo 104-0043", "Japan"],
+    name="Kaze Hosting K.K.",
+    brand="Kaze Hosting",
+    address=["1-2-3 Minato, Chuo-ku", "Tokyo 104-0043", "Japan"],
     email="billing@kaze.example",
     url="https://kaze.example",
     registration=[("Registration no.", "T1234567890123")],
+    timezone="Asia/Tokyo",
+    country="JP",
 )
 
 # The IBAN is the one that Germany's banks print as their example.

@@ -11,17 +11,31 @@ import binascii
 import ipaddress
 import json
 import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import NoDecode
+from stdnum.eu import vat
 
+from api.logo import read_logo
+from api.pdf.text import zone
+from models.billing import EUROPEAN_UNION, country_code
 from models.errors import CurrencyNotSupported, Refusal
 from models.money import Money
-from models.policy import Limits, Seller
+from models.policy import BankDetails, Limits, Seller
 
 SECRET_CHARACTERS_MIN = 32
 _PLACEHOLDERS = re.compile(r"changeme|example|insecure|password|placeholder|yoursecret")
@@ -91,6 +105,10 @@ class BankAccount(Shape):
         given = [self.account_number, *self.statements_of]
         return [re.sub(r"[^0-9A-Z]", "", number.upper()) for number in given]
 
+    def details(self) -> BankDetails:
+        """The same as documents print it."""
+        return BankDetails(self.beneficiary, self.bank_name, self.account_number, self.bic)
+
 
 class GatewayFee(Shape):
     """What a gateway adds: a percentage of the amount and a fixed part per currency."""
@@ -99,23 +117,71 @@ class GatewayFee(Shape):
     fixed: dict[str, DecimalText] = {}
 
 
+def _time_zone(name: str) -> str:
+    try:
+        zone(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("must be an IANA time zone, such as Europe/Berlin") from None
+    return name
+
+
+def _country(code: str) -> str:
+    try:
+        return country_code(code)
+    except Refusal:
+        raise ValueError("must be a country of ISO 3166-1, such as DE") from None
+
+
+def _logo(path: str) -> str:
+    if path:
+        read_logo(path)
+    return path
+
+
 class SellerDetails(Shape):
     """Who issues the invoices, as they are printed."""
 
     name: str = Field(min_length=1, max_length=200)
-    address: list[str] = []
+    address: list[str] = Field(default=[], max_length=8)
     email: str = ""
-    url: str = ""
-    registration: list[tuple[str, str]] = []
+    url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    registration: list[tuple[str, str]] = Field(default=[], max_length=8)
+    brand: str = Field(default="", max_length=60)
+    accent: str = Field(default="", pattern=r"^(#[0-9a-fA-F]{6})?$")
+    logo: Annotated[str, AfterValidator(_logo)] = ""
+    timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    postcode: str = Field(default="", max_length=20)
+    city: str = Field(default="", max_length=80)
+    country: Annotated[str, AfterValidator(_country)] = ""
+    vat_id: str = Field(default="", max_length=30)
+    exemption: str = Field(default="", max_length=500)
+    notes: list[str] = Field(default=[], max_length=8)
 
-    def seller(self) -> Seller:
-        """The same for the domain."""
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        if self.vat_id and self.country in EUROPEAN_UNION and not vat.is_valid(self.vat_id):
+            raise ValueError("has a vat_id that the European Union has not given")
+        return self
+
+    def seller(self, bank_accounts: Mapping[str, BankAccount]) -> Seller:
+        """The same for the domain; the logo is read from its file now."""
         return Seller(
             name=self.name,
             address=tuple(self.address),
             email=self.email,
             url=self.url,
             registration=tuple(self.registration),
+            brand=self.brand,
+            accent=self.accent,
+            logo=read_logo(self.logo) if self.logo else None,
+            timezone=self.timezone,
+            postcode=self.postcode,
+            city=self.city,
+            country=self.country,
+            vat_id="".join(self.vat_id.split()),
+            exemption=self.exemption,
+            notes=tuple(self.notes),
+            bank_accounts={code: bank.details() for code, bank in bank_accounts.items()},
         )
 
 
@@ -264,6 +330,24 @@ def database_url(value: str) -> str:
     return f"sqlite://{absolute}{question}{options}"
 
 
+def document_store(value: str) -> str:
+    """`s3://bucket/prefix`, or a folder."""
+    if value.startswith("s3://"):
+        if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/\S*)?", value):
+            raise ValueError("must name a bucket, such as s3://bucket/prefix")
+        return value
+    if "://" in value:
+        raise ValueError("must be a folder, or begin with s3://")
+    return str(Path(value).absolute())
+
+
+def templates(value: str) -> str:
+    """A folder with the templates in it."""
+    if value and not (Path(value) / "layout.html").is_file():
+        raise ValueError("must be a copy of the folder pdf_templates")
+    return value
+
+
 def redis_url(value: str) -> str:
     """`redis://…`, `rediss://…` (TLS) or `unix://…`."""
     if not value.startswith(("redis://", "rediss://", "unix://")):
@@ -279,6 +363,8 @@ StripePublishableKey = Annotated[str, AfterValidator(stripe_publishable_key)]
 StripeWebhookSecrets = Annotated[SecretStr, AfterValidator(stripe_webhook_secrets)]
 StripeApiUrl = Annotated[str, AfterValidator(origin)]
 DatabaseUrl = Annotated[str, AfterValidator(database_url)]
+DocumentStoreUrl = Annotated[str, AfterValidator(document_store)]
+Templates = Annotated[str, AfterValidator(templates)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
 PublicUrl = Annotated[str, AfterValidator(origin)]
 PayPalApiUrl = Annotated[str, AfterValidator(origin)]

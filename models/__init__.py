@@ -16,6 +16,7 @@ from models.identity import User
 from models.invoice import Invoice, InvoiceLine, NumberSeries
 from models.ledger import Balance, CreditTransaction, Grant, LedgerAccount, Transfer
 from models.payment import Payment
+from models.picture import StoredPicture
 from models.receipt import Receipt
 from models.refund import Refund
 from models.sandbox import SandboxCharge
@@ -48,6 +49,7 @@ __all__ = [
     "SandboxCharge",
     "Session",
     "Settlement",
+    "StoredPicture",
     "Transfer",
     "User",
     "Voucher",

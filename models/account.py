@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from babel import Locale, UnknownLocaleError
@@ -11,6 +11,7 @@ from tortoise import fields
 
 from models import audit_log, event, idempotency, password, sql
 from models.base import Record, new_id, parse_id, public_id
+from models.billing import Billing
 from models.errors import Forbidden, Invalid, NotFound
 from models.identity import Actor, Role, add_user, normal_email
 from models.page import Page, PageRequest, by_id, fetch_page
@@ -30,9 +31,15 @@ class Account(Record):
     auto_apply_credit = fields.BooleanField(default=False)
     frozen = fields.BooleanField(default=False)
     open_disputes = fields.IntField(default=0)
+    billing: fields.Field[dict[str, Any]] = fields.JSONField(default=dict)
 
     class Meta:
         table = "account"
+
+    @property
+    def billing_details(self) -> Billing:
+        """Where and how invoices are addressed."""
+        return Billing.of(self.billing)
 
 
 # ------------------------------------------------------------------------------- reading
@@ -162,8 +169,9 @@ async def update(
 ) -> Account:
     """Change an account's settings: clients their own (not `spending_frozen`), staff anybody's.
 
-    `changes` holds those of `name`, `locale`, `auto_apply_credit` and `spending_frozen` that were
-    given. Raises NotFound at `account_id`, Forbidden, Invalid at the setting.
+    `changes` holds those of `name`, `locale`, `auto_apply_credit`, `billing` (whole, as JSON) and
+    `spending_frozen` that were given. Raises NotFound at `account_id`, Forbidden, Invalid at the
+    setting.
     """
     if by.role is Role.PARTNER or ("spending_frozen" in changes and not by.is_staff):
         raise Forbidden("staff")
@@ -198,6 +206,8 @@ def _columns(changes: Mapping[str, object]) -> dict[str, object]:
                 columns["locale"] = _locale(str(value))
             case "auto_apply_credit":
                 columns["auto_apply_credit"] = bool(value)
+            case "billing":
+                columns["billing"] = Billing.of(value).checked().json()
             case "spending_frozen":
                 columns["frozen"] = bool(value)
             case _:

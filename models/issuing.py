@@ -8,13 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from models import event, sql
+from models import event, picture, sql
 from models.account import Account
 from models.base import new_id, now
 from models.invoice import Invoice, InvoiceKind, InvoiceStatus
 from models.money import tax_per_rate
 from models.policy import house
-from models.snapshot import InvoiceSnapshot
+from models.snapshot import BankSnapshot, BuyerSnapshot, InvoiceSnapshot, SellerSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ async def issue(
         reference=reference,
         snapshot={},
     )
-    invoice.snapshot = _snapshot(invoice, account, lines)
+    invoice.snapshot = snapshot_of(invoice, account, lines)
+    if (logo := house().seller.logo) is not None:
+        await picture.keep(logo)
     await sql.insert("invoice", [_row(invoice)])
     await sql.insert(
         "invoice_line",
@@ -101,9 +103,9 @@ async def next_number(prefix: str, moment: datetime) -> str:
     return f"{series}-{row['last_number']:06d}"
 
 
-def _snapshot(invoice: Invoice, account: Account, lines: Sequence[DraftLine]) -> InvoiceSnapshot:
-    seller, policy = house().seller, house().policy
-    funds = invoice.kind == InvoiceKind.FUNDS
+def snapshot_of(invoice: Invoice, account: Account, lines: Sequence[DraftLine]) -> InvoiceSnapshot:
+    """All that the invoice shows, as of now."""
+    policy, funds = house().policy, invoice.kind == InvoiceKind.FUNDS
     return {
         "number": invoice.number,
         "kind": "FUNDS" if funds else "ORDER",
@@ -111,14 +113,8 @@ def _snapshot(invoice: Invoice, account: Account, lines: Sequence[DraftLine]) ->
         "issued_at": invoice.issued_at.isoformat(),
         "due_at": invoice.due_at.isoformat(),
         "reference": invoice.reference,
-        "seller": {
-            "name": seller.name,
-            "address_lines": list(seller.address),
-            "email": seller.email,
-            "registration": [{"label": label, "value": v} for label, v in seller.registration],
-            "url": seller.url,
-        },
-        "buyer": {"name": account.name, "email": account.email, "locale": account.locale},
+        "seller": seller_now(),
+        "buyer": buyer_now(account),
         "lines": [
             {
                 "description": line.description,
@@ -136,6 +132,62 @@ def _snapshot(invoice: Invoice, account: Account, lines: Sequence[DraftLine]) ->
             {"rate": f"{rate.rate:f}", "base": rate.base, "tax": rate.tax}
             for rate in tax_per_rate((line.tax_rate, line.total) for line in lines)
         ],
-        "notes": [],
+        "notes": list(house().seller.notes),
         "policy": {"version": policy.version, "url": policy.url} if funds else None,
+        "bank": _bank(invoice.currency),
+        "deposit_tax": house().deposit_tax if funds else "",
+        "e_invoice": house().e_invoices and not funds,
+    }
+
+
+def seller_now() -> SellerSnapshot:
+    """The provider as its documents name it today."""
+    seller = house().seller
+    known: SellerSnapshot = {
+        "name": seller.name,
+        "address_lines": list(seller.address),
+        "email": seller.email,
+        "registration": [{"label": label, "value": v} for label, v in seller.registration],
+        "url": seller.url,
+        "timezone": seller.timezone,
+        "postcode": seller.postcode,
+        "city": seller.city,
+        "country": seller.country,
+        "vat_id": seller.vat_id,
+        "exemption": seller.exemption,
+    }
+    if seller.brand:
+        known["brand"] = seller.brand
+    if seller.accent:
+        known["accent"] = seller.accent
+    if seller.logo is not None:
+        known["logo"] = seller.logo.name
+    return known
+
+
+def buyer_now(account: Account) -> BuyerSnapshot:
+    """The client as documents address them today."""
+    billing = account.billing_details
+    return {
+        "name": account.name,
+        "email": account.email,
+        "locale": account.locale,
+        "address_lines": list(billing.address),
+        "company": billing.company,
+        "postcode": billing.postcode,
+        "city": billing.city,
+        "country": billing.country,
+        "vat_id": billing.vat_id,
+    }
+
+
+def _bank(currency: str) -> BankSnapshot | None:
+    bank = house().seller.bank_accounts.get(currency)
+    if bank is None:
+        return None
+    return {
+        "beneficiary": bank.beneficiary,
+        "bank_name": bank.bank_name,
+        "account_number": bank.account_number,
+        "bic": bank.bic,
     }

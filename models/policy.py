@@ -6,10 +6,12 @@ the settings and wired once at start-up (`wire`); the rules read it by `house()`
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta, tzinfo
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from models.errors import CurrencyNotSupported, GatewayNotAvailable
 from models.money import Money
@@ -39,14 +41,56 @@ class CreditPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A logo: its bytes, and `image/png` or `image/svg+xml`."""
+
+    media_type: str
+    content: bytes
+
+    @property
+    def name(self) -> str:
+        """The SHA-256 of what it is, in hex."""
+        return hashlib.sha256(f"{self.media_type}\n".encode() + self.content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class BankDetails:
+    """The account that clients transfer one currency to, as it is printed."""
+
+    beneficiary: str
+    bank_name: str
+    account_number: str
+    bic: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Seller:
-    """Who issues the invoices, as they are printed."""
+    """Who issues the invoices, as they are printed. `country` is ISO 3166-1's two letters."""
 
     name: str
     address: tuple[str, ...] = ()
     email: str = ""
     url: str = ""
     registration: tuple[tuple[str, str], ...] = ()
+    brand: str = ""
+    accent: str = ""
+    logo: Picture | None = None
+    timezone: str = "UTC"
+    postcode: str = ""
+    city: str = ""
+    country: str = ""
+    vat_id: str = ""
+    exemption: str = ""
+    """Why lines at 0 % carry no tax, where that is the seller's own reason."""
+    notes: tuple[str, ...] = ()
+    bank_accounts: Mapping[str, BankDetails] = field(default_factory=dict)
+    """By currency."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone that the seller's days are in."""
+        # UTC needs no zone database, which slim systems lack.
+        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +108,10 @@ class House:
     support_url: str = ""
     invoice_due: timedelta = timedelta(days=14)
     session_lifetime: timedelta = timedelta(hours=12)
+    deposit_tax: str = ""
+    """Why deposits carry no tax: a sentence, or empty for what the seller's country has."""
+    e_invoices: bool = False
+    """Whether ORDER invoices carry a structured invoice (EN 16931)."""
     invoice_prefix: str = "INV"
     credit_note_prefix: str = "CN"
 

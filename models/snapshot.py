@@ -34,6 +34,15 @@ class SellerSnapshot(TypedDict):
     """The brand's colour: `#1d4ed8`."""
     timezone: NotRequired[str]
     """IANA name of the zone that dates are written in; UTC where it is left out."""
+    logo: NotRequired[str]
+    """The name of a kept `Picture`."""
+    postcode: NotRequired[str]
+    city: NotRequired[str]
+    country: NotRequired[str]
+    """ISO 3166-1, two letters."""
+    vat_id: NotRequired[str]
+    exemption: NotRequired[str]
+    """Why lines at 0 % carry no tax."""
 
 
 class BuyerSnapshot(TypedDict):
@@ -43,6 +52,21 @@ class BuyerSnapshot(TypedDict):
     email: str
     locale: str
     address_lines: NotRequired[list[str]]
+    company: NotRequired[bool]
+    postcode: NotRequired[str]
+    city: NotRequired[str]
+    country: NotRequired[str]
+    """ISO 3166-1, two letters."""
+    vat_id: NotRequired[str]
+
+
+class BankSnapshot(TypedDict):
+    """The account that the invoice may be paid to by transfer."""
+
+    beneficiary: str
+    bank_name: str
+    account_number: str
+    bic: str | None
 
 
 class LineSnapshot(TypedDict):
@@ -88,3 +112,8 @@ class InvoiceSnapshot(TypedDict):
     taxes: list[TaxSnapshot]
     notes: list[str]
     policy: PolicySnapshot | None
+    bank: NotRequired[BankSnapshot | None]
+    deposit_tax: NotRequired[str]
+    """Why a deposit carries no tax: a sentence of the seller's, or empty for the standard one."""
+    e_invoice: NotRequired[bool]
+    """Whether its PDF carries the invoice as data too (EN 16931)."""

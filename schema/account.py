@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from models import account
+from models import account, billing
 from models.balance import BalanceState
 from models.base import parse_id
 from models.money import exponent
@@ -24,6 +24,58 @@ PREFIX = account.Account.PREFIX
 
 
 @strawberry.type
+class Billing:
+    """Where and how documents are addressed."""
+
+    company: bool
+    "Whether the client is a company rather than a person."
+    address: list[str]
+    "The address as it is printed, line by line."
+    postcode: str | None
+    "The postal code, for structured invoices."
+    city: str | None
+    "The city, for structured invoices."
+    country: str | None
+    "ISO 3166-1, two letters."
+    vat_id: str | None
+    "The VAT id, with its country's letters."
+
+    @classmethod
+    def of(cls, billing: billing.Billing) -> Billing:
+        """Show an account's billing details."""
+        return cls(
+            company=billing.company,
+            address=list(billing.address),
+            postcode=billing.postcode or None,
+            city=billing.city or None,
+            country=billing.country or None,
+            vat_id=billing.vat_id or None,
+        )
+
+
+@strawberry.input
+class BillingInput:
+    """All of it: what is left out is not known."""
+
+    company: bool = False
+    "Whether the client is a company rather than a person."
+    address: list[str] = strawberry.field(default_factory=list)
+    "The address as it is printed: at most 6 lines of 120 characters."
+    postcode: str = ""
+    "The postal code, for structured invoices."
+    city: str = ""
+    "The city, for structured invoices."
+    country: str = ""
+    "ISO 3166-1, two letters."
+    vat_id: str = ""
+    "The VAT id, with its country's letters; those of the European Union are checked."
+
+    def json(self) -> dict[str, object]:
+        """As the domain takes it."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@strawberry.type
 class Account(Node):
     """A client of the provider: who owns credit and invoices."""
 
@@ -37,6 +89,8 @@ class Account(Node):
     "The currency that is meant where none is given."
     auto_apply_credit: bool
     "Pay new invoices from available credit as soon as they are issued."
+    billing: Billing
+    "Where and how documents are addressed."
     record: strawberry.Private[account.Account]
 
     @classmethod
@@ -49,6 +103,7 @@ class Account(Node):
             locale=record.locale,
             currency=CurrencyCode(record.currency),
             auto_apply_credit=record.auto_apply_credit,
+            billing=Billing.of(record.billing_details),
             record=record,
         )
 
@@ -191,6 +246,8 @@ class UpdateAccountInput:
     "BCP 47."
     auto_apply_credit: bool | None = None
     "Pay new invoices from available credit as soon as they are issued."
+    billing: BillingInput | None = None
+    "Where and how documents are addressed; replaces the whole. Issued ones keep the old."
     spending_frozen: bool | None = None
     "Staff only."
     idempotency_key: str
@@ -201,6 +258,7 @@ class UpdateAccountInput:
         """What was given."""
         settings = ("name", "locale", "auto_apply_credit", "spending_frozen")
         given = {name: getattr(self, name) for name in settings}
+        given["billing"] = None if self.billing is None else self.billing.json()
         return {name: value for name, value in given.items() if value is not None}
 
 

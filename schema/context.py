@@ -31,6 +31,14 @@ class Feed(Protocol):
         ...
 
 
+class DocumentUrl(Protocol):
+    """Signs links to documents."""
+
+    def __call__(self, file: str, locale: str, /, **params: str) -> str:
+        """An absolute link to `file` (a public id and `.pdf` or `.csv`), which expires."""
+        ...
+
+
 def _no_cookie(_token: str) -> None:
     """For those who keep none."""
 
@@ -43,12 +51,12 @@ def _no_cookie_to_clear() -> None:
 class Context:
     """One operation's surroundings.
 
-    `pdf_url` makes a download link of an invoice's public id and a locale.
+    `document_url` makes a download link of a document's file name, a locale and what else names it.
     """
 
     actor: Actor | None
     feed: Feed
-    pdf_url: Callable[[str, str], str]
+    document_url: DocumentUrl
     address: str = ""
     accept_language: str = ""
     set_session_cookie: Callable[[str], None] = _no_cookie

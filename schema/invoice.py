@@ -186,7 +186,17 @@ class Invoice(Node):
 
         Works without other credentials until it expires; asked for anew with every query.
         """
-        return URL(info.context.pdf_url(self.id, info.context.locale_for(locale)))
+        return URL(info.context.document_url(f"{self.id}.pdf", info.context.locale_for(locale)))
+
+    @strawberry.field
+    def void_document_url(self, info: Info, locale: Locale = None) -> URL | None:
+        """Download the credit note, or the void notice where nothing had been paid; null unless
+        void.
+        """
+        if self.record.voided_at is None:
+            return None
+        language = info.context.locale_for(locale)
+        return URL(info.context.document_url(f"{self.id}.pdf", language, kind="void"))
 
     @strawberry.field
     async def diagnosis(self, info: Info) -> PaymentDiagnosis:

@@ -201,6 +201,13 @@ class Payment(Node):
         return [Refund.of(record) for record in records]
 
     @strawberry.field
+    def receipt_url(self, info: Info, locale: Locale = None) -> URL | None:
+        """Download Receipt; null where no money came in."""
+        if not self.record.received:
+            return None
+        return URL(info.context.document_url(f"{self.id}.pdf", info.context.locale_for(locale)))
+
+    @strawberry.field
     def failure_message(self, info: Info, locale: Locale = None) -> str | None:
         """The gateway's reason in a sentence for people."""
         failure = self.record.failure

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final, NewType
 from urllib.parse import urlsplit
@@ -29,6 +29,9 @@ MOMENT: Final = re.compile(
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})",
     re.ASCII,
 )
+DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+#: The day after the last has a date too.
+YEAR_MIN, YEAR_MAX = 1970, 9998
 MOMENT_CHARS_MAX: Final = 35
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 URL_CHARS_MAX: Final = 2048
@@ -70,10 +73,10 @@ def parse_moment(value: object) -> datetime:
     )
     if match is None:
         raise bad_input('A DateTime is RFC 3339 with an offset: "2026-01-31T09:30:00Z".')
-    date, time, fraction, offset = match.groups()
+    day, time, fraction, offset = match.groups()
     microseconds = f".{(fraction or '.0')[1:7]:0<6}"
     try:
-        moment = datetime.fromisoformat(f"{date}T{time}{microseconds}{offset.upper()}")
+        moment = datetime.fromisoformat(f"{day}T{time}{microseconds}{offset.upper()}")
         moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise bad_input("There is no such DateTime.") from None
@@ -87,6 +90,19 @@ def serialize_moment(value: object) -> str:
     assert isinstance(value, datetime), value
     text = value.isoformat() if value.tzinfo is UTC else value.astimezone(UTC).isoformat()
     return text.replace("+00:00", "Z")
+
+
+def parse_date(value: object) -> date:
+    """A day of the years 1970 to 9998, ISO 8601: `2026-01-31`."""
+    if not isinstance(value, str) or not DATE.fullmatch(value):
+        raise bad_input('A Date is ISO 8601: "2026-01-31".')
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise bad_input("There is no such Date.") from None
+    if not YEAR_MIN <= day.year <= YEAR_MAX:
+        raise bad_input("A Date is in the years 1970 to 9998.")
+    return day
 
 
 def parse_url(value: object) -> URL:
@@ -158,6 +174,13 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         "https://scalars.graphql.org/andimarek/date-time.html",
         parse_moment,
         serialize_moment,
+    ),
+    date: _scalar(
+        "Date",
+        "A day, ISO 8601: `2026-01-31`.",
+        "https://scalars.graphql.org/andimarek/local-date.html",
+        parse_date,
+        date.isoformat,
     ),
     URL: _scalar(
         "URL",

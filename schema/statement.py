@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Annotated
 
 import strawberry
 
-from models import balance
-from models.base import parse_id
+from models import balance, credit_statement
+from models.account import Account
+from models.base import parse_id, public_id
 from models.ledger import CreditTransaction as Line
 from models.page import Page
 from schema import texts
@@ -17,11 +18,12 @@ from schema.balance import AccountId, OwnCurrency
 from schema.context import Info
 from schema.errors import refused_at_top
 from schema.invoice import Invoice
-from schema.money import Money
+from schema.money import Locale, Money
 from schema.nodes import Node, found_by
 from schema.pages import After, Before, First, Last, PageInfo, page_request
 from schema.payment import Payment
 from schema.permissions import account_meant, currency_meant
+from schema.scalars import URL, CurrencyCode
 
 
 @strawberry.enum
@@ -171,8 +173,84 @@ async def _credit_transaction_node(info: Info, id: str) -> CreditTransaction | N
 
 
 @strawberry.type
+class CreditStatement:
+    """What there was, what came and went, and what is left, over a span of days."""
+
+    currency: CurrencyCode
+    "The currency of every amount here."
+    first_day: date
+    "The first day, in the provider's time zone."
+    last_day: date
+    "The last day; it is part of the statement."
+    opening_balance: Money
+    "The credit before the first line, what is reserved included and debt taken off."
+    closing_balance: Money
+    "The credit after the last line: opening balance + added - spent."
+    added: Money
+    "The sum of all lines that add credit."
+    spent: Money
+    "The sum of all lines that take credit away, as a positive amount."
+    transaction_count: int
+    "How many lines there are; `creditTransactions` shows them."
+    statement: strawberry.Private[credit_statement.CreditStatement]
+
+    @classmethod
+    def of(cls, statement: credit_statement.CreditStatement) -> CreditStatement:
+        """Show a statement."""
+        currency = statement.currency
+        return cls(
+            currency=CurrencyCode(currency),
+            first_day=statement.first_day,
+            last_day=statement.last_day,
+            opening_balance=Money.minor(statement.opening, currency),
+            closing_balance=Money.minor(statement.closing, currency),
+            added=Money.minor(statement.added, currency),
+            spent=Money.minor(statement.spent, currency),
+            transaction_count=statement.count,
+            statement=statement,
+        )
+
+    @strawberry.field
+    def pdf_url(self, info: Info, locale: Locale = None) -> URL:
+        """Download it as PDF. Works without other credentials until it expires."""
+        return self._url("pdf", info, locale)
+
+    @strawberry.field
+    def csv_url(self, info: Info, locale: Locale = None) -> URL:
+        """Download it as CSV, for spreadsheets. Works like `pdfUrl`."""
+        return self._url("csv", info, locale)
+
+    def _url(self, kind: str, info: Info, locale: str | None) -> URL:
+        file = f"{public_id(Account.PREFIX, self.statement.account_id)}.{kind}"
+        span = {"from": self.first_day.isoformat(), "to": self.last_day.isoformat()}
+        language = info.context.locale_for(locale)
+        link = info.context.document_url(file, language, currency=self.currency, **span)
+        return URL(link)
+
+
+@strawberry.type
 class StatementQuery:
     """Reading the credit statement."""
+
+    @strawberry.field
+    @refused_at_top
+    async def credit_statement(
+        self,
+        info: Info,
+        from_: Annotated[
+            date,
+            strawberry.argument(name="from", description="The first day, in the provider's zone."),
+        ],
+        to: Annotated[date, strawberry.argument(description="The last day; it is included.")],
+        currency: OwnCurrency = None,
+        account_id: AccountId = None,
+    ) -> CreditStatement:
+        """The credit statement over a span of days, with links to it as PDF and CSV."""
+        actor = info.context.signed_in()
+        actor.require_scope("credit:read")
+        meant = account_meant(actor, account_id)
+        wanted = await currency_meant(info, meant, currency)
+        return CreditStatement.of(await credit_statement.statement(meant, wanted, from_, to))
 
     @strawberry.field
     @refused_at_top

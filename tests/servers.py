@@ -64,7 +64,7 @@ class SqliteDatabases:
 
     def drop(self, url: str) -> None:
         for file in self.folder.glob(Path(urlsplit(url).path).name + "*"):
-            file.unlink()
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
 @dataclass(frozen=True)

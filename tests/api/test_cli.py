@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,9 +21,11 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from api import cli, demo
+from api.pdf.frames import TEMPLATES
 from api.settings import Settings
 from models import base, password, sql
 from tests import servers
+from tests.api.pdf.reading import needs_pango, pages
 from tests.identities import CHEAP_HASHER
 
 if TYPE_CHECKING:
@@ -295,3 +299,48 @@ def _currency_of(token: str, url: str) -> object:
     bearer = {"authorization": f"Bearer {token}"}
     answer = httpx.post(f"{url}/graphql", json=query, headers=bearer).json()
     return answer["data"]["viewer"]["account"]["currency"]
+
+
+# ------------------------------------------------------------------------------- documents
+
+
+@needs_pango
+def test_a_document_is_previewed_as_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "preview.pdf"
+    told = run("preview-document", "statement", "--locale", "ja", "--out", str(file), "--no-watch")
+    assert told.exit_code == 0, told.output
+    assert str(file) in told.output
+    assert "クレジット明細書" in pages(file.read_bytes())[0]
+
+
+def test_an_unknown_document_is_named_with_those_that_there_are() -> None:
+    told = run("preview-document", "menu", "--no-watch")
+    assert told.exit_code == 1
+    assert "invoice, " in told.output
+
+
+@needs_pango
+def test_a_preview_follows_the_templates(tmp_path: Path) -> None:
+    templates, file = tmp_path / "templates", tmp_path / "preview.pdf"
+    shutil.copytree(TEMPLATES, templates)
+    command = [sys.executable, "-m", "api", "preview-document", "receipt", "--out", str(file)]
+    environment = {**os.environ, "DOCUMENT_TEMPLATES": str(templates), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as watching:
+        assert watching.stderr is not None
+        late = threading.Timer(60, watching.kill)
+        late.start()
+        try:
+            assert str(file) in watching.stderr.readline()
+            assert "Watching" in watching.stderr.readline()
+            page = templates / "receipt.html"
+            page.write_text(page.read_text().replace("_('Charged')", "'Changed'"))
+            assert str(file) in watching.stderr.readline()
+            assert "Changed" in pages(file.read_bytes())[0]
+            page.write_text("{% broken")
+            assert "TemplateSyntaxError" in watching.stderr.readline()
+        finally:
+            late.cancel()
+            watching.send_signal(signal.SIGINT)
+    assert watching.returncode == 0

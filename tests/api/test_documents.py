@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from api import demo
-from api.pdf import PdfRenderer, PdfUnavailable, RenderedPdf, RendererBusy, RenderTimeout
-from models import base, password
+from api.ahead import Ahead
+from api.pdf.process import PdfUnavailable, RendererBusy, RenderTimeout
+from api.pdf.renderer import PdfRenderer, RenderedPdf
+from api.statement_csv import safe
+from models import base, event, password
+from models.account import Account
+from models.book import Leg, Line, book
+from models.invoice import Invoice
+from models.ledger import LedgerKind, LineKind
+from models.payment import Payment
+from models.policy import house
 from tests.api.stage import ask, demo_settings, running
 from tests.identities import CHEAP_HASHER
 
@@ -20,7 +32,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from api.pdf import Document
+    from api.pdf.invoice import InvoiceDocument
 
 INVOICES = """
 query ($kind: InvoiceKind) {
@@ -28,6 +40,7 @@ query ($kind: InvoiceKind) {
 }
 """
 PDF = b"%PDF-1.7 of a test"
+ETAG = '"etag-of-a-test"'
 
 
 class Renderer:
@@ -35,13 +48,13 @@ class Renderer:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
-        self.documents: list[Document] = []
+        self.documents: list[InvoiceDocument] = []
 
-    async def __call__(self, document: Document) -> RenderedPdf:
+    async def __call__(self, document: InvoiceDocument) -> RenderedPdf:
         self.documents.append(document)
         if self.error is not None:
             raise self.error
-        return RenderedPdf(PDF, '"etag-of-a-test"')
+        return RenderedPdf(PDF, ETAG)
 
 
 @pytest.fixture
@@ -49,6 +62,7 @@ def renderer(monkeypatch: pytest.MonkeyPatch) -> Renderer:
     stand_in = Renderer()
     monkeypatch.setattr(PdfRenderer, "start", lambda _self: None)
     monkeypatch.setattr(PdfRenderer, "render", lambda _self, document: stand_in(document))
+    monkeypatch.setattr(PdfRenderer, "etag", lambda _self, _document: ETAG)
     monkeypatch.setattr(password, "hasher", CHEAP_HASHER)
     return stand_in
 
@@ -92,8 +106,8 @@ async def test_the_document_says_how_the_invoice_stands(
         for link in (orders["PAID"], orders["UNPAID"], funds["PAID"]):
             await client.get(link)
     paid, due, deposit = renderer.documents
-    assert (paid.status, paid.amount_due, paid.credit_applied) == ("PAID", 0, paid.total)
-    assert (due.status, due.amount_due, due.payments) == ("UNPAID", due.total, ())
+    assert (paid.mark, paid.amount_due, paid.credit_applied) == ("PAID", 0, paid.total)
+    assert (due.mark, due.amount_due, due.payments) == ("UNPAID", due.total, ())
     assert [(line.method, line.amount) for line in deposit.payments] == [
         ("Sandbox: test payment", 20_000)
     ]
@@ -118,7 +132,7 @@ async def test_what_the_browser_has_already_is_not_sent_again(
         other = await client.get(link, headers={"if-none-match": '"other"'})
     assert (again.status_code, again.content) == (304, b"")
     assert other.status_code == 200
-    assert len(renderer.documents) == 3
+    assert len(renderer.documents) == 2  # what is not sent is not even made
 
 
 async def test_a_link_that_was_changed_finds_nothing(database_url: str, renderer: Renderer) -> None:
@@ -172,3 +186,197 @@ async def test_where_no_pdf_can_be_made_the_answer_says_why(
     assert answer.status_code == 503
     assert answer.text.strip() == str(error)
     assert answer.headers.get("retry-after") == retry
+
+
+# --- the other documents
+
+MINE = """
+query ($from: Date!, $to: Date!, $locale: String) {
+  invoices(filter: {kind: FUNDS}) {
+    edges { node { voidDocumentUrl payments { receiptUrl(locale: $locale) } } }
+  }
+  creditStatement(from: $from, to: $to) {
+    openingBalance { amount } closingBalance { amount } added { amount } spent { amount }
+    transactionCount pdfUrl(locale: $locale) csvUrl(locale: $locale)
+  }
+}
+"""
+EVER = {"from": "2025-01-01", "to": "2034-12-31"}
+
+
+async def test_a_payment_has_a_receipt(database_url: str, renderer: Renderer) -> None:
+    async with portal(database_url) as (client, token):
+        data = await ask(client, MINE, token, **EVER)
+        [funds] = [edge["node"] for edge in data["invoices"]["edges"]]
+        [paid] = funds["payments"]
+        answer = await client.get(paid["receiptUrl"])
+    assert answer.content == PDF
+    [receipt] = cast("Any", renderer.documents)
+    assert (receipt.template, receipt.mark) == ("receipt", "PAID")
+    assert (receipt.amount, receipt.received, receipt.refunded) == (20_000, 20_000, 0)
+    assert receipt.invoice_number in answer.headers["content-disposition"]
+    assert funds["voidDocumentUrl"] is None
+
+
+async def test_a_payment_without_money_has_no_receipt(
+    database_url: str, renderer: Renderer
+) -> None:
+    async with portal(database_url) as (client, token):
+        [paid] = (await ask(client, MINE, token, **EVER))["invoices"]["edges"][0]["node"][
+            "payments"
+        ]
+        await Payment.all().update(received=0, applied=0)
+        assert (await client.get(paid["receiptUrl"])).status_code == 404
+        data = await ask(client, MINE, token, **EVER)
+    assert data["invoices"]["edges"][0]["node"]["payments"] == [{"receiptUrl": None}]
+    assert renderer.documents == []
+
+
+async def test_an_invoice_that_was_taken_back_has_a_credit_note(
+    database_url: str, renderer: Renderer
+) -> None:
+    async with portal(database_url) as (client, token):
+        staff = (await demo.sign_ins(demo_settings(database_url)))["staff"]["token"]
+        voided = await void_all_orders(client, staff)
+        for one in voided.values():
+            assert (await client.get(one["voidDocumentUrl"])).content == PDF
+        seen = await ask(client, VOIDED, token)
+    paid, unpaid = sorted(cast("Any", renderer.documents), key=lambda one: one.number is None)
+    assert paid.number == voided["PAID"]["creditNoteNumber"]
+    assert paid.returned == paid.total > 0
+    assert (unpaid.number, unpaid.returned, unpaid.reason) == (None, 0, "Ordered twice")
+    assert all(edge["node"]["voidDocumentUrl"] for edge in seen["invoices"]["edges"])
+
+
+VOIDED = "{ invoices(filter: {kind: ORDER}) { edges { node { id status voidDocumentUrl } } } }"
+VOID = """
+mutation ($input: VoidInvoiceInput!) {
+  voidInvoice(input: $input) { invoice { creditNoteNumber voidDocumentUrl } userErrors { code } }
+}
+"""
+
+
+async def void_all_orders(client: httpx.AsyncClient, staff: str) -> dict[str, Any]:
+    """Of the first client; by the status that each had."""
+    account = await ask(client, '{ accounts(search: "mina@") { edges { node { id } } } }', staff)
+    mine = account["accounts"]["edges"][0]["node"]["id"]
+    query = VOIDED.replace("invoices(", f'invoices(accountId: "{mine}", ')
+    voided = {}
+    for edge in (await ask(client, query, staff))["invoices"]["edges"]:
+        node = edge["node"]
+        wish = {"invoiceId": node["id"], "reason": "Ordered twice", "idempotencyKey": node["id"]}
+        voided[node["status"]] = (await ask(client, VOID, staff, input=wish))["voidInvoice"][
+            "invoice"
+        ]
+    return voided
+
+
+async def test_the_statement_equals_the_ledger_in_every_form(
+    database_url: str, renderer: Renderer
+) -> None:
+    async with portal(database_url) as (client, token):
+        told = (await ask(client, MINE, token, **EVER, locale="de"))["creditStatement"]
+        balance = (await ask(client, "{ balance { available { amount } version } }", token))[
+            "balance"
+        ]
+        await client.get(told["pdfUrl"])
+        answer = await client.get(told["csvUrl"])
+    assert told["closingBalance"]["amount"] == balance["available"]["amount"] == "83.66"
+    assert told["openingBalance"]["amount"] == "0.00"
+    assert Decimal(told["added"]["amount"]) - Decimal(told["spent"]["amount"]) == Decimal("83.66")
+    [printed] = cast("Any", renderer.documents)
+    assert (printed.opening, printed.closing, printed.locale) == (0, 8366, "de")
+    assert sum(line.amount for line in printed.lines) == 8366
+    rows = [*csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))]
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert [row["kind"] for row in (rows[0], rows[-1])] == ["OPENING", "CLOSING"]
+    assert sum(Decimal(row["amount"]) for row in rows[1:-1]) == Decimal("83.66")
+    assert rows[-1]["balance"] == rows[-2]["balance"] == "83.66"
+    assert len(rows) - 2 == told["transactionCount"] == balance["version"]
+
+
+async def test_a_statement_of_other_days_or_of_another_is_not_in_the_link(
+    database_url: str, renderer: Renderer
+) -> None:
+    async with portal(database_url) as (client, token):
+        told = (await ask(client, MINE, token, **EVER))["creditStatement"]
+        for wrong in (
+            told["csvUrl"].replace("to=2034", "to=2033"),
+            told["csvUrl"].replace(".csv", ".pdf"),
+            told["pdfUrl"].replace(".pdf", ".csv"),
+            told["pdfUrl"].replace("currency=USD", "currency=EUR"),
+        ):
+            assert (await client.get(wrong)).status_code == 404, wrong
+    assert renderer.documents == []
+
+
+async def test_a_statement_that_ends_before_it_begins_is_refused(database_url: str) -> None:
+    async with portal(database_url) as (client, token):
+        asked = {"query": MINE, "variables": {"from": "2026-02-01", "to": "2026-01-31"}}
+        headers = {"authorization": f"Bearer {token}"}
+        answer = (await client.post("/graphql", json=asked, headers=headers)).json()
+    assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_a_long_statement_is_prepared_and_then_sent(
+    database_url: str, renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[RenderedPdf | None] = [None, RenderedPdf(PDF, ETAG)]
+
+    async def soon(_self: PdfRenderer, document: Any, within_seconds: float) -> RenderedPdf | None:
+        assert len(document.lines) > 200
+        assert within_seconds <= 2
+        return made.pop(0)
+
+    monkeypatch.setattr(PdfRenderer, "soon", soon)
+    async with portal(database_url) as (client, token):
+        await many_lines(client, token)
+        told = (await ask(client, MINE, token, **EVER))["creditStatement"]
+        first, second = [await client.get(told["pdfUrl"]) for _ in range(2)]
+        monkeypatch.setattr("api.document_sources.STATEMENT_LINES_MAX", 200)
+        too_long = await client.get(told["pdfUrl"])
+        as_csv = await client.get(told["csvUrl"])
+    assert (first.status_code, first.headers["retry-after"]) == (202, "5")
+    assert "being prepared" in first.text
+    assert (second.status_code, second.content) == (200, PDF)
+    assert too_long.status_code == 422
+    assert as_csv.text.count("\r\n") == told["transactionCount"] + 3
+    assert renderer.documents == []
+
+
+async def many_lines(client: httpx.AsyncClient, token: str) -> None:
+    account = (await ask(client, "{ viewer { account { id } } }", token))["viewer"]["account"]["id"]
+    account_id = base.parse_id("acc", account)
+    assert account_id is not None
+
+    async def work() -> None:
+        async with book(account_id, "USD") as opened:
+            for n in range(201):
+                legs = [Leg(opened.house(LedgerKind.ADJUSTMENTS), opened.deposited, 1)]
+                opened.post(Line(LineKind.ADJUSTMENT, f"many-{n}", note="=1+1"), legs)
+
+    await base.transaction(work)
+
+
+async def test_documents_are_made_before_anybody_asks(
+    database_url: str, renderer: Renderer
+) -> None:
+    async with portal(database_url):
+        gateways = house().gateways
+        ahead = Ahead(PdfRenderer(warm=False), gateways)
+        assert await ahead.render() == 0  # what was there before is nobody's wish now
+        account = await Account.get(email="mina@client.example")
+        invoice = await Invoice.get(account_id=account.id, kind="ORDER", status="UNPAID")
+        fact = event.Fact("invoice.paid", account.id, invoice.id)
+        await base.transaction(lambda: event.record([fact]))
+        assert await ahead.render() == 1
+        assert await ahead.render() == 0
+    assert [document.number for document in renderer.documents] == [invoice.number]
+
+
+@pytest.mark.parametrize(
+    "evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1", "\uff1d1", "  =1", "|cmd", "%0A"]
+)
+def test_a_spreadsheet_takes_no_text_for_a_formula(evil: str) -> None:
+    assert safe(evil) == f"'{evil}"
+    assert safe("Deposit (INV-1)") == "Deposit (INV-1)"

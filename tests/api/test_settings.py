@@ -248,3 +248,74 @@ def limits(**amounts: tuple[str, str]) -> str:
             for code, (least, most) in amounts.items()
         }
     )
+
+
+# ------------------------------------------------------------------------------- documents
+
+
+def seller(**given: Any) -> str:
+    return json.dumps({"name": "Kaze", **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"timezone": "Mars/Olympus"}, "time zone"),
+        ({"timezone": "../../etc/passwd"}, "time zone"),
+        ({"country": "XX"}, "ISO 3166-1"),
+        ({"country": "DE", "vat_id": "DE1"}, "vat_id"),
+        ({"accent": "red"}, "accent"),
+        ({"logo": "/nowhere/logo.svg"}, "cannot be read"),
+        ({"url": "javascript:alert(1)"}, "url"),
+        ({"notes": ["a"] * 9}, "notes"),
+        ({"colour": "#fff"}, "colour"),
+    ],
+)
+def test_a_seller_that_cannot_be_printed_is_refused(given: dict[str, Any], said: str) -> None:
+    told = problems(seller=seller(**given))
+    assert said in told
+    assert "SELLER" in told
+
+
+def test_the_logo_is_read_at_the_start(tmp_path: Path) -> None:
+    logo = tmp_path / "logo.svg"
+    logo.write_text("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>")
+    settings = load_settings(secret_key=SECRET, seller=seller(logo=str(logo), vat_id="CHE-1"))
+    picture = settings.house({}).seller.logo
+    assert picture is not None
+    assert picture.content == logo.read_bytes()
+    logo.write_text("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'><script/></svg>")
+    assert "shapes and text" in problems(seller=seller(logo=str(logo)))
+
+
+@pytest.mark.parametrize(
+    ("wish", "country", "issued"),
+    [
+        ("auto", "DE", True),
+        ("auto", "FR", True),
+        ("auto", "JP", False),
+        ("always", "AT", True),
+        ("never", "DE", False),
+    ],
+)
+def test_structured_invoices_follow_the_sellers_country(
+    wish: str, country: str, *, issued: bool
+) -> None:
+    settings = load_settings(secret_key=SECRET, e_invoices=wish, seller=seller(country=country))
+    assert settings.house({}).e_invoices is issued
+
+
+def test_documents_are_kept_beside_sqlite_or_where_it_is_said(tmp_path: Path) -> None:
+    beside = load_settings(secret_key=SECRET)
+    assert beside.documents_kept_at == f"{tmp_path}/account-credit.db-documents"
+    postgres = load_settings(secret_key=SECRET, database_url="postgres://a@b/c")
+    assert postgres.documents_kept_at is None
+    bucket = load_settings(secret_key=SECRET, document_store="s3://bucket/prefix")
+    assert bucket.documents_kept_at == "s3://bucket/prefix"
+    assert "folder" in problems(document_store="gs://bucket")
+    assert "bucket" in problems(document_store="s3://")
+
+
+def test_templates_are_a_copy_of_ours(tmp_path: Path) -> None:
+    assert load_settings(secret_key=SECRET).templates.name == "pdf_templates"
+    assert "pdf_templates" in problems(document_templates=str(tmp_path))

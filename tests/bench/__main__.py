@@ -39,6 +39,7 @@ def _measured(kind: str) -> Iterator[str]:
             yield moments.started(server)
             yield from throughput.measured(server, filled, _SECONDS)
             yield from moments.documents(server, filled)
+            yield moments.waiting()
             yield moments.memory(server)
         if kind == "postgres":
             yield from yardstick.compared(url, _SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,6 +63,13 @@ def documents(server: Server, filled: dict[str, Any]) -> Iterator[str]:
         yield f"PDF                     not made: {reason}"
         return
     yield f"PDF                     {first:8.2f} s the first{later:8.2f} s a later one"
+
+
+def waiting() -> str:
+    """A line: how late the event loop is, idle and while documents are rendered beside it."""
+    found = stage.run("tests.bench.latency", env=dict(os.environ))
+    both = (f"{found[when]['p99'] * 1e3:8.1f} ms {when}" for when in ("idle", "rendering"))
+    return f"event loop late, p99    {''.join(both)}, {found['documents']} documents meanwhile"
 
 
 def _seconds(url: str) -> float:

@@ -62,6 +62,13 @@ QUERIES: Final = [
         "CreditTransactionConnection.edges CreditTransactionEdge.node",
     ),
     query(
+        "Query.creditStatement",
+        "creditStatement",
+        "UU+N+F+FFN+",
+        'creditStatement(accountId: $account, from: "2026-01-01", to: "2035-12-31")'
+        " { closingBalance { amount } transactionCount pdfUrl csvUrl }",
+    ),
+    query(
         "Query.invoices",
         "invoices",
         "UU+N+FF++N+",
@@ -382,7 +389,7 @@ SUBSCRIPTIONS: Final = [
 
 #: Whoever has the object may read these of it: they have no rule of their own. Read by a test.
 PLAIN: Final = {
-    "Account": "id name email locale currency autoApplyCredit spendingFrozen",
+    "Account": "id name email locale currency autoApplyCredit billing spendingFrozen",
     "Balance": "id currency available reserved pending promotional nextExpiry debt version "
     "updatedAt",
     "BankCredit": "id kind state parkedReason bankAccount bankTransactionId amount bookedOn "
@@ -391,9 +398,9 @@ PLAIN: Final = {
     "Gateway": "id code kind currencies available name minimum maximum fee",
     "Invoice": "id number kind status overdue issuedAt dueAt paidAt subtotal tax total reference "
     "creditApplied amountPaid amountDue voidedAt voidReason creditNoteNumber gateway "
-    "creditApplicable",
+    "creditApplicable voidDocumentUrl",
     "Payment": "id gateway amount fee charged received refunded status failureCode expiresAt "
-    "createdAt completedAt failureMessage",
+    "createdAt completedAt failureMessage receiptUrl",
     "Refund": "id amount status reason failureCode failureMessage createdAt completedAt",
 }
 
@@ -402,8 +409,11 @@ VALUES: Final = {
     "AmountOutOfRange": "code message field minimum maximum",
     "BankTransferAction": "amount reference beneficiary bankName accountNumber bic qrCode "
     "branchName branchCode accountType instructions",
+    "Billing": "company address postcode city country vatId",
     "ConfirmCardAction": "clientSecret publishableKey",
     "CreditPolicy": "version url refundableInCash summary",
+    "CreditStatement": "currency firstDay lastDay openingBalance closingBalance added spent "
+    "transactionCount pdfUrl csvUrl",
     "FundsLimits": "minimumDeposit maximumDeposit maximumBalance",
     "InsufficientCredit": "code message field available required",
     "InvoiceLine": "description quantity unitPrice taxRate total",

@@ -16,7 +16,7 @@ from tortoise import Tortoise
 
 from api.app import create_app
 from api.gateways.sandbox import SandboxGateway
-from api.pdf import PdfRenderer, RenderedPdf
+from api.pdf.renderer import PdfRenderer, RenderedPdf
 from api.sandbox.delivery import Delivery
 from api.settings import Settings, load_settings
 from api.settings_defaults import DEMO_BANK_ACCOUNTS

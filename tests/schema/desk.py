@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from api.live import LocalFeed
 from models import base, order, staff
@@ -90,11 +91,16 @@ async def an_order(account: Account, price: str = "10.00", **settings: Any) -> I
     return await order.create(account.id, account.currency, [line], by=STAFF, key=key(), **wish)
 
 
+def document_url(file: str, locale: str, /, **params: str) -> str:
+    """A link that nobody checks."""
+    return f"https://example.com/{file}?{urlencode({'locale': locale, **params})}"
+
+
 def context(actor: Actor | None = None, **settings: Any) -> Context:
     """What the edge lends to one operation of that actor's."""
     edge: dict[str, Any] = {
         "feed": LocalFeed(),
-        "pdf_url": lambda name, locale: f"https://example.com/{name}.pdf?locale={locale}",
+        "document_url": document_url,
     }
     return Context(actor=actor, **(edge | settings))
 

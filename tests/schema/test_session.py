@@ -13,6 +13,7 @@ from models.token import actor_of_token
 from schema import make_schema
 from schema.context import Context, Feed
 from tests.identities import ADDRESS, PASSWORD, a_client, small_house
+from tests.schema.desk import document_url
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -34,7 +35,7 @@ class Edge:
         self.context = Context(
             actor=None,
             feed=cast("Feed", None),
-            pdf_url=lambda _id, _locale: "",
+            document_url=document_url,
             address=ADDRESS,
             set_session_cookie=self.cookies.append,
             clear_session_cookie=lambda: self.cookies.append(None),

@@ -9,13 +9,15 @@ import struct
 from pathlib import Path
 from typing import Final
 
-TEMPLATES: Final = Path(__file__).parents[1] / "pdf_templates"
+#: Where the templates are that come with the program.
+TEMPLATES: Final = Path(__file__).parents[2] / "pdf_templates"
 
 HEAD: Final = struct.Struct(">cI")
 #: From the process, once: it can render, or why it never will.
 READY: Final = b"R"
 UNAVAILABLE: Final = b"U"
-#: To the process: the JSON of a `Document`.
+#: To the process: the seconds after which it ends itself, and the JSON of a `Document`.
+SECONDS: Final = struct.Struct(">H")
 DOCUMENT: Final = b"D"
 #: From the process, one for each document: the bytes, or what went wrong.
 PDF: Final = b"P"

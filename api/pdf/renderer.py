@@ -1,8 +1,9 @@
-"""Invoices as PDF: a document in, bytes out, rendered in processes of their own.
+"""Documents as PDF: a document in, bytes out, rendered in processes of their own.
 
-A long invoice costs seconds of CPU, and WeasyPrint is a large program that reads what clients
+A long document costs seconds of CPU, and WeasyPrint is a large program that reads what clients
 wrote; so it runs in processes with limits on time and memory. Each document is rendered once: who
-asks for the same one meanwhile waits for the same bytes, who asks later gets them from memory.
+asks for the same one meanwhile waits for the same bytes, who asks later gets them from memory or
+from the store.
 """
 
 from __future__ import annotations
@@ -11,40 +12,34 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from api.pdf_document import Document, PaymentLine, document_of
-from api.pdf_frames import TEMPLATES
-from api.pdf_process import (
+from api.pdf import fonts
+from api.pdf.frames import TEMPLATES
+from api.pdf.process import (
     PdfError,
     PdfUnavailable,
     RendererBusy,
-    RenderFailed,
     RenderProcess,
-    RenderTimeout,
 )
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = [
-    "Document",
-    "PaymentLine",
-    "PdfError",
-    "PdfRenderer",
-    "PdfUnavailable",
-    "RenderFailed",
-    "RenderTimeout",
-    "RenderedPdf",
-    "RendererBusy",
-    "document_of",
-]
+    from api.pdf.document import Document
+    from api.pdf.store import DocumentStore
 
 #: After a process could not start, how long until the next attempt.
 RETRY_SECONDS: Final = 60
+#: Long documents may take this many times as long as others.
+LONG: Final = 12
+#: How many long ones may wait: each keeps a process busy for a while.
+LONG_MAX: Final = 8
 CLOSING: Final = "The server is shutting down."
+BUSY: Final = "Too many documents are being made; try again shortly."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +54,15 @@ class RenderedPdf:
 class _Job:
     request: bytes
     answer: asyncio.Future[bytes]
+    timeout_seconds: float
 
 
 class PdfRenderer:
     """Renders documents in `processes` processes; with two, one is the other's warm spare.
 
     `warm` starts them with the server, in the background; otherwise with the first document.
-    At most `queue_max` documents wait, and `cache_bytes` bounds the PDFs that are kept.
+    At most `queue_max` documents wait, and `cache_bytes` bounds the PDFs that are kept in memory;
+    `store` keeps them longer. Long documents leave one process to the others.
     """
 
     def __init__(
@@ -77,12 +74,19 @@ class PdfRenderer:
         timeout_seconds: float = 20,
         memory_bytes: int = 1 << 30,
         cache_bytes: int = 32 << 20,
+        templates: Path = TEMPLATES,
+        store: DocumentStore | None = None,
     ) -> None:
         self._processes = processes
         self._timeout_seconds = timeout_seconds
         self._memory_bytes = memory_bytes
+        self._templates = templates
+        self._store = store
         self._queue: asyncio.Queue[_Job] = asyncio.Queue(queue_max)
         self._rendering: dict[str, asyncio.Task[RenderedPdf]] = {}
+        self._long = asyncio.Semaphore(max(1, processes - 1))
+        self._long_waiting = 0
+        self._failed: dict[str, PdfError] = {}
         self._cache = _Cache(cache_bytes)
         self._starting = asyncio.Lock()
         self._wanted = asyncio.Event()
@@ -121,41 +125,89 @@ class PdfRenderer:
         self._refuse_waiting(CLOSING)
         await asyncio.gather(*self._rendering.values(), return_exceptions=True)
 
+    def etag(self, document: Document) -> str:
+        """The strong ETag that the PDF of `document` has, or will have: nothing is rendered."""
+        return f'"{self._key(document.encode())}"'
+
     async def render(self, document: Document) -> RenderedPdf:
         """The PDF of `document`: the same bytes for the same document.
 
         Raises PdfUnavailable, RendererBusy, RenderTimeout or RenderFailed.
         """
         request = document.encode()
-        key = hashlib.sha256(edition() + request).hexdigest()
+        key = self._key(request)
         if kept := self._cache.get(key):
             return kept
         if key not in self._rendering:
-            self._rendering[key] = self._begin(key, request)
+            self._begin(key, request, long=document.is_long)
         # Who goes away must not take the PDF from the others.
         return await asyncio.shield(self._rendering[key])
 
-    def _begin(self, key: str, request: bytes) -> asyncio.Task[RenderedPdf]:
-        if self._problem or not self._tasks:
-            raise PdfUnavailable(self._problem or CLOSING)
-        job = _Job(request, asyncio.get_running_loop().create_future())
+    async def soon(self, document: Document, within_seconds: float) -> RenderedPdf | None:
+        """The PDF, if it is there or made within that time; None while it is being made.
+
+        Raises as `render`, also for a document that failed since somebody last asked.
+        """
+        key = self._key(document.encode())
+        if error := self._failed.pop(key, None):
+            raise error
         try:
-            self._queue.put_nowait(job)
-        except asyncio.QueueFull:
-            raise RendererBusy("Too many documents are being made; try again shortly.") from None
-        self._wanted.set()
-        rendering = asyncio.create_task(self._finish(key, job))
+            async with asyncio.timeout(within_seconds):
+                return await self.render(document)
+        except TimeoutError:
+            if key in self._rendering:
+                self._rendering[key].add_done_callback(partial(self._note_failure, key))
+            return None
+
+    def _note_failure(self, key: str, rendering: asyncio.Task[RenderedPdf]) -> None:
+        """Whoever asks again must hear of it, or it would be begun again for ever."""
+        error = None if rendering.cancelled() else rendering.exception()
+        if isinstance(error, PdfError) and len(self._failed) < LONG_MAX:
+            self._failed[key] = error
+
+    def _key(self, request: bytes) -> str:
+        return hashlib.sha256(edition(self._templates) + request).hexdigest()
+
+    def _begin(self, key: str, request: bytes, *, long: bool) -> None:
+        rendering = asyncio.create_task(self._finish(key, request, long=long))
         # Should nobody wait for it any more, its error is nobody's business.
         rendering.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return rendering
+        self._rendering[key] = rendering
 
-    async def _finish(self, key: str, job: _Job) -> RenderedPdf:
+    async def _finish(self, key: str, request: bytes, *, long: bool) -> RenderedPdf:
         try:
-            rendered = RenderedPdf(await job.answer, f'"{key}"')
+            content = await self._store.get(key) if self._store else None
+            if content is None:
+                content = await (self._make_long if long else self._make)(request)
+                if self._store:
+                    await self._store.put(key, content)
+            rendered = RenderedPdf(content, f'"{key}"')
+            self._cache.put(key, rendered)
         finally:
             del self._rendering[key]
-        self._cache.put(key, rendered)
         return rendered
+
+    async def _make(self, request: bytes, times: float = 1) -> bytes:
+        if self._problem or not self._tasks:
+            raise PdfUnavailable(self._problem or CLOSING)
+        answer = asyncio.get_running_loop().create_future()
+        try:
+            self._queue.put_nowait(_Job(request, answer, self._timeout_seconds * times))
+        except asyncio.QueueFull:
+            raise RendererBusy(BUSY) from None
+        self._wanted.set()
+        made: bytes = await answer
+        return made
+
+    async def _make_long(self, request: bytes) -> bytes:
+        if self._long_waiting >= LONG_MAX:
+            raise RendererBusy(BUSY)
+        self._long_waiting += 1
+        try:
+            async with self._long:
+                return await self._make(request, LONG)
+        finally:
+            self._long_waiting -= 1
 
     async def _work(self) -> None:
         """Keeps one process, replaces it when it dies, and hands it what waits."""
@@ -170,7 +222,7 @@ class PdfRenderer:
 
     async def _serve(self, process: RenderProcess, job: _Job) -> None:
         try:
-            job.answer.set_result(await process.render(job.request))
+            job.answer.set_result(await process.render(job.request, job.timeout_seconds))
         except PdfError as error:
             job.answer.set_exception(error)
         except asyncio.CancelledError:
@@ -183,7 +235,7 @@ class PdfRenderer:
             while True:
                 try:
                     process = await RenderProcess.start(
-                        memory_bytes=self._memory_bytes, timeout_seconds=self._timeout_seconds
+                        memory_bytes=self._memory_bytes, templates=self._templates
                     )
                 except PdfUnavailable as error:
                     self._problem = str(error)
@@ -220,13 +272,17 @@ class _Cache:
 
 
 @lru_cache
-def edition() -> bytes:
+def edition(templates: Path) -> bytes:
     """The hash of what makes the bytes besides the document: templates, fonts, tools."""
     digest = hashlib.sha256()
-    for tool in ("babel", "jinja2", "weasyprint"):
+    for tool in ("babel", "jinja2", "segno", "weasyprint"):
         digest.update(f"{tool} {version(tool)}\n".encode())
-    for path in sorted(TEMPLATES.rglob("*")):
+    for package in fonts.installed():
+        digest.update(f"{package}\n".encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    for path in sorted(templates.rglob("*")):
         if path.is_file():
-            digest.update(f"{path.relative_to(TEMPLATES)} {path.stat().st_size}\n".encode())
+            digest.update(f"{path.relative_to(templates)} {path.stat().st_size}\n".encode())
             digest.update(path.read_bytes())
     return digest.digest()

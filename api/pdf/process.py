@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-from api import pdf_frames
+from api.pdf import frames
 
 #: How long a process may take to load WeasyPrint and the fonts on a busy machine.
 START_SECONDS: Final = 60
@@ -53,27 +53,25 @@ class RenderFailed(PdfError):
 
 
 class RenderProcess:
-    """A process that runs `api.pdf_worker`. Asked for one document at a time."""
+    """A process that runs `api.pdf.worker`. Asked for one document at a time."""
 
-    def __init__(self, process: Process, timeout_seconds: float) -> None:
+    def __init__(self, process: Process) -> None:
         self._process = process
-        self._timeout_seconds = timeout_seconds
         self._busy = False
 
     @classmethod
-    async def start(cls, *, memory_bytes: int, timeout_seconds: float) -> Self:
+    async def start(cls, *, memory_bytes: int, templates: Path) -> Self:
         """A process that is ready to render. Raises PdfUnavailable with what to do about it."""
-        alarm_seconds = int(timeout_seconds) + ALARM_SECONDS
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "api.pdf_worker", str(memory_bytes), str(alarm_seconds)),
+            *(sys.executable, "-m", "api.pdf.worker", str(memory_bytes), str(templates)),
             stdin=PIPE,
             stdout=PIPE,
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
             env={name: os.environ[name] for name in ENVIRONMENT & os.environ.keys()}
-            | {"FONTCONFIG_FILE": str(pdf_frames.TEMPLATES / "fonts.conf"), "LC_ALL": "C.UTF-8"},
+            | {"LC_ALL": "C.UTF-8"},
             start_new_session=True,  # Ctrl-C is for the server, which then ends its processes
         )
-        worker = cls(process, timeout_seconds)
+        worker = cls(process)
         try:
             await worker._wait_until_ready()
         except BaseException:
@@ -86,15 +84,15 @@ class RenderProcess:
         """Whether it can be asked."""
         return self._process.returncode is None
 
-    async def render(self, request: bytes) -> bytes:
+    async def render(self, request: bytes, timeout_seconds: float) -> bytes:
         """The PDF of one encoded document. Raises RenderTimeout or RenderFailed.
 
         Whatever else than an answer comes of it, the process is dead afterwards.
         """
         self._busy = True
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                what, body = await self._ask(request)
+            async with asyncio.timeout(timeout_seconds):
+                what, body = await self._ask(request, int(timeout_seconds) + ALARM_SECONDS)
         except TimeoutError:
             await self.kill()
             raise RenderTimeout("The document took too long to make.") from None
@@ -102,7 +100,7 @@ class RenderProcess:
             await self.kill()
             raise RenderFailed("The process that made the document died.") from None
         self._busy = False
-        if what != pdf_frames.PDF:
+        if what != frames.PDF:
             failed = RenderFailed("The document could not be made.")
             failed.add_note(body.decode())  # for the log, not for clients
             raise failed
@@ -135,16 +133,17 @@ class RenderProcess:
                 what, body = await self._read()
         except (TimeoutError, asyncio.IncompleteReadError):
             raise PdfUnavailable("The process that makes PDFs does not start.") from None
-        if what != pdf_frames.READY:
+        if what != frames.READY:
             raise PdfUnavailable(body.decode())
 
-    async def _ask(self, request: bytes) -> tuple[bytes, bytes]:
-        self._stdin.write(pdf_frames.frame(pdf_frames.DOCUMENT, request))
+    async def _ask(self, request: bytes, alarm_seconds: int) -> tuple[bytes, bytes]:
+        body = frames.SECONDS.pack(alarm_seconds) + request
+        self._stdin.write(frames.frame(frames.DOCUMENT, body))
         await self._stdin.drain()
         return await self._read()
 
     async def _read(self) -> tuple[bytes, bytes]:
         assert self._process.stdout is not None, "it was started with pipes"
-        head = await self._process.stdout.readexactly(pdf_frames.HEAD.size)
-        what, length = pdf_frames.HEAD.unpack(head)
+        head = await self._process.stdout.readexactly(frames.HEAD.size)
+        what, length = frames.HEAD.unpack(head)
         return what, await self._process.stdout.readexactly(length)

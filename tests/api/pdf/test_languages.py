@@ -1,0 +1,124 @@
+"""Languages: catalogues that are whole, and one that is added by its catalogue alone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import string
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from babel.messages.pofile import read_po
+
+from api.pdf import demo
+from api.pdf.catalogue import negotiate
+from api.pdf.frames import TEMPLATES
+from api.pdf.renderer import PdfRenderer
+from api.pdf.text import canonical_locale
+from tests import catalogue
+from tests.api.pdf.reading import html, needs_pango, pages, place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from babel.messages import Catalog
+
+pytestmark = pytest.mark.anyio
+
+ARABIC = TEMPLATES.parent / "tests" / "api" / "pdf" / "arabic.po"
+CATALOGUES = [*sorted(TEMPLATES.glob("locale/*/documents.po")), ARABIC]
+
+
+@pytest.fixture
+def templates(tmp_path: Path) -> Path:
+    """A provider's copy of the templates, with Arabic added: one file, and nothing else."""
+    copy = tmp_path / "templates"
+    shutil.copytree(TEMPLATES, copy)
+    (copy / "locale" / "ar").mkdir()
+    shutil.copy(ARABIC, copy / "locale" / "ar" / "documents.po")
+    return copy
+
+
+def test_the_list_of_words_is_that_of_the_templates() -> None:
+    assert catalogue.POT.read_text(encoding="utf-8") == catalogue.text(), (
+        "write it anew: python -m tests.catalogue"
+    )
+
+
+def test_there_are_the_languages_that_we_promise() -> None:
+    assert {path.parent.name for path in CATALOGUES} >= {"de", "fr", "ja"}
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_word_is_translated_with_its_fields(path: Path) -> None:
+    with path.open("rb") as po:
+        translated = read_po(po)
+    assert _words(translated) == _words(catalogue.extracted())
+    for message in translated:
+        assert message.string
+        assert _fields(message.string) == _fields(message.id), message.id
+
+
+def _words(words: Catalog) -> set[tuple[str | None, Any]]:
+    return {(message.context, message.id) for message in words if message.id}
+
+
+def _fields(text: Any) -> set[str | None]:
+    braces = {name for _, name, _, _ in string.Formatter().parse(text)}
+    return braces - {None} | {word.split(")s")[0] for word in text.split("%(")[1:]}
+
+
+def documents(locale: str) -> Iterator[tuple[str, Any]]:
+    """Each kind once."""
+    for name in ("invoice", "deposit", "receipt", "credit-note", "void-notice", "statement"):
+        yield name, demo.DOCUMENTS[name](locale)
+
+
+def test_a_language_is_added_by_its_catalogue_alone(templates: Path) -> None:
+    for name, document in documents("ar"):
+        assert 'lang="en"' in html(document), name
+        page = html(document, templates)
+        assert '<html lang="ar" dir="rtl"' in page
+        assert "صفحة" in page, name
+
+
+@needs_pango
+async def test_a_page_from_right_to_left_is_mirrored(templates: Path) -> None:
+    async with PdfRenderer(processes=1, templates=templates) as renderer:
+        right_to_left = (await renderer.render(demo.invoice_in("UNPAID")("ar"))).bytes
+    async with PdfRenderer(processes=1) as renderer:
+        left_to_right = (await renderer.render(demo.invoice_in("UNPAID")("en"))).bytes
+    middle = 595 / 2
+    for word in ("INV-2026-000043", "SO-88213"):
+        assert (place(left_to_right, word)["x0"] < middle) != (
+            place(right_to_left, word)["x0"] < middle
+        ), word
+    assert any("\u0641" <= char <= "\u064a" for char in pages(right_to_left)[0])
+
+
+def test_numbers_keep_their_direction_among_letters_from_right_to_left(templates: Path) -> None:
+    page = html(demo.DOCUMENTS["statement"]("ar"), templates)
+    assert re.search("\u2066[^<]*\\+250\\.00[^<]*\u2069", page)
+    assert ">K</span>" in page
+
+
+@pytest.mark.parametrize(
+    ("tag", "locale", "language"),
+    [
+        ("ja", "ja", "ja"),
+        ("ja-JP", "ja_JP", "ja"),
+        ("en-GB", "en_GB", "en"),
+        ("de-AT", "de_AT", "de"),
+        ("it", "it", "en"),
+        ("xx", "en", "en"),
+        ("../../etc", "en", "en"),
+        ("ja" * 5000, "en", "en"),
+        ("", "en", "en"),
+    ],
+)
+def test_a_locale_falls_back_to_its_language_and_then_to_english(
+    tag: str, locale: str, language: str
+) -> None:
+    assert canonical_locale(tag) == locale
+    assert negotiate(locale, TEMPLATES)[0] == language

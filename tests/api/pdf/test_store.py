@@ -1,0 +1,103 @@
+"""The store: a folder, or a bucket of an S3-compatible service."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from api.pdf.store import DocumentStore
+from tests import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.anyio
+
+PDF = b"%PDF-1.7 of a test"
+NAME = hashlib.sha256(PDF).hexdigest()
+#: moto wants other versions of our own packages, so it runs in an environment of its own.
+MOTO = ("uv", "tool", "run", "--quiet", "--from", "moto[s3,server]==5.2.5", "moto_server")
+START_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The address of an S3 with a bucket `documents`."""
+    port = servers.free_port()
+    command = [str(Path(sys.executable).parent / MOTO[0]), *MOTO[1:], "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as server:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait(server, url)
+            urllib.request.urlopen(  # noqa: S310 - our own
+                urllib.request.Request(f"{url}/documents", method="PUT")  # noqa: S310 - our own
+            ).close()
+            yield url
+        finally:
+            server.terminate()
+
+
+def _wait(server: subprocess.Popen[bytes], url: str) -> None:
+    ends = time.monotonic() + START_SECONDS
+    while time.monotonic() < ends:
+        if server.poll() is not None:
+            assert server.stderr is not None
+            pytest.skip(f"NOT TESTED: S3's stand-in cannot be installed: {server.stderr.read()!r}")
+        try:
+            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310 - our own
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return
+    pytest.skip("NOT TESTED: S3's stand-in does not start.")
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": s3,
+    }.items():
+        monkeypatch.setenv(name, value)
+    return "s3://documents/kept"
+
+
+async def kept_and_found(url: str) -> None:
+    store = DocumentStore(url)
+    assert await store.get(NAME) is None
+    await store.put(NAME, PDF)
+    assert await store.get(NAME) == PDF
+    await store.put(NAME, PDF)
+    assert await DocumentStore(url).get(NAME) == PDF
+    assert await store.get(NAME[::-1]) is None
+
+
+async def test_a_folder_keeps_documents(tmp_path: Path) -> None:
+    await kept_and_found(str(tmp_path / "new" / "folder"))
+    assert (tmp_path / "new" / "folder" / NAME[:2] / f"{NAME}.pdf").read_bytes() == PDF
+
+
+async def test_a_bucket_keeps_documents(bucket: str) -> None:
+    with capture_logs() as logs:
+        await kept_and_found(bucket)
+    assert logs == []
+
+
+async def test_a_bucket_that_is_not_there_is_no_error(bucket: str) -> None:
+    store = DocumentStore(bucket.replace("documents", "nowhere"))
+    with capture_logs() as logs:
+        await store.put(NAME, PDF)
+        assert await store.get(NAME) is None
+    assert logs[0]["event"] == "document_not_kept"
+    assert "Signature" not in str(logs)
