@@ -27,6 +27,7 @@ from api.metrics import Metrics
 from api.middleware import Observed, SecurityHeaders
 from api.pages import page_routes
 from api.pdf import PdfRenderer
+from api.persisted import PersistedDocuments
 from api.sandbox.delivery import Delivery
 from api.sandbox.pages import Pages
 from api.webhooks import webhook_route
@@ -117,7 +118,10 @@ def _endpoint(
         operations_per_socket_max=settings.subscriptions_max,
         subscriptions_per_caller_max=settings.subscriptions_per_caller_max,
     )
-    return GraphQLEndpoint(make_schema().guarded(guard), maker.contexts(), options)
+    documents = PersistedDocuments(
+        settings.persisted_documents, text_chars_max=guard.limits.source_chars
+    )
+    return GraphQLEndpoint(make_schema().guarded(guard), maker.contexts(), options, documents)
 
 
 def _sandbox_of(gateways: Mapping[str, Gateway]) -> SandboxGateway | None:

@@ -14,6 +14,7 @@ from models.identity import User
 from models.invoice import Invoice, InvoiceLine, NumberSeries
 from models.ledger import Balance, CreditTransaction, Grant, LedgerAccount, Transfer
 from models.payment import Payment
+from models.persisted import PersistedDocument
 from models.receipt import Receipt
 from models.sandbox import SandboxCharge
 from models.session import Session
@@ -37,6 +38,7 @@ __all__ = [
     "LedgerAccount",
     "NumberSeries",
     "Payment",
+    "PersistedDocument",
     "Receipt",
     "Redemption",
     "SandboxCharge",

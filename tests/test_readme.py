@@ -22,6 +22,7 @@ def test_the_commands_that_it_names_are_the_commands() -> None:
     named = set(re.findall(r"account-credit ([a-z][a-z-]+)", README))
     callbacks = [command.callback for command in app.registered_commands]
     there = {callback.__name__.replace("_", "-") for callback in callbacks if callback}
+    there |= {group.name for group in app.registered_groups if group.name}
     assert named == there
 
 
