@@ -216,8 +216,8 @@ def parse_request(payload: object) -> GraphQLRequest:
         document_id = document_id_of(payload)
     except MalformedId as problem:
         raise HTTPRefusal(400, str(problem)) from None
-    if query is None and document_id is not None:
-        query = ""
+    if document_id is not None and query in {None, ""}:
+        query = ""  # graphql-ws sends one always
     elif not isinstance(query, str) or not query:
         raise HTTPRefusal(400, "`query` is a string, and not empty.")
     if not isinstance(variables, dict | None):

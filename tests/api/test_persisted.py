@@ -128,7 +128,6 @@ async def test_what_nobody_has_registered_is_not_found_and_looked_for_each_time(
         {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "A" * 64}}},
         {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 100_000}}},
         {"documentId": HELLO_ID, "extensions": automatic(TICKS)},
-        {"documentId": HELLO_ID, "query": ""},
         {"documentId": HELLO_ID, "query": 7},
         {"documentId": HELLO_ID, "variables": "x"},
         {"documentId": HELLO_ID, "query": TICKS},
@@ -289,6 +288,7 @@ async def test_event_streams_take_identifiers() -> None:
 async def test_websockets_take_identifiers() -> None:
     by: list[Callable[[], dict[str, object]]] = [
         lambda: {"documentId": TICKS_ID},
+        lambda: {"documentId": TICKS_ID, "query": ""},
         lambda: {"extensions": automatic(TICKS)},
         lambda: {"query": TICKS},
     ]
