@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from graphql import GraphQLInterfaceType, GraphQLUnionType, build_schema
+from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLUnionType, build_schema
 
 from api.cli import app
 from models.identity import SCOPES
@@ -54,6 +54,20 @@ def test_the_possible_types_are_those_of_the_schema() -> None:
     told = re.search(r"^```json possibleTypes\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert told is not None
     assert json.loads(told[1]) == abstract
+
+
+def test_the_value_types_are_what_has_no_id() -> None:
+    schema = build_schema((ROOT / "schema" / "schema.graphql").read_text(encoding="utf-8"))
+    # Caches know these by their names already.
+    known = re.compile(r"__.*|Query|Mutation|Subscription|PageInfo|.*(Payload|Connection|Edge)")
+    values = [
+        name
+        for name, type_ in schema.type_map.items()
+        if isinstance(type_, GraphQLObjectType) and "id" not in type_.fields
+    ]
+    told = re.search(r"^```json valueTypes\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert told is not None
+    assert json.loads(told[1]) == sorted(name for name in values if not known.fullmatch(name))
 
 
 def test_the_limits_are_those_that_hold() -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 #: Where the pages say that the API is; see `index.html` of each.
-_DEFAULT_API: Final = b"http://127.0.0.1:8000"
+_DEFAULT_API: Final = b"http://localhost:8000"
 
 
 class Pages(SimpleHTTPRequestHandler):

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+pytest.importorskip("playwright.sync_api", reason="NOT TESTED: there is no playwright")
+
+from playwright.sync_api import expect
+
 from tests.clients.builds import CLIENTS
 
 if TYPE_CHECKING:
@@ -77,3 +81,15 @@ def test_a_client_adds_funds_pays_and_watches_the_credit(
     gives(shop, visitor, "4.00")
     visitor.sees_credit("$37.00")
     assert [request for request in visitor.asked if request.get("query")] == []
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_who_pays_by_bank_is_told_how(name: str, visit: Visit) -> None:
+    visitor = visit(name)
+    visitor.sign_in()
+    visitor.add_funds("25", "bank-transfer")
+    visitor.press("Pay Now!")
+    section = visitor.page.get_by_role("region", name="Invoice")
+    expect(section).to_contain_text("Transfer")
+    expect(section).to_contain_text("25.00")
+    visitor.sees_credit("$0.00")

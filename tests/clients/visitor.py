@@ -98,9 +98,9 @@ class Visitor:
         self.page.get_by_label("Password").fill(password)
         self.press("Sign in")
 
-    def add_funds(self, amount: str) -> None:
+    def add_funds(self, amount: str, gateway: str = "sandbox") -> None:
         self.page.get_by_label("Amount").fill(amount)
-        self.page.get_by_label("Gateway").select_option("sandbox")
+        self.page.get_by_label("Gateway").select_option(gateway)
         self.page.get_by_role("checkbox").check()
         self.press("+ Add Funds")
 

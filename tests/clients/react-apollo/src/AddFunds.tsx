@@ -21,7 +21,7 @@ export function AddFunds({ form, onInvoice }: Props) {
     event.preventDefault();
     const given = new FormData(event.currentTarget);
     const input = {
-      amount: { amount: `${given.get("amount")}`, currency: "USD" },
+      amount: { amount: `${given.get("amount")}`, currency: minimumDeposit.currency },
       gateway: `${given.get("gateway")}`,
       acceptedPolicyVersion: form.creditPolicy.version,
       idempotencyKey: key.current,
@@ -41,10 +41,14 @@ export function AddFunds({ form, onInvoice }: Props) {
           inputMode="decimal"
           defaultValue={minimumDeposit.amount}
           aria-invalid={"amount" in messages}
-          aria-describedby="amount-help"
+          aria-describedby="amount-help amount-error"
         />
       </label>
-      {messages.amount && <p role="alert">{messages.amount}</p>}
+      {messages.amount && (
+        <p id="amount-error" role="alert">
+          {messages.amount}
+        </p>
+      )}
       <small id="amount-help">
         From {minimumDeposit.formatted} to {maximumDeposit.formatted}
       </small>

@@ -18,6 +18,7 @@ export function Invoice({ id }: { id: string }) {
     if (action?.__typename === "RedirectAction") location.assign(action.url);
   }
 
+  const next = paying.data?.payInvoice.payment?.nextAction;
   const refusal = paying.data?.payInvoice.userErrors[0]?.message ?? paying.error?.message;
   return (
     <section aria-label="Invoice">
@@ -26,6 +27,7 @@ export function Invoice({ id }: { id: string }) {
         {invoice.total.formatted}: <strong data-testid="status">{invoice.status}</strong>
       </p>
       {refusal && <p role="alert">{refusal}</p>}
+      {next?.__typename === "BankTransferAction" && <p>{next.instructions}</p>}
       {invoice.status === "UNPAID" && (
         <button onClick={payNow} disabled={paying.loading}>
           Pay Now!

@@ -58,6 +58,10 @@ function Payable({ invoice }: { invoice: Invoice$key }) {
               __typename
               url
             }
+            ... on BankTransferAction {
+              __typename
+              instructions
+            }
           }
         }
         invoice {
@@ -73,6 +77,7 @@ function Payable({ invoice }: { invoice: Invoice$key }) {
     }
   `);
   const [refusal, setRefusal] = useState<string>();
+  const [instructions, setInstructions] = useState<string>();
   const key = useRef(crypto.randomUUID());
 
   function payNow() {
@@ -84,6 +89,7 @@ function Payable({ invoice }: { invoice: Invoice$key }) {
         setRefusal(payInvoice.userErrors[0]?.message);
         const action = payInvoice.payment?.nextAction;
         if (action?.__typename === "RedirectAction") location.assign(action.url);
+        if (action?.__typename === "BankTransferAction") setInstructions(action.instructions);
       },
       onError: ({ message }) => setRefusal(message),
     });
@@ -96,6 +102,7 @@ function Payable({ invoice }: { invoice: Invoice$key }) {
         {total.formatted}: <strong data-testid="status">{status}</strong>
       </p>
       {refusal && <p role="alert">{refusal}</p>}
+      {instructions && <p>{instructions}</p>}
       {status === "UNPAID" && (
         <button onClick={payNow} disabled={paying}>
           Pay Now!

@@ -26,6 +26,7 @@ const embedded = () => null;
 const cache = cacheExchange({
   // Values without an id, kept inside of what they belong to.
   keys: {
+    BankTransferAction: embedded,
     CreditPolicy: embedded,
     CreditUpdate: embedded,
     FundsLimits: embedded,

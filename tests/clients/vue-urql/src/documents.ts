@@ -13,7 +13,7 @@ export const AddFundsQuery = graphql(`
   query AddFundsForm {
     balance { ...Credit }
     creditPolicy { version summary url }
-    fundsLimits { minimumDeposit { amount formatted } maximumDeposit { amount formatted } }
+    fundsLimits { minimumDeposit { amount currency formatted } maximumDeposit { formatted } }
     gateways { id code name }
   }
 `);
@@ -30,7 +30,14 @@ export const AddFundsMutation = graphql(`
 export const PayInvoiceMutation = graphql(`
   mutation PayInvoice($input: PayInvoiceInput!) {
     payInvoice(input: $input) {
-      payment { id status nextAction { ... on RedirectAction { url } } }
+      payment {
+        id
+        status
+        nextAction {
+          ... on RedirectAction { url }
+          ... on BankTransferAction { instructions }
+        }
+      }
       invoice { ...InvoiceParts }
       balance { ...Credit }
       userErrors { code message field }
