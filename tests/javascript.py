@@ -13,16 +13,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 INSTALL_SECONDS: Final = 240
 
-_SETTINGS: Final = {"DENO_NO_UPDATE_CHECK": "1", "DENO_TLS_CA_STORE": "system,mozilla"}
+_SETTINGS: Final = {
+    "DENO_NO_UPDATE_CHECK": "1",
+    "DENO_TLS_CA_STORE": "system,mozilla",
+    "NO_COLOR": "1",
+}
 
 
 def made_once(name: str, of: Iterable[bytes], make: Callable[[Path], None]) -> Path:
@@ -84,9 +89,14 @@ def deno(why: str) -> str:
     return found
 
 
-def task(name: str, folder: Path, why: str) -> subprocess.CompletedProcess[str]:
+def task(name: str, folder: Path, why: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """What a script of the package.json in `folder` says."""
-    return _run([deno(why), "task", "--quiet", name], folder)
+    return _run([deno(why), "task", "--quiet", name], folder, environment)
+
+
+def run(script: str, folder: Path, why: str) -> subprocess.CompletedProcess[str]:
+    """What a script that needs no packages says."""
+    return _run([deno(why), "run", "--no-lock", "--no-config", script], folder)
 
 
 def _install(command: Sequence[str], folder: Path, why: str) -> None:
@@ -95,11 +105,13 @@ def _install(command: Sequence[str], folder: Path, why: str) -> None:
         pytest.skip(f"{why}: {done.stderr[-300:]}")
 
 
-def _run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, **_SETTINGS, "NO_COLOR": "1"},
+        env={**os.environ, **_SETTINGS, **environment},
         capture_output=True,
         text=True,
         check=False,

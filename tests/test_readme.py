@@ -70,6 +70,16 @@ def test_the_value_types_are_what_has_no_id() -> None:
     assert json.loads(told[1]) == sorted(name for name in values if not known.fullmatch(name))
 
 
+def test_the_reference_clients_know_the_same_types() -> None:
+    source = (ROOT / "tests" / "clients" / "shared" / "types.ts").read_text(encoding="utf-8")
+    told = re.findall(
+        r"^```json (?:possibleTypes|valueTypes)\n(.*?)^```", README, re.MULTILINE | re.DOTALL
+    )
+    names = [set(re.findall(r'"(\w+)"', block)) for block in told]
+    keys = set(re.findall(r"^  (\w+):", source, re.MULTILINE))
+    assert set(re.findall(r'"(\w+)"', source)) | keys == set().union(*names)
+
+
 def test_the_limits_are_those_that_hold() -> None:
     limits = Limits()
     told = " ".join(README.split())

@@ -28,11 +28,16 @@ def built(client: str) -> Path:
     packages = deno_packages(SOURCES, WHY)
     parts = [SOURCES / client, SOURCES / "shared"]
     files = [file for part in parts for file in sorted(part.rglob("*")) if file.is_file()]
-    files += [SCHEMA, *(SOURCES / name for name in ("package.json", "deno.lock", "tsconfig.json"))]
+    files += [
+        SCHEMA,
+        Path(__file__),
+        *(SOURCES / name for name in ("package.json", "deno.lock", "tsconfig.json")),
+    ]
 
     def build(folder: Path) -> None:
         workspace = _workspace(folder, packages)
-        done = task(client, workspace, WHY)
+        # Libraries warn of wrong use in development alone; the tests want to hear of it.
+        done = task(client, workspace, WHY, NODE_ENV="development")
         assert done.returncode == 0, done.stdout + done.stderr
 
     folder = made_once(client, [file.read_bytes() for file in files], build)

@@ -50,8 +50,8 @@ interface Sink<R> {
  * A subscription that goes on after any interruption, until it is stopped.
  *
  * `creditUpdated` is asked for what came after the last `version` that was seen: each change once,
- * in order, then the present state. Others begin with the present state anyhow. What a client may
- * not ask is an error, not a reason to ask again.
+ * in order, then the present state. Others begin with the present state anyhow. What the caller may
+ * not ask, or not any more, is an error: asking again would not help.
  */
 export function resuming<R extends { data?: unknown; errors?: unknown }>(
   transport: Transport,
@@ -61,7 +61,7 @@ export function resuming<R extends { data?: unknown; errors?: unknown }>(
   let variables = { ...request.variables };
   let stop = () => {};
   let attempts = 0;
-  let stopped = false;
+  let over = false;
   let away = false;
 
   function setAway(now: boolean): void {
@@ -69,51 +69,66 @@ export function resuming<R extends { data?: unknown; errors?: unknown }>(
     away = now;
   }
 
-  function again(problem?: unknown): void {
-    if (stopped) return;
-    if (refused(problem)) {
-      setAway(false);
+  function end(): void {
+    over = true;
+    setAway(false);
+    stop();
+  }
+
+  function interrupted(problem?: unknown): void {
+    if (over) return;
+    if (isFinal(problem)) {
+      end();
       sink.error(problem);
       return;
     }
     setAway(true);
-    const wait = Math.min(10_000, 250 * 2 ** attempts++) * (0.5 + Math.random() / 2);
-    const timer = setTimeout(start, wait);
+    stop();
+    const pause = Math.min(10_000, 250 * 2 ** attempts++) * (0.5 + Math.random() / 2);
+    const timer = setTimeout(start, pause);
     stop = () => clearTimeout(timer);
   }
 
+  function pushed(result: R): void {
+    if (result.data == null) {
+      interrupted(result.errors);
+      return;
+    }
+    attempts = 0;
+    setAway(false);
+    const version = versionOf(result.data);
+    if (version !== undefined) variables = { ...variables, afterVersion: version };
+    sink.next(result);
+  }
+
   function start(): void {
-    stop = transport.subscribe(
-      { ...request, variables },
-      {
-        next(result: R) {
-          attempts = 0;
-          setAway(false);
-          const version = versionOf(result.data);
-          if (version !== undefined) variables = { ...variables, afterVersion: version };
-          sink.next(result);
-        },
-        error: again,
-        complete: again,
-      },
-    );
+    let current = true;
+    const cancel = transport.subscribe({ ...request, variables }, {
+      next: (result: R) => current && pushed(result),
+      error: (problem) => current && interrupted(problem),
+      complete: () => current && interrupted(),
+    });
+    stop = () => {
+      current = false;
+      cancel();
+    };
   }
 
   start();
-  return () => {
-    stopped = true;
-    setAway(false);
-    stop();
-  };
+  return end;
 }
 
 function versionOf(data: unknown): number | undefined {
-  const update = (data as { creditUpdated?: { balance: { version: number } } } | null | undefined)
-    ?.creditUpdated;
+  const update = (data as { creditUpdated?: { balance: { version: number } } }).creditUpdated;
   return update?.balance.version;
 }
 
-/** Whether the server has answered with errors, rather than the connection been lost. */
-function refused(problem: unknown): boolean {
-  return Array.isArray(problem);
+/** Whether the server has said no, rather than the connection been lost or a fault been met. */
+function isFinal(problem: unknown): boolean {
+  if (Array.isArray(problem)) {
+    return problem.some(({ extensions }) => extensions?.code !== "INTERNAL");
+  }
+  // 4403: a websocket's credentials are no good; 401: those of an event stream.
+  const { code, response } = (problem ?? {}) as { code?: number; response?: Response };
+  return code === 4403 || response?.status === 401;
 }

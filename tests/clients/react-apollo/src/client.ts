@@ -5,13 +5,10 @@ import { OperationTypeNode } from "graphql";
 import { createClient } from "graphql-ws";
 import { api, liveApi } from "../../shared/api";
 import { persisted, resuming } from "../../shared/live";
+import { possibleTypes } from "../../shared/types";
 
 const cache = new InMemoryCache({
-  possibleTypes: {
-    Node: ["Account", "Balance", "CreditTransaction", "Gateway", "Invoice", "Payment"],
-    PaymentAction: ["BankTransferAction", "ConfirmCardAction", "RedirectAction"],
-    UserError: ["AmountOutOfRange", "InsufficientCredit", "RateLimited", "Refusal"],
-  },
+  possibleTypes,
   typePolicies: {
     // Values without an id, kept inside of what they belong to.
     Money: { keyFields: false },

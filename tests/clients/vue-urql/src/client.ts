@@ -1,3 +1,4 @@
+import type { CacheExchangeOpts } from "@urql/exchange-graphcache";
 import { cacheExchange } from "@urql/exchange-graphcache";
 import { persistedExchange } from "@urql/exchange-persisted";
 import type { TypedDocumentNode } from "@urql/vue";
@@ -7,6 +8,10 @@ import { createClient } from "graphql-ws";
 import { ref } from "vue";
 import { api, liveApi } from "../../shared/api";
 import { resuming } from "../../shared/live";
+import { valueTypes } from "../../shared/types";
+
+/** The schema in short; vite.config.ts puts it in. */
+declare const SCHEMA: CacheExchangeOpts["schema"];
 
 const KEPT = "account-credit-token";
 
@@ -22,19 +27,9 @@ function credentials(): Record<string, string> {
   return token.value ? { authorization: `Bearer ${token.value}` } : {};
 }
 
-const embedded = () => null;
 const cache = cacheExchange({
-  // Values without an id, kept inside of what they belong to.
-  keys: {
-    BankTransferAction: embedded,
-    CreditPolicy: embedded,
-    CreditUpdate: embedded,
-    FundsLimits: embedded,
-    Money: embedded,
-    RedirectAction: embedded,
-    Refusal: embedded,
-    Viewer: embedded,
-  },
+  keys: Object.fromEntries(valueTypes.map((name) => [name, () => null])),
+  schema: SCHEMA,
   resolvers: { Query: { invoice: (_, { id }) => ({ __typename: "Invoice", id: `${id}` }) } },
 });
 
