@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,13 +64,15 @@ def shop(
     On SQLite whatever is tested: browsers do not see the database.
     """
     assert chromium
+    with ThreadPoolExecutor() as pool:
+        folders = dict(zip(CLIENTS, pool.map(built, CLIENTS), strict=True))
     folder = tmp_path_factory.mktemp("clients")
     url = SqliteDatabases(folder).fresh()
     only = {"ALLOWED_ORIGINS": origin, "PERSISTED_DOCUMENTS": "only"}
     with open_shop(folder, url, **only) as shop, wire(shop.port) as own:
         wires.append(own)
         for client, documents in CLIENTS.items():
-            done = shop.run("documents", "import", str(built(client) / documents))
+            done = shop.run("documents", "import", str(folders[client] / documents))
             assert done.returncode == 0, done.stderr
         # Signing up runs an event loop of this thread's, which a browser has in hand afterwards.
         shop.new_client()
