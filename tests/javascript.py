@@ -102,7 +102,8 @@ def run(script: str, folder: Path, why: str) -> subprocess.CompletedProcess[str]
 def _install(command: Sequence[str], folder: Path, why: str) -> None:
     done = _run(command, folder)
     if done.returncode:
-        pytest.skip(f"{why}: {done.stderr[-300:]}")
+        said = next((line for line in done.stderr.splitlines() if "rror" in line), command[0])
+        pytest.skip(f"{why}: {said}")
 
 
 def _run(

@@ -80,7 +80,8 @@ def code(told: dict[str, Any]) -> str:
 @pytest.mark.parametrize("mode", ["allow", "only"])
 async def test_a_registered_document_is_answered_by_its_identifier(mode: Mode) -> None:
     registry = Registry()
-    async with client_of(edge(documents=documents(mode, registry))) as client:
+    app = edge(documents=documents(mode, registry))
+    async with client_of(app) as client:
         for name in ("Ada", "Bo"):
             told = await answer(client, documentId=HELLO_ID, variables={"name": name})
             assert told == {"data": {"hello": f"hello {name}"}}
@@ -91,6 +92,7 @@ async def test_a_registered_document_is_answered_by_its_identifier(mode: Mode) -
         deposit = await answer(client, documentId="x-portal:deposit")
     assert deposit == {"data": {"redeemVoucher": "x"}}
     assert registry.asked == [HELLO_ID, "x-portal:deposit"], "the second time it is remembered"
+    assert len(app.schema.documents) == 2, "and parsed, measured and validated once"
 
 
 async def test_what_nobody_has_registered_is_not_found_and_looked_for_each_time() -> None:
