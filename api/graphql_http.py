@@ -216,7 +216,7 @@ def parse_request(payload: object) -> GraphQLRequest:
         document_id = document_id_of(payload)
     except MalformedId as problem:
         raise HTTPRefusal(400, str(problem)) from None
-    if document_id is not None and query in {None, ""}:
+    if document_id is not None and (query is None or query == ""):
         query = ""  # graphql-ws sends one always
     elif not isinstance(query, str) or not query:
         raise HTTPRefusal(400, "`query` is a string, and not empty.")

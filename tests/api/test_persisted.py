@@ -131,6 +131,8 @@ async def test_what_nobody_has_registered_is_not_found_and_looked_for_each_time(
         {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 100_000}}},
         {"documentId": HELLO_ID, "extensions": automatic(TICKS)},
         {"documentId": HELLO_ID, "query": 7},
+        {"documentId": HELLO_ID, "query": []},
+        {"documentId": HELLO_ID, "query": {"query": HELLO}},
         {"documentId": HELLO_ID, "variables": "x"},
         {"documentId": HELLO_ID, "query": TICKS},
         {"documentId": "x-portal:deposit", "query": DEPOSIT},
@@ -251,6 +253,8 @@ async def test_only_registered_documents_are_read(query: str) -> None:
             )
     assert [entry["event"] for entry in logs] == ["document_not_registered"] * 2
     assert logs[0]["sha256"] == sha256(query)
+    known = {"event", "log_level", "sha256", "chars"}
+    assert logs[0].keys() == known, "not a word of it: it may hold a password"
 
 
 async def test_a_registered_document_may_also_be_sent_as_it_is() -> None:

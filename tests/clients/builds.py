@@ -40,7 +40,7 @@ def built(client: str) -> Path:
         done = task(client, workspace, WHY, NODE_ENV="development")
         assert done.returncode == 0, done.stdout + done.stderr
 
-    folder = made_once(client, [file.read_bytes() for file in files], build)
+    folder = made_once(client, [file.name.encode() + file.read_bytes() for file in files], build)
     return folder / "tests" / "clients" / client
 
 
