@@ -18,7 +18,11 @@ const shown: unknown[] = [];
 const problems: unknown[] = [];
 
 function watch(): () => void {
-  asked.length = cancelled.length = shown.length = problems.length = 0;
+  asked.length =
+    cancelled.length =
+    shown.length =
+    problems.length =
+      0;
   return resuming(transport, { query: "" }, {
     next: ({ data }: { data?: unknown }) => shown.push(data),
     error: (problem) => problems.push(problem),

@@ -36,8 +36,8 @@ const socket = createClient({ url: liveApi.href, retryAttempts: 0, lazyCloseTime
 
 const live = new ApolloLink(({ query, variables }) =>
   new Observable((observer) =>
-    resuming<ApolloLink.Result>(socket, { ...persisted(hashOf(query)), variables }, observer),
-  ),
+    resuming<ApolloLink.Result>(socket, { ...persisted(hashOf(query)), variables }, observer)
+  )
 );
 
 export const client = new ApolloClient({

@@ -1,5 +1,10 @@
 import { createClient } from "graphql-sse";
-import type { FetchFunction, GraphQLResponse, RequestParameters, SubscribeFunction } from "relay-runtime";
+import type {
+  FetchFunction,
+  GraphQLResponse,
+  RequestParameters,
+  SubscribeFunction,
+} from "relay-runtime";
 import { Environment, Network, Observable, RecordSource, Store } from "relay-runtime";
 import { api } from "../../shared/api";
 import { resuming } from "../../shared/live";
@@ -32,7 +37,7 @@ const subscribe: SubscribeFunction = (request, variables) =>
       events,
       { query: "", documentId: identifierOf(request), variables },
       { next: (result) => sink.next(result), error: (problem) => sink.error(problem as Error) },
-    ),
+    )
   );
 
 export const environment = new Environment({
