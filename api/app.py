@@ -30,6 +30,7 @@ from api.middleware import Observed, SecurityHeaders, Unhurried
 from api.pages import missing_portal_route, page_routes
 from api.pdf.renderer import PdfRenderer
 from api.pdf.store import DocumentStore
+from api.persisted import PersistedDocuments
 from api.portal import portal_routes
 from api.returns import return_route
 from api.sandbox.delivery import Delivery
@@ -135,7 +136,10 @@ def _endpoint(
         operations_per_socket_max=settings.subscriptions_max,
         subscriptions_per_caller_max=settings.subscriptions_per_caller_max,
     )
-    return GraphQLEndpoint(make_schema().guarded(guard), maker.contexts(), options)
+    documents = PersistedDocuments(
+        settings.persisted_documents, text_chars_max=guard.limits.source_chars
+    )
+    return GraphQLEndpoint(make_schema().guarded(guard), maker.contexts(), options, documents)
 
 
 def _sandbox_of(gateways: Mapping[str, Gateway]) -> SandboxGateway | None:

@@ -33,6 +33,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+documents = typer.Typer(help="GraphQL documents that clients ask for by identifier.")
+app.add_typer(documents, name="documents", no_args_is_help=True)
+
 Demo = Annotated[bool, typer.Option("--demo", help="Demo mode: a made-up provider with clients.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -256,6 +259,21 @@ async def _preview(name: str, locale: str, out: Path, templates: Path, *, watch:
         _say(f"Watching {templates}. Press Ctrl-C to end.")
         async for _ in preview.changes(templates, known):
             await once()
+
+
+@documents.command("import")
+def import_documents(
+    file: Annotated[Path, typer.Argument(help="JSON: identifiers and their documents.")],
+) -> None:
+    """Register the documents that a portal was built with: the file that GraphQL Code Generator's
+    client preset or Relay's compiler wrote. All of them, or none when one of them is wrong.
+    """
+    with _clearly():
+        settings = _settings(secret=False)
+        from api import commands
+
+        added, known = asyncio.run(commands.import_documents(settings, file))
+        _say(f"Registered {added} documents; {known} were registered before.")
 
 
 # ------------------------------------------------------------------------------- settings

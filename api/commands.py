@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from api import document_import
 from api.gateways import load_gateways
 from api.live import LocalFeed
 from api.settings import SettingsProblem
@@ -16,6 +17,7 @@ from models import account, api_key, audit, base, identity
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
     from uuid import UUID
 
     from api.ahead import Ahead
@@ -99,6 +101,19 @@ async def import_statements(
 
     async with opened(settings, load_gateways(settings), make_feed(settings)):
         return [(name, [await take_in(one) for one in found]) for name, found in files]
+
+
+async def import_documents(settings: Settings, path: Path) -> tuple[int, int]:
+    """Register the documents of a file; how many are new, and how many were registered before.
+
+    Raises DocumentsProblem.
+    """
+    from schema import make_schema  # noqa: PLC0415 - the only command that needs it
+
+    documents = document_import.read_documents(path, make_schema())
+    async with _connected(settings):
+        added = await document_import.register(documents)
+    return added, len(documents) - added
 
 
 async def work(settings: Settings) -> None:

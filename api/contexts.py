@@ -42,6 +42,7 @@ class ContextMaker:
             forget=EdgeContext.forget,
             same_caller=lambda was, now: same_caller(was.actor, now.actor),
             caller=lambda context: context.actor.principal if context.actor else context.address,
+            trusted=lambda context: context.actor is not None and context.actor.is_staff,
             response_headers=lambda context: context.headers,
         )
 

@@ -47,6 +47,7 @@ from api.graphql_http import (
 )
 from api.graphql_sse import send_events
 from api.graphql_ws import Socket
+from api.persisted import PersistedDocuments
 from schema.extensions import Schema, operation_kind
 from schema.masking import public_errors, report
 
@@ -70,6 +71,10 @@ def _always(_was: object, _now: object) -> bool:
     return True
 
 
+def _nobody(_context: object) -> bool:
+    return False
+
+
 def _apart(_context: object) -> Hashable:
     """The default of `Contexts.caller`: each is a caller of its own."""
     return object()
@@ -91,6 +96,8 @@ class Contexts(Generic[C]):
     same_caller: Callable[[C, C], bool] = _always
     #: Whose subscriptions are counted together.
     caller: Callable[[C], Hashable] = _apart
+    #: Who may send any document where only registered ones are answered.
+    trusted: Callable[[C], bool] = _nobody
     #: What a finished operation adds to the HTTP response, such as a session's cookie.
     response_headers: Callable[[C], Iterable[tuple[bytes, bytes]]] = _no_headers
 
@@ -114,10 +121,17 @@ class EdgeOptions:
 class GraphQLEndpoint(Generic[C]):
     """An ASGI application; mount it at one path for both HTTP and websockets."""
 
-    def __init__(self, schema: Schema, contexts: Contexts[C], options: EdgeOptions) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        contexts: Contexts[C],
+        options: EdgeOptions,
+        documents: PersistedDocuments,
+    ) -> None:
         self.schema = schema
         self.contexts = contexts
         self.options = options
+        self.documents = documents
         #: Set when the server is about to stop.
         self.stopping = asyncio.Event()
         self.subscriptions: Counter[Hashable] = Counter()
@@ -162,7 +176,9 @@ class GraphQLEndpoint(Generic[C]):
         if context is None:
             # Credentials are HTTP's business: a bad one is 401 whatever the client accepts.
             answer = answer._replace(strict=True, streams=False)
-        elif answer.streams:
+        else:
+            request = await self.found(request, context)
+        if context is not None and answer.streams:
             await send_events(
                 self.results(request, context),
                 receive,
@@ -186,6 +202,16 @@ class GraphQLEndpoint(Generic[C]):
             return await self.contexts.make(connection), {}
         except Exception as error:  # noqa: BLE001 - the edge: logged and masked
             return None, self.refusal(error)
+
+    async def found(self, request: GraphQLRequest, context: C) -> GraphQLRequest:
+        """The request with the document that it names, or with why there is none."""
+        try:
+            query = await self.documents.text(
+                request.query, request.document_id, trusted=self.contexts.trusted(context)
+            )
+        except Exception as error:  # noqa: BLE001 - the edge: logged and masked where it is written
+            return request._replace(query="", refused=error)
+        return request._replace(query=query)
 
     def _kind(self, request: GraphQLRequest) -> str | None:
         return operation_kind(request.query, request.operation_name, self.schema.guard.limits)
@@ -216,6 +242,8 @@ class GraphQLEndpoint(Generic[C]):
 
     async def execute(self, request: GraphQLRequest, context: C) -> Body:
         """The response of a query or mutation."""
+        if request.refused is not None:
+            return self.refusal(request.refused)
         try:
             result = await self.schema.execute(
                 request.query,

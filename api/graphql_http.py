@@ -16,6 +16,7 @@ import orjson
 from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
 
+from api.document_id import MalformedId, document_id_of
 from schema.masking import public_errors
 
 GRAPHQL_JSON: Final = "application/graphql-response+json"
@@ -49,9 +50,14 @@ class HTTPRefusal(Exception):
 class GraphQLRequest(NamedTuple):
     """One operation, as the client put it."""
 
+    #: The document's text; empty where `document_id` alone names it.
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
+    #: What a persisted document is asked for by; `sha256:…` where it is a hash.
+    document_id: str | None = None
+    #: Why there is no document to execute.
+    refused: Exception | None = None
 
 
 class Answer(NamedTuple):
@@ -206,7 +212,13 @@ def parse_request(payload: object) -> GraphQLRequest:
         raise HTTPRefusal(400, "A request is one JSON object.")
     query, variables = payload.get("query"), payload.get("variables")
     name, extensions = payload.get("operationName"), payload.get("extensions")
-    if not isinstance(query, str) or not query:
+    try:
+        document_id = document_id_of(payload)
+    except MalformedId as problem:
+        raise HTTPRefusal(400, str(problem)) from None
+    if document_id is not None and (query is None or query == ""):
+        query = ""  # graphql-ws sends one always
+    elif not isinstance(query, str) or not query:
         raise HTTPRefusal(400, "`query` is a string, and not empty.")
     if not isinstance(variables, dict | None):
         raise HTTPRefusal(400, "`variables` is an object or null.")
@@ -214,7 +226,7 @@ def parse_request(payload: object) -> GraphQLRequest:
         raise HTTPRefusal(400, "`operationName` is a string or null.")
     if not isinstance(extensions, dict | None):
         raise HTTPRefusal(400, "`extensions` is an object or null.")
-    return GraphQLRequest(query, variables, name)
+    return GraphQLRequest(query, variables, name, document_id)
 
 
 def status_of(body: dict[str, Any], answer: Answer) -> int:

@@ -204,6 +204,7 @@ class Socket(Generic[C]):
         except Close as close:
             await self._close(close)
             return
+        request = await self.endpoint.found(request, context)
         last: Message = {"type": "complete", "id": operation_id}
         with suppress(WebSocketDisconnect):
             async with aclosing(self.endpoint.results(request, context)) as bodies:

@@ -8,6 +8,7 @@ from typing import Final
 
 from tortoise.exceptions import DBConnectionError, OperationalError
 
+from api.document_import import DocumentsProblem
 from api.gateways import GatewayNotLoaded
 from api.pdf.process import PdfError
 from api.settings import SettingsProblem
@@ -24,7 +25,7 @@ _UNUSABLE: Final = re.compile(
 
 def sentences(error: Exception) -> list[str]:
     """The sentences for an expected problem; none for any other."""
-    if isinstance(error, SettingsProblem):
+    if isinstance(error, SettingsProblem | DocumentsProblem):
         return list(error.problems)
     if isinstance(error, GatewayNotLoaded):
         return [str(error)]

@@ -270,6 +270,12 @@ class Settings(BaseSettings):
         description="Whether callers who are not signed in may read the schema and are helped with "
         "misspelt names. Default: in demo mode only.",
     )
+    persisted_documents: Literal["off", "allow", "only"] = Field(
+        "allow",
+        description="`only` answers nothing but documents that `account-credit documents import` "
+        "has registered, except for staff. `allow` answers those by their identifiers, and any "
+        "other document. `off` knows no identifiers.",
+    )
     embedded_worker: bool | None = Field(
         None,
         description="Whether `serve` also does the work of `worker`. Default: on SQLite, and in "

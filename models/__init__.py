@@ -16,6 +16,7 @@ from models.identity import User
 from models.invoice import Invoice, InvoiceLine, NumberSeries
 from models.ledger import Balance, CreditTransaction, Grant, LedgerAccount, Transfer
 from models.payment import Payment
+from models.persisted import PersistedDocument
 from models.picture import StoredPicture
 from models.receipt import Receipt
 from models.refund import Refund
@@ -43,6 +44,7 @@ __all__ = [
     "LedgerAccount",
     "NumberSeries",
     "Payment",
+    "PersistedDocument",
     "Receipt",
     "Redemption",
     "Refund",

@@ -149,7 +149,7 @@ class AccountEdge:
     """An account in its place in the list."""
 
     node: Account
-    "The account."
+    "The account that stands here."
     cursor: str
     "Its place, for `after` and `before`."
 
@@ -182,7 +182,7 @@ class AccountQuery:
     async def account(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The account's id.")],
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id of the account.")],
     ) -> Account | None:
         """Staff, and partners for their own clients."""
         return await _account_node(info, id)
@@ -210,7 +210,7 @@ class AccountQuery:
 
 @strawberry.input
 class CreateAccountInput:
-    """A new client."""
+    """A client to open an account for."""
 
     name: str
     "The client's name, as invoices are addressed to it."
@@ -243,7 +243,7 @@ class UpdateAccountInput:
     name: str | None = None
     "The client's name. Invoices that are issued already keep the old one."
     locale: str | None = None
-    "BCP 47."
+    "The language and customs to write in, a BCP 47 tag: `ja`, `en-GB`."
     auto_apply_credit: bool | None = None
     "Pay new invoices from available credit as soon as they are issued."
     billing: BillingInput | None = None

@@ -78,7 +78,7 @@ class BankCredit(Node):
     parked_reason: ParkedReason | None
     "Why it was not booked by itself; it stays when staff have decided."
     bank_account: str
-    "Our account."
+    "Our account that it came in on, or went from."
     bank_transaction_id: str
     "What the line is known by on that account, as `recordBankTransfer` takes it."
     amount: Money
@@ -139,7 +139,7 @@ class BankCreditEdge:
     """A statement's line in its place in the list."""
 
     node: BankCredit
-    "The line."
+    "A line of a bank statement."
     cursor: str
     "Its place, for `after` and `before`."
 
@@ -203,7 +203,7 @@ class AssignBankCreditInput:
     """A parked line, and what it pays: either an invoice or a reference."""
 
     bank_credit_id: strawberry.ID
-    "Which line."
+    "The line of the statement that is meant."
     invoice_id: strawberry.ID | None = None
     "The invoice that it pays; a bank transfer of it is begun where there is none."
     reference: str | None = None
@@ -231,7 +231,7 @@ class DismissBankCreditInput:
     """A parked line that is nothing to book."""
 
     bank_credit_id: strawberry.ID
-    "Which line."
+    "The line of the statement that is meant."
     reason: str
     "Why: kept with it, and in the audit log."
     idempotency_key: str

@@ -86,7 +86,8 @@ class UserError:
     A mutation that is refused changes nothing, and says so here. The top-level `errors` are for
     requests that never reach a rule; their `extensions.code` is BAD_USER_INPUT (a value that cannot
     be read as its type), UNAUTHENTICATED, FORBIDDEN (role or scope), NOT_FOUND (a query for what
-    does not exist or is not yours, and cannot be null), LIMIT_EXCEEDED or INTERNAL.
+    does not exist or is not yours, and cannot be null), LIMIT_EXCEEDED, INTERNAL, or of
+    persisted documents PERSISTED_QUERY_NOT_FOUND, _NOT_SUPPORTED or _ONLY.
     """
 
     code: UserErrorCode

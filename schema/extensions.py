@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import perf_counter
@@ -19,14 +19,17 @@ from typing import Any, NamedTuple, Self, TypedDict, cast
 import strawberry
 import structlog
 from graphql import (
+    ASTValidationRule,
     DocumentNode,
     GraphQLError,
     OperationDefinitionNode,
     get_operation_ast,
     parse,
+    specified_rules,
     validate,
 )
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.base import BaseSchema
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types import ExecutionContext
@@ -121,6 +124,15 @@ class Schema(strawberry.Schema):
         guarded.documents = DocumentCache()
         return guarded
 
+    def problems(self, text: str) -> list[GraphQLError]:
+        """What keeps a document from ever being executed; none where its variables decide."""
+        try:
+            document = parse(text, **_parse_options(self.guard.limits))
+            _measured(document, self.guard.limits, {})
+        except GraphQLError as problem:
+            return [problem]
+        return _invalid(self, document, specified_rules)
+
     def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:  # noqa: FBT001, FBT002
         """Strawberry asks for these anew for each operation."""
         return [GuardExtension(self.guard, self.documents), *super().get_extensions(sync)]
@@ -199,12 +211,11 @@ class GuardExtension(SchemaExtension):
 
     def _validated(self, prepared: Prepared) -> list[GraphQLError]:
         context = self.execution_context
-        errors = validate(
-            context.schema._schema,  # noqa: SLF001 - as Strawberry's own ValidationCache does
+        errors = _invalid(
+            context.schema,
             prepared.document,
-            (*context.validation_rules, MaybeNullValidationRule, OneOfInputValidationRule),
-            max_errors=VALIDATION_ERRORS_MAX,
-            hide_suggestions=not self.guard.suggestions,
+            context.validation_rules,
+            suggestions=self.guard.suggestions,
         )
         if not errors:
             self.documents.put(context.query or "", prepared)
@@ -231,6 +242,22 @@ class GuardExtension(SchemaExtension):
                 yield
         except TimeoutError:
             raise LimitExceeded(f"The query took longer than {seconds_max:g} seconds.") from None
+
+
+def _invalid(
+    schema: BaseSchema,
+    document: DocumentNode,
+    rules: Iterable[type[ASTValidationRule]],
+    *,
+    suggestions: bool = True,
+) -> list[GraphQLError]:
+    return validate(
+        schema._schema,  # type: ignore[attr-defined]  # noqa: SLF001 - as Strawberry's own ValidationCache does
+        document,
+        (*rules, MaybeNullValidationRule, OneOfInputValidationRule),
+        max_errors=VALIDATION_ERRORS_MAX,
+        hide_suggestions=not suggestions,
+    )
 
 
 def _measured(document: DocumentNode, limits: Limits, variables: dict[str, Any]) -> Prepared:

@@ -24,7 +24,9 @@ from schema.scalars import URL, CurrencyCode
 
 PREFIX: Final = "gtw"
 
-Currency: TypeAlias = Annotated[CurrencyCode, strawberry.argument(description="ISO 4217.")]
+Currency: TypeAlias = Annotated[
+    CurrencyCode, strawberry.argument(description="In which currency, an ISO 4217 code.")
+]
 
 
 @strawberry.enum
@@ -174,7 +176,10 @@ class GatewayQuery:
         self,
         info: Info,
         amount: Annotated[
-            MoneyInput | None, strawberry.argument(description="Omitted: all gateways.")
+            MoneyInput | None,
+            strawberry.argument(
+                description="What is to be paid. Omitted: all gateways are listed."
+            ),
         ] = None,
     ) -> list[Gateway]:
         """The gateway drop-down: what can pay `amount`, best first."""

@@ -49,7 +49,7 @@ class InvoiceStatus(Enum):
     PROCESSING = "PROCESSING"
     "A payment is under way and not confirmed."
     PAID = "PAID"
-    "Paid in full."
+    "Paid in full; nothing is left to do."
     VOID = "VOID"
     "Taken back: nothing is due any more."
     REFUNDED = "REFUNDED"
@@ -106,7 +106,7 @@ class Invoice(Node):
     tax: Money
     "Rounded once per rate."
     total: Money
-    "subtotal + tax"
+    "Gross, what the client is asked for: subtotal + tax."
     reference: str | None
     "The partner's own order number."
     credit_applied: Money
@@ -221,7 +221,7 @@ class InvoiceEdge:
     """An invoice in its place in the list."""
 
     node: Invoice
-    "The invoice."
+    "The invoice that stands here."
     cursor: str
     "Its place, for `after` and `before`."
 
@@ -250,11 +250,11 @@ class InvoiceFilter:
     """Which invoices; what is left out matches all."""
 
     status: list[InvoiceStatus] | None = None
-    "One of these."
+    "Only those that have come this far; one of several."
     kind: InvoiceKind | None = None
-    "This kind only."
+    "Only invoices of this kind."
     reference: str | None = None
-    "Exactly this reference."
+    "Only invoices with exactly this order number."
     issued_after: datetime | None = None
     "Issued later than this moment."
     issued_before: datetime | None = None
@@ -289,7 +289,8 @@ class InvoiceQuery:
         self,
         info: Info,
         filter: Annotated[
-            InvoiceFilter | None, strawberry.argument(description="Omitted: all invoices.")
+            InvoiceFilter | None,
+            strawberry.argument(description="Which invoices. Omitted: all of them."),
         ] = None,
         account_id: Annotated[
             strawberry.ID | None,
@@ -319,7 +320,7 @@ class InvoiceQuery:
         self,
         info: Info,
         id: Annotated[
-            strawberry.ID | None, strawberry.argument(description="The invoice's id.")
+            strawberry.ID | None, strawberry.argument(description="The id of the invoice.")
         ] = None,
         number: Annotated[
             str | None,

@@ -86,7 +86,7 @@ class Subscription:
     async def invoice_updated(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The invoice's id.")],
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id of the invoice.")],
     ) -> AsyncGenerator[Invoice, None]:
         """The invoice as it stands, at once, and then every change."""
         actor = info.context.signed_in()

@@ -11,7 +11,18 @@ from graphql import GraphQLError, GraphQLSyntaxError
 
 #: The codes of top-level errors; a rule's no is a `userErrors` entry and has its own.
 CODES = frozenset(
-    {"BAD_USER_INPUT", "UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "LIMIT_EXCEEDED", "INTERNAL"}
+    {
+        "BAD_USER_INPUT",
+        "UNAUTHENTICATED",
+        "FORBIDDEN",
+        "NOT_FOUND",
+        "LIMIT_EXCEEDED",
+        "INTERNAL",
+        # Of persisted documents, as Apollo's clients know them.
+        "PERSISTED_QUERY_NOT_FOUND",
+        "PERSISTED_QUERY_NOT_SUPPORTED",
+        "PERSISTED_QUERY_ONLY",
+    }
 )
 INTERNAL_MESSAGE = "Internal error"
 #: Messages quote what the client sent, which may be long.

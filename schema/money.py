@@ -27,7 +27,7 @@ class Money:
     amount: Decimal
     "As many decimals as the currency has: `25.00` USD, `1235` JPY, `1.000` KWD."
     currency: CurrencyCode
-    "ISO 4217."
+    "Of which currency, an ISO 4217 code."
     value: strawberry.Private[money.Money]
 
     @classmethod
@@ -53,7 +53,7 @@ class MoneyInput:
     amount: Decimal
     "At most as many decimals as the currency has. Never rounded: excess precision is refused."
     currency: CurrencyCode
-    "ISO 4217."
+    "Of which currency, an ISO 4217 code."
 
     def exact(self, *field: str) -> money.Money:
         """The amount that is meant; raises a Refusal at `field` where there is none such."""

@@ -71,7 +71,9 @@ class NodeQuery:
     async def nodes(
         self,
         info: Info,
-        ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100.")],
+        ids: Annotated[
+            list[strawberry.ID], strawberry.argument(description="The ids, at most 100 of them.")
+        ],
     ) -> list[Node | None]:
         """The objects with those ids, in their order; null for each that is not in sight."""
         info.context.signed_in()

@@ -27,7 +27,7 @@ class InvoiceLineInput:
     quantity: Decimal = Decimal(1)
     "How many; any unit."
     unit_price: Decimal
-    "Net."
+    "The price of one, net of tax, in the invoice's currency."
     tax_rate: Decimal = Decimal(0)
     "A fraction: `0.1` is 10 %."
 
@@ -69,7 +69,7 @@ class VoidInvoiceInput:
     """An invoice to take back."""
 
     invoice_id: strawberry.ID
-    "Which one."
+    "The invoice to take back."
     reason: str
     "Why; kept with the invoice and printed on it."
     idempotency_key: str
@@ -81,7 +81,7 @@ class VoidInvoicePayload(BalancePayload):
     """What `voidInvoice` answers. Credit that had been applied is back in `balance`."""
 
     invoice: Invoice | None = None
-    "The invoice, void."
+    "The invoice as it is now: void."
 
 
 @strawberry.type

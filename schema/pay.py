@@ -23,7 +23,7 @@ class PayInvoiceInput:
     """How to pay an invoice."""
 
     invoice_id: strawberry.ID
-    "What to pay."
+    "The invoice to pay."
     use_credit: bool = False
     "Use available credit first, as far as it goes."
     credit_limit: Decimal | None = None
@@ -54,7 +54,7 @@ class RecheckPaymentInput:
     """A payment to ask about."""
 
     payment_id: strawberry.ID
-    "Which one."
+    "The payment to give up."
 
 
 @strawberry.input
@@ -62,7 +62,7 @@ class CancelPaymentInput:
     """A payment to give up."""
 
     payment_id: strawberry.ID
-    "Which one."
+    "The payment to ask about."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 

@@ -84,7 +84,7 @@ class BankTransferAction:
     beneficiary: str
     "Whose account it is."
     bank_name: str
-    "Where it is."
+    "The bank where that account is."
     account_number: str
     "IBAN, or the number that the country uses."
     bic: str | None

@@ -98,7 +98,7 @@ class RefundPaymentInput:
     """What to give back of a payment."""
 
     payment_id: strawberry.ID
-    "Which payment."
+    "The payment that is to be given back."
     amount: MoneyInput | None = None
     """
     How much. Omitted: all that can go back. Of a deposit that is what is unspent, never the

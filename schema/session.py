@@ -65,7 +65,7 @@ class SignInInput:
     """A client's or a staff member's credentials."""
 
     email: str
-    "In whatever case."
+    "The address that they signed up with, in whatever case."
     password: str
     "As it was chosen."
 

@@ -25,7 +25,7 @@ class RecordBankTransferInput:
     reference: str
     "The reference that the client quoted."
     amount: MoneyInput
-    "What came in."
+    "How much came in, as the bank says."
     bank_account: str
     "Our account that it came in on: IBAN or the account number."
     bank_transaction_id: str
@@ -46,7 +46,7 @@ class AdjustCreditInput:
     """A change to an account's credit."""
 
     account_id: strawberry.ID
-    "Whose."
+    "The account whose credit changes."
     amount: MoneyInput
     "Signed."
     reason: str

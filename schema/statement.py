@@ -62,7 +62,7 @@ class CreditTransaction(Node):
     """
 
     kind: CreditTransactionKind
-    "What happened."
+    "What happened, for programs."
     amount: Money
     "Signed: a credit is positive, a debit is negative."
     balance_after: Money
@@ -72,7 +72,7 @@ class CreditTransaction(Node):
     refundable: bool
     "Whether the credit policy lets this credit go back to where it came from."
     created_at: datetime
-    "When it happened."
+    "The moment when it happened."
     line: strawberry.Private[Line]
 
     @classmethod
@@ -122,7 +122,7 @@ class CreditTransactionEdge:
     """A line of the statement in its place in the list."""
 
     node: CreditTransaction
-    "The line."
+    "The line that stands here."
     cursor: str
     "Its place, for `after` and `before`."
 
@@ -154,7 +154,7 @@ class CreditTransactionFilter:
     """Which lines of the statement; what is left out matches all."""
 
     kind: list[CreditTransactionKind] | None = None
-    "One of these."
+    "Only lines of these kinds."
     created_after: datetime | None = None
     "Later than this moment."
     created_before: datetime | None = None
@@ -258,7 +258,8 @@ class StatementQuery:
         self,
         info: Info,
         filter: Annotated[
-            CreditTransactionFilter | None, strawberry.argument(description="Omitted: all lines.")
+            CreditTransactionFilter | None,
+            strawberry.argument(description="Which lines. Omitted: all of them."),
         ] = None,
         currency: OwnCurrency = None,
         account_id: AccountId = None,

@@ -34,7 +34,7 @@ class RedeemVoucherPayload(BalancePayload):
 
 @strawberry.input
 class IssueVouchersInput:
-    """Vouchers to issue."""
+    """Voucher codes to make."""
 
     count: int = 1
     "How many codes: 1 to 1000."

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from graphql import GraphQLInterfaceType, GraphQLUnionType, build_schema
+from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLUnionType, build_schema
 
 from api.cli import app
 from models.identity import SCOPES
@@ -22,6 +22,7 @@ def test_the_commands_that_it_names_are_the_commands() -> None:
     named = set(re.findall(r"account-credit ([a-z][a-z-]+)", README))
     callbacks = [command.callback for command in app.registered_commands]
     there = {callback.__name__.replace("_", "-") for callback in callbacks if callback}
+    there |= {group.name for group in app.registered_groups if group.name}
     assert named == there
 
 
@@ -54,6 +55,30 @@ def test_the_possible_types_are_those_of_the_schema() -> None:
     told = re.search(r"^```json possibleTypes\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert told is not None
     assert json.loads(told[1]) == abstract
+
+
+def test_the_value_types_are_what_has_no_id() -> None:
+    schema = build_schema((ROOT / "schema" / "schema.graphql").read_text(encoding="utf-8"))
+    # Caches know these by their names already.
+    known = re.compile(r"__.*|Query|Mutation|Subscription|PageInfo|.*(Payload|Connection|Edge)")
+    values = [
+        name
+        for name, type_ in schema.type_map.items()
+        if isinstance(type_, GraphQLObjectType) and "id" not in type_.fields
+    ]
+    told = re.search(r"^```json valueTypes\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert told is not None
+    assert json.loads(told[1]) == sorted(name for name in values if not known.fullmatch(name))
+
+
+def test_the_reference_clients_know_the_same_types() -> None:
+    source = (ROOT / "tests" / "clients" / "shared" / "types.ts").read_text(encoding="utf-8")
+    told = re.findall(
+        r"^```json (?:possibleTypes|valueTypes)\n(.*?)^```", README, re.MULTILINE | re.DOTALL
+    )
+    names = [set(re.findall(r'"(\w+)"', block)) for block in told]
+    keys = set(re.findall(r"^  (\w+):", source, re.MULTILINE))
+    assert set(re.findall(r'"(\w+)"', source)) | keys == set().union(*names)
 
 
 def test_the_limits_are_those_that_hold() -> None:

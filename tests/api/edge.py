@@ -18,6 +18,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.graphql import Contexts, EdgeOptions, GraphQLEndpoint
 from api.graphql_ws import token_of
+from api.persisted import PersistedDocuments
 from schema.extensions import Guard, Schema
 
 
@@ -193,12 +194,20 @@ CONTEXTS = Contexts(
     authenticate_ws=authenticate_ws,
     fresh=Context.fresh,
     forget=Context.forget,
+    trusted=lambda context: context.user is not None,
     response_headers=lambda context: [(b"x-user", (context.user or "nobody").encode())],
 )
 
 
-def edge(guard: Guard | None = None, **options: Any) -> GraphQLEndpoint[Context]:
-    return GraphQLEndpoint(SCHEMA.guarded(guard or Guard()), CONTEXTS, EdgeOptions(**options))
+def edge(
+    guard: Guard | None = None, documents: PersistedDocuments | None = None, **options: Any
+) -> GraphQLEndpoint[Context]:
+    return GraphQLEndpoint(
+        SCHEMA.guarded(guard or Guard()),
+        CONTEXTS,
+        EdgeOptions(**options),
+        documents or PersistedDocuments(),
+    )
 
 
 @asynccontextmanager

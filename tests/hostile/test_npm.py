@@ -5,10 +5,7 @@ Needs Node and npm. The packages are installed into the user's cache folder, onc
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.javascript import npm_packages
 from tests.journeys.portal import INVOICES, LINES
 from tests.journeys.shop import Shop, open_shop
 
@@ -60,7 +58,8 @@ def run(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs a script with Node against the shop, for a client of its own; what the script shows."""
     folder = tmp_path_factory.mktemp("npm")
     shutil.copytree(SCRIPTS, folder, dirs_exist_ok=True)
-    (folder / "node_modules").symlink_to(_installed() / "node_modules")
+    packages = npm_packages(SCRIPTS, "NOT TESTED with npm's GraphQL clients")
+    (folder / "node_modules").symlink_to(packages / "node_modules")
 
     def run(script: str, **more: object) -> Any:
         client = shop.new_client(credit="5.00")
@@ -85,28 +84,6 @@ def run(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Run:
         return json.loads(done.stdout)
 
     return run
-
-
-def _installed() -> Path:
-    """Where the packages are; installs them where they are not. Skips where that cannot be."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("NOT TESTED with npm's GraphQL clients: node and npm are not on PATH")
-    manifest = (SCRIPTS / "package.json").read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "account-credit-tests" / hashlib.sha256(manifest).hexdigest()[:12]
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several workers may come at once
-        if not (folder / "installed").exists():
-            (folder / "package.json").write_bytes(manifest)
-            command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-            done = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, check=False, timeout=240
-            )
-            if done.returncode:
-                pytest.skip(f"NOT TESTED with npm's GraphQL clients: {done.stderr[-300:]}")
-            (folder / "installed").touch()
-    return folder
 
 
 def test_every_audit_of_graphql_over_http_passes(run: Run) -> None:

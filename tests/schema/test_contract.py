@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -107,3 +108,18 @@ def test_scalars_name_the_specifications_that_the_contract_names(
 
 def test_everything_is_described(export: GraphQLSchema) -> None:
     assert [place for place, text in described(export) if not text] == []
+
+
+def test_a_description_is_a_sentence_for_strangers(
+    contract: GraphQLSchema, export: GraphQLSchema
+) -> None:
+    terse = re.compile(r"(?!([A-Z`+]|\d).*\s.*\s.*[.`]$)", re.DOTALL)
+    theirs = dict(described(contract))
+    texts = [(place, text or "") for place, text in described(export)]
+    ours = [(place, text) for place, text in texts if theirs.get(place) != text]
+    assert [place for place, text in ours if terse.match(text)] == []
+
+
+def test_what_is_deprecated_says_what_to_use_instead() -> None:
+    directive = r'@deprecated(?!\(reason: "[^"]*`[^"]+`[^"]*"\))'
+    assert re.findall(directive, sdl(make_schema())) == []

@@ -5,7 +5,7 @@ from models.base import now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("models", "0004_refunds")]
+    dependencies = [("models", "0005_persisted_documents")]
 
     operations = [
         ops.AddField("Account", "billing", fields.JSONField(default=dict, db_default="{}")),

@@ -1,0 +1,134 @@
+"""Persisted documents: a client names a document that the server has, instead of sending it.
+
+Documents come here in two ways. A provider registers those that a portal was built with
+(`account-credit documents import`); they are kept in the database. And clients that speak automatic
+persisted queries send a document with its hash once; each process keeps the ones used last, and a
+process that does not have one asks for it again, as that protocol does. So nobody can fill more
+than that little memory, and nothing has to be shared.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
+
+import structlog
+from graphql import GraphQLError
+
+from models import persisted
+from models.persisted import hash_in, identifier_of
+
+Mode = Literal["off", "allow", "only"]
+
+log = structlog.get_logger(__name__)
+
+
+class Texts:
+    """The documents used last, by identifier; bounded by their number and their characters."""
+
+    def __init__(self, texts_max: int = 2_000, chars_max: int = 2_000_000) -> None:
+        self.texts_max = texts_max
+        self.chars_max = chars_max
+        self.chars = 0
+        self._texts: OrderedDict[str, str] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def get(self, identifier: str) -> str | None:
+        """The document, if it is kept."""
+        text = self._texts.get(identifier)
+        if text is not None:
+            self._texts.move_to_end(identifier)
+        return text
+
+    def put(self, identifier: str, text: str) -> None:
+        """Keep a document, and drop those that were not used for longest."""
+        self.chars += len(text) - len(self._texts.pop(identifier, ""))
+        self._texts[identifier] = text
+        while self.chars > self.chars_max or len(self._texts) > self.texts_max:
+            _, dropped = self._texts.popitem(last=False)
+            self.chars -= len(dropped)
+
+
+class PersistedDocuments:
+    """What one process answers by identifier.
+
+    `off`: nothing. `allow`: what is registered, and what clients send with its hash; any other
+    document may be sent as well. `only`: nothing but what is registered, except for those whom the
+    endpoint trusts with any document.
+    """
+
+    def __init__(
+        self,
+        mode: Mode = "off",
+        find: Callable[[str], Awaitable[str | None]] = persisted.find,
+        *,
+        text_chars_max: int = 65_536,
+    ) -> None:
+        self.mode: Final = mode
+        self._find = find
+        self._text_chars_max = text_chars_max
+        self._registered = Texts()
+        self._sent = Texts(texts_max=1_000, chars_max=1_000_000)
+
+    async def text(self, query: str, document_id: str | None, *, trusted: bool) -> str:
+        """The document to execute. Raises GraphQLError with the code that says why there is none.
+
+        `query` is what was sent, empty where only `document_id` was.
+        """
+        if self.mode == "off":
+            return _sent_itself(query)
+        if not query:
+            return await self._known(document_id)
+        if document_id is not None:
+            _require_own_hash(query, document_id)
+        if self.mode == "only":
+            if not (trusted or await self._is_registered(query)):
+                raise _refused(query)
+        elif document_id is not None and len(query) <= self._text_chars_max:
+            self._sent.put(document_id, query)
+        return query
+
+    async def _known(self, document_id: str | None) -> str:
+        assert document_id is not None, "a request has a document or an identifier"
+        text = self._sent.get(document_id) or await self._registered_as(document_id)
+        if text is None:
+            raise _error("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
+        return text
+
+    async def _registered_as(self, document_id: str) -> str | None:
+        text = self._registered.get(document_id)
+        if text is None and (text := await self._find(document_id)) is not None:
+            self._registered.put(document_id, text)
+        return text
+
+    async def _is_registered(self, query: str) -> bool:
+        if len(query) > self._text_chars_max:
+            return False
+        return await self._registered_as(identifier_of(query)) == query
+
+
+def _sent_itself(query: str) -> str:
+    if not query:
+        # The words after which Apollo's clients and urql send documents from then on.
+        raise _error("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
+    return query
+
+
+def _require_own_hash(query: str, document_id: str) -> None:
+    if hash_in(document_id) is None:
+        raise _error("A document is sent along with its hash, `sha256:…`, only.", "BAD_USER_INPUT")
+    if identifier_of(query) != document_id:
+        raise _error("The hash is not that of the document.", "BAD_USER_INPUT")
+
+
+def _refused(query: str) -> GraphQLError:
+    # Not a word of it: it may hold a password.
+    log.info("document_not_registered", sha256=hash_in(identifier_of(query)), chars=len(query))
+    return _error("Only documents that are registered are answered here.", "PERSISTED_QUERY_ONLY")
+
+
+def _error(message: str, code: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": code})

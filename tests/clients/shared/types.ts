@@ -1,0 +1,36 @@
+/** Which types an interface or a union has; the README keeps it up to date. */
+export const possibleTypes = {
+  Node: [
+    "Account",
+    "Balance",
+    "BankCredit",
+    "CreditTransaction",
+    "Gateway",
+    "Invoice",
+    "Payment",
+    "Refund",
+  ],
+  PaymentAction: ["BankTransferAction", "ConfirmCardAction", "RedirectAction"],
+  UserError: ["AmountOutOfRange", "InsufficientCredit", "RateLimited", "Refusal"],
+};
+
+/** What has no id: it is part of what it is found in. */
+export const valueTypes = [
+  "AmountOutOfRange",
+  "BankTransferAction",
+  "Billing",
+  "ConfirmCardAction",
+  "CreditPolicy",
+  "CreditStatement",
+  "CreditUpdate",
+  "FundsLimits",
+  "InsufficientCredit",
+  "InvoiceLine",
+  "Money",
+  "PaymentDiagnosis",
+  "PromotionalExpiry",
+  "RateLimited",
+  "RedirectAction",
+  "Refusal",
+  "Viewer",
+];

@@ -1,0 +1,11 @@
+"""What the reference clients share goes on after every interruption, and gives up where it must."""
+
+from __future__ import annotations
+
+from tests.clients.builds import SOURCES, WHY
+from tests.javascript import run
+
+
+def test_subscriptions_go_on_from_the_last_version() -> None:
+    done = run("shared/live.check.ts", SOURCES, WHY)
+    assert done.returncode == 0, done.stderr
