@@ -107,7 +107,15 @@ class BankAccount(Shape):
 
     def details(self) -> BankDetails:
         """The same as documents print it."""
-        return BankDetails(self.beneficiary, self.bank_name, self.account_number, self.bic)
+        return BankDetails(
+            self.beneficiary,
+            self.bank_name,
+            self.account_number,
+            self.bic,
+            self.branch_name,
+            self.branch_code,
+            self.account_type,
+        )
 
 
 class GatewayFee(Shape):

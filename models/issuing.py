@@ -190,4 +190,7 @@ def _bank(currency: str) -> BankSnapshot | None:
         "bank_name": bank.bank_name,
         "account_number": bank.account_number,
         "bic": bank.bic,
+        "branch_name": bank.branch_name,
+        "branch_code": bank.branch_code,
+        "account_type": bank.account_type,
     }

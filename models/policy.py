@@ -61,6 +61,9 @@ class BankDetails:
     bank_name: str
     account_number: str
     bic: str | None = None
+    branch_name: str | None = None
+    branch_code: str | None = None
+    account_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,9 @@ class BankSnapshot(TypedDict):
     bank_name: str
     account_number: str
     bic: str | None
+    branch_name: NotRequired[str | None]
+    branch_code: NotRequired[str | None]
+    account_type: NotRequired[str | None]
 
 
 class LineSnapshot(TypedDict):

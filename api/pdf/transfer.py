@@ -13,10 +13,15 @@ from models.snapshot import BankSnapshot
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Where to send `amount` (minor units), and what to quote; `iban` where the number is one."""
+    """Where to send `amount` (minor units), and what to quote; `iban` where the number is one.
+
+    `bank_name` has the branch in it, where there is one; `account_type` is `ordinary`, `current` or
+    empty (Japan).
+    """
 
     beneficiary: str
     bank_name: str
+    account_type: str
     account_number: str
     bic: str | None
     reference: str
@@ -32,10 +37,16 @@ def transfer_of(bank: BankSnapshot | TransferInstructions, reference: str, amoun
     is_iban = bool(iban.is_valid(number))
     return Transfer(
         beneficiary=clean(bank.beneficiary, NAME_MAX),
-        bank_name=clean(bank.bank_name, NAME_MAX),
+        bank_name=clean(_with_branch(bank), NAME_MAX),
+        account_type=bank.account_type or "",
         account_number=iban.format(number) if is_iban else number,
         bic=clean(bank.bic, NAME_MAX) if bank.bic else None,
         reference=clean(reference, NAME_MAX),
         amount=amount,
         iban=is_iban,
     )
+
+
+def _with_branch(bank: TransferInstructions) -> str:
+    code = f"({bank.branch_code})" if bank.branch_code else ""
+    return " ".join(part for part in (bank.bank_name, bank.branch_name, code) if part)

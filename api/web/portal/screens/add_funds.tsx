@@ -25,7 +25,7 @@ const FORM = graphql(`
 const GATEWAYS = graphql(`
   query Gateways($amount: MoneyInput!, $locale: String) {
     gateways(amount: $amount) {
-      id code name(locale: $locale)
+      id code name(locale: $locale) available
       fee(amount: $amount) { amount currency }
     }
   }
@@ -91,7 +91,7 @@ function Form({ currency, limits, policy }: {
   const [missing, setMissing] = useState<Record<string, string>>({});
   const amount = decimal(typed);
   const gateways = useGateways(amount, currency);
-  const gateway = gateways?.find((one) => one.code === chosen) ?? gateways?.[0];
+  const gateway = choice(gateways, chosen);
   const action = useAction(ADD_FUNDS);
   const errors = { ...action.errors, ...missing };
   const element = useFocusOnError(errors);
@@ -170,8 +170,8 @@ function Form({ currency, limits, policy }: {
             onChange={(event) => setChosen(event.currentTarget.value)}
           >
             {gateways?.map((one) => (
-              <option key={one.id} value={one.code}>
-                {isZero(one.fee) ? one.name : `${one.name} (+ ${money(one.fee)})`}
+              <option key={one.id} value={one.code} disabled={!one.available}>
+                {labelOf(one)}
               </option>
             ))}
           </select>
@@ -213,6 +213,19 @@ function Form({ currency, limits, policy }: {
 
 function feeOf(gateway: { fee: { amount: string; currency: string } }): string {
   return isZero(gateway.fee) ? t("fee.none") : t("fee.some", { fee: money(gateway.fee) });
+}
+
+type Offer = { code: string; name: string; available: boolean } & Parameters<typeof feeOf>[0];
+
+/** What was chosen, or else the first that answers; one that is out of order is no choice. */
+export function choice<T extends Offer>(offers: readonly T[] | undefined, chosen: string) {
+  const open = offers?.filter((one) => one.available);
+  return open?.find((one) => one.code === chosen) ?? open?.[0];
+}
+
+export function labelOf({ name, available, fee }: Offer): string {
+  if (!available) return t("gateway.down", { name });
+  return isZero(fee) ? name : `${name} (+ ${money(fee)})`;
 }
 
 /** What can pay so much, a moment after the amount was typed; what could before until then. */

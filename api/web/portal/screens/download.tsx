@@ -1,4 +1,4 @@
-/** Download PDF: a link is asked for with each click, for it works for a while only. */
+/** Downloads: a link is asked for with each click, for it works for a while only. */
 
 import { useState } from "preact/hooks";
 import { ask } from "../client.ts";
@@ -6,16 +6,37 @@ import { graphql } from "../graphql.ts";
 import { language, t } from "../i18n.ts";
 import { Button } from "../ui.tsx";
 
+const TRIES_MAX = 30;
+
 const LINK = graphql(`
   query PdfLink($id: ID!, $locale: String) { invoice(id: $id) { id pdfUrl(locale: $locale) } }
 `);
 
+const RECEIPT = graphql(`
+  query ReceiptLink($id: ID!, $locale: String) {
+    node(id: $id) { __typename ... on Payment { id receiptUrl(locale: $locale) } }
+  }
+`);
+
 export function Download({ id, number }: { id: string; number: string }) {
+  return <Document label={t("pdf")} name={number} link={() => invoiceLink(id)} />;
+}
+
+export function Receipt({ id, number }: { id: string; number: string }) {
+  return <Document kind="quiet" label={t("receipt")} name={number} link={() => receiptLink(id)} />;
+}
+
+function Document({ kind, label, name, link }: {
+  kind?: "quiet";
+  label: string;
+  name: string;
+  link: () => Promise<string>;
+}) {
   const [state, setState] = useState<"" | "busy" | "failed">("");
   const download = async () => {
     setState("busy");
     try {
-      save(await fetchPdf(id), `${number}.pdf`);
+      save(await fetchPdf(await link()), `${name}.pdf`);
       setState("");
     } catch {
       setState("failed");
@@ -23,18 +44,35 @@ export function Download({ id, number }: { id: string; number: string }) {
   };
   return (
     <div class="download">
-      <Button icon="download" busy={state === "busy"} onClick={download}>{t("pdf")}</Button>
+      <Button kind={kind} icon="download" busy={state === "busy"} onClick={download}>
+        {label}
+      </Button>
       <p role="status" class="error">{state === "failed" && t("pdf.failed")}</p>
     </div>
   );
 }
 
-async function fetchPdf(id: string): Promise<Blob> {
+async function invoiceLink(id: string): Promise<string> {
   const { invoice } = await ask(LINK, { id, locale: language.get() });
-  const { pathname, search } = new URL(invoice?.pdfUrl ?? "");
-  const answer = await fetch(pathname + search);
-  if (!answer.ok) throw new Error(await answer.text());
-  return answer.blob();
+  return invoice?.pdfUrl ?? "";
+}
+
+async function receiptLink(id: string): Promise<string> {
+  const { node } = await ask(RECEIPT, { id, locale: language.get() });
+  return node?.__typename === "Payment" ? node.receiptUrl ?? "" : "";
+}
+
+/** The document; a long one is being made meanwhile, and asked for again. */
+async function fetchPdf(link: string): Promise<Blob> {
+  const { pathname, search } = new URL(link);
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const answer = await fetch(pathname + search);
+    if (!answer.ok) throw new Error(await answer.text());
+    if (answer.status !== 202) return answer.blob();
+    const seconds = Number(answer.headers.get("retry-after")) || 2;
+    await new Promise((done) => setTimeout(done, seconds * 1000));
+  }
+  throw new Error("it takes too long");
 }
 
 function save(file: Blob, name: string) {

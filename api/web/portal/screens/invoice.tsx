@@ -10,7 +10,7 @@ import { Heading, Link } from "../router.tsx";
 import { useStore } from "../store.ts";
 import { Amount, Empty, InvoicePill, Pill, Skeleton, Trouble, When } from "../ui.tsx";
 import { Icon } from "../icons.tsx";
-import { Download } from "./download.tsx";
+import { Download, Receipt } from "./download.tsx";
 import { PayPanel } from "./pay.tsx";
 import { Returned } from "./returned.tsx";
 
@@ -42,6 +42,7 @@ const FIELDS = graphql(`
         ... on BankTransferAction {
           amount { amount currency }
           reference beneficiary bankName accountNumber bic qrCode
+          branchName branchCode accountType
           instructions(locale: $locale)
         }
       }
@@ -267,7 +268,7 @@ const PAYMENT_TONES = {
   EXPIRED: "calm",
 } as const;
 
-function Payments({ invoice: { payments } }: { invoice: Invoice }) {
+function Payments({ invoice: { number, payments } }: { invoice: Invoice }) {
   if (!payments.length) return null;
   return (
     <section class="card" aria-labelledby="payments">
@@ -288,6 +289,7 @@ function Payments({ invoice: { payments } }: { invoice: Invoice }) {
               <p class="soft">{t("payment.refunded", { amount: money(one.refunded) })}</p>
             )}
             {one.failureMessage && <p class="bad">{one.failureMessage}</p>}
+            {!isZero(one.received) && <Receipt id={one.id} number={`${number}-receipt`} />}
           </li>
         ))}
       </ol>

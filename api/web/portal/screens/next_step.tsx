@@ -71,7 +71,9 @@ function Step({ action, invoice }: { action: Action; invoice: Invoice }) {
   }
 }
 
-function Transfer({ action }: { action: Extract<Action, { __typename: "BankTransferAction" }> }) {
+type Bank = Extract<Action, { __typename: "BankTransferAction" }>;
+
+function Transfer({ action }: { action: Bank }) {
   const rows = [
     ["bank.amount", money(action.amount), action.amount.amount],
     ["bank.reference", action.reference, action.reference],
@@ -79,6 +81,8 @@ function Transfer({ action }: { action: Extract<Action, { __typename: "BankTrans
     ["bank.account", action.accountNumber, action.accountNumber.replaceAll(" ", "")],
     ["bank.bic", action.bic, action.bic],
     ["bank.bank", action.bankName, action.bankName],
+    ["bank.branch", branchOf(action), action.branchCode ?? action.branchName],
+    ["bank.type", action.accountType && t(`bank.type.${action.accountType}`), null],
   ] as const;
   return (
     <div class="transfer">
@@ -89,7 +93,7 @@ function Transfer({ action }: { action: Extract<Action, { __typename: "BankTrans
               <dt>{t(label)}</dt>
               <dd>
                 <span>{shown}</span>
-                <Copy text={copied ?? ""} label={t(label)} />
+                {copied && <Copy text={copied} label={t(label)} />}
               </dd>
             </div>
           )
@@ -104,6 +108,10 @@ function Transfer({ action }: { action: Extract<Action, { __typename: "BankTrans
       )}
     </div>
   );
+}
+
+function branchOf({ branchName, branchCode }: Bank): string | null {
+  return branchCode ? `${branchName ?? ""} (${branchCode})`.trim() : branchName;
 }
 
 function Card({ action, invoice }: {

@@ -6,7 +6,7 @@ import { graphql } from "../graphql.ts";
 import { money, t } from "../i18n.ts";
 import { isZero, major, minor } from "../minor.ts";
 import { Amount, Button, Field, Refused, useFocusOnError, useNow, When } from "../ui.tsx";
-import { useGateways } from "./add_funds.tsx";
+import { choice, labelOf, useGateways } from "./add_funds.tsx";
 import type { Invoice } from "./invoice.tsx";
 import { NextStep } from "./next_step.tsx";
 import { isOpen } from "./returned.tsx";
@@ -72,7 +72,7 @@ function PayForm({ invoice, look }: { invoice: Invoice; look: () => void }) {
   const rest = major(minor(amountDue) - credit, amountDue);
   const covered = isZero(rest);
   const gateways = useGateways(covered ? null : rest.amount, rest.currency);
-  const gateway = gateways?.find((one) => one.code === chosen) ?? gateways?.[0];
+  const gateway = choice(gateways, chosen);
   const { busy: paying, errors, problem, run } = useAction(PAY);
   const busy = paying || leaving || !(covered || gateways);
   const form = useFocusOnError(errors);
@@ -141,8 +141,8 @@ function PayForm({ invoice, look }: { invoice: Invoice; look: () => void }) {
               onChange={(event) => setChosen(event.currentTarget.value)}
             >
               {gateways?.map((one) => (
-                <option key={one.id} value={one.code}>
-                  {isZero(one.fee) ? one.name : `${one.name} (+ ${money(one.fee)})`}
+                <option key={one.id} value={one.code} disabled={!one.available}>
+                  {labelOf(one)}
                 </option>
               ))}
             </select>
