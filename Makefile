@@ -8,8 +8,8 @@
 BIN := .venv/bin
 # Every process that tests or benchmarks start sees none of the real databases.
 OWN_SERVERS := env -u DATABASE_URL -u REDIS_URL -u PORT
-# A file stays on one worker, and with it the servers that it starts.
-PYTEST := $(OWN_SERVERS) $(BIN)/pytest -q -n auto --dist loadfile
+# A file stays on one worker, and with it the servers that it starts; the longest come first.
+PYTEST := $(OWN_SERVERS) $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" pyproject.toml $(UPGRADE)

@@ -317,9 +317,9 @@ ATTACKS: Final = {
     39: Attack(
         "documents that fetch, embed or run what is typed into them",
         """
-        api/test_pdf.py::test_hostile_text_is_only_text
-        api/test_pdf.py::test_a_page_may_fetch_nothing
-        api/test_pdf.py::test_a_render_that_takes_too_long_is_killed_and_the_next_one_works
+        api/pdf/test_hostile_text.py::test_hostile_text_is_only_text
+        api/pdf/test_hostile_text.py::test_a_page_may_fetch_nothing
+        api/pdf/test_renderer.py::test_a_render_that_takes_too_long_is_killed_and_the_next_one_works
         hostile/test_access.py::test_a_pdf_link_works_for_its_invoice_alone_whoever_has_it
         """,
     ),
