@@ -22,7 +22,12 @@ const CLIENT: Ready[] = [
       id
       name
       currency
-      balance { available { formatted } pending { formatted } promotional { formatted } version }
+      balance {
+        available { formatted }
+        pending { formatted }
+        promotional { formatted }
+        version
+      }
     }
   }
 }`),

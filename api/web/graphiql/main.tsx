@@ -2,6 +2,7 @@
 
 import "./trusted.ts";
 import "./nonce.ts";
+import "../portal/styles/tokens.css";
 import "graphiql/style.css";
 import "@graphiql/plugin-explorer/style.css";
 import "./page.css";
@@ -12,7 +13,7 @@ import { createRoot } from "react-dom/client";
 import { Caller, useCredential } from "./caller.tsx";
 import { FIRST } from "./documents.ts";
 import { fetcherAs } from "./fetcher.ts";
-import { Credential, FreshKey, READY } from "./ready.tsx";
+import { Credential, FreshKey, MenuAtFirst, READY } from "./ready.tsx";
 
 const PLUGINS = [READY, explorerPlugin({ showAttribution: false })];
 
@@ -29,7 +30,6 @@ function Page() {
       <GraphiQL
         fetcher={fetcher}
         plugins={PLUGINS}
-        visiblePlugin={READY}
         defaultQuery={FIRST}
         defaultEditorToolsVisibility
         // What is typed here may be a password or a voucher: it is gone when the tab is.
@@ -47,6 +47,7 @@ function Page() {
               {merge}
               {copy}
               <FreshKey />
+              <MenuAtFirst />
             </>
           )}
         </GraphiQL.Toolbar>

@@ -1,7 +1,12 @@
 /** The menu of ready documents, a panel of GraphiQL's; and a button for fresh idempotency keys. */
 
-import { type GraphiQLPlugin, ToolbarButton, useEditorContext } from "@graphiql/react";
-import { createContext, useContext } from "react";
+import {
+  type GraphiQLPlugin,
+  ToolbarButton,
+  useEditorContext,
+  usePluginStore,
+} from "@graphiql/react";
+import { createContext, useContext, useEffect } from "react";
 import { flushSync } from "react-dom";
 import { GROUPS, type Ready } from "./documents.ts";
 import { filled } from "./fill.ts";
@@ -66,6 +71,16 @@ export function FreshKey() {
       <KeyIcon />
     </ToolbarButton>
   );
+}
+
+/** Opens the menu once. GraphiQL's own `visiblePlugin` opens a panel that stays out of sight. */
+export function MenuAtFirst() {
+  const there = usePluginStore((store) => store.plugins.includes(READY));
+  useEffect(() => {
+    if (innerWidth < 700) return;
+    document.querySelector<HTMLElement>(`[aria-label="Show ${READY.title}"]`)?.click();
+  }, [there]);
+  return null;
 }
 
 function ListIcon() {
