@@ -34,7 +34,7 @@ FONTS = {
     f"inter-{part}.woff2": f"{_INTER}/inter-{part}-wght-normal.woff2"
     for part in ("latin", "latin-ext")
 }
-_COMPRESSED = {".js", ".css", ".json"}
+_COMPRESSED = {".js", ".css", ".json", ".txt"}
 #: GraphiQL's style has 0.4 MB of these; the pages have fonts of their own.
 _EMBEDDED_FONT = re.compile(r"@font-face\s*\{[^}]*data:[^}]*\}")
 
@@ -140,13 +140,21 @@ def _languages(folder: Path, made: Path, page: str) -> dict[str, dict[str, str]]
 
 
 def _licenses(work: Path) -> str:
-    """The licenses of what is in the bundles, which ask to go along with them."""
-    packages = json.loads((work / "package.json").read_text())["dependencies"]
-    return "\n\n".join(
-        f"{package}\n\n{path.read_text(encoding='utf-8')}"
-        for package in sorted(packages)
-        for path in sorted((work / "node_modules" / package).glob("LICENSE*"))
-    )
+    """The licenses of what may be in the bundles, which ask to go along with them."""
+    kept = work / "node_modules" / ".deno"
+    found = [*kept.glob("*/node_modules/*"), *kept.glob("*/node_modules/@*/*")]
+    packages = {
+        path.parent
+        for path in (folder / "package.json" for folder in found)
+        if path.exists() and not path.parent.is_symlink()
+    }
+    return "\n\n".join(sorted(map(_license, packages)))
+
+
+def _license(package: Path) -> str:
+    about = json.loads((package / "package.json").read_text(encoding="utf-8"))
+    texts = [path.read_text(encoding="utf-8") for path in sorted(package.glob("LICEN[CS]E*"))]
+    return "\n\n".join([about["name"], *(texts or [str(about.get("license"))])])
 
 
 def _store(made: Path, name: str, content: bytes) -> str:

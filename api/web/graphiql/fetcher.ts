@@ -1,11 +1,16 @@
 /** Asking the backend: over HTTP, and subscriptions over a websocket. */
 
 import type { GraphiQLProps } from "graphiql";
-import { OperationTypeNode } from "graphql";
+import { Kind, type OperationDefinitionNode, OperationTypeNode, parse } from "graphql";
 import { type Client, createClient } from "graphql-ws";
 
 type Fetcher = GraphiQLProps["fetcher"];
-type Operation = Parameters<Fetcher>[0];
+
+interface Operation {
+  query: string;
+  variables?: Record<string, unknown>;
+  operationName?: string;
+}
 
 export interface Answer {
   data?: Record<string, unknown> | null;
@@ -14,7 +19,7 @@ export interface Answer {
 
 /** The answer to one operation, with a key or token, or else by the browser's cookie. */
 export async function ask(
-  operation: { query: string; variables?: unknown },
+  operation: Operation,
   credential: string,
   headers: Record<string, string> = {},
 ): Promise<Answer> {
@@ -39,25 +44,32 @@ export function fetcherAs(credential: string, answered: () => void): Fetcher {
     connectionParams: authorization(credential),
     retryAttempts: 0,
   });
-  return async (operation, options) => {
-    const type = typeOf(operation, options);
-    if (type === OperationTypeNode.SUBSCRIPTION) return watched(socket, operation);
+  return async ({ query, variables, operationName }, options) => {
+    const chosen = chosenOf(query, operationName);
+    const operation = { query, variables, operationName: chosen?.name?.value };
+    if (chosen?.operation === OperationTypeNode.SUBSCRIPTION) return watched(socket, operation);
     const answer = await ask(operation, credential, options?.headers);
-    if (type === OperationTypeNode.MUTATION) answered();
+    if (chosen?.operation === OperationTypeNode.MUTATION) answered();
     return answer as never;
   };
 }
 
-function authorization(credential: string): Record<string, string> {
-  return credential ? { authorization: `Bearer ${credential}` } : {};
+/** The operation to run. GraphiQL's name for it lags behind when a document has just been opened. */
+function chosenOf(query: string, name?: string | null): OperationDefinitionNode | undefined {
+  const all = definitionsOf(query).filter((one) => one.kind === Kind.OPERATION_DEFINITION);
+  return all.find((one) => one.name?.value === name) ?? all[0];
 }
 
-function typeOf(operation: Operation, options: Parameters<Fetcher>[1]) {
-  const operations = options?.documentAST?.definitions.filter((one) =>
-    one.kind === "OperationDefinition"
-  );
-  const name = operation.operationName;
-  return operations?.find((one) => !name || one.name?.value === name)?.operation;
+function definitionsOf(query: string) {
+  try {
+    return parse(query).definitions;
+  } catch {
+    return []; // the backend says what is wrong with it
+  }
+}
+
+function authorization(credential: string): Record<string, string> {
+  return credential ? { authorization: `Bearer ${credential}` } : {};
 }
 
 function watched(socket: Client, operation: Operation) {
