@@ -126,3 +126,15 @@ def test_it_is_dark_where_the_system_is(visit: Visit) -> None:
     for part in (".caller", ".graphiql-container"):
         shown = page.evaluate(f"{color % part}.match(/[0-9]+/g).map(Number)")
         assert max(shown[:3]) < 60, (part, shown)
+
+
+def test_what_is_not_from_the_schemas_markdown_never_becomes_html(visit: Visit) -> None:
+    page = opened(visit())
+    shown = """(html) => {
+      const part = document.createElement("p");
+      part.innerHTML = html;
+      return part.children.length;
+    }"""
+    assert page.evaluate(shown, '<p>See <a href="https://x.example">this</a></p>') == 1
+    assert page.evaluate(shown, '<img src="data:," onerror="alert(1)">') == 0
+    assert page.evaluate(shown, '<p onclick="alert(1)">text</p>') == 0

@@ -2,7 +2,7 @@
 
 import { type FormEvent, useEffect, useState } from "react";
 import { graphql } from "../portal/graphql.ts";
-import { ask } from "./fetcher.ts";
+import { ask, type Problem } from "./fetcher.ts";
 
 const KEPT_AS = "graphiql:credential";
 const WHO = String(graphql("query Who { viewer { role account { name } } }"));
@@ -63,12 +63,17 @@ function useWho(credential: string, turn: number): string {
 async function saidOf(credential: string): Promise<string> {
   try {
     const { data, errors } = await ask({ query: WHO }, credential);
-    if (errors) return credential ? "The key or token is not accepted." : errors[0]?.message ?? "";
+    if (errors) return refusalOf(errors[0], credential);
     const viewer = (data as unknown as Who).viewer;
     return viewer ? [viewer.account?.name, viewer.role].filter(Boolean).join(" · ") : NOBODY;
   } catch {
     return "The server cannot be reached.";
   }
+}
+
+function refusalOf(error: Problem | undefined, credential: string): string {
+  const refused = credential && error?.extensions?.code === "UNAUTHENTICATED";
+  return refused ? "The key or token is not accepted." : error?.message ?? "";
 }
 
 function CredentialForm({ use }: { use(credential: string): void }) {

@@ -12,9 +12,14 @@ interface Operation {
   operationName?: string;
 }
 
+export interface Problem {
+  message: string;
+  extensions?: { code?: string };
+}
+
 export interface Answer {
   data?: Record<string, unknown> | null;
-  errors?: { message: string }[];
+  errors?: Problem[];
 }
 
 /** The answer to one operation, with a key or token, or else by the browser's cookie. */
