@@ -46,7 +46,7 @@ check: setup ## check style, types and the direction of imports
 	@$(BIN)/mypy
 	@echo "Checking the direction of imports"
 	@$(BIN)/lint-imports --no-logo
-	@echo "Checking the portal's sources"
+	@echo "Checking the pages' sources"
 	@$(BIN)/python api/web/build.py check
 
 bench: setup ## measure requests, live push, start-up and PDF on both databases; prints, never fails

@@ -22,12 +22,14 @@ from api.document_links import Links
 from api.documents import Documents
 from api.gateways import load_gateways
 from api.gateways.sandbox import SandboxGateway
+from api.graphiql import PATH as GRAPHIQL
+from api.graphiql import graphiql_routes
 from api.graphql import EdgeOptions, GraphQLEndpoint
 from api.health import Check, database_problem, health_routes, pdf_check
 from api.jobs import jobs
 from api.metrics import Metrics
 from api.middleware import Observed, SecurityHeaders, Unhurried
-from api.pages import missing_portal_route, page_routes
+from api.pages import missing_page_route, page_routes
 from api.pdf.renderer import PdfRenderer
 from api.pdf.store import DocumentStore
 from api.persisted import PersistedDocuments
@@ -95,9 +97,10 @@ def create_app(settings: Settings) -> Starlette:
             *page_routes(settings),
             *portal_routes(
                 settings,
-                missing_portal_route(settings),
+                missing_page_route(settings),
                 card_form=settings.stripe_form == "page",
             ),
+            *graphiql_routes(settings, missing_page_route(settings, GRAPHIQL)),
         ],
         middleware=_middleware(settings, metrics),
         exception_handlers={HTTPException: _as_json, ClientDisconnect: _incomplete},

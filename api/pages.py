@@ -74,14 +74,14 @@ def page_routes(settings: Settings) -> list[Route]:
     ]
 
 
-def missing_portal_route(settings: Settings) -> Route:
-    """`/` where the portal has not been built: says so, and which command builds it."""
+def missing_page_route(settings: Settings, path: str = "/") -> Route:
+    """`path` where the pages have not been built: says so, and which command builds them."""
     page = _page("Account Credit", _NO_PORTAL + _addresses(settings))
 
     async def show_missing(_request: Request) -> Response:
         return HTMLResponse(page)
 
-    return Route("/", show_missing)
+    return Route(path, show_missing)
 
 
 def addresses(settings: Settings) -> dict[str, str]:
@@ -96,6 +96,8 @@ def addresses(settings: Settings) -> dict[str, str]:
         "Readiness": f"{url}/readyz",
         "Metrics": f"{url}/metrics",
     }
+    if settings.graphiql:
+        shown["GraphiQL"] = f"{url}/graphiql"
     if settings.sandbox:
         shown["Sandbox gateway"] = f"{url}/sandbox/"
     return shown

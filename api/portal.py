@@ -117,7 +117,16 @@ def portal_routes(
 
 def portal_policy(public_url: str, *, card_form: bool = False) -> str:
     """The portal's Content-Security-Policy. With `card_form` Stripe's form may be in the page."""
-    sources = {
+    sources = own_sources(public_url)
+    if card_form:
+        sources |= {"trusted-types": "stripe"}
+        sources = {name: source + _STRIPE.get(name, "") for name, source in sources.items()}
+    return policy(sources)
+
+
+def own_sources(public_url: str) -> dict[str, str]:
+    """What a page of this server may do by itself: nothing but its own, and no text is a script."""
+    return {
         "default-src": "'none'",
         # Not every browser takes 'self' for the websocket as well.
         "connect-src": f"'self' {public_url.replace('http', 'ws', 1)}",
@@ -130,10 +139,12 @@ def portal_policy(public_url: str, *, card_form: bool = False) -> str:
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
         "require-trusted-types-for": "'script'",
-        "trusted-types": "stripe" if card_form else "'none'",
+        "trusted-types": "'none'",
     }
-    if card_form:
-        sources = {name: source + _STRIPE.get(name, "") for name, source in sources.items()}
+
+
+def policy(sources: Mapping[str, str]) -> str:
+    """A Content-Security-Policy of directives and their sources."""
     return "; ".join(f"{name} {source.strip()}" for name, source in sources.items() if source)
 
 

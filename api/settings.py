@@ -270,6 +270,11 @@ class Settings(BaseSettings):
         description="Whether callers who are not signed in may read the schema and are helped with "
         "misspelt names. Default: in demo mode only.",
     )
+    graphiql: bool | None = Field(
+        None,
+        description="Whether GraphiQL is at `/graphiql`, for trying the API in a browser. "
+        "Default: in demo mode only.",
+    )
     persisted_documents: Literal["off", "allow", "only"] = Field(
         "allow",
         description="`only` answers nothing but documents that `account-credit documents import` "
@@ -328,6 +333,8 @@ class Settings(BaseSettings):
         self.credit_policy_url = self.credit_policy_url or f"{self.public_url}/credit-policy"
         if self.introspection is None:
             self.introspection = self.account_credit_demo
+        if self.graphiql is None:
+            self.graphiql = self.account_credit_demo
         if self.embedded_worker is None:
             self.embedded_worker = self.on_sqlite or self.account_credit_demo
         if self.account_credit_demo:

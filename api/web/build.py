@@ -15,6 +15,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,13 +28,15 @@ STATIC = WEB.parent / "static"
 SCHEMA = WEB.parents[1] / "schema" / "schema.graphql"
 
 #: Each page: the module that it starts with. Its catalogues are in `locales` beside that.
-PAGES = {"portal": "portal/main.tsx"}
+PAGES = {"portal": "portal/main.tsx", "graphiql": "graphiql/main.tsx"}
 _INTER = "node_modules/@fontsource-variable/inter/files"
 FONTS = {
     f"inter-{part}.woff2": f"{_INTER}/inter-{part}-wght-normal.woff2"
     for part in ("latin", "latin-ext")
 }
-_COMPRESSED = {".js", ".css", ".json"}
+_COMPRESSED = {".js", ".css", ".json", ".txt"}
+#: GraphiQL's style has 0.4 MB of these; the pages have fonts of their own.
+_EMBEDDED_FONT = re.compile(r"@font-face\s*\{[^}]*data:[^}]*\}")
 
 
 class NotBuilt(Exception):
@@ -115,7 +118,7 @@ def _page(
     flags = ("--quiet", "--platform", "browser", "--minify", "--external", "/static/*")
     _deno(work, "bundle", *flags, "--outdir", f"out/{name}", entry)
     bundled = work / "out" / name / Path(entry).stem
-    style = bundled.with_suffix(".css").read_text()
+    style = _EMBEDDED_FONT.sub("", bundled.with_suffix(".css").read_text())
     for font, stored in fonts.items():
         style = style.replace(f"/static/{font}", f"/static/{stored}")
     return {
@@ -137,13 +140,21 @@ def _languages(folder: Path, made: Path, page: str) -> dict[str, dict[str, str]]
 
 
 def _licenses(work: Path) -> str:
-    """The licenses of what is in the bundles, which ask to go along with them."""
-    packages = json.loads((work / "package.json").read_text())["dependencies"]
-    return "\n\n".join(
-        f"{package}\n\n{path.read_text(encoding='utf-8')}"
-        for package in sorted(packages)
-        for path in sorted((work / "node_modules" / package).glob("LICENSE*"))
-    )
+    """The licenses of what may be in the bundles, which ask to go along with them."""
+    kept = work / "node_modules" / ".deno"
+    found = [*kept.glob("*/node_modules/*"), *kept.glob("*/node_modules/@*/*")]
+    packages = {
+        path.parent
+        for path in (folder / "package.json" for folder in found)
+        if path.exists() and not path.parent.is_symlink()
+    }
+    return "\n\n".join(sorted(map(_license, packages)))
+
+
+def _license(package: Path) -> str:
+    about = json.loads((package / "package.json").read_text(encoding="utf-8"))
+    texts = [path.read_text(encoding="utf-8") for path in sorted(package.glob("LICEN[CS]E*"))]
+    return "\n\n".join([about["name"], *(texts or [str(about.get("license"))])])
 
 
 def _store(made: Path, name: str, content: bytes) -> str:
@@ -195,7 +206,7 @@ def main(command: list[str]) -> int:
         if command == ["check"]:
             check()
         elif not is_built():
-            print("Building the portal's pages")  # noqa: T201 - a command
+            print("Building the pages")  # noqa: T201 - a command
             build()
     except (NotBuilt, OSError) as problem:
         unchecked = command == ["check"] and isinstance(problem, NotInstalled)

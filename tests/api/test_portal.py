@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from api.pages import missing_portal_route
+from api.pages import missing_page_route
 from api.portal import STATIC, Built, portal_policy, portal_routes
 from api.settings import load_settings
 from tests.api.stage import SECRET
@@ -34,7 +34,7 @@ def settings(**given: Any) -> Settings:
 
 def client_of(built: Built, **given: Any) -> httpx.AsyncClient:
     house = settings(**given)
-    app = Starlette(routes=portal_routes(house, missing_portal_route(house), built))
+    app = Starlette(routes=portal_routes(house, missing_page_route(house), built))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://portal")
 
 
