@@ -33,7 +33,7 @@ from api.pages import missing_page_route, page_routes
 from api.pdf.renderer import PdfRenderer
 from api.pdf.store import DocumentStore
 from api.persisted import PersistedDocuments
-from api.portal import portal_routes
+from api.portal import Built, portal_routes
 from api.returns import return_route
 from api.sandbox.delivery import Delivery
 from api.sandbox.pages import Pages
@@ -140,7 +140,9 @@ def _endpoint(
         subscriptions_per_caller_max=settings.subscriptions_per_caller_max,
     )
     documents = PersistedDocuments(
-        settings.persisted_documents, text_chars_max=guard.limits.source_chars
+        settings.persisted_documents,
+        own=Built().documents,
+        text_chars_max=guard.limits.source_chars,
     )
     return GraphQLEndpoint(make_schema().guarded(guard), maker.contexts(), options, documents)
 

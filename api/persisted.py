@@ -10,7 +10,7 @@ than that little memory, and nothing has to be shared.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal
 
 import structlog
@@ -65,10 +65,13 @@ class PersistedDocuments:
         mode: Mode = "off",
         find: Callable[[str], Awaitable[str | None]] = persisted.find,
         *,
+        own: Mapping[str, str] | None = None,
         text_chars_max: int = 65_536,
     ) -> None:
+        """`own` are the documents of our own pages: registered always."""
         self.mode: Final = mode
         self._find = find
+        self._own = own or {}
         self._text_chars_max = text_chars_max
         self._registered = Texts()
         self._sent = Texts(texts_max=1_000, chars_max=1_000_000)
@@ -99,7 +102,7 @@ class PersistedDocuments:
         return text
 
     async def _registered_as(self, document_id: str) -> str | None:
-        text = self._registered.get(document_id)
+        text = self._own.get(document_id) or self._registered.get(document_id)
         if text is None and (text := await self._find(document_id)) is not None:
             self._registered.put(document_id, text)
         return text

@@ -80,6 +80,12 @@ class Built:
             return None
         return found
 
+    @property
+    def documents(self) -> dict[str, str]:
+        """What the pages ask, by identifier."""
+        pages = self.manifest["pages"].values() if self.manifest else ()
+        return {id: text for page in pages for id, text in page.get("documents", {}).items()}
+
     @cached_property
     def files(self) -> Mapping[str, bytes]:
         """Every file by its name: few, and read once."""

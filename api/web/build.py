@@ -37,6 +37,8 @@ FONTS = {
 _COMPRESSED = {".js", ".css", ".json", ".txt"}
 #: GraphiQL's style has 0.4 MB of these; the pages have fonts of their own.
 _EMBEDDED_FONT = re.compile(r"@font-face\s*\{[^}]*data:[^}]*\}")
+# `const NAME = graphql(`…`, [FRAGMENTS])`, as graphql.ts puts it together.
+_DOCUMENT = re.compile(r"const (\w+) = graphql\(\s*`([^`]*)`(?:,\s*\[([^\]]*)\])?,?\s*\)")
 
 
 class NotBuilt(Exception):
@@ -125,7 +127,24 @@ def _page(
         "script": _store(made, f"{name}.js", bundled.with_suffix(".js").read_bytes()),
         "style": _store(made, f"{name}.css", style.encode()),
         "languages": _languages(work / Path(entry).parent / "locales", made, name),
+        "documents": _documents(work / Path(entry).parent),
     }
+
+
+def _documents(folder: Path) -> dict[str, str]:
+    """The operations of a page as it sends them, by their identifiers: where the server answers
+    registered documents alone, it answers these.
+    """
+    found = {}
+    for path in sorted([*folder.rglob("*.ts"), *folder.rglob("*.tsx")]):
+        made: dict[str, str] = {}
+        for name, text, fragments in _DOCUMENT.findall(path.read_text(encoding="utf-8")):
+            used = [made[one.strip()] for one in fragments.split(",") if one.strip()]
+            made[name] = "\n".join([text, *used])
+        for text in made.values():
+            if not text.lstrip().startswith("fragment"):
+                found[f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"] = text
+    return found
 
 
 def _languages(folder: Path, made: Path, page: str) -> dict[str, dict[str, str]]:

@@ -1,0 +1,68 @@
+"""Where registered documents alone are answered, the portal's own are registered."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from api.demo import PASSWORD
+from api.portal import Built
+from models.persisted import identifier_of
+from schema import make_schema
+from schema.extensions import Guard
+from tests.journeys.shop import open_shop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.servers import Databases
+
+pytestmark = pytest.mark.sqlite_only
+
+
+def test_every_operation_of_the_portal_is_registered(chromium: str) -> None:
+    assert chromium
+    documents = Built().documents
+    script = next(
+        text
+        for name, text in Built().files.items()
+        if name.startswith("portal.") and name.endswith(".js")
+    )
+    assert len(documents) > 15
+    schema = make_schema().guarded(Guard())
+    for identifier, text in documents.items():
+        assert identifier == identifier_of(text)
+        assert not schema.problems(text)
+    operations = {text.split("(")[0].split("{")[0].split()[1] for text in documents.values()}
+    assert {"SignIn", "Viewer", "Credit", "AddFunds", "PayInvoice", "LiveInvoice"} <= operations
+    assert b"mutation PayInvoice" in script
+
+
+def test_the_portal_works_where_nothing_else_is_answered(
+    chromium: str, databases: Databases, tmp_path: Path
+) -> None:
+    url = databases.fresh()
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with open_shop(tmp_path, url, PERSISTED_DOCUMENTS="only") as shop, sync_playwright() as play:
+        assert shop.demo
+        assert shop.portal().error("{ creditPolicy { version } }") == "PERSISTED_QUERY_ONLY"
+        browser = play.chromium.launch(executable_path=chromium, args=options)
+        page = browser.new_page()
+        problems: list[str] = []
+        page.on("console", lambda said: problems.append(said.text))
+        page.goto(shop.url)
+        page.get_by_label("E-mail").fill("mina@client.example")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("Available Credit").first).to_be_visible()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        page.get_by_text("INV-", exact=False).first.click()
+        expect(page.get_by_role("button", name="Download PDF")).to_be_visible()
+        page.get_by_role("link", name="Transactions").click()
+        expect(page.locator("table.rows tbody tr").first).to_be_visible()
+        browser.close()
+        assert problems == []
+    databases.drop(url)
