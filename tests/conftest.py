@@ -72,6 +72,11 @@ def pytest_configure_node(node: object) -> None:
 _FIRST: Final = ("test_crashes", "test_model", "portal", "clients", "stripe_page", "hostile")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for servers to start and to stop."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     chosen = config.getoption("--database")
     kept = [item for item in items if _runs_on(item, chosen)]
@@ -91,6 +96,8 @@ def _runs_on(item: pytest.Item, database: str) -> bool:
     touches_database = "databases" in getattr(item, "fixturenames", ())
     if item.get_closest_marker("sqlite_only") or not touches_database:
         return database == "sqlite"
+    if item.get_closest_marker("once"):
+        return database == "sqlite" or os.environ.get("SOAK") == "1"
     return True
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.clients.wire import Wire
     from tests.journeys.shop import Shop
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def cable(wires: list[Wire]) -> Wire:

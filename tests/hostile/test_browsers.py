@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import httpx
     from httpx_ws import AsyncWebSocketSession
 
+pytestmark = pytest.mark.once
+
 
 VIEWER: Final = "{ viewer { role account { id } } }"
 ADD: Final = """mutation ($key: String!) { addFunds(input: {

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Any]
 
+pytestmark = pytest.mark.once
+
 SCRIPTS = Path(__file__).parent / "npm"
 #: Each asks for a query by GET, which a server may answer.
 MAY_BY_GET = {"5A70", "6A70", "D6D5"}

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tests.journeys.portal import Portal
     from tests.servers import Databases
 
+pytestmark = pytest.mark.once
+
 VIEWER: Final = "{ viewer { role } }"
 
 

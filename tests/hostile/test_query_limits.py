@@ -20,6 +20,8 @@ from tests.api.stage import demo_settings, running
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+pytestmark = pytest.mark.once
+
 
 SECONDS_MAX = 0.1
 #: The documents that take longest to refuse stop just within the length that is read at all.

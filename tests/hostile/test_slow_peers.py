@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.journeys.portal import Portal
     from tests.journeys.shop import Shop
 
+pytestmark = pytest.mark.once
+
 SOON = 5.0
 PROTOCOL: Any = ["graphql-transport-ws"]
 HEAD = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.journeys.portal import Answer, Portal
     from tests.servers import Databases
 
+pytestmark = pytest.mark.once
+
 FIVE = {"currency_code": "USD", "value": "5.00"}
 REFUND = "refund { id status failureCode amount { amount } }"
 

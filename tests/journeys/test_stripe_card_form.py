@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tests.journeys.portal import Answer, Portal
     from tests.servers import Databases
 
+pytestmark = pytest.mark.once
+
 PUBLISHABLE_KEY = "pk_test_localstripe"
 CARD = """payment {
   id status nextAction { ... on ConfirmCardAction { clientSecret publishableKey } }

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.journeys.portal import Answer, Portal
     from tests.servers import Databases
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def port() -> int:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.portal.conftest import Visit
     from tests.portal.visitor import Visitor
 
-pytestmark = pytest.mark.sqlite_only
+pytestmark = pytest.mark.once
 
 ACTION = {
     "__typename": "ConfirmCardAction",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.journeys.shop import Shop
     from tests.portal.conftest import Visit
 
-pytestmark = pytest.mark.sqlite_only
+pytestmark = pytest.mark.once
 
 
 def test_after_a_dropped_connection_it_goes_on_from_what_it_has_seen(

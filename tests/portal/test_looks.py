@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.portal.conftest import Visit
     from tests.portal.visitor import Visitor
 
-pytestmark = pytest.mark.sqlite_only
+pytestmark = pytest.mark.once
 
 PHONE = {"width": 360, "height": 740}
 SCREENS = ("invoices", "add-funds", "transactions", "voucher")

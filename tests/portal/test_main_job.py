@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.journeys.shop import Shop
     from tests.portal.conftest import Visit
 
+pytestmark = pytest.mark.once
+
 LINES = [{"description": "Virtual server M", "quantity": "1", "unitPrice": "30.00"}]
 
 
