@@ -72,11 +72,6 @@ def pytest_configure_node(node: object) -> None:
 _FIRST: Final = ("test_crashes", "test_model", "portal", "clients", "stripe_page", "hostile")
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait for servers to start and to stop."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     chosen = config.getoption("--database")
     kept = [item for item in items if _runs_on(item, chosen)]
