@@ -17,7 +17,7 @@ from uuid import UUID
 from tortoise import fields
 
 from models import sql
-from models.base import Record, begin, new_id, now, transaction
+from models.base import Conflict, Record, begin, new_id, now, transaction
 from models.errors import Invalid, NotFound
 from models.identity import SCOPES, Actor, Role, User, add_user
 from models.text import clean_text
@@ -100,7 +100,10 @@ async def create_key(
 
     async def make() -> ApiKey:
         user = await User.get_or_none(role=Role.PARTNER, name=partner)
-        user = user or await add_user(role=Role.PARTNER, email=None, name=partner)
+        try:
+            user = user or await add_user(role=Role.PARTNER, email=None, name=partner)
+        except Invalid as taken:
+            raise Conflict from taken  # somebody has added them meanwhile: look again
         key = await ApiKey.create(
             user_id=user.id,
             name=name,
