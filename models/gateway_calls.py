@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from models.payment import Payment, PaymentStatus, action_json
 from models.payment import read as read_payment
 from models.policy import house
 from models.receipt import take_in
+from models.refund import Refund
 
 _log = structlog.get_logger()
 
@@ -128,6 +130,25 @@ async def _give_up(found: Payment, failure: str, by: Actor, key: str) -> None:
 
 
 # ------------------------------------------------------------------------------- asking, giving up
+
+
+async def claim_check(record: Payment | Refund, after: Callable[[], datetime]) -> bool:
+    """Put the next check of a payment or refund off until `after()`, which sees this check counted;
+    False where another worker has, or where it has ended meanwhile.
+
+    Before asking: a second worker, or a crash while asking, does not ask at once again.
+    """
+    record.checks += 1
+    claimed = await sql.execute(
+        f"UPDATE {sql.table_of(type(record))} SET checks = $2, next_check_at = $3"
+        " WHERE id = $1 AND checks = $4 AND status = $5",
+        record.id,
+        record.checks,
+        after(),
+        record.checks - 1,
+        record.status,
+    )
+    return claimed == 1
 
 
 async def ask(payment: Payment) -> None:

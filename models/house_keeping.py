@@ -13,7 +13,7 @@ from models.base import now, ring, transaction
 from models.book import book
 from models.case import Case, close
 from models.errors import GatewayFailed
-from models.gateway_calls import ask, tell_canceled
+from models.gateway_calls import ask, claim_check, tell_canceled
 from models.invoice import read as read_invoice
 from models.payment import Payment, PaymentStatus
 from models.payment import read as read_payment
@@ -63,7 +63,7 @@ async def check_payments(limit: int = 20) -> int:
 
 
 async def _check(payment: Payment) -> None:
-    if not await _claim(payment):
+    if not await claim_check(payment, payment.check_after):
         return
     if payment.status == PaymentStatus.CANCELED:
         await tell_canceled(payment)
@@ -73,24 +73,6 @@ async def _check(payment: Payment) -> None:
     # Given up at its gateway first: nobody can pay it there any more when we say that it expired.
     if _is_over(payment) and await tell_canceled(payment):
         await transaction(lambda: _expire_payment(payment))
-
-
-async def _claim(payment: Payment) -> bool:
-    """Put its next check off; False where another worker has, or where it has ended meanwhile.
-
-    Before asking: a second worker, or a crash while asking, does not ask at once again.
-    """
-    payment.checks += 1
-    claimed = await sql.execute(
-        "UPDATE payment SET checks = $2, next_check_at = $3"
-        " WHERE id = $1 AND checks = $4 AND status = $5",
-        payment.id,
-        payment.checks,
-        payment.check_after(),
-        payment.checks - 1,
-        payment.status,
-    )
-    return claimed == 1
 
 
 def _is_over(payment: Payment) -> bool:

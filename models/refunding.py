@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from models.errors import (
     NotRefundable,
 )
 from models.gateway import GatewayDeclined, GatewayProblem, RefundOrder
-from models.gateway_calls import with_invoice
+from models.gateway_calls import claim_check, with_invoice
 from models.gateway_line import call
 from models.identity import Actor
 from models.invoice import Invoice, InvoiceKind
@@ -274,7 +275,7 @@ async def check_refunds(limit: int = 20) -> int:
     )
     for found in rows:
         try:
-            if await _claim(found):
+            if await claim_check(found, partial(_check_after, found)):
                 await ask(found)
         except GatewayDeclined as no:
             failure = no.failure
@@ -284,19 +285,5 @@ async def check_refunds(limit: int = 20) -> int:
     return len(rows)
 
 
-async def _claim(found: Refund) -> bool:
-    """Put its next check off; False where another worker has, or where it has ended meanwhile."""
-    found.checks += 1
-    claimed = await sql.execute(
-        "UPDATE refund SET checks = $2, next_check_at = $3"
-        " WHERE id = $1 AND checks = $4 AND status = 'PENDING'",
-        found.id,
-        found.checks,
-        _check_after(found.checks),
-        found.checks - 1,
-    )
-    return claimed == 1
-
-
-def _check_after(checks: int) -> datetime:
-    return now() + _CHECKS[min(checks, len(_CHECKS) - 1)]
+def _check_after(found: Refund) -> datetime:
+    return now() + _CHECKS[min(found.checks, len(_CHECKS) - 1)]
