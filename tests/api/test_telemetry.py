@@ -82,9 +82,9 @@ def test_a_traceback_says_where_and_not_what_was_in_the_variables(
 
 def test_the_requests_id_is_on_every_line_of_it(logs: StringIO) -> None:
     with structlog.contextvars.bound_contextvars(request_id="order-42"):
-        logging.getLogger("some.library").warning("slow: %s", TOKEN)
+        logging.getLogger("some.package").warning("slow: %s", TOKEN)
     line = written(logs)
-    assert (line["request_id"], line["logger"]) == ("order-42", "some.library")
+    assert (line["request_id"], line["logger"]) == ("order-42", "some.package")
     assert "5cOoVE" not in line["event"]
 
 
