@@ -79,7 +79,7 @@ def create_app(settings: Settings) -> Starlette:
             if delivery is not None:
                 await stack.enter_async_context(delivery.running())
             if settings.embedded_worker:
-                ahead = Ahead(renderer, gateways)
+                ahead = Ahead(renderer, gateways) if settings.pdf_ahead else None
                 await stack.enter_async_context(Worker(jobs(metrics, ahead), metrics))
             yield
 
@@ -114,7 +114,8 @@ def make_renderer(settings: Settings, *, warm: bool = True) -> PdfRenderer:
     """What makes PDFs; it starts when it is entered, its processes at once where it is `warm`."""
     kept_at = settings.documents_kept_at
     return PdfRenderer(
-        warm=warm,
+        processes=settings.pdf_processes,
+        warm=warm and settings.pdf_ahead,
         timeout_seconds=settings.pdf_seconds,
         templates=settings.templates,
         store=DocumentStore(kept_at) if kept_at else None,

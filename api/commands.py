@@ -141,7 +141,7 @@ async def _ahead(
     settings: Settings, gateways: Mapping[str, Gateway]
 ) -> AsyncIterator[Ahead | None]:
     """What makes documents ahead; None where there is no place that those who serve would look."""
-    if settings.documents_kept_at is None:
+    if settings.documents_kept_at is None or not settings.pdf_ahead:
         yield None
         return
     from api.ahead import Ahead  # noqa: PLC0415 - the only command that renders

@@ -317,6 +317,14 @@ class Settings(BaseSettings):
         le=300,
         description="The longest that a PDF may take; 12 times that with more than 200 lines.",
     )
+    pdf_processes: int = Field(
+        2, ge=1, le=64, description="How many processes make PDFs, of about 145 MiB each."
+    )
+    pdf_ahead: bool = Field(
+        default=True,
+        description="Whether those start with the server, and documents of what was paid are made "
+        "before anybody asks. Off, the first download waits some seconds.",
+    )
     document_store: DocumentStoreUrl | None = Field(
         None,
         description="Where made PDFs are kept: a folder, or `s3://bucket/prefix` (credentials, "

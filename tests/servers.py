@@ -25,9 +25,10 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from models.base import migrate
+from tests.journeys.people import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # Nothing here outlives the run, so nothing needs to reach the disk.
 _NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
@@ -42,6 +43,10 @@ class Databases(Protocol):
         """Make one and return its URL."""
         ...
 
+    def filled(self) -> str:
+        """Make one that has the demo's data."""
+        ...
+
     def drop(self, url: str) -> None:
         """Remove one, whoever is still connected to it."""
         ...
@@ -49,7 +54,7 @@ class Databases(Protocol):
 
 @dataclass
 class SqliteDatabases:
-    """Copies of one migrated file."""
+    """Copies of a migrated file, and of one that is filled as well."""
 
     folder: Path
     _numbers: count[int] = field(default_factory=count)
@@ -58,6 +63,15 @@ class SqliteDatabases:
         template = self.folder / "template.db"
         if not template.exists():
             asyncio.run(migrate(f"sqlite://{template}"))
+        return self._copy(template)
+
+    def filled(self) -> str:
+        template = self.folder / "filled.db"
+        if not template.exists():
+            fill(f"sqlite://{template}")
+        return self._copy(template)
+
+    def _copy(self, template: Path) -> str:
         path = self.folder / f"{next(self._numbers)}.db"
         shutil.copyfile(template, path)
         return f"sqlite://{path}"
@@ -69,7 +83,7 @@ class SqliteDatabases:
 
 @dataclass(frozen=True)
 class PostgresDatabases:
-    """Databases of one run, cloned from one that the run has migrated.
+    """Databases of one run, cloned from those that the run has migrated and filled.
 
     `server_url` reaches any database of the server; `run` begins the names of this run's own.
     """
@@ -78,7 +92,10 @@ class PostgresDatabases:
     run: str
 
     def fresh(self) -> str:
-        return asyncio.run(self._clone())
+        return self._clone("template", lambda url: asyncio.run(migrate(url)))
+
+    def filled(self) -> str:
+        return self._clone("filled", fill)
 
     def drop(self, url: str) -> None:
         name = urlsplit(url).path.removeprefix("/")
@@ -89,28 +106,30 @@ class PostgresDatabases:
         for name in asyncio.run(self._names()):
             self.drop(self._url(name))
 
-    async def _clone(self) -> str:
-        await self._ensure_template()
+    def _clone(self, template: str, build: Callable[[str], None]) -> str:
+        asyncio.run(self._lock_and_build(f"{self.run}_{template}", build))
         name = f"{self.run}_{uuid.uuid4().hex[:12]}"
         # Copying the files takes a fifth of the time that logging every page does.
-        await self._execute(
-            f'CREATE DATABASE "{name}" TEMPLATE "{self.run}_template" STRATEGY FILE_COPY'
+        asyncio.run(
+            self._execute(
+                f'CREATE DATABASE "{name}" TEMPLATE "{self.run}_{template}" STRATEGY FILE_COPY'
+            )
         )
         return self._url(name)
 
-    async def _ensure_template(self) -> None:
-        """Migrate once a run, whichever worker comes first."""
-        if f"{self.run}_template" in await self._names():
+    async def _lock_and_build(self, template: str, build: Callable[[str], None]) -> None:
+        """Once a run, whichever worker comes first."""
+        if template in await self._names():
             return
         connection = await asyncpg.connect(self.server_url)
         try:
             # Closing the connection releases the lock.
             await connection.execute("SELECT pg_advisory_lock(hashtext($1))", self.run)
-            if f"{self.run}_template" not in await self._names():
+            if template not in await self._names():
                 await connection.execute(f'CREATE DATABASE "{self.run}_building"')
-                await migrate(self._url(f"{self.run}_building"))
+                await asyncio.to_thread(build, self._url(f"{self.run}_building"))
                 await connection.execute(
-                    f'ALTER DATABASE "{self.run}_building" RENAME TO "{self.run}_template"'
+                    f'ALTER DATABASE "{self.run}_building" RENAME TO "{template}"'
                 )
         finally:
             await connection.close()

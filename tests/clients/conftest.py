@@ -67,7 +67,7 @@ def shop(
     with ThreadPoolExecutor() as pool:
         folders = dict(zip(CLIENTS, pool.map(built, CLIENTS), strict=True))
     folder = tmp_path_factory.mktemp("clients")
-    url = SqliteDatabases(folder).fresh()
+    url = SqliteDatabases(folder).filled()
     only = {"ALLOWED_ORIGINS": origin, "PERSISTED_DOCUMENTS": "only"}
     with open_shop(folder, url, **only) as shop, wire(shop.port) as own:
         wires.append(own)

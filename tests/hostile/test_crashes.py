@@ -152,9 +152,9 @@ class Visitor:
 def test_a_loaded_server_is_killed_at_any_moment_and_loses_and_repeats_nothing(
     databases: Databases, tmp_path: Path
 ) -> None:
-    url, choice = databases.fresh(), random.Random()
+    url, choice = databases.filled(), random.Random()
     cut_off = answered = 0
-    with open_shop(tmp_path, url) as shop:
+    with open_shop(tmp_path, url, PDF_AHEAD=str(int(SOAK))) as shop:
         for _ in range(KILLS):
             codes = shop.vouchers("10.00", count=5 * VISITORS)
             visitors = [
@@ -234,7 +234,7 @@ def at(shop: Shop, client: Portal) -> Portal:
 @pytest.fixture(scope="module")
 def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A server that lives. Its worker finds what crashes left behind, on both databases."""
-    url = databases.fresh()
+    url = databases.filled()
     with open_shop(tmp_path_factory.mktemp("shop"), url, EMBEDDED_WORKER="1") as shop:
         yield shop
     databases.drop(url)

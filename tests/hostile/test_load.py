@@ -65,9 +65,10 @@ REDEEM = """mutation ($i: RedeemVoucherInput!) {
 def shops(
     databases: Databases, redis_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Shop]]:
-    url = databases.fresh()
+    url = databases.filled()
     folder = tmp_path_factory.mktemp("load-shop")
-    with open_shops(folder, url, SERVERS, REDIS_URL=redis_server) as shops:
+    environment = {"REDIS_URL": redis_server, "PDF_AHEAD": str(int(SOAK))}
+    with open_shops(folder, url, SERVERS, **environment) as shops:
         yield shops
     databases.drop(url)
 
@@ -180,7 +181,8 @@ async def _loaded(
     watches = [Watch(client) for client in there]
     watching = [asyncio.create_task(watch.run()) for watch in watches]
     await asyncio.wait_for(asyncio.gather(*(watch.ready.wait() for watch in watches)), 20)
-    limits = httpx.Limits(max_connections=CLIENTS * HANDS)
+    # Ours never hang up: httpx may close an idle connection that it has just given to a request.
+    limits = httpx.Limits(keepalive_expiry=None)
     async with httpx.AsyncClient(timeout=30, limits=limits) as http:
         load = Load(http, monotonic() + SECONDS)
         hands = [

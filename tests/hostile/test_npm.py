@@ -49,7 +49,7 @@ QUERIES: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.fixture(scope="module")
 def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    url = databases.fresh()
+    url = databases.filled()
     with open_shop(tmp_path_factory.mktemp("npm-shop"), url) as shop:
         yield shop
     databases.drop(url)

@@ -39,7 +39,7 @@ def again_and_again() -> None:
 def open_servers(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Shop]]:
-    url = databases.fresh()
+    url = databases.filled()
     count = 2 if url.startswith("sqlite") else 4
     # Fifty people have fifty addresses: a proxy says which.
     with open_shops(

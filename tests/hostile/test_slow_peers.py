@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tests.journeys.portal import Portal
     from tests.journeys.shop import Shop
+    from tests.servers import Databases
 
 pytestmark = pytest.mark.once
 
@@ -294,9 +295,9 @@ async def _until(done: Callable[[], bool]) -> None:
 
 @pytest.mark.sqlite_only
 def test_five_hundred_slow_peers_are_cut_by_the_server_as_it_is_started(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, databases: Databases
 ) -> None:
-    with open_shop(tmp_path, database_url) as shop, asyncio.Runner() as runner:
+    with open_shop(tmp_path, databases.filled()) as shop, asyncio.Runner() as runner:
         client = shop.new_client()
         page = client.begin(client.add_funds("25.00"))["nextAction"]["url"]
         _leave_in_the_middle_of_a_form(shop, page)

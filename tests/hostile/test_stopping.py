@@ -42,7 +42,7 @@ SOON_SECONDS = 5
 
 @pytest.fixture(scope="module")
 def open_server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    url = databases.fresh()
+    url = databases.filled()
     with open_shop(tmp_path_factory.mktemp("shop"), url) as shop:
         yield shop
     databases.drop(url)

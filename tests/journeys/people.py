@@ -1,11 +1,17 @@
-"""People who have signed up. A dozen at once, in this process: passwords take long to hash."""
+"""The demo's data, and people who have signed up, a dozen at once.
+
+Made in this process: a command of its own takes seconds to start, and passwords long to hash.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from itertools import count
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from api import commands
 from api.demo import STAFF_EMAIL
 from api.gateways import load_gateways
 from api.live import LocalFeed
@@ -15,21 +21,47 @@ from models import account, audit, base, password, policy, session
 from models.identity import User
 from tests.identities import CHEAP_HASHER
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from api.settings import Settings
+
 PASSWORD = "a good pass phrase"
 AT_ONCE = 12
 
 _numbers = count()
 
 
+def fill(database_url: str) -> None:
+    """Migrate an empty database, and put the demo's data into it."""
+    with _here():
+        asyncio.run(commands.fill_demo(_settings(database_url, "0" * 32)))
+
+
+def sign_ins(database_url: str, secret: str) -> dict[str, Any]:
+    """What `account-credit demo --json` tells: fresh tokens, keys and vouchers."""
+    with _here():
+        return asyncio.run(commands.demo_sign_ins(_settings(database_url, secret)))
+
+
 def signed_up(database_url: str, secret: str, currency: str) -> list[dict[str, str]]:
     """Clients with accounts in `currency`, signed in."""
-    # The house of this process is another test's own.
+    with _here():
+        return asyncio.run(_sign_up(_settings(database_url, secret), currency))
+
+
+@contextmanager
+def _here() -> Iterator[None]:
+    """In this process, whose house is another test's own, and without waiting for hashes."""
     with patch.object(password, "hasher", CHEAP_HASHER), patch.object(policy, "_house", None):
-        return asyncio.run(_sign_up(database_url, secret, currency))
+        yield
 
 
-async def _sign_up(database_url: str, secret: str, currency: str) -> list[dict[str, str]]:
-    settings = load_settings(database_url=database_url, secret_key=secret, account_credit_demo=True)
+def _settings(database_url: str, secret: str) -> Settings:
+    return load_settings(database_url=database_url, secret_key=secret, account_credit_demo=True)
+
+
+async def _sign_up(settings: Settings, currency: str) -> list[dict[str, str]]:
     async with opened(settings, load_gateways(settings), LocalFeed()):
         staff = await User.get(email=STAFF_EMAIL)
         return [await _person(staff, currency) for _ in range(AT_ONCE)]

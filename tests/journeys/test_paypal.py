@@ -42,7 +42,7 @@ def paypal() -> Iterator[FakePayPal]:
 def shop(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, paypal: FakePayPal
 ) -> Iterator[Shop]:
-    url = databases.fresh()
+    url = databases.filled()
     keys = {
         "PAYPAL_CLIENT_ID": CLIENT_ID,
         "PAYPAL_CLIENT_SECRET": CLIENT_SECRET,

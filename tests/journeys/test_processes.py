@@ -26,7 +26,7 @@ def shops(
     databases: Databases, redis_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Shop, Shop]]:
     """Two servers on one database."""
-    url, folder = databases.fresh(), tmp_path_factory.mktemp("shops")
+    url, folder = databases.filled(), tmp_path_factory.mktemp("shops")
     with open_shop(folder, url, REDIS_URL=redis_server) as one:
         other = Shop(folder, url, {"REDIS_URL": redis_server})
         other.start()

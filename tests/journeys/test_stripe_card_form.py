@@ -52,7 +52,7 @@ def shop(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, port: int
 ) -> Iterator[Shop]:
     """A provider that takes cards in the portal's page, through localstripe."""
-    url = databases.fresh()
+    url = databases.filled()
     keys = {
         "STRIPE_SECRET_KEY": SECRET_KEY,
         "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,

@@ -38,7 +38,7 @@ def shop(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, port: int
 ) -> Iterator[Shop]:
     """A provider that takes cards through the simulator."""
-    url = databases.fresh()
+    url = databases.filled()
     keys = {
         "STRIPE_SECRET_KEY": "sk_test_simulator",
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,

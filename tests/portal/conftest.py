@@ -46,7 +46,7 @@ def shop(
 ) -> Iterator[Shop]:
     """The server of this worker; every visitor is a client of their own."""
     assert chromium
-    url = databases.fresh()
+    url = databases.filled()
     with open_shop(tmp_path_factory.mktemp("portal-shop"), url) as shop:
         yield shop
     databases.drop(url)
