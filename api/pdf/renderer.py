@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -40,6 +41,9 @@ LONG: Final = 12
 LONG_MAX: Final = 8
 CLOSING: Final = "The server is shutting down."
 BUSY: Final = "Too many documents are being made; try again shortly."
+
+
+_Make = Callable[[bytes], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +180,26 @@ class PdfRenderer:
 
     async def _finish(self, key: str, request: bytes, *, long: bool) -> RenderedPdf:
         try:
-            content = await self._store.get(key) if self._store else None
-            if content is None:
-                content = await (self._make_long if long else self._make)(request)
-                if self._store:
-                    await self._store.put(key, content)
+            make = self._make_long if long else self._make
+            kept = await self._store.get(key) if self._store else None
+            content = kept or await self._make_alone(make, key, request)
             rendered = RenderedPdf(content, f'"{key}"')
             self._cache.put(key, rendered)
         finally:
             del self._rendering[key]
         return rendered
+
+    async def _make_alone(self, make: _Make, key: str, request: bytes) -> bytes:
+        """Makes it, unless another process with the same store has made it meanwhile."""
+        if self._store is None:
+            return await make(request)
+        seconds_max = self._timeout_seconds * (LONG if make == self._make_long else 1)
+        async with self._store.alone(key, seconds_max, lambda: not self._tasks):
+            content = await self._store.get(key)
+            if content is None:
+                content = await make(request)
+                await self._store.put(key, content)
+        return content
 
     async def _make(self, request: bytes, times: float = 1) -> bytes:
         if self._problem or not self._tasks:

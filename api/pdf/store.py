@@ -6,6 +6,9 @@ is deleted is made again. Where the store fails, documents are made and sent all
 
 from __future__ import annotations
 
+import os
+import tempfile
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +17,13 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from obstore.store import ObjectStore
 
 SECONDS_MAX: Final = 10
+#: How often a process asks whether another one has made a document meanwhile.
+LOOK_SECONDS: Final = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +74,45 @@ class DocumentStore:
             await obstore.put_async(self._store, _path(name), content)
         except (BaseError, OSError) as error:
             log.warning("document_not_kept", problem=_kind(error))
+
+    @asynccontextmanager
+    async def alone(
+        self, name: str, seconds_max: float, given_up: Callable[[], bool]
+    ) -> AsyncIterator[None]:
+        """While the document of that name is made, no other process of this machine makes it; with
+        a folder that several machines share, none of those.
+
+        Where there is no lock to be had in that time, or before it is given up, it is made twice:
+        no harm but the work.
+        """
+        from filelock import AsyncFileLock, Timeout  # noqa: PLC0415 - as above
+
+        # As many files as three digits allow, not one for each document.
+        lock = AsyncFileLock(
+            self._locks / name[:3], seconds_max, thread_local=False, run_in_executor=False
+        )
+        try:
+            _make_own(self._locks)
+            await lock.acquire(poll_interval=LOOK_SECONDS, cancel_check=given_up)
+        except (Timeout, OSError, NotImplementedError) as error:
+            log.warning("document_not_locked", problem=_kind(error))
+        try:
+            yield
+        finally:
+            await lock.release()
+
+    @cached_property
+    def _locks(self) -> Path:
+        if self._url.startswith("s3://"):
+            return Path(tempfile.gettempdir(), f"account-credit-{os.getuid()}")
+        return Path(self._url, "locks")
+
+
+def _make_own(folder: Path) -> None:
+    """Raises PermissionError where somebody else has put something there: a trap, perhaps."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise PermissionError
 
 
 def _path(name: str) -> str:

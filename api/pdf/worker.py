@@ -48,6 +48,7 @@ class Printer:
             from weasyprint.urls import FatalURLFetchingError, URLFetcher  # noqa: PLC0415
 
             self.fonts = FontConfiguration()
+            self.shown = fonts.Shown(templates)
 
         class NoFetcher(URLFetcher):  # type: ignore[misc]
             """Refuses everything: a page is handed all that it needs."""
@@ -71,6 +72,7 @@ class Printer:
 
         Raises ValueError for a page that wants to fetch.
         """
+        html = self.shown.text(html)
         page = self.weasyprint.HTML(string=html, base_url="about:blank", url_fetcher=self.fetcher)
         options = self.weasyprint.DEFAULT_OPTIONS | {
             "pdf_identifier": hashlib.sha256(html.encode() + (xml or b"")).digest()[:16],

@@ -67,9 +67,8 @@ def shop(
     with ThreadPoolExecutor() as pool:
         folders = dict(zip(CLIENTS, pool.map(built, CLIENTS), strict=True))
     folder = tmp_path_factory.mktemp("clients")
-    url = SqliteDatabases(folder).filled()
     only = {"ALLOWED_ORIGINS": origin, "PERSISTED_DOCUMENTS": "only"}
-    with open_shop(folder, url, **only) as shop, wire(shop.port) as own:
+    with open_shop(folder, SqliteDatabases(folder), **only) as shop, wire(shop.port) as own:
         wires.append(own)
         for client, documents in CLIENTS.items():
             done = shop.run("documents", "import", str(folders[client] / documents))

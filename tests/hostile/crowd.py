@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.journeys.portal import Answer, Portal
+    from tests.servers import Databases
 
 #: `make soak` runs the long form of these tests.
 SOAK: Final = os.environ.get("SOAK") == "1"
@@ -25,11 +26,11 @@ SOAK: Final = os.environ.get("SOAK") == "1"
 
 @contextmanager
 def open_shops(
-    folder: Path, database_url: str, count: int, **environment: str
+    folder: Path, databases: Databases, count: int, **environment: str
 ) -> Iterator[list[Shop]]:
     """As many servers on one database; in the end its books add up and nothing has broken."""
-    with open_shop(folder, database_url, **environment) as first, ExitStack() as opened:
-        others = [Shop(folder, database_url, environment) for _ in range(count - 1)]
+    with open_shop(folder, databases, **environment) as first, ExitStack() as opened:
+        others = [Shop(folder, first.database_url, environment) for _ in range(count - 1)]
         with ThreadPoolExecutor(count) as pool:
             list(pool.map(Shop.start, others))
         for other in others:

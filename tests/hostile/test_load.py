@@ -65,12 +65,10 @@ REDEEM = """mutation ($i: RedeemVoucherInput!) {
 def shops(
     databases: Databases, redis_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Shop]]:
-    url = databases.filled()
     folder = tmp_path_factory.mktemp("load-shop")
     environment = {"REDIS_URL": redis_server, "PDF_AHEAD": str(int(SOAK))}
-    with open_shops(folder, url, SERVERS, **environment) as shops:
+    with open_shops(folder, databases, SERVERS, **environment) as shops:
         yield shops
-    databases.drop(url)
 
 
 @dataclass

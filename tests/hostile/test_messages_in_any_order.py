@@ -39,10 +39,8 @@ CHOSEN = ORDERS if SOAK else [ORDERS[0], ORDERS[-1], *Random(3).sample(ORDERS, 1
 
 @pytest.fixture(scope="module")
 def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    url = databases.filled()
-    with open_shop(tmp_path_factory.mktemp("messages-shop"), url) as shop:
+    with open_shop(tmp_path_factory.mktemp("messages-shop"), databases) as shop:
         yield shop
-    databases.drop(url)
 
 
 @pytest.mark.parametrize("kind", ["a deposit", "an order", "a split"])

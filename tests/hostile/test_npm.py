@@ -49,10 +49,8 @@ QUERIES: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.fixture(scope="module")
 def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    url = databases.filled()
-    with open_shop(tmp_path_factory.mktemp("npm-shop"), url) as shop:
+    with open_shop(tmp_path_factory.mktemp("npm-shop"), databases) as shop:
         yield shop
-    databases.drop(url)
 
 
 @pytest.fixture(scope="module")

@@ -135,10 +135,8 @@ async def test_what_breaks_is_an_id_for_the_caller_and_a_traceback_for_the_log(
 @pytest.fixture
 def talkative(databases: Databases, tmp_path: Path) -> Iterator[Shop]:
     """A server that logs all it can."""
-    url = databases.filled()
-    with open_shop(tmp_path, url, LOG_LEVEL="debug") as shop:
+    with open_shop(tmp_path, databases, LOG_LEVEL="debug") as shop:
         yield shop
-    databases.drop(url)
 
 
 def test_the_logs_of_a_whole_journey_hold_no_secret(talkative: Shop) -> None:

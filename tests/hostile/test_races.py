@@ -18,6 +18,7 @@ from tests.journeys.portal import at_sandbox
 from tests.journeys.test_messages import captured
 from tests.journeys.test_orders import order
 from tests.journeys.test_retries import adding, at_once
+from tests.servers import SqliteDatabases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,14 +40,12 @@ def again_and_again() -> None:
 def open_servers(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Shop]]:
-    url = databases.filled()
-    count = 2 if url.startswith("sqlite") else 4
+    count = 2 if isinstance(databases, SqliteDatabases) else 4
     # Fifty people have fifty addresses: a proxy says which.
     with open_shops(
-        tmp_path_factory.mktemp("shops"), url, count, TRUSTED_PROXIES="127.0.0.1"
+        tmp_path_factory.mktemp("shops"), databases, count, TRUSTED_PROXIES="127.0.0.1"
     ) as shops:
         yield shops
-    databases.drop(url)
 
 
 @pytest.fixture

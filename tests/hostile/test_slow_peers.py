@@ -297,7 +297,7 @@ async def _until(done: Callable[[], bool]) -> None:
 def test_five_hundred_slow_peers_are_cut_by_the_server_as_it_is_started(
     tmp_path: Path, databases: Databases
 ) -> None:
-    with open_shop(tmp_path, databases.filled()) as shop, asyncio.Runner() as runner:
+    with open_shop(tmp_path, databases) as shop, asyncio.Runner() as runner:
         client = shop.new_client()
         page = client.begin(client.add_funds("25.00"))["nextAction"]["url"]
         _leave_in_the_middle_of_a_form(shop, page)

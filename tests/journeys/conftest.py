@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def main_shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The server of this worker."""
-    url = databases.filled()
-    with open_shop(tmp_path_factory.mktemp("shop"), url) as shop:
+    with open_shop(tmp_path_factory.mktemp("shop"), databases) as shop:
         yield shop
-    databases.drop(url)
 
 
 @pytest.fixture(scope="module")

@@ -151,16 +151,17 @@ class Shop:
 
 
 @contextmanager
-def open_shop(folder: Path, database_url: str, **environment: str) -> Iterator[Shop]:
+def open_shop(folder: Path, databases: servers.Databases, **environment: str) -> Iterator[Shop]:
     """A shop that serves a filled database; in the end its books add up and nothing has broken."""
-    shop = Shop(folder, database_url, environment)
+    shop = Shop(folder, databases.filled(), environment)
     # Now: later a browser may have this thread's event loop in hand.
     assert shop.demo
     shop.start()
     try:
         yield shop
-        assert findings(database_url) == []
+        assert findings(shop.database_url) == []
     finally:
         shop.connections.close()
         shop.stop()
     shop.assert_nothing_broke()
+    databases.drop(shop.database_url)

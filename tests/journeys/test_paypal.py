@@ -42,16 +42,14 @@ def paypal() -> Iterator[FakePayPal]:
 def shop(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, paypal: FakePayPal
 ) -> Iterator[Shop]:
-    url = databases.filled()
     keys = {
         "PAYPAL_CLIENT_ID": CLIENT_ID,
         "PAYPAL_CLIENT_SECRET": CLIENT_SECRET,
         "PAYPAL_WEBHOOK_ID": WEBHOOK_ID,
         "PAYPAL_API_URL": paypal.url,
     }
-    with open_shop(tmp_path_factory.mktemp("shop"), url, **keys) as opened:
+    with open_shop(tmp_path_factory.mktemp("shop"), databases, **keys) as opened:
         yield opened
-    databases.drop(url)
     assert CLIENT_SECRET not in opened.log.read_text()
 
 

@@ -26,9 +26,9 @@ def shops(
     databases: Databases, redis_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Shop, Shop]]:
     """Two servers on one database."""
-    url, folder = databases.filled(), tmp_path_factory.mktemp("shops")
-    with open_shop(folder, url, REDIS_URL=redis_server) as one:
-        other = Shop(folder, url, {"REDIS_URL": redis_server})
+    folder = tmp_path_factory.mktemp("shops")
+    with open_shop(folder, databases, REDIS_URL=redis_server) as one:
+        other = Shop(folder, one.database_url, {"REDIS_URL": redis_server})
         other.start()
         try:
             yield one, other
@@ -36,7 +36,6 @@ def shops(
             other.connections.close()
             other.stop()
         other.assert_nothing_broke()
-    databases.drop(url)
 
 
 def elsewhere(client: Portal, shop: Shop) -> Portal:

@@ -52,7 +52,6 @@ def shop(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, port: int
 ) -> Iterator[Shop]:
     """A provider that takes cards in the portal's page, through localstripe."""
-    url = databases.filled()
     keys = {
         "STRIPE_SECRET_KEY": SECRET_KEY,
         "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
@@ -60,9 +59,8 @@ def shop(
         "STRIPE_FORM": "page",
         "STRIPE_API_URL": f"http://127.0.0.1:{port}",
     }
-    with open_shop(tmp_path_factory.mktemp("shop"), url, **keys) as opened:
+    with open_shop(tmp_path_factory.mktemp("shop"), databases, **keys) as opened:
         yield opened
-    databases.drop(url)
 
 
 @pytest.fixture(scope="module")

@@ -38,15 +38,13 @@ def shop(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, port: int
 ) -> Iterator[Shop]:
     """A provider that takes cards through the simulator."""
-    url = databases.filled()
     keys = {
         "STRIPE_SECRET_KEY": "sk_test_simulator",
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "STRIPE_API_URL": f"http://127.0.0.1:{port}",
     }
-    with open_shop(tmp_path_factory.mktemp("shop"), url, **keys) as opened:
+    with open_shop(tmp_path_factory.mktemp("shop"), databases, **keys) as opened:
         yield opened
-    databases.drop(url)
 
 
 @pytest.fixture(scope="module")

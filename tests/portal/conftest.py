@@ -46,10 +46,8 @@ def shop(
 ) -> Iterator[Shop]:
     """The server of this worker; every visitor is a client of their own."""
     assert chromium
-    url = databases.filled()
-    with open_shop(tmp_path_factory.mktemp("portal-shop"), url) as shop:
+    with open_shop(tmp_path_factory.mktemp("portal-shop"), databases) as shop:
         yield shop
-    databases.drop(url)
 
 
 @pytest.fixture(scope="module")

@@ -44,9 +44,11 @@ def test_every_operation_of_the_portal_is_registered(chromium: str) -> None:
 def test_the_portal_works_where_nothing_else_is_answered(
     chromium: str, databases: Databases, tmp_path: Path
 ) -> None:
-    url = databases.filled()
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with open_shop(tmp_path, url, PERSISTED_DOCUMENTS="only") as shop, sync_playwright() as play:
+    with (
+        open_shop(tmp_path, databases, PERSISTED_DOCUMENTS="only") as shop,
+        sync_playwright() as play,
+    ):
         assert shop.portal().error("{ creditPolicy { version } }") == "PERSISTED_QUERY_ONLY"
         browser = play.chromium.launch(executable_path=chromium, args=options)
         page = browser.new_page()
@@ -64,4 +66,3 @@ def test_the_portal_works_where_nothing_else_is_answered(
         expect(page.locator("table.rows tbody tr").first).to_be_visible()
         browser.close()
         assert problems == []
-    databases.drop(url)

@@ -3,9 +3,11 @@
 import { useEffect, useState } from "preact/hooks";
 import { ask, Problem } from "./client.ts";
 import type { Document } from "./graphql.ts";
+import type { IconName } from "./icons.tsx";
 import { t } from "./i18n.ts";
 import { useQuery } from "./query.ts";
-import { Button, Trouble } from "./ui.tsx";
+import { go } from "./router.tsx";
+import { Button, Empty, Skeleton, Trouble } from "./ui.tsx";
 
 const PAGE = 20;
 
@@ -74,5 +76,53 @@ export function More<N>({ list }: { list: List<N> }) {
       {list.problem && <Trouble problem={list.problem} again={list.again} />}
       {list.more && <Button busy={list.busy} onClick={list.next}>{t("more")}</Button>}
     </footer>
+  );
+}
+
+/** One of a few ways to look at a list. */
+export function Filters<F extends string>({ of, label, chosen, choose }: {
+  of: readonly F[];
+  label: (filter: F) => string;
+  chosen: F;
+  choose: (filter: F) => void;
+}) {
+  return (
+    <div class="segments" role="group" aria-label={t("filter")}>
+      {of.map((one) => (
+        <button
+          key={one}
+          type="button"
+          aria-pressed={one === chosen}
+          onClick={() => choose(one)}
+        >
+          {label(one)}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** What is there in place of rows: what is awaited, what went wrong, or that there are none. */
+export function NoRows<N>({ list, icon, none, first }: {
+  list: List<N>;
+  icon: IconName;
+  none: string;
+  /** Whether this is the whole list, and funds are how it begins. */
+  first: boolean;
+}) {
+  if (!list.rows) {
+    return list.problem
+      ? <Trouble problem={list.problem} again={list.again} />
+      : <Skeleton lines={4} />;
+  }
+  if (list.rows.length > 0) return null;
+  return (
+    <Empty icon={icon} title={none}>
+      {first && (
+        <Button kind="primary" icon="plus" onClick={() => go("/billing/add-funds")}>
+          {t("tab.add-funds")}
+        </Button>
+      )}
+    </Empty>
   );
 }

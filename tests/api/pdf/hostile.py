@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
-from api.pdf.demo import in_status, line, order
+from api.pdf.demo import PAID_AT, in_status, line, order, void
+from api.pdf.document import Look
+from api.pdf.receipt import receipt_document
+from api.pdf.statement import Change, statement_document
+from models.credit_statement import CreditStatement
+from models.payment import Payment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from api.pdf.document import Document
     from api.pdf.invoice import InvoiceDocument
+    from api.pdf.receipt import ReceiptDocument
+    from api.pdf.statement import StatementDocument
+    from api.pdf.void import VoidDocument
+    from models.snapshot import BuyerSnapshot, InvoiceSnapshot
 
 HOSTILE = (
     "<script>alert(1)</script><link rel=attachment href='file:///etc/passwd'>"
@@ -18,32 +32,96 @@ HOSTILE = (
 SCRIPTS = "漢字かな 한국어 简体 العربية עברית 😀👩‍💻 हिन्दी ไทย e\u0301"
 
 
-def hostile() -> InvoiceDocument:
-    """Every text of it means harm."""
-    long_word = "W" * 10_000
-    lines = [line(HOSTILE, "1", 4800, "0.1"), line(long_word, "1", 4800, "0.1")]
-    snapshot = order(
-        reference=long_word,
+LONG_WORD = "W" * 10_000
+BUYER: Final[BuyerSnapshot] = {
+    "name": HOSTILE,
+    "email": LONG_WORD,
+    "locale": "en",
+    "address_lines": [HOSTILE, LONG_WORD, SCRIPTS],
+    "vat_id": HOSTILE,
+}
+
+
+def snapshot() -> InvoiceSnapshot:
+    """Whatever others may write in it means harm."""
+    lines = [line(HOSTILE, "1", 4800, "0.1"), line(LONG_WORD, "1", 4800, "0.1")]
+    return order(
+        reference=LONG_WORD,
         lines=lines,
-        notes=[HOSTILE, long_word, SCRIPTS],
-        buyer={
-            "name": HOSTILE,
-            "email": long_word,
-            "locale": "en",
-            "address_lines": [HOSTILE, long_word, SCRIPTS],
-            "vat_id": HOSTILE,
-        },
+        notes=[HOSTILE, LONG_WORD, SCRIPTS],
+        buyer=BUYER,
         bank={
             "beneficiary": HOSTILE,
-            "bank_name": long_word,
-            "account_number": long_word,
+            "bank_name": LONG_WORD,
+            "account_number": LONG_WORD,
             "bic": HOSTILE,
         },
     )
+
+
+def invoice() -> InvoiceDocument:
     return in_status(
         "VOID",
-        snapshot,
+        snapshot(),
         void_reason=HOSTILE,
         credit_note_number=HOSTILE,
         pay_url="javascript:alert(1)",
     )
+
+
+def unpaid() -> InvoiceDocument:
+    return in_status("UNPAID", snapshot(), pay_url="javascript:alert(1)")
+
+
+def receipt() -> ReceiptDocument:
+    payment = Payment(
+        currency="JPY",
+        gateway="card",
+        status="SUCCEEDED",
+        amount=10560,
+        fee=0,
+        received=10560,
+        taken_back=0,
+        reference=HOSTILE,
+        created_at=PAID_AT,
+        completed_at=PAID_AT,
+    )
+    return receipt_document(payment, snapshot(), HOSTILE, Look("en"))
+
+
+def credit_note() -> VoidDocument:
+    return void(snapshot=snapshot(), reason=HOSTILE, credit_note_number=LONG_WORD)
+
+
+def statement() -> StatementDocument:
+    span = CreditStatement(
+        account_id=UUID(int=0),
+        currency="JPY",
+        first_day=date(2026, 11, 1),
+        last_day=date(2026, 11, 30),
+        after_version=0,
+        last_version=3,
+        opening=0,
+        closing=300,
+        added=300,
+        spent=0,
+        count=3,
+        ends_at=PAID_AT,
+    )
+    notes = (HOSTILE, LONG_WORD, SCRIPTS)
+    changes = [
+        Change("2026-11-03", "ADJUSTMENT", note, 100, 100 * n) for n, note in enumerate(notes, 1)
+    ]
+    return statement_document(
+        span, changes, Look("en"), seller=snapshot()["seller"], buyer=snapshot()["buyer"]
+    )
+
+
+#: Each document, with every text of it that others may write meaning harm.
+DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
+    "invoice": invoice,
+    "unpaid invoice": unpaid,
+    "receipt": receipt,
+    "credit note": credit_note,
+    "statement": statement,
+}

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
+import pdfplumber
 import pikepdf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.pdf import demo
 from api.pdf.frames import TEMPLATES
-from api.pdf.page import html_of
 from api.pdf.text import clean
-from tests.api.pdf.hostile import HOSTILE, SCRIPTS, hostile
+from tests.api.pdf.hostile import DOCUMENTS, SCRIPTS
 from tests.api.pdf.reading import needs_pango, pages
 
 if TYPE_CHECKING:
@@ -35,19 +33,43 @@ def picture(inside: str) -> str:
 
 
 @needs_pango
-async def test_hostile_text_is_only_text(renderer: PdfRenderer) -> None:
-    rendered = await renderer.render(hostile())
+@pytest.mark.parametrize("name", DOCUMENTS)
+async def test_hostile_text_is_only_text(renderer: PdfRenderer, name: str) -> None:
+    rendered = await renderer.render(DOCUMENTS[name]())
     text = " ".join(pages(rendered.bytes))
     assert "<script>alert(1)</script>" in text
     assert "{{ 7*7 }}" in text
     assert "root:" not in text
+    assert "WWWW" in text
+    assert "W" * 700 not in text.replace(" ", "")
     with pikepdf.open(io.BytesIO(rendered.bytes)) as opened:
-        assert not opened.attachments
+        assert opened.check_pdf_syntax() == []
+        # Else some glyph is missing, and shown as such, which PDF/A forbids.
+        assert all(
+            font.Encoding == "/Identity-H"
+            for page in opened.pages
+            for font in page.Resources.Font.values()
+        )
+        assert all(name == "factur-x.xml" for name in opened.attachments)
+        assert "/OpenAction" not in opened.Root
         assert all(
             str(note.A.URI).startswith("https://kaze.example")
             for page in opened.pages
             for note in page.get("/Annots", [])
         )
+
+
+@needs_pango
+@pytest.mark.parametrize("name", DOCUMENTS)
+async def test_hostile_text_stays_on_the_page(renderer: PdfRenderer, name: str) -> None:
+    """Ten thousand letters without a space push nothing over the edge."""
+    pdf = (await renderer.render(DOCUMENTS[name]())).bytes
+    with pdfplumber.open(io.BytesIO(pdf)) as opened:
+        for page in opened.pages:
+            places = [(char["x0"], char["x1"], char["bottom"]) for char in page.chars]
+            assert min(place[0] for place in places) >= 0
+            assert max(place[1] for place in places) <= page.width
+            assert max(place[2] for place in places) <= page.height
 
 
 @needs_pango
@@ -131,22 +153,7 @@ def test_clean_keeps_what_languages_need() -> None:
 
 
 @needs_pango
-@pytest.mark.parametrize("name", ["receipt", "credit-note", "statement"])
-async def test_hostile_text_is_only_text_in_other_documents(
-    renderer: PdfRenderer, name: str
-) -> None:
-    text = json.dumps(json.loads(demo.DOCUMENTS[name]("en").encode()))
-    evil = json.dumps(HOSTILE.replace("\ud800", ""))[1:-1]
-    for word in ("Northwind Labs Ltd", "Ordered twice", "Welcome bonus", "Visa \\u2022"):
-        text = text.replace(word, evil)
-    page = html_of(json.loads(text), TEMPLATES)
-    assert "<script>" not in page
-    assert "&lt;script&gt;" in page
-    assert (await renderer.render(demo.DOCUMENTS[name]("en"))).bytes
-
-
-@needs_pango
 async def test_every_script_that_a_font_is_there_for_is_printed(renderer: PdfRenderer) -> None:
-    text = " ".join(pages((await renderer.render(hostile())).bytes))
+    text = " ".join(pages((await renderer.render(DOCUMENTS["invoice"]())).bytes))
     assert "漢字かな" in text
     assert clean(SCRIPTS, 200) == SCRIPTS.replace("e\u0301", "é")

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -189,12 +190,61 @@ async def test_what_is_in_the_store_is_not_made_again(tmp_path: Path) -> None:
     async with PdfRenderer(processes=1, store=DocumentStore(str(tmp_path))) as renderer:
         made = await renderer.render(document)
         assert renderer.etag(document) == made.etag
-    [kept] = files(tmp_path)
+    [kept] = (path for path in files(tmp_path) if path.suffix == ".pdf")
     assert kept.read_bytes() == made.bytes
     assert kept.stem == made.etag.strip('"')
     kept.write_bytes(b"%PDF- from the store")
     async with PdfRenderer(warm=False, store=DocumentStore(str(tmp_path))) as other:
         assert (await other.render(document)).bytes == b"%PDF- from the store"
+
+
+@needs_pango
+async def test_servers_that_share_a_store_make_a_document_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, started = in_status("UNPAID", order(number="INV-2026-000098")), []
+    start = process.RenderProcess.start
+
+    async def counted(**how: Any) -> process.RenderProcess:
+        started.append(how)
+        return await start(**how)
+
+    monkeypatch.setattr(process.RenderProcess, "start", counted)
+    async with AsyncExitStack() as stack:
+        servers = [
+            await stack.enter_async_context(
+                PdfRenderer(processes=1, warm=False, store=DocumentStore(str(tmp_path)))
+            )
+            for _ in range(5)
+        ]
+        made = await asyncio.gather(*(server.render(document) for server in servers))
+    assert len({one.bytes for one in made}) == 1
+    assert len(started) == 1
+
+
+@needs_pango
+async def test_a_server_that_holds_a_document_for_ever_holds_nobody_up(tmp_path: Path) -> None:
+    document, store = in_status("PAID", order()), DocumentStore(str(tmp_path))
+    async with (
+        PdfRenderer(processes=1, timeout_seconds=5, store=store) as other,
+        PdfRenderer(processes=1, warm=False, store=store) as closing,
+    ):
+        key = other.etag(document).strip('"')
+        async with store.alone(key, 0, lambda: False):
+            assert (await other.render(document)).bytes.startswith(b"%PDF-")
+            (tmp_path / key[:2] / f"{key}.pdf").unlink()
+            waiting = asyncio.create_task(closing.render(document))
+            await asyncio.sleep(0.01)
+            await closing.aclose()
+            with pytest.raises(PdfUnavailable, match="shutting down"):
+                await waiting
+
+
+async def test_a_folder_of_somebody_elses_is_no_place_for_locks(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "locks").symlink_to(tmp_path / "elsewhere")
+    async with DocumentStore(str(tmp_path)).alone("abcdef", 1, lambda: False):
+        assert files(tmp_path) == []
 
 
 async def test_what_is_in_the_store_needs_no_pango(

@@ -3,10 +3,10 @@
 import { useState } from "preact/hooks";
 import { graphql } from "../graphql.ts";
 import { date, plural, t } from "../i18n.ts";
-import { More, usePages } from "../pages.tsx";
+import { Filters, More, NoRows, usePages } from "../pages.tsx";
 import { useQuery } from "../query.ts";
-import { go, Heading, Link } from "../router.tsx";
-import { Amount, Button, Empty, InvoicePill, Skeleton, Trouble } from "../ui.tsx";
+import { Heading, Link } from "../router.tsx";
+import { Amount, InvoicePill } from "../ui.tsx";
 
 const INVOICES = graphql(`
   query Invoices($filter: InvoiceFilter, $first: Int!, $after: String) {
@@ -54,34 +54,19 @@ export function InvoicesScreen() {
             <span class="bad">{plural("invoices.overdue", counts.overdue.totalCount)}</span>
           )}
         </p>
-        <div class="segments" role="group" aria-label={t("filter")}>
-          {(Object.keys(FILTERS) as Filter[]).map((one) => (
-            <button
-              key={one}
-              type="button"
-              aria-pressed={one === filter}
-              onClick={() => setFilter(one)}
-            >
-              {t(`filter.${one}`)}
-            </button>
-          ))}
-        </div>
+        <Filters
+          of={Object.keys(FILTERS) as Filter[]}
+          label={(one) => t(`filter.${one}`)}
+          chosen={filter}
+          choose={setFilter}
+        />
       </header>
-      {list.problem && !list.rows ? <Trouble problem={list.problem} again={list.again} /> : null}
-      {!list.rows && !list.problem && <Skeleton lines={4} />}
-      {list.rows?.length === 0 && (
-        <Empty icon="invoice" title={t(`invoices.none.${filter}`)}>
-          {filter === "all" && (
-            <Button
-              kind="primary"
-              icon="plus"
-              onClick={() => go("/billing/add-funds")}
-            >
-              {t("tab.add-funds")}
-            </Button>
-          )}
-        </Empty>
-      )}
+      <NoRows
+        list={list}
+        icon="invoice"
+        none={t(`invoices.none.${filter}`)}
+        first={filter === "all"}
+      />
       {list.rows && list.rows.length > 0 && (
         <table class="rows">
           <thead>

@@ -3,9 +3,9 @@
 import { useState } from "preact/hooks";
 import { graphql, type VariablesOf } from "../graphql.ts";
 import { moment, t } from "../i18n.ts";
-import { More, usePages } from "../pages.tsx";
-import { go, Heading, Link } from "../router.tsx";
-import { Amount, Button, Empty, Skeleton, Trouble } from "../ui.tsx";
+import { Filters, More, NoRows, usePages } from "../pages.tsx";
+import { Heading, Link } from "../router.tsx";
+import { Amount } from "../ui.tsx";
 
 const TRANSACTIONS = graphql(`
   query Transactions($filter: CreditTransactionFilter, $first: Int!, $after: String) {
@@ -42,34 +42,14 @@ export function TransactionsScreen() {
     <section class="card list">
       <header>
         <Heading title={t("tab.transactions")}>{t("tab.transactions")}</Heading>
-        <div class="segments" role="group" aria-label={t("filter")}>
-          {FILTERS.map((one) => (
-            <button
-              key={one}
-              type="button"
-              aria-pressed={one === filter}
-              onClick={() => setFilter(one)}
-            >
-              {t(`filter.${one}`)}
-            </button>
-          ))}
-        </div>
+        <Filters
+          of={FILTERS}
+          label={(one) => t(`filter.${one}`)}
+          chosen={filter}
+          choose={setFilter}
+        />
       </header>
-      {list.problem && !list.rows ? <Trouble problem={list.problem} again={list.again} /> : null}
-      {!list.rows && !list.problem && <Skeleton lines={5} />}
-      {list.rows?.length === 0 && (
-        <Empty icon="swap" title={t("transactions.none")}>
-          {filter === "all" && (
-            <Button
-              kind="primary"
-              icon="plus"
-              onClick={() => go("/billing/add-funds")}
-            >
-              {t("tab.add-funds")}
-            </Button>
-          )}
-        </Empty>
-      )}
+      <NoRows list={list} icon="swap" none={t("transactions.none")} first={filter === "all"} />
       {list.rows && list.rows.length > 0 && (
         <table class="rows">
           <thead>
