@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from models.policy import Picture
     from models.snapshot import InvoiceSnapshot
 
-#: A statement of more lines is for a spreadsheet: with the longest texts it needs more memory than a
-#: process may have.
+#: A statement of more lines is for a spreadsheet: with the longest texts it would need more memory
+#: than a process may have.
 STATEMENT_LINES_MAX: Final = 3000
 
 
