@@ -53,3 +53,12 @@ def pictures(pdf: bytes, scale: float) -> Iterator[Image]:
     """Each page in grey, at `scale` times 72 dots an inch."""
     for page in pypdfium2.PdfDocument(pdf):
         yield page.render(scale=scale, grayscale=True).to_pil()
+
+
+def assert_nothing_leaves_its_page(pdf: bytes) -> None:
+    """Every letter is on the paper, stamps that are turned included."""
+    with pdfplumber.open(io.BytesIO(pdf)) as opened:
+        for page in opened.pages:
+            assert min(char["x0"] for char in page.chars) >= 0
+            assert max(char["x1"] for char in page.chars) <= page.width
+            assert max(char["bottom"] for char in page.chars) <= page.height

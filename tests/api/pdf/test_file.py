@@ -18,7 +18,7 @@ from api.pdf import demo
 from api.pdf.demo import in_status, order
 from api.pdf.renderer import PdfRenderer
 from models.policy import Picture
-from tests.api.pdf.reading import needs_pango, pictures, words
+from tests.api.pdf.reading import assert_nothing_leaves_its_page, needs_pango, pictures, words
 
 if TYPE_CHECKING:
     from api.pdf.document import Document
@@ -94,6 +94,7 @@ async def test_every_document_is_archival_tagged_and_whole(
     renderer: PdfRenderer, name: str
 ) -> None:
     pdf = (await renderer.render(demo.DOCUMENTS[name]("de"))).bytes
+    assert_nothing_leaves_its_page(pdf)
     with pikepdf.open(io.BytesIO(pdf)) as opened:
         assert opened.check_pdf_syntax() == []
         assert opened.Root.MarkInfo.Marked

@@ -8,7 +8,6 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
-import pdfplumber
 import pikepdf
 import pytest
 from hypothesis import given
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 from api.pdf.frames import TEMPLATES
 from api.pdf.text import clean
 from tests.api.pdf.hostile import DOCUMENTS, SCRIPTS
-from tests.api.pdf.reading import needs_pango, pages
+from tests.api.pdf.reading import assert_nothing_leaves_its_page, needs_pango, pages
 
 if TYPE_CHECKING:
     from api.pdf.renderer import PdfRenderer
@@ -63,13 +62,7 @@ async def test_hostile_text_is_only_text(renderer: PdfRenderer, name: str) -> No
 @pytest.mark.parametrize("name", DOCUMENTS)
 async def test_hostile_text_stays_on_the_page(renderer: PdfRenderer, name: str) -> None:
     """Ten thousand letters without a space push nothing over the edge."""
-    pdf = (await renderer.render(DOCUMENTS[name]())).bytes
-    with pdfplumber.open(io.BytesIO(pdf)) as opened:
-        for page in opened.pages:
-            places = [(char["x0"], char["x1"], char["bottom"]) for char in page.chars]
-            assert min(place[0] for place in places) >= 0
-            assert max(place[1] for place in places) <= page.width
-            assert max(place[2] for place in places) <= page.height
+    assert_nothing_leaves_its_page((await renderer.render(DOCUMENTS[name]())).bytes)
 
 
 @needs_pango

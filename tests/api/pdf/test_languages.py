@@ -16,7 +16,13 @@ from api.pdf.frames import TEMPLATES
 from api.pdf.renderer import PdfRenderer
 from api.pdf.text import canonical_locale
 from tests import catalogue
-from tests.api.pdf.reading import html, needs_pango, pages, place
+from tests.api.pdf.reading import (
+    assert_nothing_leaves_its_page,
+    html,
+    needs_pango,
+    pages,
+    place,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,3 +128,10 @@ def test_a_locale_falls_back_to_its_language_and_then_to_english(
 ) -> None:
     assert canonical_locale(tag) == locale
     assert negotiate(locale, TEMPLATES)[0] == language
+
+
+@needs_pango
+@pytest.mark.parametrize("locale", ["en", "fr", "ja"])
+async def test_the_stamp_is_as_large_as_the_page_allows(renderer: PdfRenderer, locale: str) -> None:
+    made = await renderer.render(demo.DOCUMENTS["invoice-void"](locale))
+    assert_nothing_leaves_its_page(made.bytes)
