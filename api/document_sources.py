@@ -146,8 +146,8 @@ def _lines(paid: Sequence[Payment], method: Callable[[str], str]) -> list[Paymen
 def _transfer(
     invoice: Invoice, paid: Sequence[Payment], gateways: Mapping[str, Gateway]
 ) -> Transfer | None:
-    """A transfer that is awaited, under its own reference; else the bank that the invoice was
-    issued with, unless another way to pay was chosen.
+    """A transfer that is awaited, under its own reference; else the bank and the reference that the
+    invoice was issued with, unless another way to pay was chosen.
     """
     for payment in paid:
         if isinstance(payment.next_action, TransferInstructions):
@@ -156,7 +156,8 @@ def _transfer(
     chosen = gateways.get(invoice.gateway) if invoice.gateway else None
     if bank is None or not due or (chosen and chosen.kind != GatewayKind.BANK_TRANSFER):
         return None
-    return transfer_of(bank, invoice.number, due)
+    quoted = invoice.snapshot.get("transfer_reference") or invoice.number
+    return transfer_of(bank, quoted, due)
 
 
 def _namer(gateways: Mapping[str, Gateway], locale: str) -> Callable[[str], str]:

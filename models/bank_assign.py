@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from models import audit_log, bank_reference, event, idempotency, sql
+from models import audit_log, bank_draft, bank_reference, idempotency
 from models.bank_credit import (
     BankCredit,
     BankCreditKind,
@@ -14,15 +14,12 @@ from models.bank_credit import (
     read,
     settle,
 )
-from models.base import new_id, now, public_id
+from models.base import new_id, public_id
 from models.errors import CurrencyNotSupported, GatewayNotAvailable, Invalid, NotAllowed, NotFound
 from models.identity import Actor
 from models.invoice import Invoice
 from models.invoice import read as read_invoice
-from models.ledger import LedgerKind, house_account, open_accounts
-from models.pay import new_reference
-from models.payment import Payment, PaymentStatus, of_invoices
-from models.policy import house
+from models.payment import Payment, of_invoices
 from models.text import clean_text
 
 
@@ -114,10 +111,12 @@ async def _target(
 ) -> Payment:
     """The payment that the line is booked on."""
     if quoted is not None:
-        payment = (await bank_reference.issued([quoted])).get(quoted)
-        if payment is None:
+        payment = (await bank_draft.by_reference([quoted])).get(quoted)
+        comes_in = credit.kind == BankCreditKind.CREDIT
+        if payment is None or (bank_draft.is_draft(payment) and not comes_in):
             raise NotFound("reference")
         _check_currency(credit, payment.currency, "reference")
+        await bank_draft.write_down(payment, credit.amount)
         return payment
     assert invoice_id is not None
     invoice = await read_invoice(invoice_id)
@@ -152,30 +151,9 @@ async def _begun(credit: BankCredit, invoice: Invoice) -> Payment | None:
 
 
 async def _made(credit: BankCredit, invoice: Invoice, payment_id: UUID) -> Payment:
-    """A bank transfer that nobody had begun: what came in is asked for, and no fee."""
-    gateways = [
-        code
-        for code in bank_reference.bank_gateways()
-        if credit.currency in house().gateways[code].currencies
-    ]
-    if not gateways:
+    """A bank transfer that nobody had begun."""
+    draft = bank_draft.draft_of(invoice, payment_id)
+    if draft is None:
         raise GatewayNotAvailable("invoice_id")
-    reference = new_reference()
-    payment = Payment(
-        id=payment_id,
-        created_at=now(),
-        invoice_id=invoice.id,
-        account_id=invoice.account_id,
-        currency=invoice.currency,
-        gateway=gateways[0],
-        status=PaymentStatus.CREATED.value,
-        amount=credit.amount,
-        reference=reference,
-        gateway_ref=reference,
-    )
-    clearing = house_account(LedgerKind.CLEARING, invoice.currency, payment.gateway)
-    await open_accounts(invoice.currency, [clearing])
-    await sql.insert("payment", [sql.row_of(payment)])
-    facts = {"invoice": invoice.public_id, "status": payment.status}
-    await event.record([event.Fact("payment.begun", invoice.account_id, payment.id, facts)])
-    return payment
+    await bank_draft.write_down(draft, credit.amount)
+    return draft

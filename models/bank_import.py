@@ -8,8 +8,8 @@ they came.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -26,7 +26,8 @@ from models.bank_credit import (
     apply,
     of_line,
 )
-from models.bank_reference import candidates, issued
+from models.bank_draft import by_reference, is_draft, write_down
+from models.bank_reference import candidates
 from models.bank_statement import BankLine, Gap, Statement, gaps, remember
 from models.base import new_id, now, transaction
 from models.payment import Payment
@@ -70,19 +71,25 @@ class _Run:
     """A statement while it is taken in. `seen` are the records of its lines."""
 
     form: str
-    payments: Mapping[str, Payment]
+    payments: dict[str, Payment]
     seen: set[UUID] = field(default_factory=set)
 
     def quoted(self, line: BankLine) -> list[Payment]:
         """The payments whose references the line quotes."""
         named = candidates((*line.texts, line.payer_name))
-        return [self.payments[one] for one in sorted(named) if one in self.payments]
+        found = [self.payments[one] for one in sorted(named) if one in self.payments]
+        begun = [one for one in found if not is_draft(one)]
+        if not line.is_credit:
+            return begun
+        # Who quotes the invoice's reference and the payment's means the payment.
+        known = {one.invoice_id for one in begun}
+        return begun + [one for one in found if is_draft(one) and one.invoice_id not in known]
 
 
 async def take_in(statement: Statement) -> Import:
     """Take a statement in; told again, in whatever form and order, it changes nothing more."""
     texts = [candidates((*line.texts, line.payer_name)) for line in statement.lines]
-    run = _Run(statement.form, await issued(set().union(*texts)))
+    run = _Run(statement.form, await by_reference(set().union(*texts)))
     done = Import(statement)
     new: list[BankLine] = []
     # What is known first: a line beside it in the same statement is not the same once more.
@@ -96,9 +103,19 @@ async def take_in(statement: Statement) -> Import:
         else:  # our own money going out
             done.taken.append(Taken(line, Outcome.IGNORED))
     for line in new:
-        done.taken.append(await transaction(lambda line=line: _take(line, run)))  # type: ignore[misc]
+        taken = await transaction(lambda line=line: _take(line, run))  # type: ignore[misc]
+        done.taken.append(await _refreshed(taken, run))
     done.gaps = await transaction(lambda: _remembered(statement))
     return done
+
+
+async def _refreshed(taken: Taken, run: _Run) -> Taken:
+    """With the payment that was a draft when the statement was begun, as it has been written."""
+    if taken.payment is None or not is_draft(taken.payment):
+        return taken
+    reference = taken.payment.reference
+    run.payments |= await by_reference([reference])
+    return replace(taken, payment=run.payments[reference])
 
 
 async def _remembered(statement: Statement) -> list[Gap]:
@@ -168,6 +185,7 @@ async def _kept(line: BankLine, quoted: list[Payment], run: _Run) -> Taken:
     if why is None:
         assert payment is not None
         credit.payment_id = payment.id
+        await write_down(payment, line.amount.minor)
         await apply(payment.id, credit.told(payment))
         await _warn_of(near, credit)
     if await of_line(line.account, _kind(line), line.key):

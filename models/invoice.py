@@ -45,7 +45,8 @@ class Invoice(Changing):
     """What is to be paid, in minor units.
 
     `amount_paid` has the credit in it and what was returned taken off. `revision` grows with every
-    change, so that a decision made on an older reading is noticed.
+    change, so that a decision made on an older reading is noticed. `transfer_reference` is what a
+    bank transfer quotes that pays it before anybody has begun a payment.
     """
 
     PREFIX: ClassVar[str] = "inv"
@@ -68,6 +69,7 @@ class Invoice(Changing):
     credit_note_number = fields.CharField(max_length=64, null=True)
     gateway = fields.CharField(max_length=64, null=True)
     reference = fields.CharField(max_length=200, null=True)
+    transfer_reference = fields.CharField(max_length=25, null=True)
     snapshot: fields.Field[InvoiceSnapshot] = fields.JSONField()
     revision = fields.BigIntField(default=0)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from models import event, picture, sql
 from models.account import Account
+from models.bank_reference import new_reference
 from models.base import new_id, now
 from models.invoice import Invoice, InvoiceKind, InvoiceStatus
 from models.money import tax_per_rate
@@ -61,6 +62,7 @@ async def issue(
         due_at=due_at or issued_at + house().invoice_due,
         gateway=gateway,
         reference=reference,
+        transfer_reference=new_reference() if currency in house().seller.bank_accounts else None,
         snapshot={},
     )
     invoice.snapshot = snapshot_of(invoice, account, lines)
@@ -135,6 +137,7 @@ def snapshot_of(invoice: Invoice, account: Account, lines: Sequence[DraftLine]) 
         "notes": list(house().seller.notes),
         "policy": {"version": policy.version, "url": policy.url} if funds else None,
         "bank": _bank(invoice.currency),
+        "transfer_reference": invoice.transfer_reference,
         "deposit_tax": house().deposit_tax if funds else "",
         "e_invoice": house().e_invoices and not funds,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,9 +9,8 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from stdnum.iso7064 import mod_97_10
-
 from models import attempt, credit, event, idempotency, sql
+from models.bank_reference import new_reference
 from models.base import new_id, now, public_id, to_the_end
 from models.book import Book, book
 from models.case import Case, cancel_others, close, supersede
@@ -44,8 +42,6 @@ from models.payment import read as read_payment
 from models.payment import visible as payment_visible
 from models.policy import house
 
-#: Without I and O, which people read as digits.
-_LETTERS: Final = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _CANCELABLE: Final = (PaymentStatus.CREATED.value, PaymentStatus.REQUIRES_ACTION.value)
 _GIVEN_UP: Final = (PaymentStatus.CANCELED.value, PaymentStatus.EXPIRED.value)
 
@@ -304,12 +300,6 @@ async def _supersede(opened: Book, invoice: Invoice) -> bool:
         else:
             await supersede(Case(other, invoice, opened, other.id.hex))
     return under_way
-
-
-def new_reference() -> str:
-    """What a client quotes with a transfer: an ISO 11649 creditor reference of fixed length."""
-    body = "".join(secrets.choice(_LETTERS) for _ in range(12))
-    return f"RF{mod_97_10.calc_check_digits(f'{body}RF')}{body}"
 
 
 # ------------------------------------------------------------------------------- asking, canceling

@@ -116,6 +116,8 @@ class InvoiceSnapshot(TypedDict):
     notes: list[str]
     policy: PolicySnapshot | None
     bank: NotRequired[BankSnapshot | None]
+    transfer_reference: NotRequired[str | None]
+    """What a transfer to that bank quotes, before anybody has begun a payment."""
     deposit_tax: NotRequired[str]
     """Why a deposit carries no tax: a sentence of the seller's, or empty for the standard one."""
     e_invoice: NotRequired[bool]

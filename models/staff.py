@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from models import account as accounts
-from models import audit_log, bank_credit, bank_reference, event, idempotency
+from models import audit_log, bank_credit, bank_draft, event, idempotency
 from models.balance import lines_by_ids
 from models.base import new_id, parse_id, public_id
 from models.book import Leg, Line, book
@@ -70,6 +70,7 @@ async def record_bank_transfer(
     async def work() -> None:
         payment = found[0]
         paid = _received(amount, currency, payment)
+        await bank_draft.write_down(payment, paid.minor)
         await bank_credit.record(
             payment, paid, bank_account=bank, line=line, received_at=received_at
         )
@@ -87,7 +88,7 @@ async def record_bank_transfer(
 
 
 async def _by_reference(reference: str) -> Payment:
-    payment = (await bank_reference.issued([reference])).get(reference)
+    payment = (await bank_draft.by_reference([reference])).get(reference)
     if payment is None:
         raise NotFound("reference")
     return payment

@@ -198,6 +198,7 @@ def deposit(land: str = "en", **changes: Any) -> InvoiceSnapshot:
         "taxes": [],
         "notes": [],
         "policy": {"version": "2026-10", "url": "https://kaze.example/credit-policy"},
+        "transfer_reference": "RF86DZHNAGKM8F4K",
     }
     return {**LANDS[land], **invoice, "e_invoice": False, **changes}  # type: ignore[typeddict-item]
 
@@ -241,10 +242,11 @@ def in_status(
     """The document of an invoice with what its status brings along."""
     total, bank = snapshot["total"], snapshot.get("bank")
     payment = PaymentLine(PAID_AT, CARD.method, CARD.reference, total, fee=120)
+    quoted = snapshot.get("transfer_reference") or snapshot["number"]
     unpaid = {
         "amount_due": total,
         "pay_url": "https://portal.kaze.example/pay/43",
-        "transfer": transfer_of(bank, snapshot["number"], total) if bank else None,
+        "transfer": transfer_of(bank, quoted, total) if bank else None,
     }
     beside: dict[str, dict[str, Any]] = {
         "UNPAID": unpaid,

@@ -17,14 +17,16 @@ def transfer_qr(document: dict[str, Any]) -> str | None:
     transfer = document.get("transfer")
     if not transfer or not transfer["iban"] or document["currency"] != "EUR":
         return None
-    kind = "reference" if iso11649.is_valid(transfer["reference"]) else "text"
+    quoted = transfer["reference"]
+    structured = iso11649.is_valid(quoted)
+    kind, quoted = ("reference", iso11649.compact(quoted)) if structured else ("text", quoted)
     try:
         code = segno.helpers.make_epc_qr(
             name=transfer["beneficiary"],
             iban="".join(transfer["account_number"].split()),
             amount=Decimal(transfer["amount"]).scaleb(-document["decimals"]),
             bic=transfer["bic"],
-            **{kind: transfer["reference"]},
+            **{kind: quoted},
         )
     except ValueError:  # a name or an amount beyond what the code can carry
         return None

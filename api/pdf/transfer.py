@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stdnum import iban
+from stdnum import iban, iso11649
 
 from api.pdf.text import LINE_MAX, NAME_MAX, clean
 from models.gateway import TransferInstructions
@@ -34,14 +34,15 @@ def transfer_of(bank: BankSnapshot | TransferInstructions, reference: str, amoun
     if not isinstance(bank, TransferInstructions):
         bank = TransferInstructions(**bank)
     number = clean(bank.account_number, LINE_MAX)
-    is_iban = bool(iban.is_valid(number))
+    is_iban, is_rf = bool(iban.is_valid(number)), bool(iso11649.is_valid(reference))
     return Transfer(
         beneficiary=clean(bank.beneficiary, NAME_MAX),
         bank_name=clean(_with_branch(bank), NAME_MAX),
         account_type=bank.account_type or "",
         account_number=iban.format(number) if is_iban else number,
         bic=clean(bank.bic, NAME_MAX) if bank.bic else None,
-        reference=clean(reference, NAME_MAX),
+        # In fours, as the standard prints it.
+        reference=iso11649.format(reference) if is_rf else clean(reference, NAME_MAX),
         amount=amount,
         iban=is_iban,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,11 @@ import httpx
 import pytest
 
 from api.settings_defaults import DEMO_BANK_ACCOUNTS
+from tests.api.pdf.reading import needs_pango, pages
 from tests.bank_files import IBAN, TODAY, Day, Transfer
 from tests.journeys.live import CREDIT, watching
 from tests.journeys.portal import BALANCE, INVOICE, PAYMENT, nodes
+from tests.journeys.test_orders import order
 from tests.providers import key
 from tests.servers import free_port
 
@@ -93,6 +96,20 @@ def test_a_statement_pays_invoices_while_their_clients_watch(shop: Shop, tmp_pat
     assert client.statement()[0]["payment"] == {"id": payment["id"], "status": "SUCCEEDED"}
     with watching(client, CREDIT) as pushed:
         assert pushed()["balance"]["available"] == "80.00"
+
+
+@needs_pango
+def test_what_an_unpaid_invoice_says_is_to_be_quoted_pays_it(shop: Shop, tmp_path: Path) -> None:
+    """The client has got the PDF, and never presses "Pay Now!"."""
+    client = shop.new_client("EUR")
+    bill = order(shop.partner, client, "80.00")["invoice"]
+    [page] = pages(httpx.get(client.invoice(bill)["pdfUrl"], timeout=60).content)
+    [reference] = re.findall(r"RF[0-9]{2}(?: [0-9A-Z]{4}){3}", page)
+    day = a_day(Transfer(8000, f"Invoice, {reference}", ref=key()))
+    told = taken(shop, tmp_path, day.camt053(), day.mt940())
+    assert [counted(one) for one in told] == [{"BOOKED": 1}, {"KNOWN": 1}]
+    paid = client.invoice(bill)
+    assert (paid["status"], [one["status"] for one in paid["payments"]]) == ("PAID", ["SUCCEEDED"])
 
 
 def test_the_same_in_every_form_and_order_is_booked_once(shop: Shop, tmp_path: Path) -> None:

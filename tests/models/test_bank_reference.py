@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.bank_reference import candidates, issued
-from models.pay import new_reference
+from models.bank_reference import candidates, issued, new_reference
 from tests.factories import a_client
 
 LETTERS = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"

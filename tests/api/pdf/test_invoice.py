@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import zxingcpp
 
 from api.pdf.demo import deposit, in_status, line, order
-from tests.api.pdf.reading import html, needs_pango, pages, place, words
+from tests.api.pdf.reading import html, needs_pango, pages, pictures, place, words
 
 if TYPE_CHECKING:
     from api.pdf.renderer import PdfRenderer, RenderedPdf
@@ -144,8 +145,20 @@ async def test_details_of_a_transfer_fit_beside_their_code(renderer: PdfRenderer
     [text] = pages(pdf)
     assert "Zahlung per Überweisung" in text
     assert "DE89 3704 0044 0532 0130 00" in text
-    assert "INV-2026-000043" in text
+    assert "RF86 DZHN AGKM 8F4K" in text
     assert abs(place(pdf, "Verwendungszweck")["top"] - place(pdf, "IBAN")["top"]) < 1
+
+
+@needs_pango
+async def test_a_banking_app_reads_from_the_code_what_the_page_says(renderer: PdfRenderer) -> None:
+    """EPC069-12, with the reference as a structured one."""
+    pdf = (await renderer.render(in_status("UNPAID", order("de"), "de"))).bytes
+    [picture] = pictures(pdf, 3)
+    [code] = zxingcpp.read_barcodes(picture)
+    kind, _, _, _, bic, name, iban, amount, _, reference, *text = code.text.splitlines()
+    assert (kind, bic, name) == ("BCD", "COBADEFFXXX", "Kaze Hosting GmbH")
+    assert (iban, amount) == ("DE89370400440532013000", "EUR92.87")
+    assert (reference, text) == ("RF86DZHNAGKM8F4K", [])
 
 
 @needs_pango

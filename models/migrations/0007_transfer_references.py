@@ -1,0 +1,31 @@
+"""What a bank transfer quotes that pays an invoice before anybody has begun a payment.
+
+Invoices that were issued before have none: they say their number, and go on saying it.
+"""
+
+from typing import Any
+
+from tortoise import fields, migrations
+from tortoise.migrations import operations as ops
+
+_INDEX = (
+    "CREATE UNIQUE INDEX ux_invoice_transfer_reference ON invoice (transfer_reference)"
+    " WHERE transfer_reference IS NOT NULL"
+)
+
+
+async def _index(apps: Any, editor: Any) -> None:
+    await editor.client.execute_query(_INDEX)
+
+
+async def _drop_index(apps: Any, editor: Any) -> None:
+    await editor.client.execute_query("DROP INDEX ux_invoice_transfer_reference")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("models", "0006_documents")]
+
+    operations = [
+        ops.AddField("Invoice", "transfer_reference", fields.CharField(null=True, max_length=25)),
+        ops.RunPython(_index, _drop_index),
+    ]
