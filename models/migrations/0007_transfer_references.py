@@ -9,7 +9,7 @@ from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
 
 _INDEX = (
-    "CREATE UNIQUE INDEX ux_invoice_transfer_reference ON invoice (transfer_reference)"
+    "CREATE UNIQUE INDEX uq_invoice_transfer_reference ON invoice (transfer_reference)"
     " WHERE transfer_reference IS NOT NULL"
 )
 
@@ -19,7 +19,7 @@ async def _index(apps: Any, editor: Any) -> None:
 
 
 async def _drop_index(apps: Any, editor: Any) -> None:
-    await editor.client.execute_query("DROP INDEX ux_invoice_transfer_reference")
+    await editor.client.execute_query("DROP INDEX uq_invoice_transfer_reference")
 
 
 class Migration(migrations.Migration):
