@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from api import demo
+from api.colours import BLACK, WHITE, mix, on_colour, readable
+from api.logo import read_logo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +36,8 @@ _TYPES: Final = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
 }
@@ -45,17 +50,21 @@ _STRIPE: Final = {
     "script-src": " https://js.stripe.com https://*.js.stripe.com",
 }
 
+#: The grounds of tokens.css that are hardest to read on.
+_LIGHT, _DARK = "#eef1fe", "#1e2532"
+_NIGHT: Final = "#10141d"
+
 _PAGE: Final = """<!doctype html>
-<html lang="en" data-seller="{seller}" data-languages="{languages}"{demo}>
+<html lang="en" data-seller="{seller}" data-languages="{languages}"{logo}{demo}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 <title>{seller}</title>
-<link rel="icon" href="data:,">
+<link rel="icon" href="{icon}">
 <link rel="preload" href="/static/{font}" as="font" type="font/woff2" crossorigin>
-<link rel="stylesheet" href="/static/{style}">
+<link rel="stylesheet" href="/static/{style}">{brand}
 <script type="module" src="/static/{script}"></script>
 </head>
 <body>
@@ -101,7 +110,9 @@ def portal_routes(
     built = built or Built()
     if built.manifest is None:
         return [missing]
-    page = _page(settings, built.manifest)
+    brand = _Brand(settings)
+    page = _page(settings, built.manifest, brand)
+    files = {**built.files, **brand.files}
     headers = {
         "Cache-Control": "no-cache",
         "Content-Security-Policy": portal_policy(settings.public_url, card_form=card_form),
@@ -111,7 +122,7 @@ def portal_routes(
         return HTMLResponse(page, headers=headers)
 
     async def file(request: Request) -> Response:
-        return _file(built.files, request)
+        return _file(files, request)
 
     return [
         Route("/", show),
@@ -154,10 +165,60 @@ def policy(sources: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {source.strip()}" for name, source in sources.items() if source)
 
 
-def _page(settings: Settings, manifest: Mapping[str, Any]) -> str:
+class _Brand:
+    """SELLER's colour and logo as files beside the built ones."""
+
+    def __init__(self, settings: Settings) -> None:
+        seller = settings.seller
+        self.name = seller.brand or seller.name
+        self.logo = read_logo(seller.logo) if seller.logo else None
+        self.style = _style(seller.accent) if seller.accent else None
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Each under a name that has the hash of its contents."""
+        found = {}
+        if self.logo:
+            found[self.logo_name] = self.logo.content
+        if self.style:
+            found[self.style_name] = self.style.encode()
+        return found
+
+    @property
+    def logo_name(self) -> str:
+        assert self.logo is not None
+        ending = "png" if self.logo.media_type == "image/png" else "svg"
+        return f"logo.{self.logo.name[:16]}.{ending}"
+
+    @property
+    def style_name(self) -> str:
+        assert self.style is not None
+        return f"brand.{sha256(self.style.encode()).hexdigest()[:16]}.css"
+
+
+def _style(accent: str) -> str:
+    """The accent as it can be read on light and on dark, in place of the one in tokens.css."""
+    light, dark = readable(accent, _LIGHT), readable(accent, _DARK)
+    tint_light, tint_dark = mix(light, WHITE, 0.9), mix(dark, _NIGHT, 0.85)
+    tokens = {
+        "--accent": f"light-dark({light},{dark})",
+        "--accent-deep": f"light-dark({mix(light, BLACK, 0.2)},{mix(dark, WHITE, 0.3)})",
+        "--tint": f"light-dark({tint_light},{tint_dark})",
+        "--on-tint": f"light-dark({readable(light, tint_light)},{readable(dark, tint_dark)})",
+        "--mark": accent,
+        "--on-mark": on_colour(accent),
+    }
+    return f":root{{{';'.join(f'{name}:{value}' for name, value in tokens.items())}}}\n"
+
+
+def _page(settings: Settings, manifest: Mapping[str, Any], brand: _Brand) -> str:
     portal = manifest["pages"]["portal"]
+    logo = f"/static/{brand.logo_name}" if brand.logo else ""
     return _PAGE.format(
-        seller=escape(settings.seller.name),
+        seller=escape(brand.name),
+        logo=f' data-logo="{logo}"' if logo else "",
+        icon=logo or "data:,",
+        brand=f'\n<link rel="stylesheet" href="/static/{brand.style_name}">' if brand.style else "",
         languages=_attribute(portal["languages"]),
         demo=f' data-demo="{_attribute(_demo())}"' if settings.demo else "",
         font=manifest["fonts"]["inter-latin.woff2"],

@@ -17,6 +17,7 @@ from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from api.colours import CONTRAST_MIN, INK, WHITE, contrast, on_colour
 from api.pdf.catalogue import negotiate, translations
 from api.pdf.formats import Formats
 from api.pdf.qr import transfer_qr
@@ -32,9 +33,6 @@ _FREE: Final = frozenset(
 )
 #: Japan's reduced rate must be marked line by line (Consumption Tax Act, Art. 57-4).
 _REDUCED_IN_JAPAN: Final = Decimal("0.08")
-_INK, _WHITE = "#0f172a", "#ffffff"
-#: WCAG 2.1, 1.4.3: text needs this contrast.
-_CONTRAST_MIN: Final = 4.5
 _FONTS: Final = {
     "ar": ("Noto Sans Arabic", "Inter", "Noto Sans JP"),
     "ja": ("Inter", "Noto Sans JP"),
@@ -59,7 +57,7 @@ def html_of(document: dict[str, Any], templates: Path) -> str:
         direction=locale.text_direction,
         page_rules=page_rules(words.gettext("Page {page} of {pages}"), language),
         on_accent=on_colour(document["accent"]),
-        link=document["accent"] if contrast(document["accent"], _WHITE) >= _CONTRAST_MIN else _INK,
+        link=document["accent"] if contrast(document["accent"], WHITE) >= CONTRAST_MIN else INK,
         **_facts(document, formats),
     )
 
@@ -135,24 +133,6 @@ def page_rules(page_of_pages: str, language: str) -> Markup:
     )
     # Both are ours: the catalogue's words and the names of fonts.
     return Markup(rules) % (Markup(fonts), Markup(content), Markup(fonts))  # noqa: S704
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast of two colours (WCAG 2.1), from 1 to 21."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def on_colour(colour: str) -> str:
-    """White or ink, whichever reads better on `colour`."""
-    return _WHITE if contrast(colour, _WHITE) >= contrast(colour, _INK) else _INK
-
-
-def _luminance(colour: str) -> float:
-    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)  # noqa: PLR2004 - sRGB's
-    red, green, blue = linear
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @lru_cache

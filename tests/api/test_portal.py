@@ -156,6 +156,28 @@ async def test_the_sellers_name_is_escaped_and_real_clients_are_not_offered(a_bu
         assert "mina@client.example" in (await client.get("/")).text
 
 
+async def test_the_sellers_colour_and_logo_are_files_of_its_own(
+    a_build: Built, tmp_path: Path
+) -> None:
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><rect width="1"/></svg>'
+    (tmp_path / "mine.svg").write_bytes(svg)
+    seller = {"name": "Kaze GmbH", "brand": "Kaze", "accent": "#facc15"}
+    seller["logo"] = str(tmp_path / "mine.svg")
+    async with client_of(a_build, seller=json.dumps(seller)) as client:
+        page = (await client.get("/")).text
+        [logo] = re.findall(r'data-logo="(/static/logo\.[0-9a-f]{16}\.svg)"', page)
+        [style] = re.findall(r'href="(/static/brand\.[0-9a-f]{16}\.css)"', page)
+        picture, sheet = await client.get(logo), await client.get(style)
+    assert 'data-seller="Kaze"' in page
+    assert (picture.content, picture.headers["content-type"]) == (svg, "image/svg+xml")
+    assert "--mark:#facc15;--on-mark:#0f172a" in sheet.text
+    assert "--accent:light-dark(#facc15" not in sheet.text
+    async with client_of(a_build) as client:
+        page = (await client.get("/")).text
+    assert "data-logo" not in page
+    assert "brand." not in page
+
+
 def test_a_build_is_stale_as_soon_as_a_source_differs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

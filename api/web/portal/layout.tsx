@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { BalanceCard } from "./balance.tsx";
-import { languages, seller } from "./page.ts";
+import { languages, logo, seller } from "./page.ts";
 import { language, t } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 import { Link, path } from "./router.tsx";
@@ -76,8 +76,12 @@ export function Layout({ account, policyUrl, children }: {
 export function Brand() {
   return (
     <span class="brand">
-      <span class="mark" aria-hidden="true">{seller.slice(0, 1)}</span>
-      {seller}
+      {logo ? <img src={logo} alt={seller} /> : (
+        <>
+          <span class="mark" aria-hidden="true">{seller.slice(0, 1)}</span>
+          {seller}
+        </>
+      )}
     </span>
   );
 }

@@ -13,5 +13,7 @@ interface Demo {
 const said = document.documentElement.dataset;
 
 export const seller = said.seller ?? "";
+/** The address of the seller's logo; empty where there is none. */
+export const logo = said.logo ?? "";
 export const languages: Record<string, Language> = JSON.parse(said.languages ?? "{}");
 export const demo: Demo | null = JSON.parse(said.demo ?? "null");
