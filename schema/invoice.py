@@ -109,6 +109,8 @@ class Invoice(Node):
     "Gross, what the client is asked for: subtotal + tax."
     reference: str | None
     "The partner's own order number."
+    transfer_reference: str | None
+    "What a bank transfer quotes that pays it, without a payment begun; its PDF says so, too."
     credit_applied: Money
     "Paid from account credit."
     amount_paid: Money
@@ -142,6 +144,7 @@ class Invoice(Node):
             tax=Money.minor(record.tax, currency),
             total=Money.minor(record.total, currency),
             reference=record.reference,
+            transfer_reference=record.transfer_reference,
             credit_applied=Money.minor(record.credit_applied, currency),
             amount_paid=Money.minor(record.amount_paid, currency),
             amount_due=Money.minor(record.amount_due, currency),

@@ -397,8 +397,8 @@ PLAIN: Final = {
     "CreditTransaction": "id kind amount balanceAfter version refundable createdAt description",
     "Gateway": "id code kind currencies available name minimum maximum fee",
     "Invoice": "id number kind status overdue issuedAt dueAt paidAt subtotal tax total reference "
-    "creditApplied amountPaid amountDue voidedAt voidReason creditNoteNumber gateway "
-    "creditApplicable voidDocumentUrl",
+    "transferReference creditApplied amountPaid amountDue voidedAt voidReason creditNoteNumber "
+    "gateway creditApplicable voidDocumentUrl",
     "Payment": "id gateway amount fee charged received refunded status failureCode expiresAt "
     "createdAt completedAt failureMessage receiptUrl",
     "Refund": "id amount status reason failureCode failureMessage createdAt completedAt",

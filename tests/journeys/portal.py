@@ -22,7 +22,7 @@ ERRORS = """userErrors {
 INVOICE = """invoice {
   id number kind status paidAt reference total { amount } amountPaid { amount } amountDue { amount }
   creditApplied { amount } creditApplicable { amount } voidReason creditNoteNumber pdfUrl
-  diagnosis { stage explanation lastHeardAt nextCheckAt }
+  transferReference diagnosis { stage explanation lastHeardAt nextCheckAt }
   payments { id status received { amount } refunded { amount } }
 }"""
 PAYMENT = """payment {

@@ -106,6 +106,7 @@ def test_what_an_unpaid_invoice_says_is_to_be_quoted_pays_it(shop: Shop, tmp_pat
     [page] = pages(httpx.get(client.invoice(bill)["pdfUrl"], timeout=60).content)
     [reference] = re.findall(r"RF[0-9]{2}(?: [0-9A-Z]{4}){3}", page)
     day = a_day(Transfer(8000, f"Invoice, {reference}", ref=key()))
+    assert reference.replace(" ", "") == client.invoice(bill)["transferReference"]
     told = taken(shop, tmp_path, day.camt053(), day.mt940())
     assert [counted(one) for one in told] == [{"BOOKED": 1}, {"KNOWN": 1}]
     paid = client.invoice(bill)
