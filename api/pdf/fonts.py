@@ -21,7 +21,8 @@ PACKAGES: Final = {
     "pylopdf_fonts_ko": "pylopdf-fonts-ko",
     "pylopdf_fonts_zh_cn": "pylopdf-fonts-zh-cn",
 }
-_FONT_FILES: Final = frozenset({".otf", ".ttc", ".ttf"})
+_COLLECTIONS: Final = frozenset({".otc", ".ttc"})
+_FONT_FILES: Final = frozenset({".otf", ".ttf", ".woff", ".woff2"}) | _COLLECTIONS
 _BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 _MARKS: Final = frozenset({"Me", "Mn"})
 _WHITE_SQUARE: Final = ord("\N{WHITE SQUARE}")
@@ -58,7 +59,7 @@ class Shown(dict[int, int | None]):
         self._covered: set[int] = set()
         for folder in _folders(templates):
             for path in folder.rglob("*"):
-                if path.suffix in _FONT_FILES:
+                if path.suffix.lower() in _FONT_FILES:
                     self._covered |= _characters(path)
 
     def __missing__(self, code: int) -> int | None:
@@ -79,14 +80,16 @@ class Shown(dict[int, int | None]):
 
 def _characters(path: Path) -> set[int]:
     # Not at the top: only the process that renders needs it.
-    from fontTools.ttLib import TTFont  # noqa: PLC0415
-    from fontTools.ttLib.ttCollection import TTCollection  # noqa: PLC0415
+    from fontTools.ttLib import TTCollection, TTFont, TTLibError  # noqa: PLC0415
 
-    if path.suffix == ".ttc":
-        with TTCollection(path, lazy=True) as collection:
-            return {code for font in collection for code in font.getBestCmap()}
-    with TTFont(path, lazy=True) as font:
-        return set(font.getBestCmap())
+    opener = TTCollection if path.suffix.lower() in _COLLECTIONS else TTFont
+    try:
+        with path.open("rb") as file, opener(file, lazy=True) as opened:
+            fonts = opened if opener is TTCollection else [opened]
+            # A font of symbols has no characters.
+            return {code for font in fonts for code in font.getBestCmap() or ()}
+    except TTLibError:  # Pango passes over it, too
+        return set()
 
 
 @contextmanager

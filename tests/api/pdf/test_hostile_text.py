@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -13,12 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.pdf.fonts import Shown
 from api.pdf.frames import TEMPLATES
 from api.pdf.text import clean
 from tests.api.pdf.hostile import DOCUMENTS, SCRIPTS
 from tests.api.pdf.reading import assert_nothing_leaves_its_page, needs_pango, pages
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from api.pdf.renderer import PdfRenderer
 
 pytestmark = pytest.mark.anyio
@@ -143,6 +147,16 @@ def test_clean_keeps_what_languages_need() -> None:
     assert clean("Z" + "\u0351" * 50, 100) == "Z" + "\u0351" * 3
     assert clean("a\u202eb\x00c\nd\ud800", 100) == "abc d□"
     assert clean("W" * 10_000, 10) == "W" * 9 + "…"
+
+
+def test_only_what_a_font_has_is_asked_of_it(tmp_path: Path) -> None:
+    fonts = tmp_path / "fonts"
+    fonts.mkdir()
+    shutil.copy(TEMPLATES / "fonts" / "Inter-400.ttf", fonts / "MINE.TTF")
+    (fonts / "broken.ttf").write_bytes(b"no font")
+    (fonts / "README.md").write_text("no font either")
+    shown = Shown(tmp_path)
+    assert shown.text("Zoë → 漢字 x\u0300\u0e31 a\u200db") == "Zoë → □□ x\u0300 a\u200db"
 
 
 @needs_pango
