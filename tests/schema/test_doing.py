@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from models.policy import House
 
-pytestmark = pytest.mark.usefixtures("db", "house")
+# What mutations do to either database is for tests/models and tests/journeys.
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("db", "house")]
 
 ERRORS: Final = """userErrors { __typename code message field
     ... on AmountOutOfRange { minimum { amount } maximum { amount } }
