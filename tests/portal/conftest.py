@@ -7,14 +7,13 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from api.portal import STATIC
 from tests.journeys.shop import Shop, open_shop
 
 pytest.register_assert_rewrite("tests.portal.visitor")
 
-from tests.portal.visitor import Visitor  # noqa: E402 - rewritten first
+from tests.portal.visitor import Visitor, browsing  # noqa: E402 - rewritten first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,12 +53,8 @@ def shop(
 def browser(chromium: str, shop: Shop) -> Iterator[Browser]:
     """Chromium, which ends before its server does."""
     assert shop.url
-    # In a container root has no sandbox to give it.
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+    with browsing(chromium) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.journeys.shop import open_shop
 from tests.portal.test_looks import serious, settle
-from tests.portal.visitor import Visitor
+from tests.portal.visitor import Visitor, browsing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,12 +31,10 @@ def test_the_portal_has_the_sellers_colour_where_it_can_be_read_and_its_logo(
     (tmp_path / "logo.svg").write_text(LOGO)
     # A colour that nothing can be written in on white.
     seller = {"name": "Sonne GmbH", "accent": "#facc15", "logo": str(tmp_path / "logo.svg")}
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with (
         open_shop(tmp_path, databases, SELLER=json.dumps(seller)) as shop,
-        sync_playwright() as playwright,
+        browsing(chromium) as browser,
     ):
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
         for scheme in ("light", "dark"):
             visitor = Visitor.arrive(browser, shop, "20.00", "USD", {"color_scheme": scheme})
             logo = visitor.page.get_by_role("img", name="Sonne GmbH")
@@ -52,4 +50,3 @@ def test_the_portal_has_the_sellers_colour_where_it_can_be_read_and_its_logo(
             if shots := os.environ.get("SCREENSHOTS"):
                 visitor.page.screenshot(path=f"{shots}/brand-{scheme}.png")
             visitor.leave()
-        browser.close()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from api.demo import PASSWORD
 from api.portal import Built
@@ -14,6 +13,7 @@ from models.persisted import identifier_of
 from schema import make_schema
 from schema.extensions import Guard
 from tests.journeys.shop import open_shop
+from tests.portal.visitor import browsing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,13 +44,11 @@ def test_every_operation_of_the_portal_is_registered(chromium: str) -> None:
 def test_the_portal_works_where_nothing_else_is_answered(
     chromium: str, databases: Databases, tmp_path: Path
 ) -> None:
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with (
         open_shop(tmp_path, databases, PERSISTED_DOCUMENTS="only") as shop,
-        sync_playwright() as play,
+        browsing(chromium) as browser,
     ):
         assert shop.portal().error("{ creditPolicy { version } }") == "PERSISTED_QUERY_ONLY"
-        browser = play.chromium.launch(executable_path=chromium, args=options)
         page = browser.new_page()
         problems: list[str] = []
         page.on("console", lambda said: problems.append(said.text))
@@ -64,5 +62,4 @@ def test_the_portal_works_where_nothing_else_is_answered(
         expect(page.get_by_role("button", name="Download PDF")).to_be_visible()
         page.get_by_role("link", name="Transactions").click()
         expect(page.locator("table.rows tbody tr").first).to_be_visible()
-        browser.close()
-        assert problems == []
+    assert problems == []

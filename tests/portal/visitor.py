@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import expect
+from playwright.sync_api import expect, sync_playwright
 
 from tests.journeys.people import PASSWORD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
 
@@ -25,6 +27,17 @@ _TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`))"""
 
 expect.set_options(timeout=PATIENCE_MS)
+
+
+@contextmanager
+def browsing(chromium: str) -> Iterator[Browser]:
+    """Chromium, from the program of that name."""
+    # In a container root has no sandbox to give it.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield browser
+        browser.close()
 
 
 @dataclass
