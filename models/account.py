@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from babel import Locale, UnknownLocaleError
@@ -12,6 +12,7 @@ from tortoise import fields
 from models import audit_log, event, idempotency, password, sql
 from models.base import Record, new_id, parse_id, public_id
 from models.billing import Billing
+from models.book import every_book
 from models.errors import Forbidden, Invalid, NotFound
 from models.identity import Actor, Role, add_user, normal_email
 from models.page import Page, PageRequest, by_id, fetch_page
@@ -182,6 +183,8 @@ async def update(
         columns = _columns(changes)
         if not by.sees(target) or not (await by_ids([target])):
             raise NotFound("account_id")
+        if columns.keys() & _SWITCHES:
+            await every_book(target)
         if columns:
             await Account.filter(id=target).update(**columns)
             await event.record([event.Fact("account.updated", target, target)])
@@ -192,6 +195,10 @@ async def update(
     made = {"account": public_id(Account.PREFIX, target)}
     done = await idempotency.once(by, key, "updateAccount", given, made, work=work)
     return await _made(done["account"])
+
+
+#: What is decided by under a book's lock, and so changes under it alone.
+_SWITCHES: Final = frozenset({"frozen", "auto_apply_credit"})
 
 
 def _columns(changes: Mapping[str, object]) -> dict[str, object]:

@@ -63,7 +63,9 @@ class OpenGrant:
 class Book:
     """One account's balance in one currency, locked until the transaction ends.
 
-    Amounts are minor units. `post` changes what the book says at once; `close` writes it.
+    Amounts are minor units. `post` changes what the book says at once; `close` writes it. Its
+    account's switches (`frozen`, `open_disputes`, `auto_apply_credit`) are as they stand until
+    then: whoever changes them locks the book first (`every_book`).
     """
 
     def __init__(self, account_id: UUID, currency: str, row: sql.Row) -> None:
@@ -74,6 +76,9 @@ class Book:
         self.promotional: int = row["promotional"]
         self.debt: int = row["debt"]
         self.version: int = row["version"]
+        self.frozen = bool(row["frozen"])
+        self.open_disputes: int = row["open_disputes"]
+        self.auto_apply_credit = bool(row["auto_apply_credit"])
         self._revision: int = row["revision"]
         self.grants: dict[UUID, OpenGrant] = {}
         self._lines: list[sql.Row] = []
@@ -109,6 +114,11 @@ class Book:
     def house(self, kind: LedgerKind, gateway: str | None = None) -> Ref:
         """An account of the house in this currency."""
         return house_account(kind, self.currency, gateway)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing of it may be spent: by staff, an open dispute, or a debt."""
+        return self.frozen or self.open_disputes > 0 or self.debt > 0
 
     # -- its grants
 
@@ -316,11 +326,30 @@ async def book(account_id: UUID, currency: str) -> AsyncIterator[Book]:
     await opened.close()
 
 
+async def every_book(account_id: UUID) -> None:
+    """Lock all of an account's balances, before one of its switches changes or one of its books is
+    opened. Inside a transaction only.
+
+    In the order of their ids, so that two never wait for each other. The revision is raised, so
+    that whoever waits for one of them, or has just read it, reads the switches again.
+    """
+    await sql.fetch(
+        "SELECT id FROM balance WHERE account_id = $1 ORDER BY id" + sql.for_update(), account_id
+    )
+    rows = await sql.fetch(
+        "UPDATE balance SET revision = revision + 1 WHERE account_id = $1 RETURNING currency",
+        account_id,
+    )
+    ring(*(f"credit:{account_id.hex}:{row['currency']}" for row in rows))
+
+
 _OPEN: Final = """
 SELECT b.available, b.reserved, b.promotional, b.debt, b.version, b.revision,
        (SELECT s.revision FROM balance s WHERE s.id = b.id) AS seen,
+       a.frozen, a.open_disputes, a.auto_apply_credit,
        g.id AS grant_id, g.remaining, g.expires_at
   FROM balance b
+  JOIN account a ON a.id = b.account_id
   LEFT JOIN credit_grant g
     ON g.account_id = b.account_id AND g.currency = b.currency AND g.remaining > 0
  WHERE b.id = $1
@@ -334,8 +363,8 @@ async def _open(account_id: UUID, currency: str) -> Book:
         await _create(account_id, currency)
         rows = await sql.fetch(_OPEN + sql.for_update("b"), id)
     if rows[0]["seen"] != rows[0]["revision"]:
-        # PostgreSQL waited for the lock: the balance is the newest, the grants beside it are from
-        # before the wait. Read them again, now that nobody else can change them.
+        # PostgreSQL waited for the lock: the balance is the newest, the grants and the account
+        # beside it are from before the wait. Read them again, now that nobody can change them.
         rows = await sql.fetch(_OPEN, id)
     opened = Book(account_id, currency, rows[0])
     grants = [

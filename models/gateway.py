@@ -57,6 +57,9 @@ MONEY_KINDS = frozenset(
     }
 )
 
+#: Those that open or end a dispute, which stops all of an account's spending.
+DISPUTE_KINDS = frozenset({EventKind.DISPUTED, EventKind.DISPUTE_WON, EventKind.DISPUTE_LOST})
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayEvent:

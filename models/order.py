@@ -11,7 +11,6 @@ from uuid import UUID
 
 from models import account as accounts
 from models import audit_log, credit, event, idempotency
-from models.account import Account
 from models.base import new_id, now, public_id
 from models.book import Book, Line, book
 from models.errors import (
@@ -94,9 +93,9 @@ async def create(
                 due_at=due_at,
                 reference=text,
             )
-            wanted = account.auto_apply_credit if apply_credit is None else apply_credit
+            wanted = opened.auto_apply_credit if apply_credit is None else apply_credit
             if wanted:
-                await _apply_credit(opened, account, invoice)
+                await _apply_credit(opened, invoice)
         subject = invoice.public_id
         await audit_log.record(by, "invoice.create", subject, number=invoice.number)
 
@@ -135,11 +134,11 @@ def _drafted(line: OrderLine, currency: str, at: str) -> DraftLine:
     return DraftLine(text, line.quantity, price.minor, line.tax_rate, total)
 
 
-async def _apply_credit(opened: Book, account: Account, invoice: Invoice) -> None:
+async def _apply_credit(opened: Book, invoice: Invoice) -> None:
     """As far as it goes; an account whose spending is stopped pays nothing, and is not refused."""
     credit.expire_due(opened)
     amount = min(opened.available, invoice.amount_due)
-    if not amount or await accounts.is_frozen(account.id):
+    if not amount or opened.stopped:
         return
     await spend_on(opened, invoice, amount)
 

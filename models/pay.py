@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import count
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from models import attempt, credit, event, idempotency, sql
 from models.bank_reference import new_reference
-from models.base import new_id, now, public_id, to_the_end
+from models.base import Conflict, new_id, now, public_id, to_the_end
 from models.book import Book, book
 from models.case import Case, cancel_others, close, supersede
 from models.errors import (
@@ -27,6 +28,7 @@ from models.errors import (
     PaymentInProgress,
     PaymentNotCancelable,
     RateLimited,
+    Refusal,
 )
 from models.funds import accepts, check_room, made_invoice
 from models.gateway import Gateway
@@ -66,10 +68,9 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Payable:
-    """An invoice that can be paid, as it was read; `stopped` where its account may not spend."""
+    """An invoice that can be paid, as it was read."""
 
     invoice: Invoice
-    stopped: bool
     has_open_payments: bool
 
 
@@ -93,6 +94,7 @@ async def pay(
     wish = Wish(use_credit, credit_limit, gateway, return_url)
     payment_id = new_id()
     read: list[Payable] = []
+    runs = count()
     begun = False
     paid: Invoice | None = None
 
@@ -101,10 +103,16 @@ async def pay(
 
     async def work() -> None:
         nonlocal begun, paid
-        # A second run follows on a conflict: then what was read before is no good.
-        found = read.pop() if read else await _payable(invoice_id, wish, by)
+        found = read[0]
         async with book(found.invoice.account_id, found.invoice.currency) as opened:
-            begun = await _pay(opened, found, wish, payment_id)
+            # A second run follows on a conflict: then what was read before the lock is no good.
+            if next(runs):
+                found = await _payable(invoice_id, wish, by)
+            try:
+                begun = await _pay(opened, found, wish, payment_id)
+            except Refusal:
+                await _check_unchanged(found.invoice)
+                raise
         paid = None if begun else found.invoice
 
     given = {
@@ -136,10 +144,8 @@ def _may_pay(by: Actor) -> None:
 
 _PAYABLE: Final = f"""
 SELECT i.*, EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id AND p.status IN {OPEN_SQL})
-       AS has_open_payments,
-       (a.frozen OR a.open_disputes > 0 OR EXISTS
-       (SELECT 1 FROM balance b WHERE b.account_id = a.id AND b.debt > 0)) AS stopped
-  FROM invoice i JOIN account a ON a.id = i.account_id WHERE i.id = $1
+       AS has_open_payments
+  FROM invoice i WHERE i.id = $1
 """
 
 
@@ -148,17 +154,22 @@ async def _payable(invoice_id: UUID, wish: Wish, by: Actor) -> Payable:
     row = await sql.fetch_one(_PAYABLE, invoice_id)
     if row is None or not by.sees(row["account_id"]):
         raise NotFound("invoice_id")
-    stopped, has_open = bool(row.pop("stopped")), bool(row.pop("has_open_payments"))
+    has_open = bool(row.pop("has_open_payments"))
     invoice = sql.record_of(Invoice, row)
     if invoice.status not in PAYABLE:
         raise InvoiceNotPayable("invoice_id", status=invoice.status)
     if wish.use_credit and invoice.kind == InvoiceKind.FUNDS:
         raise CreditNotApplicable("use_credit")
-    if wish.use_credit and stopped:
-        raise AccountFrozen("use_credit")
     if wish.return_url is not None and origin_of(wish.return_url) not in house().return_origins:
         raise Invalid("return_url", problem="return_origin")
-    return Payable(invoice, stopped, has_open)
+    return Payable(invoice, has_open)
+
+
+async def _check_unchanged(invoice: Invoice) -> None:
+    """Raises Conflict where it has changed since it was read: then nothing is refused for it."""
+    row = await sql.fetch_one("SELECT revision FROM invoice WHERE id = $1", invoice.id)
+    if row is None or row["revision"] != invoice.revision:
+        raise Conflict
 
 
 def origin_of(url: str) -> str:
@@ -179,7 +190,7 @@ async def _pay(opened: Book, found: Payable, wish: Wish, payment_id: UUID) -> bo
     """Pay with credit alone, or begin a payment: whether one has begun."""
     invoice = found.invoice
     if wish.use_credit:
-        if opened.debt:
+        if opened.stopped:
             raise AccountFrozen("use_credit")
         credit.expire_due(opened)
     # Before anything is counted: the credit that they hold is free for what takes their place.

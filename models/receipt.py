@@ -13,9 +13,9 @@ from tortoise import fields
 
 from models import sql
 from models.base import Record, new_id, now, parse_id, transaction
-from models.book import book
+from models.book import book, every_book
 from models.case import Case
-from models.gateway import MONEY_KINDS, EventKind, GatewayEvent
+from models.gateway import DISPUTE_KINDS, MONEY_KINDS, EventKind, GatewayEvent
 from models.invoice import read as read_invoice
 from models.money import MINOR_MAX, Money
 from models.payment import Payment
@@ -174,6 +174,8 @@ def _check_money(receipt: Receipt, payment: Payment) -> None:
 
 
 async def _apply(receipt: Receipt, found: Payment) -> None:
+    if receipt.kind in DISPUTE_KINDS:
+        await every_book(found.account_id)
     async with book(found.account_id, found.currency) as opened:
         state = await sql.fetch_one("SELECT state FROM receipt WHERE id = $1", receipt.id)
         assert state is not None

@@ -144,7 +144,7 @@ def _returned(known: list[Settlement]) -> int:
 
 
 async def _set_disputed(case: Case, known: list[Settlement]) -> None:
-    """An open dispute stops spending until it is settled."""
+    """An open dispute stops spending until it is settled; all of the account's books are locked."""
     opened = {one.reference for one in known if one.kind == EventKind.DISPUTED}
     ended = {
         one.reference
@@ -154,10 +154,12 @@ async def _set_disputed(case: Case, known: list[Settlement]) -> None:
     disputed = bool(opened - ended)
     if disputed != case.payment.disputed:
         case.payment.put(disputed=disputed)
+        change = 1 if disputed else -1
+        case.book.open_disputes += change
         await sql.execute(
             "UPDATE account SET open_disputes = open_disputes + $2 WHERE id = $1",
             case.payment.account_id,
-            1 if disputed else -1,
+            change,
         )
 
 
@@ -270,7 +272,7 @@ async def _spend_credit_part(case: Case) -> None:
         payment_id=payment.id,
     )
     spent = await credit.settle_hold(book, payment.id, due, line)
-    if not spent and due and not await _stopped(case):
+    if not spent and due and not _stopped(case):
         credit.expire_due(book)
         spent = min(due, payment.credit_part, book.available)
         if spent:
@@ -282,14 +284,10 @@ async def _spend_credit_part(case: Case) -> None:
     payment.put(credit_part=0)
 
 
-async def _stopped(case: Case) -> bool:
-    row = await sql.fetch_one(
-        "SELECT frozen, open_disputes FROM account WHERE id = $1", case.payment.account_id
-    )
-    assert row is not None, "accounts are never deleted"
+def _stopped(case: Case) -> bool:
     # A dispute of this very payment would have found the credit spent, had the capture come first.
-    others = row["open_disputes"] - case.payment.disputed
-    return bool(row["frozen"]) or others > 0 or case.book.debt > 0
+    others = case.book.open_disputes - case.payment.disputed
+    return case.book.frozen or others > 0 or case.book.debt > 0
 
 
 async def _close_if_paid(case: Case) -> None:
