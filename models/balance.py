@@ -10,15 +10,20 @@ from typing import Final
 from uuid import UUID
 
 from models import sql
+from models.base import now
 from models.errors import NotFound
 from models.identity import Actor
-from models.ledger import CreditTransaction
+from models.ledger import CreditTransaction, balance_id
 from models.page import BY_VERSION, Page, PageRequest, fetch_page
 
 
 @dataclass(frozen=True, slots=True)
 class BalanceState:
-    """A balance as it stands; minor units. `next_expiry` is (amount, moment)."""
+    """A balance as it stands; minor units. `next_expiry` is (amount, moment).
+
+    What has expired is gone, also while nobody has booked that yet. `account_stopped` says that staff
+    or an open dispute stop all of the account's spending.
+    """
 
     account_id: UUID
     currency: str
@@ -27,9 +32,15 @@ class BalanceState:
     promotional: int = 0
     debt: int = 0
     version: int = 0
+    account_stopped: bool = False
     pending: int = 0
     next_expiry: tuple[int, datetime] | None = None
     updated_at: datetime | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether credit of this currency may not be spent."""
+        return self.account_stopped or self.debt > 0
 
 
 # What has begun and is not confirmed: deposits that are due and have an open payment.
@@ -41,18 +52,31 @@ SELECT COALESCE(SUM(i.total - i.amount_paid), 0) FROM invoice i
                 AND p.status IN ('CREATED', 'REQUIRES_ACTION', 'PROCESSING'))
 """
 
+#: What is over of the grants beside balance `b`, in minor units, and not booked as expired yet.
+EXPIRED_SQL: Final = """
+COALESCE((SELECT SUM(x.remaining) FROM credit_grant x WHERE x.account_id = b.account_id
+             AND x.currency = b.currency AND x.remaining > 0 AND x.expires_at <= {now}), 0)
+"""
+
 _STATE: Final = f"""
 SELECT a.id AS account_id, c.code AS currency, a.created_at AS opened_at,
+       (a.frozen OR a.open_disputes > 0) AS stopped,
        b.available, b.reserved, b.promotional, b.debt, b.version, b.updated_at,
-       ({_PENDING}) AS pending, g.remaining AS expiring, g.expires_at
+       ({_PENDING}) AS pending, {EXPIRED_SQL} AS expired, g.remaining AS expiring, g.expires_at
 """
 
 _BESIDE: Final = """
   LEFT JOIN balance b ON b.account_id = a.id AND b.currency = c.code
   LEFT JOIN credit_grant g ON g.id =
        (SELECT n.id FROM credit_grant n WHERE n.account_id = a.id AND n.currency = c.code
-           AND n.remaining > 0 AND n.expires_at IS NOT NULL ORDER BY n.expires_at, n.id LIMIT 1)
+           AND n.remaining > 0 AND n.expires_at > {now} ORDER BY n.expires_at, n.id LIMIT 1)
 """
+
+_ONE: Final = (
+    f"{_STATE} FROM account a JOIN"
+    " (SELECT id AS owner, COALESCE(CAST($2 AS VARCHAR(3)), currency) AS code FROM account)"
+    f" c ON c.owner = a.id {_BESIDE} WHERE a.id = $1"
+).format(now="$3")
 
 
 async def balance_of(account_id: UUID, currency: str | None = None) -> BalanceState:
@@ -60,13 +84,7 @@ async def balance_of(account_id: UUID, currency: str | None = None) -> BalanceSt
 
     Raises NotFound at `account_id` where there is no such account.
     """
-    row = await sql.fetch_one(
-        f"{_STATE} FROM account a JOIN"
-        " (SELECT id AS owner, COALESCE(CAST($2 AS VARCHAR(3)), currency) AS code FROM account)"
-        f" c ON c.owner = a.id {_BESIDE} WHERE a.id = $1",
-        account_id,
-        currency,
-    )
+    row = await sql.fetch_one(_ONE, account_id, currency, now())
     if row is None:
         raise NotFound("account_id")
     return _state(row)
@@ -75,14 +93,16 @@ async def balance_of(account_id: UUID, currency: str | None = None) -> BalanceSt
 async def balances_of(account_ids: Sequence[UUID]) -> dict[UUID, list[BalanceState]]:
     """All balances of each account: its own currency's first, then those that it has credit in."""
     ids = sql.placeholders(len(account_ids))
-    rows = await sql.fetch(
+    statement = (
         f"{_STATE} FROM account a JOIN"
         " (SELECT currency AS code, id AS owner FROM account"
         "  UNION SELECT currency, account_id FROM balance) c ON c.owner = a.id"
         # Both, for databases that do not see that one follows from the other.
         f" {_BESIDE} WHERE a.id IN ({ids}) AND c.owner IN ({ids})"
-        " ORDER BY (c.code = a.currency) DESC, c.code",
-        *account_ids,
+        " ORDER BY (c.code = a.currency) DESC, c.code"
+    )
+    rows = await sql.fetch(
+        statement.format(now=f"${len(account_ids) + 1}"), *account_ids, now()
     )
     states: defaultdict[UUID, list[BalanceState]] = defaultdict(list)
     for row in rows:
@@ -90,15 +110,22 @@ async def balances_of(account_ids: Sequence[UUID]) -> dict[UUID, list[BalanceSta
     return states
 
 
+async def has_balance(account_id: UUID, currency: str) -> bool:
+    """Whether the account has or had credit or a debt in this currency."""
+    statement = "SELECT 1 AS there FROM balance WHERE id = $1"
+    return await sql.fetch_one(statement, balance_id(account_id, currency)) is not None
+
+
 def _state(row: sql.Row) -> BalanceState:
     return BalanceState(
         account_id=row["account_id"],
         currency=row["currency"],
-        available=row["available"] or 0,
+        available=(row["available"] or 0) - int(row["expired"]),
         reserved=row["reserved"] or 0,
-        promotional=row["promotional"] or 0,
+        promotional=(row["promotional"] or 0) - int(row["expired"]),
         debt=row["debt"] or 0,
         version=row["version"] or 0,
+        account_stopped=bool(row["stopped"]),
         pending=int(row["pending"]),
         next_expiry=(row["expiring"], row["expires_at"]) if row["expires_at"] else None,
         updated_at=row["updated_at"] or row["opened_at"],

@@ -173,6 +173,8 @@ class Book:
         returned. With a `MoveKind` and its `source` it is a movement behind the statement.
         """
         before = self.available + self.reserved - self.debt
+        if isinstance(what, Line):
+            legs = self._debt_first(legs)
         for leg in legs:
             assert leg.amount > 0, "a transfer is positive"
             self._apply(leg.source, -leg.amount)
@@ -218,6 +220,34 @@ class Book:
             moment=moment,
         )
         return what.id
+
+    def _debt_first(self, legs: Sequence[Leg]) -> list[Leg]:
+        """The same with what would be deposited repaying the debt first, whatever brings it."""
+        owed, split = self.debt, []
+        for leg in legs:
+            repaid = min(leg.amount, owed) if leg.target == self.deposited else 0
+            owed -= repaid
+            if repaid:
+                split.append(Leg(leg.source, self.owed, repaid))
+            if leg.amount > repaid:
+                split.append(Leg(leg.source, leg.target, leg.amount - repaid))
+        return split
+
+    def expire_due(self) -> None:
+        """Take back promotional credit whose time is over; one line a grant."""
+        moment = now()
+        for grant in list(self.grants.values()):
+            if grant.remaining and grant.expires_at is not None and grant.expires_at <= moment:
+                line = Line(LineKind.EXPIRY, f"{grant.id.hex}:{self.version + 1}")
+                promotions = self.house(LedgerKind.PROMOTIONS)
+                self.post(line, [Leg(self.grant(grant.id), promotions, grant.remaining)])
+
+    def _repay_debt(self) -> None:
+        """Deposits that were held while the debt arose repay it when they are free again."""
+        repaid = min(self.deposits, self.debt)
+        if repaid:
+            legs = [Leg(self.deposited, self.owed, repaid)]
+            self.post(MoveKind.DEBT_REPAID, legs, source=new_id().hex)
 
     def _apply(self, ref: Ref, change: int) -> None:
         match ref.kind:
@@ -279,6 +309,7 @@ class Book:
 
     async def close(self) -> None:
         """Write everything that was posted: at most one statement a table."""
+        self._repay_debt()
         statements: list[sql.Statement] = []
         if self._lines:
             statements.append(sql.insertion("credit_transaction", self._lines))
@@ -320,8 +351,12 @@ def _new_grants(grants: Sequence[OpenGrant]) -> sql.Statement:
 
 @asynccontextmanager
 async def book(account_id: UUID, currency: str) -> AsyncIterator[Book]:
-    """Lock a balance, and write it back where the block ends well. Inside a transaction only."""
+    """Lock a balance, and write it back where the block ends well. Inside a transaction only.
+
+    What has expired is gone before anything is decided on it.
+    """
     opened = await _open(account_id, currency)
+    opened.expire_due()
     yield opened
     await opened.close()
 

@@ -38,16 +38,6 @@ class Hold(Record):
         table = "credit_hold"
 
 
-def expire_due(book: Book) -> None:
-    """Take back promotional credit whose time is over; one line a grant."""
-    moment = now()
-    for grant in list(book.grants.values()):
-        if grant.remaining and grant.expires_at is not None and grant.expires_at <= moment:
-            line = Line(LineKind.EXPIRY, f"{grant.id.hex}:{book.version + 1}")
-            promotions = book.house(LedgerKind.PROMOTIONS)
-            book.post(line, [Leg(book.grant(grant.id), promotions, grant.remaining)])
-
-
 def sources(book: Book, amount: int, target: Ref) -> list[Leg]:
     """Legs that move `amount` of available credit to `target`: promotional credit first, soonest
     expiry first (the order in which a book lists its grants), then deposits.
@@ -105,7 +95,7 @@ async def settle_hold(book: Book, payment_id: UUID, amount: int, line: Line) -> 
         book.post(line, _first(held, spent, book.house(LedgerKind.SALES)))
     if held:
         await _set_state(payment_id, HoldState.SPENT if spent else HoldState.RELEASED)
-        expire_due(book)
+        book.expire_due()
     return spent
 
 
@@ -113,7 +103,7 @@ async def release(book: Book, payment_id: UUID) -> None:
     """Give back what is held for a payment, if anything is."""
     if await _take_out(book, payment_id):
         await _set_state(payment_id, HoldState.RELEASED)
-        expire_due(book)
+        book.expire_due()
 
 
 async def _take_out(book: Book, payment_id: UUID) -> list[Leg]:
@@ -178,7 +168,7 @@ async def give_back(book: Book, parts: dict[UUID, int], line: Line, *, captured:
     if captured:
         legs.append(Leg(sales, book.deposited, captured))
     book.post(line, legs)
-    expire_due(book)
+    book.expire_due()
 
 
 async def _refs(book: Book, parts: dict[UUID, int]) -> list[tuple[Ref, int]]:

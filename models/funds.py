@@ -9,6 +9,7 @@ from uuid import UUID
 from models import account as accounts
 from models import idempotency, sql
 from models.base import new_id, parse_id, public_id
+from models.balance import has_balance
 from models.book import Book, book
 from models.errors import (
     AmountOutOfRange,
@@ -37,7 +38,8 @@ async def add_funds(
     by: Actor,
     key: str,
 ) -> Invoice:
-    """+ Add Funds: the unpaid invoice that deposits `amount` to the client's own account.
+    """+ Add Funds: the unpaid invoice that deposits `amount` to the client's own account, in its
+    currency or in another that it has a balance or a debt in.
 
     Raises Forbidden for partners and staff; AmountPrecision, AmountOutOfRange,
     CurrencyNotSupported, BalanceLimitExceeded, GatewayNotAvailable, PolicyNotAccepted at their
@@ -55,7 +57,7 @@ async def add_funds(
 
     async def work() -> None:
         account = (await accounts.by_ids([account_id]))[account_id]
-        if currency != account.currency:
+        if currency != account.currency and not await has_balance(account_id, currency):
             raise CurrencyNotSupported("amount", "currency", currency=currency)
         deposit = deposit_amount(amount, currency)
         if accepted_policy_version != house().policy.version:
@@ -123,13 +125,14 @@ async def check_room(
     opened: Book, deposit: Money, *field: str, invoice_id: UUID = _NO_INVOICE
 ) -> None:
     """Raises BalanceLimitExceeded where the deposit would pass the maximum balance, counting what
-    is available and reserved, and the deposits that have begun (but for `invoice_id`'s own).
+    is available and reserved, the deposits that have begun (but for `invoice_id`'s own), and the
+    debt, which a deposit repays first.
     """
     maximum = house().limits_of(deposit.currency, *field).maximum_balance
     if maximum is None:
         return
     row = await sql.fetch_one(_BEGUN, opened.account_id, opened.currency, invoice_id)
     assert row is not None
-    there = opened.available + opened.reserved + int(row["begun"])
+    there = opened.available + opened.reserved - opened.debt + int(row["begun"])
     if there + deposit.minor > maximum.minor:
         raise BalanceLimitExceeded(*field, maximum=maximum)

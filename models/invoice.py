@@ -14,6 +14,7 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models import sql
+from models.balance import EXPIRED_SQL
 from models.base import Changing, Conflict, now, ring
 from models.errors import Forbidden, NotFound
 from models.identity import Actor, Role
@@ -243,10 +244,9 @@ async def lines_of(ids: Sequence[UUID]) -> dict[UUID, list[InvoiceLine]]:
     return lines
 
 
-_APPLICABLE = """
-SELECT i.id, CASE WHEN a.frozen OR a.open_disputes > 0 OR EXISTS
-       (SELECT 1 FROM balance d WHERE d.account_id = a.id AND d.debt > 0) THEN 0
-       ELSE b.available END AS available
+_APPLICABLE = f"""
+SELECT i.id, CASE WHEN a.frozen OR a.open_disputes > 0 OR b.debt > 0 THEN 0
+       ELSE b.available - {EXPIRED_SQL.format(now="$1")} END AS available
   FROM invoice i JOIN account a ON a.id = i.account_id
   JOIN balance b ON b.account_id = i.account_id AND b.currency = i.currency
 """
@@ -262,5 +262,6 @@ async def credit_applicable(invoices: Sequence[Invoice]) -> dict[UUID, int]:
     if not open_orders:
         return {}
     ids = list(open_orders)
-    rows = await sql.fetch(f"{_APPLICABLE} WHERE i.id IN ({sql.placeholders(len(ids))})", *ids)
-    return {row["id"]: min(row["available"], open_orders[row["id"]]) for row in rows}
+    statement = f"{_APPLICABLE} WHERE i.id IN ({sql.placeholders(len(ids), 2)})"
+    rows = await sql.fetch(statement, now(), *ids)
+    return {row["id"]: min(int(row["available"]), open_orders[row["id"]]) for row in rows}

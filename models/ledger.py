@@ -61,6 +61,7 @@ class MoveKind(StrEnum):
     FEE_REVERSED = "FEE_REVERSED"
     HOLD = "HOLD"
     HOLD_RELEASED = "HOLD_RELEASED"
+    DEBT_REPAID = "DEBT_REPAID"
 
 
 class LedgerAccount(Model):

@@ -136,7 +136,6 @@ def _drafted(line: OrderLine, currency: str, at: str) -> DraftLine:
 
 async def _apply_credit(opened: Book, invoice: Invoice) -> None:
     """As far as it goes; an account whose spending is stopped pays nothing, and is not refused."""
-    credit.expire_due(opened)
     amount = min(opened.available, invoice.amount_due)
     if not amount or opened.stopped:
         return

@@ -189,10 +189,8 @@ def origin_of(url: str) -> str:
 async def _pay(opened: Book, found: Payable, wish: Wish, payment_id: UUID) -> bool:
     """Pay with credit alone, or begin a payment: whether one has begun."""
     invoice = found.invoice
-    if wish.use_credit:
-        if opened.stopped:
-            raise AccountFrozen("use_credit")
-        credit.expire_due(opened)
+    if wish.use_credit and opened.stopped:
+        raise AccountFrozen("use_credit")
     # Before anything is counted: the credit that they hold is free for what takes their place.
     under_way = found.has_open_payments and await _supersede(opened, invoice)
     part = _credit_part(opened, invoice, wish)

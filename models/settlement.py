@@ -231,14 +231,9 @@ def _deposit(case: Case, amount: int, kind: LineKind) -> None:
 
 def _reinstate(case: Case, amount: int) -> None:
     """The mirror of `_take_credit`: what is still owed first, the rest is credit again."""
-    if not amount:
-        return
-    book = case.book
-    owed = min(amount, book.debt)
-    legs = [Leg(_clearing(case), book.owed, owed)] if owed else []
-    if amount > owed:
-        legs.append(Leg(_clearing(case), book.deposited, amount - owed))
-    book.post(_line(case, LineKind.DEPOSIT_REINSTATED), legs)
+    if amount:
+        legs = [Leg(_clearing(case), case.book.deposited, amount)]
+        case.book.post(_line(case, LineKind.DEPOSIT_REINSTATED), legs)
 
 
 def _line(case: Case, kind: LineKind, source: str = "") -> Line:
@@ -273,7 +268,6 @@ async def _spend_credit_part(case: Case) -> None:
     )
     spent = await credit.settle_hold(book, payment.id, due, line)
     if not spent and due and not _stopped(case):
-        credit.expire_due(book)
         spent = min(due, payment.credit_part, book.available)
         if spent:
             credit.spend(book, spent, line)

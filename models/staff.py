@@ -9,7 +9,7 @@ from uuid import UUID
 
 from models import account as accounts
 from models import audit_log, bank_credit, bank_draft, event, idempotency
-from models.balance import lines_by_ids
+from models.balance import has_balance, lines_by_ids
 from models.base import new_id, parse_id, public_id
 from models.book import Leg, Line, book
 from models.errors import (
@@ -103,10 +103,17 @@ def _received(amount: Decimal, currency: str, payment: Payment) -> Money:
     return paid
 
 
+async def _check_adjustable(account_id: UUID, currency: str) -> None:
+    """What an account has is put right in any currency, also in one that is not offered any more."""
+    if currency not in house().limits and not await has_balance(account_id, currency):
+        raise CurrencyNotSupported("amount", "currency", currency=currency)
+
+
 async def adjust(
     account_id: UUID, amount: Decimal, currency: str, reason: str, *, by: Actor, key: str
 ) -> CreditTransaction:
-    """Add to the deposits (or take from them, where `amount` is negative), with a reason.
+    """Add to the deposits (or take from them, where `amount` is negative), with a reason. A debt of
+    that currency is repaid first.
 
     Raises NotFound, CurrencyNotSupported, AmountPrecision, AmountOutOfRange, InsufficientCredit,
     Invalid at `reason`. Staff only.
@@ -123,7 +130,7 @@ async def adjust(
     async def work() -> None:
         if account_id not in await accounts.by_ids([account_id]):
             raise NotFound("account_id")
-        house().limits_of(currency, "amount", "currency")
+        await _check_adjustable(account_id, currency)
         change = Money.parse(amount, currency, "amount", "amount")
         text = clean_text(reason, "reason", maximum=500)
         if not change:

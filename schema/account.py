@@ -129,7 +129,10 @@ class Account(Node):
 
     @strawberry.field
     async def spending_frozen(self, info: Info) -> bool:
-        """A debt or a dispute stops spending until it is settled; staff may stop it as well."""
+        """
+        Whether spending is frozen in any currency: a debt freezes its own, an open dispute or staff
+        all of them. `Balance.spendingFrozen` says which.
+        """
         return await info.context.loaders.frozen.load(self.record.id)
 
 

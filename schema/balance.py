@@ -60,6 +60,11 @@ class Balance(Node):
     What the client owes after a deposit that was spent has been taken back. The next deposit repays
     it first.
     """
+    spending_frozen: bool
+    """
+    Whether this credit cannot be spent for now: because of a debt in this currency, an open dispute
+    or a freeze by staff. The account's `spendingFrozen` is true while any of its balances is frozen.
+    """
     version: int
     "Grows by one with every credit transaction. `pending` and `reserved` may change without it."
     updated_at: datetime
@@ -79,6 +84,7 @@ class Balance(Node):
             promotional=Money.minor(state.promotional, currency),
             next_expiry=_expiry(state),
             debt=Money.minor(state.debt, currency),
+            spending_frozen=state.stopped,
             version=state.version,
             updated_at=state.updated_at,
         )

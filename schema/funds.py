@@ -16,7 +16,10 @@ class AddFundsInput:
     """A deposit to make."""
 
     amount: MoneyInput
-    "How much, in the account's own currency, within `fundsLimits`."
+    """
+    How much, within `fundsLimits`: in the account's own currency, or in another that it has a
+    balance or a debt in.
+    """
     gateway: str
     "Code of the gateway to pay it through: `bank-transfer`."
     accepted_policy_version: str

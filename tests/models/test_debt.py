@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import account, staff
-from models.errors import AccountFrozen, InsufficientCredit
+from models import account, balance, funds, order, staff
+from models.errors import (
+    AccountFrozen,
+    BalanceLimitExceeded,
+    CurrencyNotSupported,
+    InsufficientCredit,
+)
 from models.gateway import EventKind as Kind
+from models.invoice import credit_applicable
+from models.money import Money
+from models.policy import Limits
 from tests.factories import STAFF, Client, a_client, captured, event, now, tell
-from tests.providers import key
+from tests.providers import VERSION, key, open_house
 
 if TYPE_CHECKING:
+    from models.invoice import Invoice
     from models.payment import Payment
 
 pytestmark = pytest.mark.usefixtures("provider")
@@ -163,3 +173,139 @@ async def test_staff_take_no_more_than_the_deposits() -> None:
     assert (refusal.value.available.minor, refusal.value.required.minor) == (300, 301)
     await staff.adjust(ada.id, -ada.major(300), "USD", "wrong", by=STAFF, key=key())
     assert await ada.amounts() == (1000, 0, 1000, 0)
+
+
+# ------------------------------------------------------------------------------- other currencies
+
+
+async def _bill(ada: Client, fils: int, **wish: Any) -> Invoice:
+    """An order in dinars, of a client whose account is in dollars."""
+    line = order.OrderLine("Hosting", Decimal(1), Money(fils, "KWD").amount, Decimal(0))
+    how = {"due_at": None, "apply_credit": False, "reference": None, "key": key(), **wish}
+    return await order.create(ada.id, "KWD", [line], by=STAFF, **how)
+
+
+async def _in_debt_abroad() -> Client:
+    """A dollar client who owes 2.000 dinars, with 10.00 dollars of credit."""
+    ada = await a_client()
+    await ada.given(1000)
+    begun = await ada.begin(await _bill(ada, 1000))
+    await tell(begun, captured(begun, 3000))
+    await ada.spend(await _bill(ada, 2000))
+    # What became credit goes first: all that is taken back of it has been spent.
+    await tell(begun, event(begun, Kind.REFUNDED, key(), 2000))
+    assert (await balance.balance_of(ada.id, "KWD")).debt == 2000
+    return ada
+
+
+async def test_a_debt_freezes_the_credit_of_its_own_currency_only() -> None:
+    ada = await _in_debt_abroad()
+    states = {one.currency: one.stopped for one in (await balance.balances_of([ada.id]))[ada.id]}
+    assert states == {"USD": False, "KWD": True}
+    assert await account.is_frozen(ada.id)
+    await staff.adjust(ada.id, Money(500, "KWD").amount, "KWD", "a gift", by=STAFF, key=key())
+    dollars, dinars = await ada.order(700), await _bill(ada, 700)
+    with pytest.raises(AccountFrozen) as refusal:
+        await ada.spend(dinars)
+    assert refusal.value.field == ("use_credit",)
+    assert await credit_applicable([dollars, dinars]) == {dollars.id: 700, dinars.id: 0}
+    assert (await _bill(ada, 700, apply_credit=True)).credit_applied == 0
+    assert (await ada.order(100, apply_credit=True)).status == "PAID"
+    assert (await ada.spend(dollars)).status == "PAID"
+
+
+async def test_staff_and_an_open_dispute_freeze_every_currency() -> None:
+    ada = await _in_debt_abroad()
+    begun = await ada.deposit(2500)
+    await tell(begun, event(begun, Kind.DISPUTED, begun.reference, 500))
+    states = (await balance.balances_of([ada.id]))[ada.id]
+    assert [one.stopped for one in states] == [True, True]
+    with pytest.raises(AccountFrozen):
+        await ada.spend(await ada.order(700))
+    await tell(begun, event(begun, Kind.DISPUTE_WON, begun.reference, 500))
+    assert not (await ada.balance()).stopped
+    await account.update(ada.id, {"spending_frozen": True}, by=STAFF, key=key())
+    assert (await ada.balance()).stopped
+    with pytest.raises(AccountFrozen):
+        await ada.spend(await ada.order(700))
+
+
+async def test_a_debt_in_another_currency_is_repaid_by_adding_funds() -> None:
+    ada = await _in_debt_abroad()
+    bill = await funds.add_funds(
+        Money(5000, "KWD").amount, "KWD", "card", VERSION, by=ada.actor, key=key()
+    )
+    begun = await ada.begin(bill)
+    await tell(begun, captured(begun))
+    dinars = await balance.balance_of(ada.id, "KWD")
+    assert (dinars.available, dinars.debt, dinars.stopped) == (3000, 0, False)
+    assert not await account.is_frozen(ada.id)
+
+
+async def test_funds_are_added_in_no_currency_that_the_account_has_nothing_to_do_with() -> None:
+    ada = await a_client()
+    with pytest.raises(CurrencyNotSupported) as refusal:
+        await funds.add_funds(
+            Money(5000, "KWD").amount, "KWD", "card", VERSION, by=ada.actor, key=key()
+        )
+    assert refusal.value.field == ("amount", "currency")
+    assert not await balance.has_balance(ada.id, "KWD")
+
+
+async def test_a_debt_does_not_count_against_the_room_for_the_deposit_that_repays_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ada, _ = await _in_debt()
+    limits = Limits(Money(500, "USD"), Money(50_000, "USD"), Money(1000, "USD"))
+    open_house(monkeypatch, limits={"USD": limits})
+    assert (await ada.funds(3000)).total == 3000
+    with pytest.raises(BalanceLimitExceeded):
+        await ada.funds(3001)
+
+
+# ------------------------------------------------------------------------------- what repays
+
+
+async def test_an_adjustment_repays_a_debt_before_it_is_credit() -> None:
+    ada, _ = await _in_debt()
+    line = await ada.given(1500)
+    assert (line.kind, line.amount, line.balance_after) == ("ADJUSTMENT", 1500, -500)
+    assert await ada.amounts() == (0, 0, 0, 500)
+    await ada.given(1500)
+    assert await ada.amounts() == (1000, 0, 0, 0)
+
+
+async def test_what_a_voided_order_gives_back_repays_a_debt_and_its_grants_do_not() -> None:
+    ada = await a_client()
+    begun = await ada.deposit(2500)
+    await ada.granted(400)
+    paid = await ada.spend(await ada.order(2900))
+    await tell(begun, event(begun, Kind.REFUNDED, key(), 2500))
+    assert await ada.amounts() == (0, 0, 0, 2500)
+    await order.void(paid.id, "a mistake", by=STAFF, key=key())
+    assert await ada.amounts() == (400, 0, 400, 0)
+    line = (await ada.lines())[-1]
+    assert (line.kind, line.amount) == ("INVOICE_PAYMENT_RETURNED", 2900)
+
+
+async def test_deposits_that_were_held_while_a_debt_arose_repay_it_when_they_are_free() -> None:
+    ada = await a_client()
+    begun = await ada.deposit(2500)
+    held = await ada.begin(await ada.order(3000), credit_limit=2000)
+    await tell(begun, event(begun, Kind.REFUNDED, key(), 2500))
+    assert await ada.amounts() == (0, 2000, 0, 2000)
+    await tell(held, event(held, Kind.FAILED))
+    assert await ada.amounts() == (0, 0, 0, 0)
+    assert not (await ada.balance()).stopped
+
+
+async def test_a_debt_is_put_right_in_a_currency_that_is_not_offered_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ada = await _in_debt_abroad()
+    open_house(monkeypatch, limits={"USD": Limits(Money(500, "USD"), Money(50_000, "USD"))})
+    how = {"reason": "written off", "by": STAFF}
+    await staff.adjust(ada.id, Decimal(2), "KWD", key=key(), **how)
+    assert (await balance.balance_of(ada.id, "KWD")).debt == 0
+    with pytest.raises(CurrencyNotSupported):
+        await staff.adjust(ada.id, Decimal(2), "EUR", key=key(), **how)

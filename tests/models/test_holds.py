@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import base, credit, house_keeping, pay, sql
+from models import balance, base, book, house_keeping, pay, sql
 from models import order as orders
 from models.errors import GatewayFailed, GatewayNotAvailable, InsufficientCredit
 from models.gateway import EventKind as Kind
@@ -32,7 +32,7 @@ async def _split(given: int = 1000, price: int = 2500) -> tuple[Client, Invoice,
 
 async def _later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     """It is so many days later, for what expires."""
-    for module in (credit, house_keeping):
+    for module in (balance, book, house_keeping):
         monkeypatch.setattr(module, "now", lambda: base.now() + timedelta(days=days))
 
 

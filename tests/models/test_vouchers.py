@@ -163,7 +163,7 @@ async def test_promotional_credit_expires_once_and_deposits_never(
     await ada.granted(1000, base.now() + timedelta(days=1))
     await ada.granted(300, base.now() + timedelta(days=9))
     await ada.spend(await ada.order(100))
-    for module in ("models.credit", "models.house_keeping"):
+    for module in ("models.balance", "models.book", "models.house_keeping"):
         monkeypatch.setattr(f"{module}.now", lambda: base.now() + timedelta(days=2))
     await house_keeping.expire_grants()
     await house_keeping.expire_grants()

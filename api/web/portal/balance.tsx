@@ -18,9 +18,8 @@ export function BalanceCard({ account }: { account: Account }) {
       </section>
     );
   }
-  const others = account.balances.filter((one) =>
-    one.currency !== now.currency && !isZero(one.available)
-  );
+  const others = account.balances.filter((one) => one.currency !== now.currency);
+  const debts = [now, ...others].filter((one) => !isZero(one.debt));
   return (
     <section class="credit" aria-labelledby="credit">
       <div class="figure">
@@ -69,7 +68,7 @@ export function BalanceCard({ account }: { account: Account }) {
             <Amount of={now.pending} />
           </dd>
         </div>
-        {others.map((one) => (
+        {others.filter((one) => !isZero(one.available)).map((one) => (
           <div key={one.id}>
             <dt>{t("credit.also")}</dt>
             <dd>
@@ -78,14 +77,12 @@ export function BalanceCard({ account }: { account: Account }) {
           </div>
         ))}
       </dl>
-      {!isZero(now.debt) && (
-        <Notice tone="bad" title={t("credit.debt", { amount: money(now.debt) })}>
-          <p>{t("credit.debt.what")}</p>
+      {debts.map(({ id, debt }) => (
+        <Notice key={id} tone="bad" title={t("credit.debt", { amount: money(debt) })}>
+          <p>{t("credit.debt.what", { currency: debt.currency })}</p>
         </Notice>
-      )}
-      {account.spendingFrozen && isZero(now.debt) && (
-        <Notice tone="warn" title={t("credit.frozen")} />
-      )}
+      ))}
+      {now.spendingFrozen && isZero(now.debt) && <Notice tone="warn" title={t("credit.frozen")} />}
     </section>
   );
 }

@@ -4,6 +4,7 @@
  */
 
 import type { ComponentChildren } from "preact";
+import type { Writing } from "./amount.ts";
 import type { Key } from "./generated.d.ts";
 import { languages } from "./page.ts";
 import { store } from "./store.ts";
@@ -125,11 +126,22 @@ export function relative(at: string, now: number): string {
   return format.format(Math.round(seconds / size), unit);
 }
 
-/** What was typed as a decimal: `1,000.50` and `１０００` too; null where it is none. */
-export function decimal(typed: string): string | null {
-  const sample = new Intl.NumberFormat(language.get()).formatToParts(1234567.8);
-  const sign = (type: string) => sample.find((part) => part.type === type)?.value ?? "";
-  const plain = typed.normalize("NFKC").replaceAll(/\s/g, "").replaceAll(sign("group"), "")
-    .replace(sign("decimal"), ".");
-  return /^\d{1,15}(\.\d{1,9})?$/.test(plain) ? plain : null;
+/** How people write an amount of this currency, as far as it matters to reading one. */
+export function writing(currency: string): Writing {
+  const parts = new Intl.NumberFormat(language.get()).formatToParts(1234567.8);
+  const sign = (type: string) => parts.find((part) => part.type === type)?.value ?? "";
+  return { group: sign("group"), point: sign("decimal"), decimals: decimalsOf(currency) };
+}
+
+const decimalsOf = (currency: string) =>
+  new Intl.NumberFormat("en", { style: "currency", currency })
+    .resolvedOptions().maximumFractionDigits ?? 2;
+
+/** An amount with all decimals of its currency; null where it has more than those. */
+export function exact({ amount, currency }: Money): Money | null {
+  const decimals = decimalsOf(currency);
+  const [whole, fraction = ""] = amount.split(".");
+  if (fraction.slice(decimals).match(/[1-9]/)) return null;
+  const digits = fraction.slice(0, decimals).padEnd(decimals, "0");
+  return { amount: digits ? `${whole}.${digits}` : `${whole}`, currency };
 }

@@ -9,7 +9,7 @@ import { store } from "./store.ts";
 
 const BALANCE = graphql(`
   fragment BalanceFields on Balance {
-    id currency version updatedAt
+    id currency version updatedAt spendingFrozen
     available { amount currency }
     reserved { amount currency }
     pending { amount currency }
@@ -25,9 +25,9 @@ const VIEWER = graphql(
     viewer {
       role
       account {
-        id name email locale currency spendingFrozen
+        id name email locale currency
         balance { ...BalanceFields }
-        balances { id currency available { amount currency } }
+        balances { id currency available { amount currency } debt { amount currency } }
       }
     }
     creditPolicy { url }

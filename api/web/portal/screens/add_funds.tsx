@@ -3,7 +3,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { useAction } from "../action.ts";
 import { graphql } from "../graphql.ts";
-import { decimal, language, money, number, parts, symbol, t } from "../i18n.ts";
+import { read } from "../amount.ts";
+import { exact, language, type Money, money, number, parts, symbol, t, writing } from "../i18n.ts";
 import { isZero, major, minor } from "../minor.ts";
 import { useQuery } from "../query.ts";
 import { go, Heading } from "../router.tsx";
@@ -12,8 +13,8 @@ import { useStore } from "../store.ts";
 import { Button, Field, Notice, Refused, Skeleton, Trouble, useFocusOnError } from "../ui.tsx";
 
 const FORM = graphql(`
-  query AddFundsForm($locale: String) {
-    fundsLimits {
+  query AddFundsForm($locale: String, $currency: CurrencyCode!) {
+    fundsLimits(currency: $currency) {
       minimumDeposit { amount currency }
       maximumDeposit { amount currency }
       maximumBalance { amount currency }
@@ -43,17 +44,33 @@ const QUICK = [1n, 5n, 10n, 20n];
 
 export function AddFundsScreen({ account, policyUrl }: { account: Account; policyUrl: string }) {
   const locale = useStore(language);
-  const form = useQuery(FORM, { locale });
+  const [currency, setCurrency] = useState(account.currency);
+  const form = useQuery(FORM, { locale, currency });
   return (
     <div class="columns">
       <section class="card">
         <Heading title={t("tab.add-funds")}>{t("tab.add-funds")}</Heading>
         <p class="lead">{t("funds.what")}</p>
+        {account.balances.length > 1 && (
+          <Field id="currency" label={t("funds.currency")}>
+            {(props) => (
+              <select
+                {...props}
+                value={currency}
+                onChange={(event) => setCurrency(event.currentTarget.value)}
+              >
+                {account.balances.map((one) => (
+                  <option key={one.id} value={one.currency}>{one.currency}</option>
+                ))}
+              </select>
+            )}
+          </Field>
+        )}
         {form.problem && !form.data && <Trouble problem={form.problem} again={form.again} />}
         {!form.data && !form.problem && <Skeleton lines={4} />}
         {form.data && (
           <Form
-            currency={account.currency}
+            key={form.data.fundsLimits.minimumDeposit.currency}
             limits={form.data.fundsLimits}
             policy={{ ...form.data.creditPolicy, url: policyUrl }}
           />
@@ -80,17 +97,18 @@ interface Limits {
   maximumBalance: { amount: string; currency: string } | null;
 }
 
-function Form({ currency, limits, policy }: {
-  currency: string;
+function Form({ limits, policy }: {
   limits: Limits;
   policy: { version: string; url: string; summary: string };
 }) {
+  const { currency } = limits.minimumDeposit;
   const [typed, setTyped] = useState(() => number(limits.minimumDeposit.amount));
   const [chosen, setChosen] = useState("");
   const [accepted, setAccepted] = useState(false);
   const [missing, setMissing] = useState<Record<string, string>>({});
-  const amount = decimal(typed);
-  const gateways = useGateways(amount, currency);
+  const reading = read(typed, writing(currency));
+  const amount = reading && "amount" in reading ? reading.amount : null;
+  const { gateways, of } = useGateways(amount, currency);
   const gateway = choice(gateways, chosen);
   const action = useAction(ADD_FUNDS);
   const errors = { ...action.errors, ...missing };
@@ -99,7 +117,11 @@ function Form({ currency, limits, policy }: {
   const submit = async (event: Event) => {
     event.preventDefault();
     const lacking = {
-      ...(amount === null && { amount: t("funds.amount.unreadable") }),
+      ...(amount === null && {
+        amount: t(reading ? "funds.amount.either" : "funds.amount.unreadable", {
+          example: number(limits.minimumDeposit.amount),
+        }),
+      }),
       ...(!accepted && { acceptedPolicyVersion: t("funds.policy.missing") }),
     };
     setMissing(lacking);
@@ -140,6 +162,24 @@ function Form({ currency, limits, policy }: {
           </span>
         )}
       </Field>
+      {reading && "either" in reading && (
+        <div class="quick" role="group" aria-label={t("funds.amount.either")}>
+          <span aria-hidden="true">{t("funds.amount.either")}</span>
+          {reading.either.map((amount) =>
+            exact({ amount, currency })
+          ).filter((one) =>
+            one !== null
+          ).map((one) => (
+            <button
+              key={one.amount}
+              type="button"
+              onClick={() => setTyped(number(one.amount))}
+            >
+              {money(one)}
+            </button>
+          ))}
+        </div>
+      )}
       <div class="quick" role="group" aria-label={t("funds.quick")}>
         {QUICK.map((times) => {
           const one = major(times * minor(limits.minimumDeposit), limits.minimumDeposit);
@@ -204,11 +244,25 @@ function Form({ currency, limits, policy }: {
         problem={action.problem}
         fields={["amount", "amount.amount", "amount.currency", "gateway", "acceptedPolicyVersion"]}
       />
-      <Button kind="primary" type="submit" icon="plus" busy={action.busy || !gateways}>
-        {t("funds.add")}
-      </Button>
+      <div class="submit">
+        <Button kind="primary" type="submit" icon="plus" busy={action.busy || !gateways}>
+          {t("funds.add")}
+        </Button>
+        <output for="amount gateway">
+          {amount !== null && chargeOf({ amount, currency }, of === amount ? gateway : undefined)}
+        </output>
+      </div>
     </form>
   );
+}
+
+/** What will be charged, as it is written. The fee is known when the gateways have been asked. */
+function chargeOf(typed: Money, gateway?: { fee: Money }): string {
+  const credit = exact(typed);
+  if (!credit) return "";
+  if (!gateway || isZero(gateway.fee)) return t("funds.charge", { amount: money(credit) });
+  const charged = major(minor(credit) + minor(gateway.fee), gateway.fee);
+  return t("funds.charge.fee", { amount: money(charged), fee: money(gateway.fee) });
 }
 
 function feeOf(gateway: { fee: { amount: string; currency: string } }): string {
@@ -228,7 +282,7 @@ export function labelOf({ name, available, fee }: Offer): string {
   return isZero(fee) ? name : `${name} (+ ${money(fee)})`;
 }
 
-/** What can pay so much, a moment after the amount was typed; what could before until then. */
+/** What can pay so much, a moment after the amount was typed; until then what could pay `of`. */
 export function useGateways(amount: string | null, currency: string) {
   const locale = useStore(language);
   const [settled, setSettled] = useState(amount);
@@ -238,10 +292,12 @@ export function useGateways(amount: string | null, currency: string) {
   }, [amount]);
   const wanted = settled === null ? null : { amount: { amount: settled, currency }, locale };
   const { data, problem } = useQuery(GATEWAYS, wanted);
-  const [shown, setShown] = useState<NonNullable<typeof data>["gateways"]>();
+  const [shown, setShown] = useState<
+    { gateways?: NonNullable<typeof data>["gateways"]; of?: string | null }
+  >({});
   useEffect(() => {
-    if (data) setShown(data.gateways);
-    else if (problem) setShown([]);
+    if (data) setShown({ gateways: data.gateways, of: settled });
+    else if (problem) setShown({ gateways: [], of: settled });
   }, [data, problem]);
   return shown;
 }

@@ -71,7 +71,7 @@ function PayForm({ invoice, look }: { invoice: Invoice; look: () => void }) {
   const credit = useCredit ? (limit !== null && limit < most ? limit : most) : 0n;
   const rest = major(minor(amountDue) - credit, amountDue);
   const covered = isZero(rest);
-  const gateways = useGateways(covered ? null : rest.amount, rest.currency);
+  const { gateways } = useGateways(covered ? null : rest.amount, rest.currency);
   const gateway = choice(gateways, chosen);
   const { busy: paying, errors, problem, run } = useAction(PAY);
   const busy = paying || leaving || !(covered || gateways);
