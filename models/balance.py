@@ -21,8 +21,8 @@ from models.page import BY_VERSION, Page, PageRequest, fetch_page
 class BalanceState:
     """A balance as it stands; minor units. `next_expiry` is (amount, moment).
 
-    What has expired is gone, also while nobody has booked that yet. `account_stopped` says that staff
-    or an open dispute stop all of the account's spending.
+    What has expired is gone, also while nobody has booked that yet. `account_stopped` says
+    that staff or an open dispute stop all of the account's spending.
     """
 
     account_id: UUID
@@ -101,9 +101,7 @@ async def balances_of(account_ids: Sequence[UUID]) -> dict[UUID, list[BalanceSta
         f" {_BESIDE} WHERE a.id IN ({ids}) AND c.owner IN ({ids})"
         " ORDER BY (c.code = a.currency) DESC, c.code"
     )
-    rows = await sql.fetch(
-        statement.format(now=f"${len(account_ids) + 1}"), *account_ids, now()
-    )
+    rows = await sql.fetch(statement.format(now=f"${len(account_ids) + 1}"), *account_ids, now())
     states: defaultdict[UUID, list[BalanceState]] = defaultdict(list)
     for row in rows:
         states[row["account_id"]].append(_state(row))

@@ -12,7 +12,7 @@ from tortoise import fields
 from models import sql
 from models.base import Record, now
 from models.book import Book, Leg, Line
-from models.ledger import LedgerKind, LineKind, MoveKind, Ref
+from models.ledger import LedgerKind, MoveKind, Ref
 
 
 class HoldState(StrEnum):

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from models import account as accounts
 from models import idempotency, sql
-from models.base import new_id, parse_id, public_id
 from models.balance import has_balance
+from models.base import new_id, parse_id, public_id
 from models.book import Book, book
 from models.errors import (
     AmountOutOfRange,

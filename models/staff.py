@@ -104,7 +104,7 @@ def _received(amount: Decimal, currency: str, payment: Payment) -> Money:
 
 
 async def _check_adjustable(account_id: UUID, currency: str) -> None:
-    """What an account has is put right in any currency, also in one that is not offered any more."""
+    """What an account has is put right in any currency, also one that is no longer offered."""
     if currency not in house().limits and not await has_balance(account_id, currency):
         raise CurrencyNotSupported("amount", "currency", currency=currency)
 

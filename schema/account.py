@@ -129,9 +129,8 @@ class Account(Node):
 
     @strawberry.field
     async def spending_frozen(self, info: Info) -> bool:
-        """
-        Whether spending is frozen in any currency: a debt freezes its own, an open dispute or staff
-        all of them. `Balance.spendingFrozen` says which.
+        """Whether spending is frozen in any currency: a debt freezes its own, an open dispute or
+        staff all of them. `Balance.spendingFrozen` says which.
         """
         return await info.context.loaders.frozen.load(self.record.id)
 

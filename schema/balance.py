@@ -62,8 +62,8 @@ class Balance(Node):
     """
     spending_frozen: bool
     """
-    Whether this credit cannot be spent for now: because of a debt in this currency, an open dispute
-    or a freeze by staff. The account's `spendingFrozen` is true while any of its balances is frozen.
+    Whether this credit cannot be spent for now: because of a debt in this currency, an open
+    dispute or a freeze by staff. The account's `spendingFrozen` is true while any balance's is.
     """
     version: int
     "Grows by one with every credit transaction. `pending` and `reserved` may change without it."

@@ -304,8 +304,7 @@ async def test_a_debt_is_put_right_in_a_currency_that_is_not_offered_any_more(
 ) -> None:
     ada = await _in_debt_abroad()
     open_house(monkeypatch, limits={"USD": Limits(Money(500, "USD"), Money(50_000, "USD"))})
-    how = {"reason": "written off", "by": STAFF}
-    await staff.adjust(ada.id, Decimal(2), "KWD", key=key(), **how)
+    await staff.adjust(ada.id, Decimal(2), "KWD", "written off", by=STAFF, key=key())
     assert (await balance.balance_of(ada.id, "KWD")).debt == 0
     with pytest.raises(CurrencyNotSupported):
-        await staff.adjust(ada.id, Decimal(2), "EUR", key=key(), **how)
+        await staff.adjust(ada.id, Decimal(2), "EUR", "a mistake", by=STAFF, key=key())

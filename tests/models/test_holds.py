@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import balance, base, book, house_keeping, pay, sql
+from models import balance, base, book, house_keeping, invoice, pay, sql
 from models import order as orders
 from models.errors import GatewayFailed, GatewayNotAvailable, InsufficientCredit
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayDeclined
+from models.invoice import credit_applicable
 from tests.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.providers import gateway, key
 
@@ -32,7 +33,7 @@ async def _split(given: int = 1000, price: int = 2500) -> tuple[Client, Invoice,
 
 async def _later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     """It is so many days later, for what expires."""
-    for module in (balance, book, house_keeping):
+    for module in (balance, book, house_keeping, invoice):
         monkeypatch.setattr(module, "now", lambda: base.now() + timedelta(days=days))
 
 
@@ -224,7 +225,7 @@ async def test_held_credit_that_goes_back_to_an_expired_grant_expires_at_once(
     await _later(monkeypatch, 2)
     await tell(begun, event(begun, Kind.FAILED))
     assert await ada.amounts() == (0, 0, 0, 0)
-    assert [line.amount for line in await ada.lines()] == [1000, -1000]
+    assert [line.amount for line in await ada.lines()] == [1000, -400, -600]
 
 
 async def test_voided_credit_that_goes_back_to_an_expired_grant_expires_at_once(
@@ -239,6 +240,25 @@ async def test_voided_credit_that_goes_back_to_an_expired_grant_expires_at_once(
     await orders.void(bill.id, "mistake", by=STAFF, key=key())
     assert await ada.amounts() == (500, 0, 0, 0)
     assert (await ada.kinds())[-2:] == ["INVOICE_PAYMENT_RETURNED", "EXPIRY"]
+
+
+async def test_expired_credit_is_gone_for_every_reader_before_anybody_has_booked_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ada = await a_client()
+    later = base.now() + timedelta(days=9)
+    await ada.granted(1000, base.now() + timedelta(days=1))
+    await ada.granted(300, later)
+    bill = await ada.order(1500)
+    await _later(monkeypatch, 2)
+    state = await ada.balance()
+    assert (state.available, state.promotional, state.next_expiry) == (300, 300, (300, later))
+    assert await balance.balances_of([ada.id]) == {ada.id: [state]}
+    assert await credit_applicable([bill]) == {bill.id: 300}
+    assert await ada.kinds() == ["VOUCHER", "VOUCHER"]
+    assert await house_keeping.expire_grants() >= 1
+    booked = await ada.balance()
+    assert (booked.available, booked.promotional, booked.version) == (300, 300, 3)
 
 
 async def test_expired_credit_is_never_spent(monkeypatch: pytest.MonkeyPatch) -> None:
