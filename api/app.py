@@ -42,6 +42,7 @@ from api.wiring import make_feed, migrations_problem, opened
 from api.worker import Worker
 from models import base
 from schema import make_schema
+from schema.costs import lists
 from schema.extensions import Guard
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def _endpoint(
 ) -> GraphQLEndpoint[EdgeContext]:
     open_to_all = bool(settings.introspection)
     guard = Guard(
+        lists=lists(settings.payments_per_invoice_max, len(settings.funds_limits)),
         introspection=lambda context: open_to_all or context.actor is not None,
         suggestions=open_to_all,
         query_seconds_max=settings.query_seconds,

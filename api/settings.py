@@ -257,6 +257,19 @@ class Settings(BaseSettings):
     invoice_due_days: int = Field(
         14, ge=0, le=365, description="Days until an invoice is due where nobody says otherwise."
     )
+    payments_per_invoice_max: int = Field(
+        50,
+        ge=1,
+        le=200,
+        description="How often somebody may begin to pay one invoice. Money that comes in unasked "
+        "is booked all the same.",
+    )
+    open_invoices_max: int = Field(
+        1000,
+        ge=1,
+        description="Open invoices of one account. None is issued beyond, unless credit pays it at "
+        "once.",
+    )
     invoice_prefix: str = Field(
         "INV",
         pattern=r"^[A-Z][A-Z0-9]{0,7}$",
@@ -460,6 +473,8 @@ class Settings(BaseSettings):
             support_url=self.support_url,
             invoice_due=timedelta(days=self.invoice_due_days),
             session_lifetime=timedelta(hours=self.session_hours),
+            payments_per_invoice=self.payments_per_invoice_max,
+            open_invoices=self.open_invoices_max,
             invoice_prefix=self.invoice_prefix,
             credit_note_prefix=self.credit_note_prefix,
         )

@@ -13,7 +13,7 @@ from stdnum.eu import vat
 from models.errors import Invalid
 from models.text import clean_text
 
-_LINES_MAX: Final = 6
+LINES_MAX: Final = 6
 #: What CLDR has beyond ISO 3166-1: unions, test codes, "unknown".
 _NO_COUNTRIES: Final = {"EU", "EZ", "QO", "UN", "XA", "XB", "XK", "ZZ"}
 _CODES: Final = frozenset(
@@ -58,7 +58,7 @@ class Billing:
 
     def checked(self) -> Billing:
         """The same, clean. Raises Invalid at `billing` and the part of it."""
-        if len(self.address) > _LINES_MAX:
+        if len(self.address) > LINES_MAX:
             raise Invalid("billing", "address", problem="too_long")
         country = country_code(self.country, "billing", "country")
         return replace(

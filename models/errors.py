@@ -178,7 +178,9 @@ class IdempotencyInFlight(Refusal):
 
 
 class NotRefundable(Refusal):
-    """This money does not go back; `problem`: policy, gateway, not_paid, disputed or spent."""
+    """This money does not go back; `problem`: policy, gateway, not_paid, disputed, too_many
+    or spent.
+    """
 
     code = "NOT_REFUNDABLE"
 

@@ -22,7 +22,7 @@ from models.errors import (
 from models.gateway import Gateway
 from models.identity import Actor, Role
 from models.invoice import Invoice, InvoiceKind, read
-from models.issuing import DraftLine, issue
+from models.issuing import DraftLine, issue, may_stay_open, too_many_open
 from models.money import Money
 from models.payment import OPEN_SQL
 from models.policy import house
@@ -42,8 +42,8 @@ async def add_funds(
     currency or in another that it has a balance or a debt in.
 
     Raises Forbidden for partners and staff; AmountPrecision, AmountOutOfRange,
-    CurrencyNotSupported, BalanceLimitExceeded, GatewayNotAvailable, PolicyNotAccepted at their
-    fields.
+    CurrencyNotSupported, BalanceLimitExceeded, GatewayNotAvailable, PolicyNotAccepted, NotAllowed
+    (too many invoices are open) at their fields.
     """
     if by.role is not Role.CLIENT:
         raise Forbidden("client")
@@ -66,6 +66,8 @@ async def add_funds(
         check_gateway(chosen, deposit, "gateway")
         async with book(account_id, currency) as opened:
             await check_room(opened, deposit, "amount", "amount")
+            if not await may_stay_open(account_id):
+                raise too_many_open("amount")
         line = DraftLine(DEPOSIT, Decimal(1), deposit.minor, Decimal(0), deposit.minor)
         await issue(
             account, InvoiceKind.FUNDS, currency, [line], id=invoice_id, gateway=chosen.code

@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from models.money import Money
+
+#: That one provider offers; more are not loaded.
+GATEWAYS_MAX: Final = 20
 
 
 class GatewayKind(StrEnum):

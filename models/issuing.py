@@ -6,16 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from models import event, picture, sql
 from models.account import Account
 from models.bank_reference import new_reference
 from models.base import new_id, now
+from models.errors import NotAllowed
 from models.invoice import Invoice, InvoiceKind, InvoiceStatus
 from models.money import tax_per_rate
 from models.policy import house
 from models.snapshot import BankSnapshot, BuyerSnapshot, InvoiceSnapshot, SellerSnapshot
+
+_OPEN: Final = """
+SELECT COUNT(*) AS count FROM invoice WHERE account_id = $1 AND status IN ('UNPAID', 'PROCESSING')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,21 @@ class DraftLine:
     unit_price: int
     tax_rate: Decimal
     total: int
+
+
+async def may_stay_open(account_id: UUID) -> bool:
+    """Whether the account may have one more open invoice. Inside a transaction, until whose end
+    nobody else issues another, whatever its currency.
+    """
+    if lock := sql.for_update():  # SQLite's transactions begin IMMEDIATE
+        await sql.fetch(f"SELECT id FROM account WHERE id = $1{lock}", account_id)
+    [row] = await sql.fetch(_OPEN, account_id)
+    return bool(row["count"] < house().open_invoices)
+
+
+def too_many_open(*field: str) -> NotAllowed:
+    """Why an account gets no other invoice."""
+    return NotAllowed(*field, why="open_invoices", maximum=house().open_invoices)
 
 
 async def issue(

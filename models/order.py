@@ -24,7 +24,7 @@ from models.funds import made_invoice
 from models.identity import Actor
 from models.invoice import PAYABLE, Invoice, InvoiceKind, InvoiceStatus, visible
 from models.invoice import read as read_invoice
-from models.issuing import DraftLine, issue, next_number
+from models.issuing import DraftLine, issue, may_stay_open, next_number, too_many_open
 from models.ledger import LineKind
 from models.money import MINOR_MAX, Money, round_half_up, tax_per_rate
 from models.payment import of_invoices
@@ -60,7 +60,7 @@ async def create(
     `apply_credit`, else by the account's own setting. What credit does not cover stays due.
 
     Raises NotFound at `account_id`, CurrencyNotSupported, AmountPrecision, AmountOutOfRange,
-    Invalid.
+    Invalid; NotAllowed at `account_id` where it has as many open invoices as it may have.
     """
     by.require_scope("invoices:write")
     invoice_id = new_id()
@@ -84,6 +84,7 @@ async def create(
         drafts = drafted(lines, currency)
         text = clean_text(reference, "reference", maximum=200) if reference else None
         async with book(account_id, currency) as opened:
+            has_room = await may_stay_open(account_id)
             invoice = await issue(
                 account,
                 InvoiceKind.ORDER,
@@ -96,6 +97,8 @@ async def create(
             wanted = opened.auto_apply_credit if apply_credit is None else apply_credit
             if wanted:
                 await _apply_credit(opened, invoice)
+            if not has_room and invoice.status in PAYABLE:
+                raise too_many_open("account_id")
         subject = invoice.public_id
         await audit_log.record(by, "invoice.create", subject, number=invoice.number)
 

@@ -39,7 +39,7 @@ from models.invoice import PAYABLE, Invoice, InvoiceKind
 from models.ledger import LedgerKind, house_account, open_accounts
 from models.money import Money
 from models.order import spend_on
-from models.payment import OPEN_SQL, Payment, PaymentStatus, open_of
+from models.payment import OPEN_SQL, Payment, PaymentStatus, check_another, open_of
 from models.payment import read as read_payment
 from models.payment import visible as payment_visible
 from models.policy import house
@@ -87,8 +87,8 @@ async def pay(
     """Pay an invoice. Credit pays at once; a gateway payment begins, and says what to do next.
 
     Raises NotFound, InvoiceNotPayable, PaymentInProgress, CreditNotApplicable, AccountFrozen,
-    InsufficientCredit, GatewayNotAvailable, GatewayFailed, BalanceLimitExceeded, Invalid at
-    `return_url`.
+    InsufficientCredit, GatewayNotAvailable, GatewayFailed, BalanceLimitExceeded, NotAllowed where
+    the invoice has had as many payments as it may have, Invalid at `return_url`.
     """
     _may_pay(by)
     wish = Wish(use_credit, credit_limit, gateway, return_url)
@@ -261,6 +261,7 @@ async def _begin(
     part: int,
     rest: int,
 ) -> None:
+    await check_another(invoice.id, "invoice_id")
     amount = Money(rest, invoice.currency)
     if invoice.kind == InvoiceKind.FUNDS:
         await check_room(opened, amount, "invoice_id", invoice_id=invoice.id)

@@ -13,6 +13,7 @@ from tortoise import fields
 
 from models import sql
 from models.base import Changing, now
+from models.errors import NotAllowed
 from models.gateway import (
     ConfirmCard,
     NextAction,
@@ -193,6 +194,17 @@ async def of_invoices(ids: Sequence[UUID]) -> dict[UUID, list[Payment]]:
     for payment in rows:
         payments[payment.invoice_id].append(payment)
     return payments
+
+
+async def check_another(invoice_id: UUID, *field: str) -> None:
+    """Raises NotAllowed at `field` where the invoice has had as many payments as it may have.
+
+    Inside a transaction that has its account's book, so that no other is begun meanwhile.
+    """
+    [row] = await sql.fetch("SELECT COUNT(*) AS had FROM payment WHERE invoice_id = $1", invoice_id)
+    maximum = house().payments_per_invoice
+    if row["had"] >= maximum:
+        raise NotAllowed(*field, why="payments_per_invoice", maximum=maximum)
 
 
 async def open_of(invoice_id: UUID) -> list[Payment]:

@@ -115,6 +115,10 @@ class House:
     """Why deposits carry no tax: a sentence, or empty for what the seller's country has."""
     e_invoices: bool = False
     """Whether ORDER invoices carry a structured invoice (EN 16931)."""
+    payments_per_invoice: int = 50
+    """How often one invoice may be begun to be paid. Money that comes in unasked is booked."""
+    open_invoices: int = 1_000
+    """Of one account; none is issued beyond, unless credit pays it at once."""
     invoice_prefix: str = "INV"
     credit_note_prefix: str = "CN"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from tortoise import fields
@@ -14,6 +14,9 @@ from models import credit, sql
 from models.base import Changing, now, parse_id
 from models.case import Case
 from models.gateway import EventKind, GatewayEvent
+
+#: Of one payment, those that its gateway did not give included.
+REFUNDS_MAX: Final = 50
 
 
 class RefundStatus(StrEnum):

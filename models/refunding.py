@@ -53,8 +53,9 @@ async def refund_payment(
     Never more than what is there of it: of a deposit what is unspent, and only where the policy
     allows the exception; of an order what its gateway took in.
     The credit is held until the gateway has said what became of it. Raises NotFound, NotRefundable
-    (`problem`: policy, gateway, not_paid, disputed, spent), AmountOutOfRange, AmountPrecision,
-    CurrencyNotSupported, Invalid at `reason`, GatewayFailed where the gateway says no.
+    (`problem`: policy, gateway, not_paid, disputed, too_many, spent), AmountOutOfRange,
+    AmountPrecision, CurrencyNotSupported, Invalid at `reason`, GatewayFailed where the gateway says
+    no.
     """
     by.require_staff()
     refund_id = new_id()
@@ -122,7 +123,10 @@ async def _allowed(
 ) -> dict[str, Any]:
     """How much goes back, how much of it is credit, and from which capture."""
     _check_allowed(payment, invoice)
-    pending = await _pending(payment.id)
+    refunds = (await refund.of_payments([payment.id])).get(payment.id, [])
+    if len(refunds) >= refund.REFUNDS_MAX:
+        raise NotRefundable("payment_id", problem="too_many", maximum=refund.REFUNDS_MAX)
+    pending = [one for one in refunds if one.status == RefundStatus.PENDING]
     most = _most(opened, payment, invoice, pending)
     if most <= 0:
         raise NotRefundable("payment_id", problem="spent")
@@ -176,11 +180,6 @@ def _excess(payment: Payment, pending: list[Refund]) -> int:
     """What became credit of it, less what pending refunds hold."""
     left: int = payment.excess - sum(one.held for one in pending)
     return max(0, left)
-
-
-async def _pending(payment_id: UUID) -> list[Refund]:
-    refunds = (await refund.of_payments([payment_id])).get(payment_id, [])
-    return [one for one in refunds if one.status == RefundStatus.PENDING]
 
 
 async def _capture(payment: Payment, amount: int) -> str:

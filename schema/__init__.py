@@ -10,7 +10,6 @@ from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
 from schema.bank import BankMutation, BankQuery
 from schema.describe import describe
-from schema.execution import Executor
 from schema.extensions import Schema
 from schema.funds import FundsMutation
 from schema.gateway import GatewayQuery
@@ -64,7 +63,6 @@ def make_schema() -> Schema:
         subscription=Subscription,
         types=errors.TYPES,
         config=StrawberryConfig(scalar_map=SCALARS),
-        execution_context_class=Executor,
     )
     describe(schema)
     return schema

@@ -4,19 +4,27 @@ Most fields are plain: an attribute of what their parent's resolver has returned
 the same way to them as to any resolver, and that way is most of what a page of invoices costs. Here
 the plain fields of an object are read and written out at once. Whatever is not plain, or not as its
 type says, goes graphql-core's own way, errors included.
+
+Each object and list is counted, and the clock is looked at: an operation that is past its bounds
+ends there, although nothing in it waits and no timer could ring. `limits` has measured the document
+before; this holds where the data is more than it may be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeAlias
+from math import inf
+from time import monotonic
+from typing import Any, ClassVar, Final, NamedTuple, Self, TypeAlias
 
 from graphql import (
     GraphQLField,
     GraphQLList,
     GraphQLObjectType,
+    GraphQLOutputType,
     GraphQLResolveInfo,
+    OperationType,
     get_nullable_type,
     is_leaf_type,
     is_non_null_type,
@@ -25,7 +33,12 @@ from graphql.execution.executor import Executor as CoreExecutor
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
-_DEFINITION: Final = "strawberry-definition"
+from schema.limits import LimitExceeded
+
+DEFINITION: Final = "strawberry-definition"
+
+#: Objects of the introspection count as so many: nobody else bounds them.
+_SCHEMA_OBJECT: Final = 5
 
 # graphql-core's own types of these are private. `_Details`: the nodes that ask for one field.
 _Details: TypeAlias = Any
@@ -52,7 +65,7 @@ def plain_field(parent: GraphQLObjectType, name: str) -> Plain | None:
     if name == "__typename":
         return Plain("__class__", nullable=False, write=lambda _: parent.name)
     field = parent.fields.get(name)
-    definition = (field.extensions or {}).get(_DEFINITION) if field else None
+    definition = (field.extensions or {}).get(DEFINITION) if field else None
     if field is None or field.args or not isinstance(definition, StrawberryField):
         return None
     return _plain(field, definition.python_name) if definition.is_basic_field else None
@@ -69,7 +82,7 @@ def _plain(field: GraphQLField, attribute: str) -> Plain | None:
 
 def _origin(type_: GraphQLObjectType) -> type | None:
     """The class of the type's values."""
-    return getattr((type_.extensions or {}).get(_DEFINITION), "origin", None)
+    return getattr((type_.extensions or {}).get(DEFINITION), "origin", None)
 
 
 class Shape(NamedTuple):
@@ -80,12 +93,63 @@ class Shape(NamedTuple):
     others: _Fields
 
 
+class Exhausted(LimitExceeded):
+    """The whole operation has come to its end, whatever is left of it."""
+
+
+def too_long(seconds_max: float) -> Exhausted:
+    """Why a query was stopped that takes longer."""
+    return Exhausted(f"The query took longer than {seconds_max:g} seconds.")
+
+
 class Executor(StrawberryGraphQLCoreExecutionContext):
     """Executes one operation; see the module."""
+
+    #: Of a query, and of each event of a subscription. No mutation is stopped by the clock.
+    seconds_max: ClassVar[float] = inf
+    objects_max: ClassVar[int] = 50_000
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - graphql-core's
         super().__init__(*args, **kwargs)
         self._shapes: dict[tuple[GraphQLObjectType, int], Shape] = {}
+        self._begin()
+
+    @classmethod
+    def within(cls, seconds_max: float, objects_max: int) -> type[Self]:
+        """The same with these bounds."""
+        return type(cls.__name__, (cls,), {"seconds_max": seconds_max, "objects_max": objects_max})
+
+    def _begin(self) -> None:
+        self._objects_left = self.objects_max
+        mutates = self.operation.operation is OperationType.MUTATION
+        self._deadline = inf if mutates else monotonic() + self.seconds_max
+
+    def build_per_event_executor(self, payload: Any) -> CoreExecutor[Any]:  # noqa: ANN401 - graphql-core's
+        """Each event has bounds of its own."""
+        executor = super().build_per_event_executor(payload)
+        assert isinstance(executor, Executor)
+        executor._begin()  # noqa: SLF001 - ours
+        return executor
+
+    def _count(self, objects: int) -> None:
+        """Raises Exhausted where these are more than there may be, or time is up."""
+        self._objects_left -= objects
+        if self._objects_left < 0:
+            raise Exhausted(f"The answer has too many objects: at most {self.objects_max}.")
+        if monotonic() > self._deadline:
+            raise too_long(self.seconds_max)
+
+    def handle_field_error(
+        self,
+        raw_error: Exception,
+        return_type: GraphQLOutputType,
+        field_details_list: _Details,
+        path: _Path,
+    ) -> None:
+        """A field that fails is null, and the others go on; unless the operation is at its end."""
+        if isinstance(raw_error, Exhausted):
+            raise raw_error
+        super().handle_field_error(raw_error, return_type, field_details_list, path)
 
     # Strawberry's class plans for @defer and @stream, which this API has not.
     execute_collected_root_fields = CoreExecutor.execute_collected_root_fields
@@ -100,6 +164,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         position_context: _Position,
     ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
         """An object's fields: the plain ones here, the others by the base class."""
+        self._count(_SCHEMA_OBJECT if parent_type.name.startswith("__") else 1)
         shape = self._shape(parent_type, grouped_field_set)
         plain = _read(shape, source_value)
         if plain is None:
@@ -131,6 +196,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             shape = self._asked(item, field_details_list)
             origin = _origin(item)
             if not shape.others and all(type(each) is origin for each in result):
+                self._count(len(result))
                 read = [_read(shape, each) for each in result]
                 if None not in read:
                     return read

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import perf_counter
 from typing import Any, NamedTuple, Self, TypedDict, cast
 
@@ -35,6 +35,8 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types import ExecutionContext
 from strawberry.types.execution import ParseOptions
 
+from schema.costs import Costs, lists
+from schema.execution import Executor, too_long
 from schema.limits import LimitExceeded, Limits, check
 
 VALIDATION_ERRORS_MAX = 20
@@ -98,6 +100,8 @@ class Guard:
     """What the edge allows, and whom it tells."""
 
     limits: Limits = field(default_factory=Limits)
+    #: The most that each list holds that is no page, by `Type.field`.
+    lists: Mapping[str, int] = field(default_factory=partial(lists, 50, 30))
     #: Who may read the schema, by the operation's context.
     introspection: Callable[[Any], bool] = _everybody
     #: Whether errors say "Did you mean"; they tell a stranger the schema.
@@ -114,28 +118,33 @@ class Schema(strawberry.Schema):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Strawberry's own
         super().__init__(*args, **kwargs)
-        self.guard = Guard()
-        self.documents = DocumentCache()
+        self._be_guarded(Guard())
 
     def guarded(self, guard: Guard) -> Self:
         """The same schema behind another guard; what one guard let pass, the other has not seen."""
         guarded = copy.copy(self)
-        guarded.guard = guard
-        guarded.documents = DocumentCache()
+        guarded._be_guarded(guard)  # noqa: SLF001 - our own kind
         return guarded
+
+    def _be_guarded(self, guard: Guard) -> None:
+        self.guard = guard
+        self.documents = DocumentCache()
+        self.costs = Costs(self._schema, guard.lists)
+        seconds, objects = guard.query_seconds_max, guard.limits.objects
+        self.execution_context_class = Executor.within(seconds, objects)
 
     def problems(self, text: str) -> list[GraphQLError]:
         """What keeps a document from ever being executed; none where its variables decide."""
         try:
             document = parse(text, **_parse_options(self.guard.limits))
-            _measured(document, self.guard.limits, {})
+            _measured(document, self, {})
         except GraphQLError as problem:
             return [problem]
         return _invalid(self, document, specified_rules)
 
     def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:  # noqa: FBT001, FBT002
         """Strawberry asks for these anew for each operation."""
-        return [GuardExtension(self.guard, self.documents), *super().get_extensions(sync)]
+        return [GuardExtension(self), *super().get_extensions(sync)]
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -146,9 +155,10 @@ class Schema(strawberry.Schema):
 class GuardExtension(SchemaExtension):
     """Guards one operation."""
 
-    def __init__(self, guard: Guard, documents: DocumentCache) -> None:
-        self.guard = guard
-        self.documents = documents
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.guard = schema.guard
+        self.documents = schema.documents
         self.prepared: Prepared | None = None
 
     def on_operation(self) -> Iterator[None]:
@@ -200,13 +210,13 @@ class GuardExtension(SchemaExtension):
         return [] if self.prepared else self._validated(prepared)
 
     def _within_limits(self) -> Prepared:
-        document, limits = self.execution_context.graphql_document, self.guard.limits
+        document = self.execution_context.graphql_document
         variables = self.execution_context.variables or {}
         assert document is not None
         if self.prepared is None:
-            return _measured(document, limits, variables)
+            return _measured(document, self.schema, variables)
         if self.prepared.cost_varies:
-            check(document, limits, variables)
+            check(document, self.guard.limits, variables, self.schema.costs)
         return self.prepared
 
     def _validated(self, prepared: Prepared) -> list[GraphQLError]:
@@ -241,7 +251,7 @@ class GuardExtension(SchemaExtension):
             async with asyncio.timeout(seconds_max):
                 yield
         except TimeoutError:
-            raise LimitExceeded(f"The query took longer than {seconds_max:g} seconds.") from None
+            raise too_long(seconds_max) from None
 
 
 def _invalid(
@@ -260,12 +270,13 @@ def _invalid(
     )
 
 
-def _measured(document: DocumentNode, limits: Limits, variables: dict[str, Any]) -> Prepared:
+def _measured(document: DocumentNode, schema: Schema, variables: dict[str, Any]) -> Prepared:
+    limits, costs = schema.guard.limits, schema.costs
     try:
-        roots, cost_varies = check(document, limits), False
+        roots, cost_varies = check(document, limits, costs=costs), False
     except LimitExceeded:
         # Too much with the largest pages; perhaps not with those that were asked for.
-        roots, cost_varies = check(document, limits, variables), True
+        roots, cost_varies = check(document, limits, variables, costs), True
     return Prepared(document, cost_varies, bool(roots & INTROSPECTION))
 
 

@@ -3,6 +3,10 @@
 Validation itself is quadratic in repeated fields, and whoever expands fragments without a memo
 is exponential in them, so a document is measured first. A fragment is walked once, however often
 it is spread: 25 fragments that each spread the next one twice cost 25 steps here, not 2^25.
+
+What a list holds multiplies what is asked of each of its objects, and lists in lists multiply one
+another: `payments { invoice { payments { …` costs fifty times as much with each turn. So whatever
+passes is small even where every list is as long as it can be.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from graphql import (
     DirectiveNode,
@@ -18,8 +22,10 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLNamedType,
     InlineFragmentNode,
     IntValueNode,
+    ListValueNode,
     Node,
     OperationDefinitionNode,
     OperationType,
@@ -28,7 +34,14 @@ from graphql import (
     VariableNode,
 )
 
+if TYPE_CHECKING:
+    from schema.costs import Costs
+
 PAGE_ARGUMENTS = frozenset({"first", "last"})
+#: The list that an argument of this name gives is as long as what is found.
+LIST_ARGUMENT: Final = "ids"
+#: A row of a page is read, decoded and shown before anything is asked of it.
+ROW_COST: Final = 220
 # Inline fragments nest without adding depth; this keeps the walk far from Python's own limit.
 NESTING_PER_DEPTH = 4
 
@@ -50,12 +63,17 @@ class Limits:
     #: Selections that say again what their selection set says already: validation compares each
     #: such pair, and everything below the one with everything below the other.
     repeats: int = 20
-    #: One per field; the fields of a page count once for each row that the page may have.
-    cost: int = 10_000
+    #: In units of reading a plain field, one or two microseconds; see costs.py. What is in a list
+    #: counts as often as the list may have entries.
+    cost: int = 400_000
+    #: Objects of an answer: more than pass the cost only where data breaks its bounds.
+    objects: int = 50_000
     #: Rows of a page that is asked for without `first` and `last`.
     page_default: int = 20
     #: Rows of the largest page that the schema gives.
     page_max: int = 100
+    #: Steps of introspection from a type to the types of its fields: `fields { type { fields …`.
+    introspection: int = 2
     #: Root fields that guess at secrets: one of each in a request.
     once: frozenset[str] = frozenset({"redeemVoucher", "signIn"})
 
@@ -67,6 +85,23 @@ class LimitExceeded(GraphQLError):
         super().__init__(message, extensions={"code": "LIMIT_EXCEEDED"})
 
 
+class Field(NamedTuple):
+    """What the schema says of a field, as far as it costs anything."""
+
+    cost: int = 1
+    #: Of what it returns: the type whose fields are selected below it.
+    type: GraphQLNamedType | None = None
+    #: The most that the list holds; None where it is no list, or is a page.
+    most: int | None = None
+    #: Whether it takes `first` and `last`.
+    is_page: bool = False
+    #: Whether it walks from a type of the introspection to many others.
+    introspects: bool = False
+
+
+UNKNOWN: Final = Field()
+
+
 @dataclass(slots=True)
 class Shape:
     """What a selection set amounts to, with its fragments expanded."""
@@ -74,6 +109,7 @@ class Shape:
     depth: int = 0
     cost: int = 0
     aliases: int = 0
+    introspection: int = 0
     #: Each field name of the top level, and how often it stands there.
     top: Counter[str] = field(default_factory=Counter)
 
@@ -82,23 +118,29 @@ class Shape:
         self.depth = max(self.depth, other.depth)
         self.cost += other.cost
         self.aliases += other.aliases
+        self.introspection = max(self.introspection, other.introspection)
         self.top.update(other.top)
 
-    def add_field(self, node: FieldNode, children: Shape, rows: int) -> None:
-        """Puts a field with its children, which are fetched once a row, beside our own."""
+    def add_field(self, node: FieldNode, known: Field, children: Shape, cost: int) -> None:
+        """Puts a field, whose children cost that much together, beside our own."""
         self.depth = max(self.depth, children.depth + 1)
-        self.cost += 1 + rows * children.cost
+        self.cost += known.cost + cost
         self.aliases += children.aliases + (node.alias is not None)
+        self.introspection = max(self.introspection, children.introspection + known.introspects)
         self.top[node.name.value] += 1
 
 
 def check(
-    document: DocumentNode, limits: Limits, variables: Mapping[str, Any] | None = None
+    document: DocumentNode,
+    limits: Limits,
+    variables: Mapping[str, Any] | None = None,
+    costs: Costs | None = None,
 ) -> frozenset[str]:
     """Raises LimitExceeded when the document is too much; else the names of its root fields.
 
     Page sizes that are variables are taken from `variables`; where those are None, as the largest
-    page there is, so that a document that passes without its variables passes with any.
+    page there is, so that a document that passes without its variables passes with any. Without
+    `costs` nothing is known of the fields, and only pages are counted as lists.
     """
     fragments = {
         node.name.value: node
@@ -112,10 +154,10 @@ def check(
     _at_most("operations", len(operations), limits.operations)
     roots: set[str] = set()
     for operation in operations:
-        measure = Measure(fragments, limits, _pages(operation, variables))
+        measure = Measure(fragments, limits, _pages(operation, variables), costs)
         roots.update(_check_operation(operation, measure).top)
     # Fragments that nothing spreads are refused by validation, which reads them first.
-    unspread = Measure(fragments, limits, None)
+    unspread = Measure(fragments, limits, None, costs)
     for name in fragments:
         unspread.fragment(name, 0)
     return frozenset(roots)
@@ -126,7 +168,8 @@ def _check_operation(operation: OperationDefinitionNode, measure: Measure) -> Sh
     measure.count_directives(operation)
     for variable in operation.variable_definitions or ():
         measure.count_directives(variable)
-    shape = measure.selections(operation.selection_set, 0)
+    root = measure.costs.root(operation.operation.value) if measure.costs else None
+    shape = measure.selections(operation.selection_set, root, 0)
     mutates = operation.operation is OperationType.MUTATION
     _at_most("levels", shape.depth, limits.depth)
     _at_most("aliases", shape.aliases, limits.aliases)
@@ -135,6 +178,7 @@ def _check_operation(operation: OperationDefinitionNode, measure: Measure) -> Sh
     )
     for name in limits.once:
         _at_most(f"fields {name}", shape.top[name], 1)
+    _at_most("steps of introspection", shape.introspection, limits.introspection)
     _at_most("cost units", shape.cost, limits.cost)
     return shape
 
@@ -150,11 +194,17 @@ def _pages(
     if variables is None:
         return None
     defaults = {
-        definition.variable.name.value: _integer(definition.default_value)
+        definition.variable.name.value: _default(definition.default_value)
         for definition in operation.variable_definitions or ()
-        if isinstance(definition.default_value, IntValueNode)
     }
     return {**defaults, **variables}
+
+
+def _default(node: ValueNode | None) -> int | list[None] | None:
+    """As far as it says how much there may be of anything."""
+    if isinstance(node, IntValueNode):
+        return _integer(node)
+    return [None] * len(node.values) if isinstance(node, ListValueNode) else None
 
 
 def _integer(node: IntValueNode) -> int:
@@ -171,13 +221,16 @@ class Measure:
     limits: Limits
     #: Values of the variables, or None: page sizes are then the largest.
     pages: Mapping[str, Any] | None
+    costs: Costs | None
     directives: int = 0
     repeats: int = 0
     known: dict[str, Shape] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
 
-    def selections(self, selection_set: SelectionSetNode | None, nesting: int) -> Shape:
-        """What a selection set, `nesting` levels down, amounts to."""
+    def selections(
+        self, selection_set: SelectionSetNode | None, on: GraphQLNamedType | None, nesting: int
+    ) -> Shape:
+        """What a selection set on that type, `nesting` levels down, amounts to."""
         shape = Shape()
         if selection_set is None:
             return shape
@@ -188,17 +241,35 @@ class Measure:
             seen.add(key)
             _at_most("repeated selections", self.repeats, self.limits.repeats)
             self.count_directives(node)
-            self._add(shape, node, nesting + 1)
+            self._add(shape, node, on, nesting + 1)
         return shape
 
-    def _add(self, shape: Shape, node: Node, nesting: int) -> None:
+    def _add(self, shape: Shape, node: Node, on: GraphQLNamedType | None, nesting: int) -> None:
         if isinstance(node, FieldNode):
-            children = self.selections(node.selection_set, nesting)
-            shape.add_field(node, children, self._rows(node, children))
+            self._add_field(shape, node, on, nesting)
         elif isinstance(node, InlineFragmentNode):
-            shape.add(self.selections(node.selection_set, nesting))
+            condition = node.type_condition
+            on = self._named(condition.name.value) if condition else on
+            shape.add(self.selections(node.selection_set, on, nesting))
         else:
             shape.add(self.fragment(node.name.value, nesting))  # type: ignore[attr-defined]
+
+    def _add_field(
+        self, shape: Shape, node: FieldNode, on: GraphQLNamedType | None, nesting: int
+    ) -> None:
+        known = self.costs.field(on, node) if self.costs else UNKNOWN
+        children = self.selections(node.selection_set, known.type, nesting)
+        rows = self._page_rows(node, known, children)
+        if rows is not None:
+            cost = rows * (ROW_COST + children.cost)
+        elif known.most is not None:
+            cost = self._entries(node, known.most) * (1 + children.cost)
+        else:
+            cost = children.cost
+        shape.add_field(node, known, children, cost)
+
+    def _named(self, name: str) -> GraphQLNamedType | None:
+        return self.costs.named(name) if self.costs else None
 
     def fragment(self, name: str, nesting: int) -> Shape:
         """What a fragment amounts to. Unknown ones and circles are validation's to refuse."""
@@ -209,7 +280,8 @@ class Measure:
         self.open.add(name)
         node = self.fragments[name]
         self.count_directives(node)
-        self.known[name] = shape = self.selections(node.selection_set, nesting)
+        on = self._named(node.type_condition.name.value)
+        self.known[name] = shape = self.selections(node.selection_set, on, nesting)
         self.open.discard(name)
         return shape
 
@@ -219,7 +291,8 @@ class Measure:
         self.directives += len(directives)
         _at_most("directives", self.directives, self.limits.directives)
 
-    def _rows(self, node: FieldNode, children: Shape) -> int:
+    def _page_rows(self, node: FieldNode, known: Field, children: Shape) -> int | None:
+        """How many rows the page may have; None where the field is no page."""
         given = [
             self._page_size(argument.value)
             for argument in node.arguments or ()
@@ -227,7 +300,7 @@ class Measure:
         ]
         if given:
             return max(1, min(max(given), self.limits.page_max))
-        return self.limits.page_default if "edges" in children.top else 1
+        return self.limits.page_default if known.is_page or "edges" in children.top else None
 
     def _page_size(self, value: ValueNode) -> int:
         if isinstance(value, IntValueNode):
@@ -236,6 +309,21 @@ class Measure:
             return self.limits.page_max
         size = self.pages.get(value.name.value) if isinstance(value, VariableNode) else None  # type: ignore[union-attr]
         return size if isinstance(size, int) else self.limits.page_default
+
+    def _entries(self, node: FieldNode, most: int) -> int:
+        """How many entries the list may have: no more than are asked for, where it says so."""
+        for argument in node.arguments or ():
+            if argument.name.value == LIST_ARGUMENT:
+                return min(self._length(argument.value, most), most)
+        return most
+
+    def _length(self, value: ValueNode, most: int) -> int:
+        if isinstance(value, ListValueNode):
+            return len(value.values)
+        if isinstance(value, VariableNode):
+            given = self.pages.get(value.name.value) if self.pages is not None else [None] * most
+            return len(given) if isinstance(given, list) else 1
+        return 1
 
 
 def _keyed(selection_set: SelectionSetNode) -> Iterator[tuple[str, Node]]:

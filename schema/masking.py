@@ -27,6 +27,8 @@ CODES = frozenset(
 INTERNAL_MESSAGE = "Internal error"
 #: Messages quote what the client sent, which may be long.
 MESSAGE_CHARS_MAX = 300
+#: An answer of many rows may have one a row.
+ERRORS_MAX = 100
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +43,11 @@ def public_errors(
     """
     incident = ""
     public = []
-    for error in errors:
+    given = list(errors)
+    if len(given) > ERRORS_MAX:
+        left = f"… and {len(given) - ERRORS_MAX} more errors."
+        given[ERRORS_MAX:] = [GraphQLError(left, extensions={"code": "LIMIT_EXCEEDED"})]
+    for error in given:
         code = code_of(error)
         if code is None:
             incident = incident or report(error)

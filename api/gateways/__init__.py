@@ -11,6 +11,8 @@ import re
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from models.gateway import GATEWAYS_MAX
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -55,6 +57,8 @@ def load_gateways(
             continue
         if gateway.code in gateways:
             raise _broken(plugin, f"another one has the code {gateway.code!r} already")
+        if len(gateways) >= GATEWAYS_MAX:
+            raise _broken(plugin, f"there are {GATEWAYS_MAX} others already")
         gateways[gateway.code] = gateway
     return gateways
 

@@ -75,3 +75,15 @@ def test_two_gateways_of_one_code_are_refused() -> None:
     settings = load_settings(secret_key=SECRET, account_credit_sandbox=True)
     with pytest.raises(GatewayNotLoaded, match="another one has the code 'sandbox' already"):
         load_gateways(settings, twice)
+
+
+def test_no_more_gateways_are_loaded_than_a_list_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.gateways.GATEWAYS_MAX", 1)
+    target = "api.gateways.sandbox:SandboxGateway"
+    others = [
+        EntryPoint("first", target, GROUP),
+        EntryPoint("other", "api.gateways.bank_transfer:BankTransferGateway", GROUP),
+    ]
+    settings = load_settings(secret_key=SECRET, account_credit_demo=True)
+    with pytest.raises(GatewayNotLoaded, match="there are 1 others already"):
+        load_gateways(settings, others)
