@@ -117,7 +117,7 @@ def audit() -> None:
 @app.command()
 def import_statement(
     files: Annotated[
-        list[str], typer.Argument(help="camt.053, camt.054 or MT940; - for standard input.")
+        list[str], typer.Argument(help="camt.052 to 054 or MT940; - for standard input.")
     ],
     json: Json = False,
     demo: Annotated[

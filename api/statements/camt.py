@@ -1,243 +1,179 @@
-"""ISO 20022 statements: camt.053 and camt.054, in any version since 001.02.
+"""ISO 20022 statements: camt.052, camt.053 and camt.054, in any version.
 
 After the message definition reports "Bank-to-Customer Cash Management". Elements are found by
 their local names, which all versions share; where a version moved one, both places are looked at.
+What cannot be read is named by the number of its entry and the path of its element.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
-from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml.ElementTree import fromstring
-
-from api.statements.lines import (
-    StatementUnreadable,
-    checked_day,
-    clean,
-    keyed,
-    money,
-    own_account,
-    reference_of,
+from api.statements.amounts import decimal
+from api.statements.camt_entries import is_booked, lines_of
+from api.statements.camt_values import amount_of, day_of, is_credit
+from api.statements.lines import StatementUnreadable, at, clean, keyed, own_account
+from api.statements.xml_document import (
+    children,
+    count_at,
+    first_text,
+    name_of,
+    one_at,
+    parsed,
+    value_at,
 )
 from models.bank_statement import Balance, BankLine, Statement
 from models.money import Money
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from xml.etree.ElementTree import Element
 
 #: The message, and the element that is one statement in it.
 _MESSAGES: Final = {
+    "BkToCstmrAcctRpt": ("camt.052", "Rpt"),
     "BkToCstmrStmt": ("camt.053", "Stmt"),
     "BkToCstmrDbtCdtNtfctn": ("camt.054", "Ntfctn"),
 }
-#: Where payer and bank write, in the order in which a reference goes on.
-_TEXTS: Final = (
-    *("EndToEndId", "Ref", "Ustrd", "AddtlRmtInf", "AddtlTxInf", "AddtlNtryInf"),
-    *("InstrId", "TxId", "PmtInfId"),
-)
+_NUMBER_MAX: Final = 18
 
 
 def read(data: bytes, accounts: Collection[str]) -> list[Statement]:
-    """The statements in a message. Raises StatementUnreadable."""
-    try:
-        root = fromstring(data, forbid_dtd=True)
-    except (ParseError, ValueError, LookupError) as error:
-        # ValueError has defusedxml's refusals under it: a document type, entities.
-        raise StatementUnreadable(f"its XML is not accepted ({clean(str(error))[:80]})") from None
-    for element in root.iter():
-        name = _name(element)
-        if name in _MESSAGES:
-            form, child = _MESSAGES[name]
-            return [_statement(one, form, accounts) for one in _children(element, child)]
-    raise StatementUnreadable("it is XML, and neither camt.053 nor camt.054")
+    """The statements in a file, which may have several messages. Raises StatementUnreadable."""
+    messages = [one for one in parsed(data).iter() if _kind(one) in _MESSAGES]
+    if not messages:
+        raise StatementUnreadable("it is XML, and none of camt.052, camt.053 and camt.054")
+    found = [
+        (message, one)
+        for message in messages
+        for one in children(message, _MESSAGES[_kind(message)][1])
+    ]
+    read = []
+    for number, (message, one) in enumerate(found, 1):
+        with at(f"statement {number}," if len(found) > 1 else ""):
+            statement = _statement(one, _MESSAGES[_kind(message)][0], accounts)
+            _check(statement, one, message)
+            read.append(statement)
+    return read
+
+
+def _kind(element: Element) -> str:
+    return name_of(element).removesuffix("V01")
 
 
 def _statement(statement: Element, form: str, accounts: Collection[str]) -> Statement:
-    written = _text(statement, "Acct", "Id", "IBAN") or _text(statement, "Acct", "Id", "Othr", "Id")
-    account = own_account(written, accounts)
-    entries = _children(statement, "Ntry")
-    booked = [entry for entry in entries if _is_booked(entry)]
-    reference = clean(_text(statement, "Id"))
-    number = _text(statement, "ElctrncSeqNb") or _text(statement, "LglSeqNb")
-    opening = _balance(statement, "OPBD") or _balance(statement, "PRCD")
-    closing = _balance(statement, "CLBD")
-    lines = [line for entry in booked for line in _lines(entry, account)]
+    account = own_account(_account(statement), accounts)
+    opening = closing = None
+    said = value_at(statement, "Acct", "Ccy")
+    if form == "camt.053":  # of the others they are no beginning and no end
+        opening = _balance(statement, said, "OPBD", "PRCD")
+        closing = _balance(statement, said, "CLBD")
+        said = _one_currency(said, opening, closing)
+    lines, pending = _entries(statement, account, said)
+    reference, number = clean(first_text(statement, "Id")), _number(statement)
     return Statement(
         form=form,
         reference=reference,
         account=account,
-        currency=_currency(statement, lines),
+        currency=said or next((line.amount.currency for line in lines), ""),
         number=int(number) if number.isascii() and number.isdigit() else None,
-        opening=opening,
-        closing=closing,
+        opening=opening[0] if opening else None,
+        closing=closing[0] if closing else None,
         lines=keyed(lines, f"{form} {reference} {number}"),
-        pending=len(entries) - len(booked),
+        pending=pending,
     )
 
 
-def _currency(statement: Element, lines: list[BankLine]) -> str:
-    amounts = [amount for balance in _children(statement, "Bal") for amount in _amounts(balance)]
-    said = [_text(statement, "Acct", "Ccy"), *(amount.get("Ccy", "") for amount in amounts)]
-    said += [line.amount.currency for line in lines]
-    return next(filter(None, said), "")
+def _account(statement: Element) -> str:
+    places = (("IBAN",), ("Othr", "Id"), ("BBAN",), ("PrtryAcct", "Id"))
+    return next(filter(None, (value_at(statement, "Acct", "Id", *one) for one in places)), "")
 
 
-def _balance(statement: Element, code: str) -> Balance | None:
-    for balance in _children(statement, "Bal"):
-        if _text(balance, "Tp", "CdOrPrtry", "Cd") == code:
-            minor = _amount(balance).minor
-            return Balance(minor if _is_credit(balance) else -minor, _day(balance, "Dt"))
+def _number(statement: Element) -> str:
+    """An odd one does no harm: nothing depends on it."""
+    number = first_text(statement, "ElctrncSeqNb") or first_text(statement, "LglSeqNb")
+    return number if len(number) <= _NUMBER_MAX else ""
+
+
+def _entries(statement: Element, account: str, currency: str) -> tuple[list[BankLine], int]:
+    """The lines of the entries that the bank has booked, and how many it has not."""
+    lines: list[BankLine] = []
+    pending = 0
+    for number, entry in enumerate(children(statement, "Ntry"), 1):
+        with at(f"entry {number}:"):
+            if not is_booked(entry):
+                pending += 1
+                continue
+            of_entry = lines_of(entry, account)
+            if currency and any(line.amount.currency != currency for line in of_entry):
+                raise StatementUnreadable(f"Amt: its currency is not {currency}, the statement's")
+            lines += of_entry
+    return lines, pending
+
+
+# ------------------------------------------------------------------------------- balances
+
+
+def _balance(statement: Element, currency: str, *codes: str) -> tuple[Balance, str] | None:
+    """The balance of the first of these codes that there is, and its currency."""
+    balances = children(statement, "Bal")
+    for code in codes:
+        with at(f"balance {code}:"):
+            found = {_read(one) for one in balances if _code(one) == code}
+            # An account in several currencies has one of each.
+            own = {one for one in found if one[1] == currency} if len(found) > 1 else found
+            if len(own) == 1:
+                return own.pop()
+            if found:
+                raise StatementUnreadable(f"there are {len(found)} where one belongs")
     return None
 
 
-def _is_booked(entry: Element) -> bool:
-    """Whether the bank has booked it; pending and informational entries may never be."""
-    status = _text(entry, "Sts", "Cd") or _text(entry, "Sts") or _text(entry, "Sts", "Prtry")
-    if not status:
-        raise StatementUnreadable("an entry of it does not say whether it is booked")
-    return status == "BOOK"
+def _code(balance: Element) -> str:
+    return value_at(balance, "Tp", "CdOrPrtry", "Cd") or value_at(balance, "Tp", "Cd")
 
 
-# ------------------------------------------------------------------------------- entries
+def _read(balance: Element) -> tuple[Balance, str]:
+    money = amount_of(balance)
+    minor = money.minor if is_credit(balance) else -money.minor
+    return Balance(minor, day_of(balance, "Dt")), money.currency
 
 
-def _lines(entry: Element, account: str) -> list[BankLine]:
-    """The transfers of an entry: one, or those of a batch."""
-    details = [one for part in _children(entry, "NtryDtls") for one in _children(part, "TxDtls")]
-    if len(details) == 1:
-        return [_line(entry, details[0], _amount(entry), account)]
-    amounts = [_amount_of(one) for one in details]
-    told = [amount for amount in amounts if amount is not None]
-    whole = _amount(entry)
-    if details and len(told) == len(details) and _sum(entry, details, told) == whole:
-        return [
-            _line(entry, one, amount, account) for one, amount in zip(details, told, strict=True)
-        ]
-    number = _text(entry, "NtryDtls", "Btch", "NbOfTxs")
-    is_batch = len(details) > 1 or (number.isdigit() and int(number[:9]) > 1)
-    return [_line(entry, entry, whole, account, is_batch=is_batch)]
+def _one_currency(said: str, *balances: tuple[Balance, str] | None) -> str:
+    named = {said, *(one[1] for one in balances if one)} - {""}
+    if len(named) > 1:
+        raise StatementUnreadable(
+            f"its balances are not of one currency: {', '.join(sorted(named))}"
+        )
+    return next(iter(named), "")
 
 
-def _sum(entry: Element, details: list[Element], amounts: list[Money]) -> Money | None:
-    """What the transfers move together, in the direction of their entry."""
-    whole = Money.zero(amounts[0].currency)
-    for one, amount in zip(details, amounts, strict=True):
-        if amount.currency != whole.currency:
-            return None
-        whole += amount if _is_credit(one, entry) == _is_credit(entry) else -amount
-    return whole
+def _check(statement: Statement, element: Element, message: Element) -> None:
+    """Whether nothing was lost on the way, or misread. A page, and a selection whose entries the
+    bank itself counts, lead from no balance to the other: those are warned of.
+    """
+    if statement.missing and not _is_page(element, message) and not _is_counted(element):
+        raise StatementUnreadable(
+            "it does not add up: its entries are "
+            f"{statement.missing.amount} {statement.currency} short of its closing balance"
+        )
 
 
-def _line(
-    entry: Element, details: Element, amount: Money, account: str, *, is_batch: bool = False
-) -> BankLine:
-    parties = _children(details, "RltdPties")
-    is_credit = _is_credit(details, entry)
-    payer = "Dbtr" if is_credit else "Cdtr"
-    names = [text for party in parties for text in _below(party, payer, "Nm")]
-    numbers = [
-        text
-        for party in parties
-        for at in ("IBAN", "Id")
-        for text in _below(party, f"{payer}Acct", at)
-    ]
-    reference = _text(entry, "AcctSvcrRef") or _text(details, "Refs", "AcctSvcrRef")
-    texts = [text for name in _TEXTS for text in _all(details, name)]
-    if details is not entry:
-        texts += [text for one in _children(entry, "AddtlNtryInf") for text in _own(one)]
-    return BankLine(
-        account=account,
-        key="",
-        bank_ref=reference_of(reference),
-        amount=amount,
-        is_credit=is_credit,
-        is_reversal=_text(entry, "RvslInd") in {"true", "1"},
-        is_batch=is_batch,
-        booked_on=_day(entry, "BookgDt", "ValDt"),
-        payer_name=clean(" ".join(names[:1])),
-        payer_account=clean(" ".join(numbers[:1])),
-        texts=tuple(clean(text) for text in texts if text != "NOTPROVIDED"),
+def _is_page(statement: Element, message: Element) -> bool:
+    pages = (one_at(statement, "StmtPgntn"), one_at(message, "GrpHdr", "MsgPgntn"))
+    return any(
+        count_at(page, "PgNb") != 1 or value_at(page, "LastPgInd") not in {"true", "1"}
+        for page in pages
+        if page is not None
     )
 
 
-def _amount(element: Element) -> Money:
-    amounts = _amounts(element)
-    if not amounts:
-        raise StatementUnreadable("an entry or balance of it has no amount")
-    return money(amounts[0].text or "", amounts[0].get("Ccy", ""))
-
-
-def _amount_of(details: Element) -> Money | None:
-    """A transfer's own amount: of 001.02 it is inside AmtDtls."""
-    amounts = _amounts(details) or _path(details, "AmtDtls", "TxAmt", "Amt")
-    return money(amounts[0].text or "", amounts[0].get("Ccy", "")) if amounts else None
-
-
-def _amounts(element: Element) -> list[Element]:
-    return _children(element, "Amt")
-
-
-def _is_credit(element: Element, parent: Element | None = None) -> bool:
-    said = _text(element, "CdtDbtInd")
-    if not said and parent is not None:
-        return _is_credit(parent)
-    if said not in {"CRDT", "DBIT"}:
-        raise StatementUnreadable("an entry or balance of it is neither credit nor debit")
-    return said == "CRDT"
-
-
-def _day(element: Element, *names: str) -> date:
-    for name in names:
-        said = _text(element, name, "Dt") or _text(element, name, "DtTm")
-        if said:
-            return _parsed(said)
-    raise StatementUnreadable("an entry or balance of it has no date")
-
-
-def _parsed(said: str) -> date:
-    try:
-        return checked_day(datetime.fromisoformat(said).date())
-    except ValueError:
-        try:  # ISO 8601 lets a date have an offset, which Python's does not
-            return checked_day(date.fromisoformat(said[:10]))
-        except ValueError:
-            raise StatementUnreadable(f"it has a date that is none: {clean(said)[:30]}") from None
-
-
-# ------------------------------------------------------------------------------- XML
-
-
-def _name(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
-
-
-def _children(element: Element, name: str) -> list[Element]:
-    return [child for child in element if _name(child) == name]
-
-
-def _path(element: Element, *names: str) -> list[Element]:
-    found = [element]
-    for name in names:
-        found = [child for one in found for child in _children(one, name)]
-    return found
-
-
-def _own(element: Element) -> list[str]:
-    text = (element.text or "").strip()
-    return [text] if text else []
-
-
-def _text(element: Element, *names: str) -> str:
-    """The first text at a path; empty where there is none."""
-    return next((text for one in _path(element, *names) for text in _own(one)), "")
-
-
-def _all(element: Element, name: str) -> list[str]:
-    """Every text below that an element of this name has."""
-    return [text for one in element.iter() if _name(one) == name for text in _own(one)]
-
-
-def _below(element: Element, name: str, inner: str) -> list[str]:
-    return [text for child in _children(element, name) for text in _all(child, inner)]
+def _is_counted(statement: Element) -> bool:
+    """Whether the bank's own count (TxsSummry) is of just these entries."""
+    number = count_at(statement, "TxsSummry", "TtlNtries", "NbOfNtries")
+    total = value_at(statement, "TxsSummry", "TtlNtries", "Sum")
+    booked = [amount_of(one) for one in children(statement, "Ntry") if is_booked(one)]
+    if not booked or not total:
+        return False
+    currency = booked[0].currency
+    return (number, decimal(total, currency)) == (len(booked), sum(booked, Money.zero(currency)))

@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from models.base import now
-from models.errors import Refusal
-from models.money import Money
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from models.bank_statement import BankLine
 
-_AMOUNT: Final = re.compile(r"\+?([0-9]{1,18}([.,][0-9]{0,18})?|[.,][0-9]{1,18})", re.ASCII)
 #: What banks write where they have no reference (SWIFT's User Handbook, ISO 20022).
 _NO_REFERENCE: Final = frozenset({"", "0", "NONREF", "NOTPROVIDED", "NOT PROVIDED", "UNKNOWN"})
 _REFERENCE_MAX: Final = 100
@@ -28,7 +25,16 @@ _AHEAD: Final = timedelta(days=366)
 
 
 class StatementUnreadable(Exception):
-    """The file cannot be imported; the message is the rest of a sentence that says why."""
+    """The file cannot be imported; the message, the rest of a sentence, says where and why."""
+
+
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """What is unreadable meanwhile is so at this place; an empty one says nothing."""
+    try:
+        yield
+    except StatementUnreadable as problem:
+        raise StatementUnreadable(f"{place} {problem}" if place else str(problem)) from None
 
 
 # ------------------------------------------------------------------------------- accounts
@@ -66,21 +72,10 @@ def _is(account: str, written: str) -> bool:
 # ------------------------------------------------------------------------------- values
 
 
-def money(text: str, currency: str) -> Money:
-    """An amount that is not negative, exactly. Raises StatementUnreadable."""
-    if not _AMOUNT.fullmatch(text.strip()):
-        raise StatementUnreadable(f"it has an amount that is none: {clean(text)[:30]!r}")
-    try:
-        return Money.parse(Decimal(text.strip().replace(",", ".")), currency)
-    except Refusal:
-        shown = f"{clean(text)[:30]} {clean(currency)[:10]}"
-        raise StatementUnreadable(f"it has an amount that cannot be: {shown}") from None
-
-
 def checked_day(day: date) -> date:
     """A day on which a bank can have booked. Raises StatementUnreadable."""
     if not _EARLIEST <= day <= now().date() + _AHEAD:
-        raise StatementUnreadable(f"it has a date that cannot be: {day.isoformat()}")
+        raise StatementUnreadable(f"the date {day.isoformat()} cannot be")
     return day
 
 

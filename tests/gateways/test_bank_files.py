@@ -117,8 +117,9 @@ MT940_ODDITIES = {
 @pytest.mark.parametrize("oddity", MT940_ODDITIES)
 def test_mt940_is_read_as_banks_bend_it(oddity: str) -> None:
     line = MT940_ODDITIES[oddity].format(d=f"{TODAY:%y%m%d%m%d}", s=f"{TODAY:%y%m%d}")
-    data = Day(opening=100).mt940().decode().replace(":62F:", f"{line}{line}:62F:").encode()
-    lines = the_only(data).lines
+    data = Day(opening=100).mt940().decode().replace(":62F:", f"{line}{line}:62F:")
+    end = data.index(":62F:")
+    lines = the_only((data[:end] + data[end:].replace("EUR1,00", "EUR51,00")).encode()).lines
     assert [one.amount.minor for one in lines] == [2500, 2500]
     assert len({one.key for one in lines}) == 2
     assert all(one.is_credit for one in lines)
@@ -178,7 +179,7 @@ def test_a_hostile_camt_is_refused_with_a_reason(what: str) -> None:
     with pytest.raises(StatementUnreadable) as refused:
         read(HOSTILE_CAMT[what].encode("utf-8", "surrogateescape"), OURS)
     reason = str(refused.value)
-    assert reason.startswith(("it ", "its ", "an ", "there "))
+    assert reason.startswith(("it ", "its ", "there ", "entry ", "balance "))
     assert "root:" not in reason
     assert len(reason) < 200
 

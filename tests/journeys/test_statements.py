@@ -193,7 +193,7 @@ def test_a_file_that_cannot_be_read_to_its_end_books_nothing_and_the_others_are_
     assert "whole.xml: 1 booked" in done.stdout
     first, second, third = [line for line in done.stderr.splitlines() if "not imported" in line]
     assert "cut.xml is not imported: its XML is not accepted" in first
-    assert "strange.txt is not imported: it is neither" in second
+    assert "strange.txt is not imported: it is none of" in second
     assert "none.xml is not imported: No such file" in third
     assert (client.available(), bo.available()) == ("0.00", "80.00")
 

@@ -425,16 +425,6 @@ async def test_a_number_that_is_left_out_is_told_although_the_balances_fit() -> 
     assert await gaps(late.camt053(), first) == []
 
 
-async def test_a_statement_that_leaves_an_entry_out_does_not_add_up() -> None:
-    day = a_day(Transfer(100, "one", ref=key()), Transfer(250, "two", ref=key()))
-    (whole,) = read(day.camt053(), [day.account])
-    assert not whole.missing
-    entry = day.camt053().index(b"<Ntry>", day.camt053().index(b"<Ntry>") + 1)
-    end = day.camt053().index(b"</Stmt>")
-    (holed,) = read(day.camt053()[:entry] + day.camt053()[end:], [day.account])
-    assert holed.missing.minor == 250
-
-
 async def test_the_same_transfer_dated_some_days_apart_is_the_same() -> None:
     ada, begun = await waiting()
     ref = key()
