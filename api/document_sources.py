@@ -17,6 +17,7 @@ from models import credit_statement, picture
 from models import invoice as invoices
 from models import payment as payments
 from models.base import parse_id
+from models.day import day_of
 from models.gateway import GatewayKind, TransferInstructions
 from models.invoice import Invoice
 from models.issuing import buyer_now, seller_now
@@ -201,10 +202,10 @@ async def _statement(wanted: Wanted) -> tuple[Document, str] | None:
     if statement.count > STATEMENT_LINES_MAX:
         raise TooLong
     account = (await accounts.by_ids([statement.account_id]))[statement.account_id]
-    zone, logo = house().seller.zone, house().seller.logo
+    logo = house().seller.logo
     changes = [
         Change(
-            on=line.created_at.astimezone(zone).date().isoformat(),
+            on=day_of(line.created_at).isoformat(),
             kind=line.kind,
             note=line.note,
             amount=line.amount,

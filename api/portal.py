@@ -55,7 +55,7 @@ _LIGHT, _DARK = "#eef1fe", "#1e2532"
 _NIGHT: Final = "#10141d"
 
 _PAGE: Final = """<!doctype html>
-<html lang="en" data-seller="{seller}" data-languages="{languages}"{logo}{demo}>
+<html lang="en" data-seller="{seller}" data-zone="{zone}" data-languages="{languages}"{logo}{demo}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -216,6 +216,7 @@ def _page(settings: Settings, manifest: Mapping[str, Any], brand: _Brand) -> str
     logo = f"/static/{brand.logo_name}" if brand.logo else ""
     return _PAGE.format(
         seller=escape(brand.name),
+        zone=escape(settings.seller.timezone),
         logo=f' data-logo="{logo}"' if logo else "",
         icon=logo or "data:,",
         brand=f'\n<link rel="stylesheet" href="/static/{brand.style_name}">' if brand.style else "",

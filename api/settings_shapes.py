@@ -31,11 +31,10 @@ from pydantic_settings import NoDecode
 from stdnum.eu import vat
 
 from api.logo import read_logo
-from api.pdf.text import zone
 from models.billing import EUROPEAN_UNION, country_code
 from models.errors import CurrencyNotSupported, Refusal
 from models.money import Money
-from models.policy import BankDetails, Limits, Seller
+from models.policy import BankDetails, Limits, Seller, zone_named
 
 SECRET_CHARACTERS_MIN = 32
 _PLACEHOLDERS = re.compile(r"changeme|example|insecure|password|placeholder|yoursecret")
@@ -127,7 +126,7 @@ class GatewayFee(Shape):
 
 def _time_zone(name: str) -> str:
     try:
-        zone(name)
+        zone_named(name)
     except (ValueError, OSError, ZoneInfoNotFoundError):
         raise ValueError("must be an IANA time zone, such as Europe/Berlin") from None
     return name

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from io import StringIO
 from typing import TYPE_CHECKING, Final
 
+from models.day import day_of
 from models.money import Money
-from models.policy import house
 from schema import texts
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def csv_of(statement: CreditStatement, locale: str) -> AsyncIterator[str]:
 
 
 def _line(line: CreditTransaction, locale: str, money: _Amounts) -> tuple[object, ...]:
-    day = line.created_at.astimezone(house().seller.zone).date()
+    day = day_of(line.created_at)
     key = f"credit.{line.kind}"
     said = texts.say(f"{key}.note", locale, note=line.note) if line.note else texts.say(key, locale)
     return (day, line.version, line.kind, safe(said), *money.of(line.amount, line.balance_after))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from models import sql
+from models.day import start_of
 from models.errors import Invalid
 from models.ledger import CreditTransaction
-from models.policy import house
 
 #: More days than any book-keeping period has.
 DAYS_MAX: Final = 3660
@@ -86,11 +86,9 @@ async def statement(
         raise Invalid("to", problem="before_from")
     if last_day - first_day > timedelta(days=DAYS_MAX):
         raise Invalid("to", problem="too_long")
-    begins = _midnight(first_day)
+    begins = start_of(first_day)
     after, opening = await _last_before(account_id, currency, begins)
-    last, closing = await _last_before(
-        account_id, currency, _midnight(last_day + timedelta(days=1))
-    )
+    last, closing = await _last_before(account_id, currency, start_of(last_day + timedelta(days=1)))
     row = await sql.fetch_one(_BETWEEN, account_id, currency, after, last)
     assert row is not None, "an aggregate has a row"
     return CreditStatement(
@@ -112,7 +110,3 @@ async def statement(
 async def _last_before(account_id: UUID, currency: str, moment: datetime) -> tuple[int, int]:
     row = await sql.fetch_one(_LAST_BEFORE, account_id, currency, moment)
     return (row["version"], row["balance_after"]) if row else (0, 0)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), house().seller.zone).astimezone(UTC)

@@ -16,6 +16,7 @@ from tortoise.models import Model
 from models import sql
 from models.balance import EXPIRED_SQL
 from models.base import Changing, Conflict, now, ring
+from models.day import today
 from models.errors import Forbidden, NotFound
 from models.identity import Actor, Role
 from models.page import Page, PageRequest, by_id, fetch_page
@@ -64,6 +65,7 @@ class Invoice(Changing):
     amount_paid = fields.BigIntField(default=0)
     issued_at = fields.DatetimeField()
     due_at = fields.DatetimeField()
+    due_on = fields.CharField(max_length=10, db_default="")
     paid_at = fields.DatetimeField(null=True)
     voided_at = fields.DatetimeField(null=True)
     void_reason = fields.CharField(max_length=500, null=True)
@@ -85,8 +87,8 @@ class Invoice(Changing):
 
     @property
     def overdue(self) -> bool:
-        """Whether it should have been paid by now, and is not."""
-        return self.status in PAYABLE and self.due_at < now()
+        """Whether its due day, which is the seller's, is over, and it is not paid."""
+        return self.status in PAYABLE and self.due_on < today().isoformat()
 
     async def _write(self, changes: dict[str, object]) -> None:
         """Unless somebody else has written since (Conflict)."""
@@ -226,7 +228,7 @@ def _filtered(filter: InvoiceFilter, args: list[Any]) -> str:
         add("issued_at < ?", filter.issued_before)
     if filter.overdue is not None:
         negation = "" if filter.overdue else "NOT "
-        add(f"{negation}(status IN ('UNPAID', 'PROCESSING') AND due_at < ?)", now())
+        add(f"{negation}(status IN ('UNPAID', 'PROCESSING') AND due_on < ?)", today().isoformat())
     return "".join(f" AND {clause}" for clause in clauses)
 
 

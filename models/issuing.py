@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -13,6 +13,7 @@ from models import event, picture, sql
 from models.account import Account
 from models.bank_reference import new_reference
 from models.base import new_id, now
+from models.day import day_of, days_after
 from models.errors import NotAllowed
 from models.invoice import Invoice, InvoiceKind, InvoiceStatus
 from models.money import tax_per_rate
@@ -65,6 +66,7 @@ async def issue(
     is held until the commit, which is what makes it gapless.
     """
     issued_at = now()
+    due_at = due_at or days_after(issued_at, house().invoice_due)
     taxes = tax_per_rate((line.tax_rate, line.total) for line in lines)
     subtotal = sum(line.total for line in lines)
     tax = sum(rate.tax for rate in taxes)
@@ -72,7 +74,7 @@ async def issue(
         id=id,
         created_at=issued_at,
         account_id=account.id,
-        number=await next_number(house().invoice_prefix, issued_at),
+        number=await next_number(house().invoice_prefix, day_of(issued_at)),
         kind=kind.value,
         status=InvoiceStatus.UNPAID.value,
         currency=currency,
@@ -80,7 +82,8 @@ async def issue(
         tax=tax,
         total=subtotal + tax,
         issued_at=issued_at,
-        due_at=due_at or issued_at + house().invoice_due,
+        due_at=due_at,
+        due_on=day_of(due_at).isoformat(),
         gateway=gateway,
         reference=reference,
         transfer_reference=new_reference() if currency in house().seller.bank_accounts else None,
@@ -114,9 +117,9 @@ def _row(invoice: Invoice) -> sql.Row:
     return {**sql.row_of(invoice), "snapshot": sql.json(invoice.snapshot)}
 
 
-async def next_number(prefix: str, moment: datetime) -> str:
-    """The next number of this year's series, without gaps: `INV-2026-000042`."""
-    series = f"{prefix}-{moment.year}"
+async def next_number(prefix: str, day: date) -> str:
+    """The next number of the series of the document's year, without gaps: `INV-2026-000042`."""
+    series = f"{prefix}-{day.year}"
     row = await sql.fetch_one(
         "INSERT INTO number_series (name, last_number) VALUES ($1, 1) ON CONFLICT (name)"
         " DO UPDATE SET last_number = number_series.last_number + 1 RETURNING last_number",

@@ -13,6 +13,7 @@ from models import account as accounts
 from models import audit_log, credit, event, idempotency
 from models.base import new_id, now, public_id
 from models.book import Book, Line, book
+from models.day import day_of, zone_of
 from models.errors import (
     AmountOutOfRange,
     Invalid,
@@ -199,8 +200,10 @@ async def _void(opened: Book, invoice: Invoice, reason: str) -> None:
     if invoice.status not in {*PAYABLE, "PAID"} or (funds and captured):
         raise InvoiceNotVoidable("invoice_id", status=invoice.status)
     columns: dict[str, object] = {}
+    voided_at = now()
     if not funds and invoice.amount_paid:
-        columns["credit_note_number"] = await next_number(house().credit_note_prefix, now())
+        voided_on = day_of(voided_at, zone_of(invoice.snapshot))
+        columns["credit_note_number"] = await next_number(house().credit_note_prefix, voided_on)
         sold = sum(payment.applied for payment in payments)
         await credit.give_back(
             opened,
@@ -218,7 +221,7 @@ async def _void(opened: Book, invoice: Invoice, reason: str) -> None:
                 await payment.change(excess=payment.excess + payment.applied, applied=0)
     await invoice.change(
         status=InvoiceStatus.VOID.value,
-        voided_at=now(),
+        voided_at=voided_at,
         void_reason=reason,
         amount_paid=0,
         credit_applied=0,

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from models.gateway import Gateway
 
 
+def zone_named(name: str) -> tzinfo:
+    """The time zone of an IANA name."""
+    # UTC needs no zone database, which slim systems lack.
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What may be deposited at once, and how much credit an account may have."""
@@ -92,8 +98,7 @@ class Seller:
     @property
     def zone(self) -> tzinfo:
         """The zone that the seller's days are in."""
-        # UTC needs no zone database, which slim systems lack.
-        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
+        return zone_named(self.timezone)
 
 
 @dataclass(frozen=True, slots=True)

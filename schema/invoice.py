@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated
@@ -94,11 +94,13 @@ class Invoice(Node):
     status: InvoiceStatus
     "How far it has come."
     overdue: bool
-    "Not paid in full, and past `dueAt`."
+    "Not paid in full although the day `dueOn` is over."
     issued_at: datetime
     "When it was issued."
     due_at: datetime
     "Until when it is to be paid."
+    due_on: date
+    "The seller's day until which it is to be paid."
     paid_at: datetime | None
     "When it was paid in full."
     subtotal: Money
@@ -139,6 +141,7 @@ class Invoice(Node):
             overdue=record.overdue,
             issued_at=record.issued_at,
             due_at=record.due_at,
+            due_on=date.fromisoformat(record.due_on),
             paid_at=record.paid_at,
             subtotal=Money.minor(record.subtotal, currency),
             tax=Money.minor(record.tax, currency),

@@ -13,6 +13,7 @@ from typing import Final
 
 from api.pdf import text
 from models.billing import EUROPEAN_UNION
+from models.day import zone_of
 from models.money import exponent
 from models.snapshot import InvoiceSnapshot
 
@@ -56,7 +57,7 @@ def e_invoice_of(snapshot: InvoiceSnapshot) -> EInvoice | None:
     """
     if not _wanted(snapshot):
         return None
-    zone = text.zone(snapshot["seller"].get("timezone", "UTC"))
+    zone = zone_of(snapshot)
     issued_on = text.day(datetime.fromisoformat(snapshot["issued_at"]), zone)
     bank = snapshot.get("bank")
     return EInvoice(

@@ -12,6 +12,7 @@ from api.pdf.document import Document, Line, Look, Mark, Tax, letterhead, lines_
 from api.pdf.einvoice import EInvoice, e_invoice_of, reverse_charged
 from api.pdf.text import NAME_MAX, TEXT_MAX, clean
 from api.pdf.transfer import Transfer
+from models.day import zone_of
 from models.snapshot import InvoiceSnapshot
 
 Status = Literal["UNPAID", "PROCESSING", "PAID", "VOID", "REFUNDED"]
@@ -102,7 +103,7 @@ def invoice_document(snapshot: InvoiceSnapshot, state: InvoiceState, look: Look)
     rendering.
     """
     seller, policy = snapshot["seller"], snapshot["policy"]
-    zone = text.zone(seller.get("timezone", "UTC"))
+    zone = zone_of(snapshot)
     issued = datetime.fromisoformat(snapshot["issued_at"])
     since = [*(p.at for p in state.payments), *filter(None, (state.paid_at, state.voided_at))]
     head = letterhead(

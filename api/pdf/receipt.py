@@ -8,6 +8,7 @@ from datetime import datetime
 from api.pdf import text
 from api.pdf.document import Document, Look, Mark, letterhead
 from api.pdf.text import NAME_MAX, clean
+from models.day import zone_of
 from models.payment import Payment
 from models.snapshot import InvoiceSnapshot
 
@@ -38,7 +39,7 @@ def receipt_document(
     payment: Payment, snapshot: InvoiceSnapshot, method: str, look: Look
 ) -> ReceiptDocument:
     """The document of a payment that money came in for; seller and buyer are the invoice's."""
-    zone = text.zone(snapshot["seller"].get("timezone", "UTC"))
+    zone = zone_of(snapshot)
     paid_at = payment.completed_at or payment.created_at
     head = letterhead(
         look,

@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 
@@ -73,12 +72,6 @@ def canonical_locale(tag: str) -> str:
         except (UnknownLocaleError, ValueError):
             continue
     return "en"
-
-
-def zone(name: str) -> tzinfo:
-    """The time zone of that IANA name."""
-    # UTC needs no zone database, which slim systems lack.
-    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def day(moment: datetime, at: tzinfo) -> str:

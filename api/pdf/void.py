@@ -9,6 +9,7 @@ from api.pdf import text
 from api.pdf.document import Document, Line, Look, Tax, letterhead, lines_of, taxes_of
 from api.pdf.einvoice import EInvoice, credit_note_of, reverse_charged
 from api.pdf.text import NAME_MAX, TEXT_MAX, clean
+from models.day import zone_of
 from models.snapshot import InvoiceSnapshot
 
 
@@ -47,7 +48,7 @@ def void_document(
 ) -> VoidDocument:
     """The document of an invoice that is void; all but the last four is its frozen snapshot."""
     seller = snapshot["seller"]
-    zone = text.zone(seller.get("timezone", "UTC"))
+    zone = zone_of(snapshot)
     voided_on = text.day(voided_at, zone)
     head = letterhead(
         look,

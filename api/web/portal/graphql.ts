@@ -6,7 +6,7 @@ import type { introspection } from "./generated.d.ts";
 interface House {
   introspection: introspection;
   disableMasking: true;
-  scalars: { Decimal: string; CurrencyCode: string; DateTime: string; URL: string };
+  scalars: { Decimal: string; CurrencyCode: string; Date: string; DateTime: string; URL: string };
 }
 
 type Tada = ReturnType<typeof initGraphQLTada<House>>;

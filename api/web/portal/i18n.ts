@@ -6,7 +6,7 @@
 import type { ComponentChildren } from "preact";
 import type { Writing } from "./amount.ts";
 import type { Key } from "./generated.d.ts";
-import { languages } from "./page.ts";
+import { languages, zone } from "./page.ts";
 import { store } from "./store.ts";
 
 type Facts = Record<string, ComponentChildren>;
@@ -107,13 +107,22 @@ export function percent(fraction: string): string {
   return format.format(fraction as unknown as number);
 }
 
+/** The seller's day of a moment, as the documents say it; a day such as `2026-11-30` as it is. */
 export function date(at: string): string {
-  return new Intl.DateTimeFormat(language.get(), { dateStyle: "medium" }).format(new Date(at));
+  const timeZone = at.includes("T") ? zone : "UTC";
+  const format = { dateStyle: "medium", timeZone } as const;
+  return new Intl.DateTimeFormat(language.get(), format).format(new Date(at));
 }
 
+/** A moment on the seller's calendar, which is named where the reader's clock differs. */
 export function moment(at: string): string {
-  const format = { dateStyle: "medium", timeStyle: "short" } as const;
-  return new Intl.DateTimeFormat(language.get(), format).format(new Date(at));
+  const when = new Date(at);
+  const clock = (timeZone?: string, timeZoneName?: "short") =>
+    new Intl.DateTimeFormat(language.get(), {
+      ...{ year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit" },
+      ...{ timeZone, timeZoneName },
+    }).format(when);
+  return clock(zone, clock(zone) === clock() ? undefined : "short");
 }
 
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]] as const;

@@ -15,5 +15,7 @@ const said = document.documentElement.dataset;
 export const seller = said.seller ?? "";
 /** The address of the seller's logo; empty where there is none. */
 export const logo = said.logo ?? "";
+/** The zone that days are in: the one that the documents are dated in. */
+export const zone = said.zone ?? "UTC";
 export const languages: Record<string, Language> = JSON.parse(said.languages ?? "{}");
 export const demo: Demo | null = JSON.parse(said.demo ?? "null");

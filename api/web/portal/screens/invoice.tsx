@@ -16,7 +16,7 @@ import { Returned } from "./returned.tsx";
 
 const FIELDS = graphql(`
   fragment InvoiceFields on Invoice {
-    id number kind status overdue issuedAt dueAt paidAt reference
+    id number kind status overdue issuedAt dueOn paidAt reference
     lines { description quantity taxRate unitPrice { amount currency } total { amount currency } }
     subtotal { amount currency }
     tax { amount currency }
@@ -162,7 +162,7 @@ function Paper({ invoice }: { invoice: Invoice }) {
         </div>
         <div>
           <dt>{t(invoice.paidAt ? "invoice.paid" : "invoice.due")}</dt>
-          <dd>{date(invoice.paidAt ?? invoice.dueAt)}</dd>
+          <dd>{date(invoice.paidAt ?? invoice.dueOn)}</dd>
         </div>
         {invoice.reference && (
           <div>

@@ -15,7 +15,7 @@ const INVOICES = graphql(`
       pageInfo { hasNextPage endCursor }
       edges {
         node {
-          id number kind status overdue issuedAt dueAt reference
+          id number kind status overdue issuedAt dueOn reference
           total { amount currency }
           amountDue { amount currency }
         }
@@ -95,7 +95,7 @@ export function InvoicesScreen() {
                   data-label={t("invoice.due")}
                   class={one.status === "UNPAID" ? undefined : "none"}
                 >
-                  {one.status === "UNPAID" ? date(one.dueAt) : "–"}
+                  {one.status === "UNPAID" ? date(one.dueOn) : "–"}
                 </td>
                 <td class="right">
                   <Amount of={one.total} />

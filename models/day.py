@@ -1,0 +1,34 @@
+"""Days are the seller's: documents, their numbers, due days and overdue follow one calendar."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from models.base import now
+from models.policy import house, zone_named
+from models.snapshot import InvoiceSnapshot
+
+
+def zone_of(snapshot: InvoiceSnapshot) -> tzinfo:
+    """The zone that an invoice's documents are dated in, frozen like all that they say."""
+    return zone_named(snapshot["seller"].get("timezone", "UTC"))
+
+
+def day_of(moment: datetime, zone: tzinfo | None = None) -> date:
+    """The date that a moment has where the seller is (or in `zone`)."""
+    return moment.astimezone(zone or house().seller.zone).date()
+
+
+def today() -> date:
+    """The seller's date now."""
+    return day_of(now())
+
+
+def start_of(day: date) -> datetime:
+    """The moment in UTC at which the seller's day begins."""
+    return datetime.combine(day, time(), house().seller.zone).astimezone(UTC)
+
+
+def days_after(moment: datetime, days: timedelta) -> datetime:
+    """The same time of day so many of the seller's days later, also where the clocks change."""
+    return (moment.astimezone(house().seller.zone) + days).astimezone(UTC)

@@ -1,0 +1,149 @@
+"""A day is the seller's day: in numbers, due days, overdue, and what older invoices are given."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from importlib import import_module
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tortoise.connection import get_connection
+
+from models import base, order, sql
+from models.invoice import InvoiceFilter, page
+from models.page import PageRequest
+from models.policy import Seller
+from tests.factories import STAFF, Client, a_client, now
+from tests.providers import key, open_house
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.invoice import Invoice
+
+    At = Callable[..., None]
+
+pytestmark = pytest.mark.usefixtures("provider")
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> At:
+    """It is that moment, and the seller is in that zone."""
+
+    def put(moment: str, zone: str) -> None:
+        open_house(monkeypatch, seller=Seller("Example", timezone=zone))
+        for module in ("base", "day", "issuing", "order", "book"):
+            monkeypatch.setattr(f"models.{module}.now", lambda: datetime.fromisoformat(moment))
+
+    return put
+
+
+async def _issued(ada: Client, due_at: datetime | None = None) -> Invoice:
+    line = order.OrderLine("Hosting", Decimal(1), Decimal(5), Decimal(0))
+    how: dict[str, Any] = {"apply_credit": True, "reference": None, "by": STAFF, "key": key()}
+    return await order.create(ada.id, "USD", [line], due_at=due_at, **how)
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "year"),
+    [
+        ("2026-12-31T15:30:00+00:00", "Asia/Tokyo", 2027),
+        ("2026-12-31T14:59:59+00:00", "Asia/Tokyo", 2026),
+        ("2027-01-01T02:00:00+00:00", "America/Los_Angeles", 2026),
+        ("2027-01-01T08:00:00+00:00", "America/Los_Angeles", 2027),
+        ("2027-01-01T00:00:00+00:00", "UTC", 2027),
+        ("2026-12-31T10:00:00+00:00", "Pacific/Kiritimati", 2027),
+    ],
+)
+async def test_a_number_has_the_year_of_its_documents_own_date(
+    at: At, moment: str, zone: str, year: int
+) -> None:
+    ada = await a_client()
+    await ada.given(500)
+    at(moment, zone)
+    bill = await _issued(ada)
+    assert bill.number.startswith(f"INV-{year}-")
+    void = await order.void(bill.id, "a mistake", by=STAFF, key=key())
+    assert str(void.credit_note_number).startswith(f"CN-{year}-")
+
+
+async def test_a_credit_note_is_dated_where_its_invoice_was_issued(at: At) -> None:
+    ada = await a_client()
+    await ada.given(500)
+    at("2026-12-31T12:00:00+00:00", "Asia/Tokyo")
+    bill = await _issued(ada)
+    at("2026-12-31T15:30:00+00:00", "UTC")  # the seller has moved, its frozen documents have not
+    void = await order.void(bill.id, "a mistake", by=STAFF, key=key())
+    assert str(void.credit_note_number).startswith("CN-2027-")
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "due_on", "due_at"),
+    [
+        ("2026-10-19T22:30:00+00:00", "Europe/Berlin", "2026-11-03", "2026-11-02T23:30:00+00:00"),
+        ("2026-03-20T22:30:00+00:00", "Europe/Berlin", "2026-04-03", "2026-04-03T21:30:00+00:00"),
+        ("2026-11-02T09:00:00+00:00", "Asia/Tokyo", "2026-11-16", "2026-11-16T09:00:00+00:00"),
+        ("2026-10-20T12:00:00+00:00", "UTC", "2026-11-03", "2026-11-03T12:00:00+00:00"),
+    ],
+)
+async def test_fourteen_days_are_fourteen_days_also_where_the_clocks_change(
+    at: At, moment: str, zone: str, due_on: str, due_at: str
+) -> None:
+    ada = await a_client()
+    at(moment, zone)
+    bill = await _issued(ada)
+    assert (bill.due_on, bill.due_at) == (due_on, datetime.fromisoformat(due_at))
+
+
+async def test_a_due_moment_that_is_asked_for_stays_and_has_the_sellers_day(at: At) -> None:
+    ada = await a_client()
+    at("2026-11-02T09:00:00+00:00", "Asia/Tokyo")
+    asked = datetime(2026, 11, 10, 15, 0, tzinfo=UTC)
+    bill = await _issued(ada, asked)
+    assert (bill.due_at, bill.due_on) == (asked, "2026-11-11")
+
+
+async def _is_overdue(bill: Invoice) -> bool:
+    """As the invoice and as the filter say, which must be the same."""
+    found: Invoice = await now(bill)
+    for overdue in (True, False):
+        rows = (
+            await page(PageRequest(first=100), by=STAFF, filter=InvoiceFilter(overdue=overdue))
+        ).rows
+        assert (bill.id in [row.id for row in rows]) is (found.overdue is overdue)
+    return found.overdue
+
+
+async def test_an_invoice_is_overdue_when_its_due_day_is_over_where_the_seller_is(at: At) -> None:
+    ada = await a_client()
+    at("2026-11-02T09:00:00+00:00", "Asia/Tokyo")
+    bill = await _issued(ada)
+    for moment, overdue in (
+        ("2026-11-16T09:01:00+00:00", False),
+        ("2026-11-16T14:59:59+00:00", False),
+        ("2026-11-16T15:00:00+00:00", True),
+    ):
+        at(moment, "Asia/Tokyo")
+        assert await _is_overdue(bill) is overdue
+
+
+async def test_invoices_of_before_are_given_the_day_that_their_documents_say(at: At) -> None:
+    ada = await a_client()
+    bills = []
+    for zone, due_on in (("Asia/Tokyo", "2026-11-17"), ("UTC", "2026-11-16")):
+        at("2026-11-02T16:00:00+00:00", zone)
+        bills.append((await _issued(ada), due_on))
+    await base.transaction(lambda: sql.execute("UPDATE invoice SET due_on = ''"))
+    migration = import_module("models.migrations.0008_due_days")
+    editor = SimpleNamespace(client=get_connection("default"), DIALECT=base.dialect())
+    await migration._fill(None, editor)
+    assert [(await now(bill)).due_on for bill, _ in bills] == [due_on for _, due_on in bills]
+
+
+async def test_days_after_keep_the_time_of_day(at: At) -> None:
+    at("2026-01-01T00:00:00+00:00", "America/New_York")
+    days_after = import_module("models.day").days_after
+    moment = datetime(2026, 3, 1, 12, tzinfo=UTC)  # 7 in the morning there
+    assert days_after(moment, timedelta(days=14)) == datetime(2026, 3, 15, 11, tzinfo=UTC)
