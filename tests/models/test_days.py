@@ -136,7 +136,7 @@ async def test_invoices_of_before_are_given_the_day_that_their_documents_say(at:
         at("2026-11-02T16:00:00+00:00", zone)
         bills.append((await _issued(ada), due_on))
     await base.transaction(lambda: sql.execute("UPDATE invoice SET due_on = ''"))
-    migration = import_module("models.migrations.0008_due_days")
+    migration = import_module("models.migrations.0009_due_days")
     editor = SimpleNamespace(client=get_connection("default"), DIALECT=base.dialect())
     await migration._fill(None, editor)
     assert [(await now(bill)).due_on for bill, _ in bills] == [due_on for _, due_on in bills]

@@ -31,7 +31,7 @@ async def _nothing(apps: Any, editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("models", "0007_transfer_references")]
+    dependencies = [("models", "0008_open_invoices")]
 
     operations = [
         ops.AddField("Invoice", "due_on", fields.CharField(max_length=10, db_default="")),
