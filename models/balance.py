@@ -12,7 +12,6 @@ from uuid import UUID
 from models import sql
 from models.base import now
 from models.errors import NotFound
-from models.identity import Actor
 from models.ledger import CreditTransaction, balance_id
 from models.page import BY_VERSION, Page, PageRequest, fetch_page
 
@@ -178,10 +177,3 @@ async def lines_by_ids(ids: Sequence[UUID]) -> dict[UUID, CreditTransaction]:
         *ids,
     )
     return {line.id: line for line in rows}
-
-
-async def transaction_visible(id: UUID, by: Actor) -> CreditTransaction | None:
-    """That line, if it is there and `by` may see it."""
-    by.require_scope("credit:read")
-    line = (await lines_by_ids([id])).get(id)
-    return line if line is not None and by.sees(line.account_id) else None

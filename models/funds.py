@@ -68,7 +68,9 @@ async def add_funds(
             await check_room(opened, deposit, "amount", "amount")
             if not await may_stay_open(account_id):
                 raise too_many_open("amount")
-        line = DraftLine(DEPOSIT, Decimal(1), deposit.minor, Decimal(0), deposit.minor)
+        line = DraftLine(
+            DEPOSIT, Decimal(1), deposit.minor, deposit.amount, Decimal(0), deposit.minor
+        )
         await issue(
             account, InvoiceKind.FUNDS, currency, [line], id=invoice_id, gateway=chosen.code
         )

@@ -1,7 +1,8 @@
 """The port that every gateway fits: what the domain asks of one, and what one may answer.
 
 Adapters are found by the entry point group `account_credit.gateways`. They know their provider and
-nothing of our database; what they report becomes `GatewayEvent`s, and `payment.advance()` decides.
+nothing of our database; what they report becomes `GatewayEvent`s, and `settlement.advance()`
+decides.
 """
 
 from __future__ import annotations

@@ -107,7 +107,9 @@ class Invoice(Changing):
 
 
 class InvoiceLine(Model):
-    """One line: `unit_price` and `total` net in minor units, quantity and rate exact decimals."""
+    """One line: `unit_price` and `total` net in minor units, the rest exact decimals;
+    `unit_price_exact` in major units.
+    """
 
     id = fields.UUIDField(primary_key=True)
     invoice_id = fields.UUIDField()
@@ -115,6 +117,7 @@ class InvoiceLine(Model):
     description = fields.CharField(max_length=500)
     quantity = fields.CharField(max_length=32)
     unit_price = fields.BigIntField()
+    unit_price_exact = fields.CharField(max_length=32, db_default="")
     tax_rate = fields.CharField(max_length=16)
     total = fields.BigIntField()
 

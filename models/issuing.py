@@ -27,11 +27,14 @@ SELECT COUNT(*) AS count FROM invoice WHERE account_id = $1 AND status IN ('UNPA
 
 @dataclass(frozen=True, slots=True)
 class DraftLine:
-    """A line to be issued: `unit_price` and `total` in minor units, net."""
+    """A line to be issued, net: `unit_price` and `total` in minor units, `unit_price_exact` in
+    major units with all its decimals.
+    """
 
     description: str
     quantity: Decimal
     unit_price: int
+    unit_price_exact: Decimal
     tax_rate: Decimal
     total: int
 
@@ -103,6 +106,7 @@ async def issue(
                 "description": line.description,
                 "quantity": f"{line.quantity:f}",
                 "unit_price": line.unit_price,
+                "unit_price_exact": f"{line.unit_price_exact:f}",
                 "tax_rate": f"{line.tax_rate:f}",
                 "total": line.total,
             }
@@ -146,6 +150,7 @@ def snapshot_of(invoice: Invoice, account: Account, lines: Sequence[DraftLine]) 
                 "description": line.description,
                 "quantity": f"{line.quantity:f}",
                 "unit_price": line.unit_price,
+                "unit_price_exact": f"{line.unit_price_exact:f}",
                 "tax_rate": f"{line.tax_rate:f}",
                 "total": line.total,
             }

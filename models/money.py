@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_HALF_UP, Context, Decimal
 from typing import Final
@@ -55,15 +55,17 @@ class Money:
     def parse(cls, amount: Decimal, currency: str, *field: str) -> Money:
         """The exact amount. Raises AmountPrecision or AmountOutOfRange at `field`; never rounds."""
         decimals = exponent(currency)
-        if amount and amount.adjusted() > _DIGITS_MAX:
-            raise AmountOutOfRange(*field, maximum=cls(MINOR_MAX, currency))
-        scaled = _EXACT.scaleb(amount, decimals)
-        minor = int(scaled)
-        if minor != scaled:
-            raise AmountPrecision(*field, currency=currency, decimals=decimals)
-        if abs(minor) > MINOR_MAX:
-            raise AmountOutOfRange(*field, maximum=cls(MINOR_MAX, currency))
-        return cls(minor, currency)
+        _check(amount, currency, decimals, *field)
+        return cls(int(_EXACT.scaleb(amount, decimals)), currency)
+
+    @classmethod
+    def rounded(cls, amount: Decimal, currency: str, *field: str, decimals: int) -> Money:
+        """The nearest amount to one of at most so many decimals; halves go away from zero.
+
+        Raises AmountPrecision or AmountOutOfRange at `field`.
+        """
+        _check(amount, currency, decimals, *field)
+        return cls(product(amount, Decimal(1), currency), currency)
 
     @property
     def amount(self) -> Decimal:
@@ -89,24 +91,24 @@ class Money:
         return self.minor != 0
 
 
+def _check(amount: Decimal, currency: str, decimals: int, *field: str) -> None:
+    # Before any work on it: a number with a great exponent has no end of digits.
+    great = bool(amount) and amount.adjusted() > _DIGITS_MAX
+    if great or abs(_EXACT.scaleb(amount, exponent(currency))) > MINOR_MAX:
+        raise AmountOutOfRange(*field, maximum=Money(MINOR_MAX, currency))
+    scaled = _EXACT.scaleb(amount, decimals)
+    if scaled != scaled.to_integral_value():
+        raise AmountPrecision(*field, currency=currency, decimals=decimals)
+
+
+def product(price: Decimal, quantity: Decimal, currency: str) -> int:
+    """`quantity` times a `price` in major units: minor units, rounded once."""
+    return round_half_up(_EXACT.multiply(_EXACT.scaleb(price, exponent(currency)), quantity))
+
+
 def round_half_up(value: Decimal) -> int:
     """Commercial rounding to a whole minor unit: 0.5 goes away from zero."""
     return int(value.to_integral_value(ROUND_HALF_UP))
-
-
-def allocate(minor: int, weights: Sequence[int]) -> list[int]:
-    """Parts of `minor` in proportion to `weights` that sum to `minor` (largest remainder first).
-
-    Raises ValueError when the weights sum to zero or one of them is negative.
-    """
-    whole = sum(weights)
-    if whole <= 0 or min(weights) < 0:
-        raise ValueError("weights must be non-negative and sum to more than zero")
-    parts = [minor * weight // whole for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda i: -(minor * weights[i] % whole))
-    for i in by_remainder[: minor - sum(parts)]:
-        parts[i] += 1
-    return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +124,14 @@ def tax_per_rate(lines: Iterable[tuple[Decimal, int]]) -> list[RateTax]:
     """Tax of (rate, net minor units) lines, rounded once per rate, highest rate first.
 
     Once per rate and invoice is what Japan's qualified invoice system asks for, and what the
-    VAT Directive (Art. 226) allows.
+    VAT Directive (Art. 226) allows. The tax is the base times the rate, rounded, also where
+    discounts make the base negative (EN 16931, BR-CO-17).
     """
     bases: dict[Decimal, int] = {}
     for stated, net in lines:
         rate = stated.normalize()  # 0.19 and 0.190 are one rate
         bases[rate] = bases.get(rate, 0) + net
     return [
-        RateTax(rate, base, round_half_up(base * rate))
+        RateTax(rate, base, round_half_up(_EXACT.multiply(Decimal(base), rate)))
         for rate, base in sorted(bases.items(), reverse=True)
     ]

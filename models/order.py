@@ -27,18 +27,21 @@ from models.invoice import PAYABLE, Invoice, InvoiceKind, InvoiceStatus, visible
 from models.invoice import read as read_invoice
 from models.issuing import DraftLine, issue, may_stay_open, next_number, too_many_open
 from models.ledger import LineKind
-from models.money import MINOR_MAX, Money, round_half_up, tax_per_rate
+from models.money import MINOR_MAX, Money, product, tax_per_rate
 from models.payment import of_invoices
 from models.policy import house
 from models.text import clean_text
 
 LINES_MAX: Final = 200
+PRICE_DECIMALS_MAX: Final = 6
 _QUANTITY_MAX: Final = Decimal(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """A line as it is asked for: `unit_price` net, in major units; `tax_rate` a fraction."""
+    """A line as it is asked for: `unit_price` net, in major units, of at most six decimals and
+    negative for a discount; `tax_rate` a fraction.
+    """
 
     description: str
     quantity: Decimal
@@ -122,20 +125,17 @@ def drafted(lines: Sequence[OrderLine], currency: str) -> list[DraftLine]:
 
 
 def _drafted(line: OrderLine, currency: str, at: str) -> DraftLine:
-    price = Money.parse(line.unit_price, currency, "lines", at, "unit_price")
-    if price.minor < 0:
-        zero = Money.zero(currency)
-        raise AmountOutOfRange("lines", at, "unit_price", minimum=zero)
+    place = ("lines", at, "unit_price")
+    price = Money.rounded(line.unit_price, currency, *place, decimals=PRICE_DECIMALS_MAX)
     if not 0 < line.quantity <= _QUANTITY_MAX:
         raise Invalid("lines", at, "quantity", problem="quantity_range")
     if not 0 <= line.tax_rate <= 1:
         raise Invalid("lines", at, "tax_rate", problem="tax_rate_range")
-    total = round_half_up(price.minor * line.quantity)
-    if total > MINOR_MAX:
-        largest = Money(MINOR_MAX, currency)
-        raise AmountOutOfRange("lines", at, "unit_price", maximum=largest)
+    total = product(line.unit_price, line.quantity, currency)
+    if abs(total) > MINOR_MAX:
+        raise AmountOutOfRange(*place, maximum=Money(MINOR_MAX, currency))
     text = clean_text(line.description, "lines", at, "description", maximum=500, multiline=True)
-    return DraftLine(text, line.quantity, price.minor, line.tax_rate, total)
+    return DraftLine(text, line.quantity, price.minor, line.unit_price, line.tax_rate, total)
 
 
 async def _apply_credit(opened: Book, invoice: Invoice) -> None:

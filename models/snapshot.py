@@ -78,6 +78,8 @@ class LineSnapshot(TypedDict):
     description: str
     quantity: str
     unit_price: int
+    unit_price_exact: NotRequired[str]
+    """In major units, where it may have more decimals than the currency."""
     tax_rate: str
     total: int
 

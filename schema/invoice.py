@@ -65,7 +65,9 @@ class InvoiceLine:
     quantity: Decimal
     "How many; any unit."
     unit_price: Money
-    "Net."
+    "Net, rounded half up; negative for a discount."
+    unit_price_exact: Decimal
+    "The same with all its decimals."
     tax_rate: Decimal
     "A fraction: `0.1` is 10 %."
     total: Money
@@ -78,6 +80,7 @@ class InvoiceLine:
             description=line.description,
             quantity=Decimal(line.quantity),
             unit_price=Money.minor(line.unit_price, currency),
+            unit_price_exact=Decimal(line.unit_price_exact),
             tax_rate=Decimal(line.tax_rate),
             total=Money.minor(line.total, currency),
         )

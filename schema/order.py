@@ -27,7 +27,10 @@ class InvoiceLineInput:
     quantity: Decimal = Decimal(1)
     "How many; any unit."
     unit_price: Decimal
-    "The price of one, net of tax, in the invoice's currency."
+    """
+    The price of one, net of tax, in the invoice's currency: at most six decimals, and negative for
+    a discount.
+    """
     tax_rate: Decimal = Decimal(0)
     "A fraction: `0.1` is 10 %."
 

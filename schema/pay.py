@@ -54,7 +54,7 @@ class RecheckPaymentInput:
     """A payment to ask about."""
 
     payment_id: strawberry.ID
-    "The payment to give up."
+    "The payment to ask about."
 
 
 @strawberry.input
@@ -62,7 +62,7 @@ class CancelPaymentInput:
     """A payment to give up."""
 
     payment_id: strawberry.ID
-    "The payment to ask about."
+    "The payment to give up."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 

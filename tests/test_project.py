@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,11 @@ def test_every_ignored_rule_has_its_reason_beside_it() -> None:
     rules = rule.findall(read("pyproject.toml"))
     assert rules
     assert [rest for rest in rules if not re.match(r'\s+# [\w"`]', rest)] == []
+
+
+def test_migrations_follow_each_other_in_the_order_of_their_numbers() -> None:
+    files = sorted((ROOT / "models" / "migrations").glob("0*.py"))
+    assert [path.name[:4] for path in files] == [f"{n:04d}" for n in range(1, len(files) + 1)]
+    for before, path in pairwise(files):
+        text = path.read_text(encoding="utf-8")
+        assert f'dependencies = [("models", "{before.stem}")]' in text, path.name

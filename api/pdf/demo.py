@@ -245,7 +245,6 @@ def in_status(
     quoted = snapshot.get("transfer_reference") or snapshot["number"]
     unpaid = {
         "amount_due": total,
-        "pay_url": "https://portal.kaze.example/pay/43",
         "transfer": transfer_of(bank, quoted, total) if bank else None,
     }
     beside: dict[str, dict[str, Any]] = {

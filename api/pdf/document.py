@@ -16,7 +16,7 @@ import orjson
 from api.pdf import text
 from api.pdf.text import LINE_MAX, NAME_MAX, TEXT_MAX, clean
 from models.billing import EUROPEAN_UNION
-from models.money import exponent
+from models.money import Money, exponent
 from models.policy import Picture
 from models.snapshot import BuyerSnapshot, LineSnapshot, SellerSnapshot, TaxSnapshot
 
@@ -45,12 +45,12 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line; amounts in minor units."""
+    """One line: `total` in minor units, `unit_price` an exact decimal in major units."""
 
     title: str
     details: tuple[str, ...]
     quantity: str
-    unit_price: int
+    unit_price: str
     tax_rate: str
     total: int
 
@@ -147,9 +147,9 @@ def letterhead(
     }
 
 
-def lines_of(lines: list[LineSnapshot]) -> tuple[Line, ...]:
+def lines_of(lines: list[LineSnapshot], currency: str) -> tuple[Line, ...]:
     """An invoice's lines."""
-    return tuple(_line(line) for line in lines)
+    return tuple(_line(line, currency) for line in lines)
 
 
 def taxes_of(taxes: list[TaxSnapshot]) -> tuple[Tax, ...]:
@@ -194,14 +194,15 @@ def _buyer(buyer: BuyerSnapshot) -> Party:
     )
 
 
-def _line(line: LineSnapshot) -> Line:
+def _line(line: LineSnapshot, currency: str) -> Line:
     rows = line["description"][: 8 * TEXT_MAX].splitlines()
     title, *details = text.texts(rows, TEXT_MAX) or ("—",)
+    rounded = Money(line["unit_price"], currency)
     return Line(
         title=title,
         details=tuple(details),
         quantity=line["quantity"],
-        unit_price=line["unit_price"],
+        unit_price=line.get("unit_price_exact") or f"{rounded.amount:f}",
         tax_rate=line["tax_rate"],
         total=line["total"],
     )

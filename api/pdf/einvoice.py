@@ -52,8 +52,7 @@ class EInvoice:
 def e_invoice_of(snapshot: InvoiceSnapshot) -> EInvoice | None:
     """What goes into the PDF; None where no law asks for it, or something that it needs is missing.
 
-    It needs both countries and the seller's VAT id; the client must be in the European Union,
-    because nobody else's law asks for this format.
+    It needs both countries and the seller's VAT id.
     """
     if not _wanted(snapshot):
         return None
@@ -93,7 +92,7 @@ def _wanted(snapshot: InvoiceSnapshot) -> bool:
         snapshot["kind"] == "ORDER"
         and snapshot.get("e_invoice", False)
         and bool(seller.get("country") and seller.get("vat_id"))
-        and buyer.get("country") in EUROPEAN_UNION
+        and bool(buyer.get("country"))
         and exponent(snapshot["currency"]) <= _DECIMALS_MAX
     )
 
@@ -114,11 +113,15 @@ def reverse_charged(snapshot: InvoiceSnapshot) -> bool:
 
 
 def zero_category(snapshot: InvoiceSnapshot) -> Category:
-    """Why lines at 0 % carry no tax: reverse charge, the seller's own exemption, or zero rate."""
+    """Why lines at 0 % carry no tax: reverse charge, the seller's own exemption, a client outside
+    the European Union (VAT Directive, Art. 146), or zero rate.
+    """
     if reverse_charged(snapshot):
         return Category("AE", "Reverse charge", "VATEX-EU-AE")
     if exemption := snapshot["seller"].get("exemption"):
         return Category("E", text.clean(exemption, text.TEXT_MAX))
+    if snapshot["buyer"].get("country") not in EUROPEAN_UNION:
+        return Category("G", "Export outside the EU", "VATEX-EU-G")
     return Category("Z")
 
 

@@ -27,8 +27,7 @@ class Formats:
         self.decimals = decimals
         self.rtl = locale.text_direction == "rtl"
         # ISO 4217 says how many decimals there are; CLDR hides them for some (IQD, COP).
-        self.pattern = copy.copy(locale.currency_formats["standard"])
-        self.pattern.frac_prec = (decimals, decimals)
+        self.pattern = locale.currency_formats["standard"]
 
     def money(self, minor: int) -> str:
         """Minor units, written exactly."""
@@ -38,9 +37,20 @@ class Formats:
         """The same with its sign: `+$5.00`."""
         return self._number(f"{'+' if minor > 0 else ''}{self._money(minor)}")
 
+    def price(self, exact: str) -> str:
+        """A price in major units, with its decimals beyond those of the currency."""
+        amount = Decimal(exact)
+        exponent = amount.normalize().as_tuple().exponent
+        assert isinstance(exponent, int), "a price is a number"
+        return self._number(self._written(amount, max(self.decimals, -exponent)))
+
     def _money(self, minor: int) -> str:
-        amount = Decimal(minor).scaleb(-self.decimals)
-        written = self.pattern.apply(amount, self.locale, self.currency, currency_digits=False)
+        return self._written(Decimal(minor).scaleb(-self.decimals), self.decimals)
+
+    def _written(self, amount: Decimal, decimals: int) -> str:
+        pattern = copy.copy(self.pattern)
+        pattern.frac_prec = (decimals, decimals)
+        written = pattern.apply(amount, self.locale, self.currency, currency_digits=False)
         # CLDR writes yen in Japanese with the full-width sign, which tears tables apart.
         written = written.replace("\N{FULLWIDTH YEN SIGN}", "\N{YEN SIGN}")
         return _CODE_AND_DIGIT.sub("\N{NO-BREAK SPACE}", written)

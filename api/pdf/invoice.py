@@ -43,7 +43,6 @@ class InvoiceState:
     voided_at: datetime | None = None
     void_reason: str | None = None
     credit_note_number: str | None = None
-    pay_url: str | None = None
     transfer: Transfer | None = None
 
     @property
@@ -84,7 +83,6 @@ class InvoiceDocument(Document):
     payments: tuple[Paid, ...]
     refunded: int
     amount_due: int
-    pay_url: str | None
     transfer: Transfer | None
     notes: tuple[str, ...]
     policy_version: str | None
@@ -127,7 +125,7 @@ def invoice_document(snapshot: InvoiceSnapshot, state: InvoiceState, look: Look)
         void_reason=text.optional(state.void_reason, TEXT_MAX),
         credit_note_number=text.optional(state.credit_note_number, NAME_MAX),
         reference=text.optional(snapshot["reference"], NAME_MAX),
-        lines=lines_of(snapshot["lines"]),
+        lines=lines_of(snapshot["lines"], snapshot["currency"]),
         taxes=taxes_of(snapshot["taxes"]),
         subtotal=snapshot["subtotal"],
         total=snapshot["total"],
@@ -135,7 +133,6 @@ def invoice_document(snapshot: InvoiceSnapshot, state: InvoiceState, look: Look)
         payments=tuple(_paid(payment, zone) for payment in state.payments),
         refunded=state.refunded,
         amount_due=state.amount_due,
-        pay_url=text.web(state.pay_url),
         transfer=state.transfer,
         notes=text.texts(snapshot["notes"], TEXT_MAX),
         policy_version=clean(policy["version"], NAME_MAX) if policy else None,

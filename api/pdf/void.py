@@ -69,7 +69,7 @@ def void_document(
         voided_on=voided_on,
         reason=text.optional(reason, TEXT_MAX),
         reference=text.optional(snapshot["reference"], NAME_MAX),
-        lines=lines_of(snapshot["lines"]),
+        lines=lines_of(snapshot["lines"], snapshot["currency"]),
         taxes=taxes_of(snapshot["taxes"]),
         subtotal=snapshot["subtotal"],
         total=snapshot["total"],

@@ -10,7 +10,6 @@ What does not apply, and why:
   the server calls nobody but the gateways that are installed.
 - 29: tokens are random and looked up by their hash; no JWT is read, so there is no algorithm, key
   id or claim to confuse. That JWTs are nobody's is tested.
-- 40: no CSV is written anywhere; the names of downloads are the invoices' own numbers.
 """
 
 from __future__ import annotations
@@ -324,8 +323,9 @@ ATTACKS: Final = {
         """,
     ),
     40: Attack(
-        "lines of the log, names of files, secrets in either",
+        "lines of the log, names of files, secrets in either, formulas in CSV",
         """
+        api/test_documents.py::test_a_spreadsheet_takes_no_text_for_a_formula
         hostile/test_production.py::test_the_logs_of_a_whole_journey_hold_no_secret
         api/test_telemetry.py::test_line_breaks_cannot_forge_a_line
         api/test_documents.py::test_a_link_downloads_the_invoice_under_its_number

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import AmountOutOfRange, AmountPrecision, CurrencyNotSupported
-from models.money import MINOR_MAX, Money, allocate, exponent, round_half_up, tax_per_rate
+from models.money import MINOR_MAX, Money, exponent, product, round_half_up, tax_per_rate
 
 minors = st.integers(-MINOR_MAX, MINOR_MAX)
 currencies = st.sampled_from(["JPY", "USD", "KWD"])
@@ -90,25 +90,6 @@ def test_two_currencies_are_never_added() -> None:
         Money(1, "USD") + Money(1, "JPY")
 
 
-@given(
-    minor=minors,
-    weights=st.lists(st.integers(0, 10**9), min_size=1, max_size=12).filter(any),
-)
-def test_parts_sum_to_the_whole_and_are_within_one_of_their_share(
-    minor: int, weights: list[int]
-) -> None:
-    parts = allocate(minor, weights)
-    assert sum(parts) == minor
-    for part, weight in zip(parts, weights, strict=True):
-        assert abs(part - Fraction(minor * weight, sum(weights))) < 1
-
-
-@pytest.mark.parametrize("weights", [[], [0, 0], [2, -1]])
-def test_weights_that_share_nothing_are_an_error(weights: list[int]) -> None:
-    with pytest.raises(ValueError, match="weights"):
-        allocate(100, weights)
-
-
 def test_half_a_minor_unit_goes_away_from_zero() -> None:
     values = [Decimal(text) for text in ("0.5", "1.5", "2.5", "-0.5", "0.4999", "2.5000001")]
     assert [round_half_up(value) for value in values] == [1, 2, 3, -1, 0, 3]
@@ -126,3 +107,34 @@ def test_tax_is_rounded_once_a_rate(lines: list[tuple[Decimal, int]]) -> None:
 def test_ten_lines_of_one_rate_are_taxed_together() -> None:
     (tax,) = tax_per_rate([(Decimal("0.10"), 14)] * 5 + [(Decimal("0.1"), 14)] * 5)
     assert (tax.base, tax.tax) == (140, 14)
+
+
+@pytest.mark.parametrize(
+    ("bases", "tax"),
+    [((1050,), 200), ((-1050,), -200), ((5000, -6050), -200), ((10**15, -(10**15) + 1), 0)],
+)
+def test_the_tax_of_a_rate_is_its_base_times_the_rate_also_below_zero(
+    bases: tuple[int, ...], tax: int
+) -> None:
+    (rate,) = tax_per_rate((Decimal("0.19"), base) for base in bases)
+    assert (rate.base, rate.tax) == (sum(bases), tax)
+
+
+@pytest.mark.parametrize(
+    ("price", "quantity", "currency", "minor"),
+    [
+        ("0.004567", "1000000", "USD", 456700),
+        ("0.333333", "3", "USD", 100),
+        ("0.005", "1", "USD", 1),
+        ("-0.005", "1", "USD", -1),
+        ("-0.004999", "1", "USD", 0),
+        ("0.5", "1", "JPY", 1),
+        ("0.0005", "1", "KWD", 1),
+        ("9999999999.999999", "0.000000001", "USD", 1000),
+        ("1234567890.123456", "1.123456789", "USD", 138698367764),
+    ],
+)
+def test_a_price_times_a_quantity_is_exact_and_rounded_once(
+    price: str, quantity: str, currency: str, minor: int
+) -> None:
+    assert product(Decimal(price), Decimal(quantity), currency) == minor

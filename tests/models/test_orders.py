@@ -48,6 +48,48 @@ async def test_lines_are_rounded_once_each_and_tax_once_a_rate() -> None:
     assert [tax["rate"] for tax in bill.snapshot["taxes"]] == ["0.1", "0.055"]
 
 
+async def test_discounts_are_lines_below_zero_and_their_tax_is_taken_off_at_their_rate() -> None:
+    ada = await a_client()
+    bill = await _order(
+        ada,
+        _line("50", tax="0.2"),
+        _line("-60.50", tax="0.2"),
+        _line("100", tax="0.07"),
+        _line("-0.333333", "3", tax="0.07"),
+    )
+    lines = (await invoice.lines_of([bill.id]))[bill.id]
+    assert [(line.unit_price, line.total) for line in lines] == [
+        (5000, 5000),
+        (-6050, -6050),
+        (10000, 10000),
+        (-33, -100),
+    ]
+    # 20 % of -10.50 and 7 % of 99.00.
+    assert (bill.subtotal, bill.tax, bill.total) == (8850, -210 + 693, 9333)
+    assert [(tax["base"], tax["tax"]) for tax in bill.snapshot["taxes"]] == [
+        (-1050, -210),
+        (9900, 693),
+    ]
+    await ada.given(9333)
+    assert (await ada.spend(bill)).status == "PAID"
+    await order.void(bill.id, "a mistake", by=STAFF, key=key())
+    assert (await ada.balance()).available == 9333
+
+
+async def test_a_price_keeps_six_decimals_and_shows_as_rounded() -> None:
+    ada = await a_client()
+    bill = await _order(ada, _line("0.004567", "1000000"), _line("0.005"), _line("1.500000"))
+    lines = (await invoice.lines_of([bill.id]))[bill.id]
+    assert [(line.unit_price_exact, line.unit_price, line.total) for line in lines] == [
+        ("0.004567", 0, 456700),
+        ("0.005", 1, 1),
+        ("1.500000", 150, 150),
+    ]
+    assert [line["unit_price_exact"] for line in bill.snapshot["lines"]] == [
+        line.unit_price_exact for line in lines
+    ]
+
+
 @pytest.mark.parametrize(
     ("currency", "price", "minor"), [("JPY", "980", 980), ("KWD", "1.005", 1005)]
 )
@@ -80,8 +122,13 @@ async def test_a_frozen_account_pays_nothing_by_itself() -> None:
         ([], Invalid, ("lines",)),
         ([_line()] * 201, Invalid, ("lines",)),
         ([_line("0")], AmountOutOfRange, ("lines",)),
-        ([_line(), _line("-1")], AmountOutOfRange, ("lines", "1", "unit_price")),
-        ([_line("1.001")], AmountPrecision, ("lines", "0", "unit_price")),
+        ([_line(), _line("-10")], AmountOutOfRange, ("lines",)),
+        ([_line(), _line("-10.01")], AmountOutOfRange, ("lines",)),
+        ([_line(tax="0.1"), _line("-11")], AmountOutOfRange, ("lines",)),
+        ([_line(), _line("1.0000001")], AmountPrecision, ("lines", "1", "unit_price")),
+        ([_line("-1E-999999")], AmountPrecision, ("lines", "0", "unit_price")),
+        ([_line("-1E+999999")], AmountOutOfRange, ("lines", "0", "unit_price")),
+        ([_line("-9999999999999", "1000")], AmountOutOfRange, ("lines", "0", "unit_price")),
         ([_line(quantity="0")], Invalid, ("lines", "0", "quantity")),
         ([_line(quantity="-1")], Invalid, ("lines", "0", "quantity")),
         ([_line(quantity="1000001")], Invalid, ("lines", "0", "quantity")),

@@ -161,13 +161,6 @@ async def test_an_account_without_credit_has_a_balance_of_zeros() -> None:
         await balance.balance_of(base.new_id())
 
 
-async def test_a_line_is_seen_by_its_own_client_alone() -> None:
-    ada, bo = await a_client(), await a_client()
-    line = await ada.given(100)
-    assert await balance.transaction_visible(line.id, ada.actor) == line
-    assert await balance.transaction_visible(line.id, bo.actor) is None
-
-
 # ------------------------------------------------------------------------------- what it costs
 
 

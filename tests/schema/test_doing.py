@@ -276,7 +276,7 @@ async def test_a_line_is_refused_at_its_place() -> None:
     ada = await an_account()
     lines = [
         {"description": "Hosting", "unitPrice": "10.00"},
-        {"description": "Hosting", "unitPrice": "10.001"},
+        {"description": "Hosting", "unitPrice": "10.0000001"},
     ]
     error = await refused(CREATE, STAFF, accountId=ada.public_id, currency="USD", lines=lines)
     assert error["code"] == "AMOUNT_PRECISION"

@@ -83,6 +83,13 @@ export function money({ amount, currency }: Money, signed = false): string {
   return format.format(amount as unknown as number).replace("\uffe5", "\u00a5");
 }
 
+/** A price, which may have more decimals than its currency. */
+export function price(amount: string, currency: string): string {
+  const format = { style: "currency", currency, maximumFractionDigits: 6 } as const;
+  return new Intl.NumberFormat(language.get(), format)
+    .format(amount as unknown as number).replace("\uffe5", "\u00a5");
+}
+
 export function symbol(currency: string): string {
   const written = new Intl.NumberFormat(language.get(), { style: "currency", currency })
     .formatToParts(0).find((part) => part.type === "currency")?.value ?? currency;

@@ -65,12 +65,11 @@ def invoice() -> InvoiceDocument:
         snapshot(),
         void_reason=HOSTILE,
         credit_note_number=HOSTILE,
-        pay_url="javascript:alert(1)",
     )
 
 
 def unpaid() -> InvoiceDocument:
-    return in_status("UNPAID", snapshot(), pay_url="javascript:alert(1)")
+    return in_status("UNPAID", snapshot())
 
 
 def receipt() -> ReceiptDocument:

@@ -81,6 +81,23 @@ INVOICES: dict[str, InvoiceSnapshot] = {
         **party(german(), "buyer", name=HOSTILE, address_lines=[HOSTILE]),
     ),
     "many lines": order("de", lines_count=200),
+    "discounts": german(
+        lines=[
+            line("Server", "3", 1999, "0.19"),
+            line("Loyalty", "1", -500, "0.19"),
+            line("Book", "1", 1000, "0.07"),
+            line("Book returned", "2", -1250, "0.07"),
+        ]
+    ),
+    "six decimals": german(
+        lines=[
+            {**line("Traffic", "1000000", 0, "0.19"), "unit_price_exact": "0.004567"},
+            {**line("Rebate", "1.5", 0, "0.19"), "unit_price_exact": "-0.333333"},
+            {**line("Setup", "1", 10000, "0.19"), "unit_price_exact": "100.000000"},
+        ]
+    ),
+    "outside the Union": german(lines=FREE, **party(german(), "buyer", country="CH", vat_id="")),
+    "outside the Union, taxed": german(**party(german(), "buyer", country="US", vat_id="")),
 }
 
 
@@ -130,7 +147,6 @@ def test_a_credit_note_names_its_invoice() -> None:
         german(e_invoice=False),
         german(**party(german(), "seller", vat_id="")),
         german(**party(german(), "buyer", country="")),
-        german(**party(german(), "buyer", country="CH")),
         german(currency="KWD"),
     ],
 )

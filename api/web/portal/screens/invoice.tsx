@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, Problem } from "../client.ts";
 import { graphql, type ResultOf } from "../graphql.ts";
-import { date, language, money, number, percent, t } from "../i18n.ts";
+import { date, language, money, number, percent, price, t } from "../i18n.ts";
 import { listen } from "../live.ts";
 import { isZero } from "../minor.ts";
 import { Heading, Link } from "../router.tsx";
@@ -17,7 +17,7 @@ import { Returned } from "./returned.tsx";
 const FIELDS = graphql(`
   fragment InvoiceFields on Invoice {
     id number kind status overdue issuedAt dueOn paidAt reference
-    lines { description quantity taxRate unitPrice { amount currency } total { amount currency } }
+    lines { description quantity taxRate unitPriceExact unitPrice { amount currency } total { amount currency } }
     subtotal { amount currency }
     tax { amount currency }
     total { amount currency }
@@ -197,7 +197,7 @@ function Paper({ invoice }: { invoice: Invoice }) {
               </th>
               <td class="right">{number(line.quantity)}</td>
               <td class="right">
-                <Amount of={line.unitPrice} />
+                <span class="amount">{price(line.unitPriceExact, line.unitPrice.currency)}</span>
               </td>
               <td class="right">
                 <Amount of={line.total} />
