@@ -46,7 +46,7 @@ from schema.costs import lists
 from schema.extensions import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -81,7 +81,8 @@ def create_app(settings: Settings) -> Starlette:
                 await stack.enter_async_context(delivery.running())
             if settings.embedded_worker:
                 ahead = Ahead(renderer, gateways) if settings.pdf_ahead else None
-                await stack.enter_async_context(Worker(jobs(metrics, ahead), metrics))
+                work = jobs(metrics, ahead, pruning(settings))
+                await stack.enter_async_context(Worker(work, metrics))
             yield
 
     links = Links(settings.secret, settings.public_url, settings.pdf_link_minutes)
@@ -113,14 +114,26 @@ def create_app(settings: Settings) -> Starlette:
 
 def make_renderer(settings: Settings, *, warm: bool = True) -> PdfRenderer:
     """What makes PDFs; it starts when it is entered, its processes at once where it is `warm`."""
-    kept_at = settings.documents_kept_at
     return PdfRenderer(
         processes=settings.pdf_processes,
         warm=warm and settings.pdf_ahead,
         timeout_seconds=settings.pdf_seconds,
         templates=settings.templates,
-        store=DocumentStore(kept_at) if kept_at else None,
+        store=_store(settings),
     )
+
+
+def _store(settings: Settings) -> DocumentStore | None:
+    return DocumentStore(settings.documents_kept_at) if settings.documents_kept_at else None
+
+
+def pruning(settings: Settings) -> Callable[[], Awaitable[object]] | None:
+    """What keeps the store of documents within its bounds; None where there is none."""
+    store = _store(settings)
+    if store is None:
+        return None
+    age_max = timedelta(days=settings.document_store_days)
+    return partial(store.prune, age_max, settings.document_store_mib * 2**20)
 
 
 def _endpoint(

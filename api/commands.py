@@ -118,7 +118,8 @@ async def import_documents(settings: Settings, path: Path) -> tuple[int, int]:
 
 async def work(settings: Settings) -> None:
     """Be a worker until SIGTERM or SIGINT; what is under way is finished."""
-    from api.jobs import jobs  # noqa: PLC0415 - the only command with jobs
+    from api.app import pruning  # noqa: PLC0415 - the only command with jobs
+    from api.jobs import jobs  # noqa: PLC0415
     from api.metrics import Metrics  # noqa: PLC0415
     from api.worker import Worker  # noqa: PLC0415
 
@@ -133,7 +134,7 @@ async def work(settings: Settings) -> None:
         opened(settings, gateways, make_feed(settings)),
         _ahead(settings, gateways) as ahead,
     ):
-        await Worker(jobs(metrics, ahead), metrics).run(stop)
+        await Worker(jobs(metrics, ahead, pruning(settings)), metrics).run(stop)
 
 
 @asynccontextmanager

@@ -25,11 +25,19 @@ _EVENT_DAYS: Final = 90
 log = structlog.get_logger(__name__)
 
 
-def jobs(metrics: Metrics, ahead: Ahead | None = None) -> list[Job]:
-    """All of them; the audit's outcome goes to `metrics`. With `ahead` documents are made ahead."""
-    made_ahead = [Job("render_ahead", 2, ahead.render)] if ahead else []
+def jobs(
+    metrics: Metrics,
+    ahead: Ahead | None = None,
+    prune: Callable[[], Awaitable[object]] | None = None,
+) -> list[Job]:
+    """All of them; the audit's outcome goes to `metrics`. With `ahead` documents are made ahead,
+    with `prune` the store of documents is kept within its bounds.
+    """
+    documents = [Job("render_ahead", 2, ahead.render)] if ahead else []
+    if prune is not None:
+        documents.append(Job("prune_documents", _HOUR, prune))
     return [
-        *made_ahead,
+        *documents,
         _batch("retry_receipts", 15, receipt.retry_parked),
         _batch("check_payments", 15, house_keeping.check_payments),
         _batch("check_refunds", 15, refunding.check_refunds),

@@ -344,6 +344,17 @@ class Settings(BaseSettings):
         "region and endpoint in AWS's own variables). Default: on SQLite a folder beside the "
         "database, else memory alone.",
     )
+    document_store_days: int = Field(
+        90,
+        ge=1,
+        le=36_500,
+        description="Kept PDFs that are older are deleted, and made again when somebody asks.",
+    )
+    document_store_mib: int = Field(
+        1024,
+        ge=1,
+        description="The most MiB of PDFs that are kept: the oldest make room for new ones.",
+    )
     document_templates: Templates = Field(
         "", description="A folder with a copy of `pdf_templates` to use instead of it."
     )

@@ -111,6 +111,11 @@ class Document:
         """Whether it takes so long to make that nobody should wait for it."""
         return len(getattr(self, "lines", ())) > LINES_AT_ONCE
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the store keeps it: somebody is likely to ask for the same bytes again."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Look:

@@ -143,7 +143,8 @@ class PdfRenderer:
         if kept := self._cache.get(key):
             return kept
         if key not in self._rendering:
-            self._begin(key, request, long=document.is_long)
+            store = self._store if document.is_kept else None
+            self._begin(key, request, store, long=document.is_long)
         # Who goes away must not take the PDF from the others.
         return await asyncio.shield(self._rendering[key])
 
@@ -172,33 +173,37 @@ class PdfRenderer:
     def _key(self, request: bytes) -> str:
         return hashlib.sha256(edition(self._templates) + request).hexdigest()
 
-    def _begin(self, key: str, request: bytes, *, long: bool) -> None:
-        rendering = asyncio.create_task(self._finish(key, request, long=long))
+    def _begin(self, key: str, request: bytes, store: DocumentStore | None, *, long: bool) -> None:
+        rendering = asyncio.create_task(self._finish(key, request, store, long=long))
         # Should nobody wait for it any more, its error is nobody's business.
         rendering.add_done_callback(lambda task: task.cancelled() or task.exception())
         self._rendering[key] = rendering
 
-    async def _finish(self, key: str, request: bytes, *, long: bool) -> RenderedPdf:
+    async def _finish(
+        self, key: str, request: bytes, store: DocumentStore | None, *, long: bool
+    ) -> RenderedPdf:
         try:
             make = self._make_long if long else self._make
-            kept = await self._store.get(key) if self._store else None
-            content = kept or await self._make_alone(make, key, request)
+            kept = await store.get(key) if store else None
+            content = kept or await self._make_alone(make, key, request, store)
             rendered = RenderedPdf(content, f'"{key}"')
             self._cache.put(key, rendered)
         finally:
             del self._rendering[key]
         return rendered
 
-    async def _make_alone(self, make: _Make, key: str, request: bytes) -> bytes:
+    async def _make_alone(
+        self, make: _Make, key: str, request: bytes, store: DocumentStore | None
+    ) -> bytes:
         """Makes it, unless another process with the same store has made it meanwhile."""
-        if self._store is None:
+        if store is None:
             return await make(request)
         seconds_max = self._timeout_seconds * (LONG if make == self._make_long else 1)
-        async with self._store.alone(key, seconds_max, lambda: not self._tasks):
-            content = await self._store.get(key)
+        async with store.alone(key, seconds_max, lambda: not self._tasks):
+            content = await store.get(key)
             if content is None:
                 content = await make(request)
-                await self._store.put(key, content)
+                await store.put(key, content)
         return content
 
     async def _make(self, request: bytes, times: float = 1) -> bytes:

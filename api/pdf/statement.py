@@ -40,6 +40,11 @@ class StatementDocument(Document):
     closing: int
     lines: tuple[Change, ...]
 
+    @property
+    def is_kept(self) -> bool:
+        """Every span of days is another one: they would fill the store."""
+        return False
+
 
 def statement_document(
     statement: CreditStatement,

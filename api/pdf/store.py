@@ -6,10 +6,12 @@ is deleted is made again. Where the store fails, documents are made and sent all
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 SECONDS_MAX: Final = 10
+_DELETED_AT_ONCE: Final = 1000
 #: How often a process asks whether another one has made a document meanwhile.
 LOOK_SECONDS: Final = 0.1
 
@@ -101,11 +104,73 @@ class DocumentStore:
         finally:
             await lock.release()
 
+    async def prune(self, age_max: timedelta, bytes_max: int) -> int:
+        """Delete what is older than that, and the oldest until no more than so many bytes are left;
+        how many documents. What is deleted is made again when somebody asks.
+        """
+        try:
+            kept = sorted(await self._kept(), key=lambda one: one.at, reverse=True)
+            oldest, total, over = datetime.now(UTC) - age_max, 0, []
+            for one in kept:
+                total += one.size
+                if one.at < oldest or total > bytes_max:
+                    over.append(one.path)
+            await self._delete(over)
+        except Exception as error:  # noqa: BLE001 - as elsewhere: documents are made all the same
+            log.warning("documents_not_pruned", problem=_kind(error))
+            return 0
+        return len(over)
+
+    async def _kept(self) -> list[_Kept]:
+        if not self._url.startswith("s3://"):
+            return await asyncio.to_thread(_files, Path(self._url))
+        import obstore  # noqa: PLC0415 - as above
+
+        return [
+            _Kept(one["path"], one["size"], one["last_modified"])
+            async for batch in obstore.list(self._store)
+            for one in batch
+        ]
+
+    async def _delete(self, paths: list[str]) -> None:
+        if not self._url.startswith("s3://"):
+            await asyncio.to_thread(_unlink, Path(self._url), paths)
+            return
+        import obstore  # noqa: PLC0415 - as above
+
+        for start in range(0, len(paths), _DELETED_AT_ONCE):
+            await obstore.delete_async(self._store, paths[start : start + _DELETED_AT_ONCE])
+
     @cached_property
     def _locks(self) -> Path:
         if self._url.startswith("s3://"):
             return Path(tempfile.gettempdir(), f"account-credit-{os.getuid()}")
         return Path(self._url, "locks")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A document in the store, or what a crash left of one."""
+
+    path: str
+    size: int
+    at: datetime
+
+
+def _files(folder: Path) -> list[_Kept]:
+    kept = []
+    # The two letters that names begin with: whatever else is in the folder is not ours.
+    for path in folder.glob("[0-9a-f][0-9a-f]/*.pdf*"):
+        with suppress(FileNotFoundError):
+            said = path.stat()
+            at = datetime.fromtimestamp(said.st_mtime, UTC)
+            kept.append(_Kept(str(path.relative_to(folder)), said.st_size, at))
+    return kept
+
+
+def _unlink(folder: Path, paths: list[str]) -> None:
+    for path in paths:
+        (folder / path).unlink(missing_ok=True)
 
 
 def _make_own(folder: Path) -> None:

@@ -199,6 +199,14 @@ async def test_what_is_in_the_store_is_not_made_again(tmp_path: Path) -> None:
 
 
 @needs_pango
+async def test_a_statement_is_not_kept(tmp_path: Path) -> None:
+    async with PdfRenderer(processes=1, store=DocumentStore(str(tmp_path))) as renderer:
+        made = await renderer.render(statement())
+        assert await renderer.render(statement()) is made
+    assert files(tmp_path) == []
+
+
+@needs_pango
 async def test_servers_that_share_a_store_make_a_document_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,3 +103,52 @@ async def test_a_bucket_that_is_not_there_is_no_error(bucket: str) -> None:
         assert await store.get(NAME) is None
     assert logs[0]["event"] == "document_not_kept"
     assert "Signature" not in str(logs)
+
+
+def _documents(count: int) -> list[tuple[str, bytes]]:
+    contents = [b"%d" % n * 100 for n in range(count)]
+    return [(hashlib.sha256(one).hexdigest(), one) for one in contents]
+
+
+async def _left(store: DocumentStore, names: list[tuple[str, bytes]]) -> list[bool]:
+    return [await store.get(name) is not None for name, _ in names]
+
+
+async def test_what_is_old_and_the_oldest_of_too_much_makes_room(tmp_path: Path) -> None:
+    store, documents = DocumentStore(str(tmp_path)), _documents(5)
+    for days, (name, content) in enumerate(documents):
+        await store.put(name, content)
+        at = time.time() - days * 86_400
+        os.utime(tmp_path / name[:2] / f"{name}.pdf", (at, at))
+    stranger = tmp_path / "notes.txt"
+    stranger.write_text("not a document")
+    draft = tmp_path / documents[0][0][:2] / "left-by-a-crash.pdf.12ab"
+    draft.write_bytes(b"half")
+    os.utime(draft, (0, 0))
+    # A lock that is held is no document.
+    async with store.alone(documents[0][0], 1, lambda: False):
+        assert await store.prune(timedelta(days=90), 10_000) == 1
+        assert not draft.exists()
+        assert await store.prune(timedelta(days=3, hours=12), 10_000) == 1
+        assert await _left(store, documents) == [True, True, True, True, False]
+        assert await store.prune(timedelta(days=90), 250) == 2
+        assert await _left(store, documents) == [True, True, False, False, False]
+        assert await store.prune(timedelta(days=90), 250) == 0
+    assert stranger.exists()
+
+
+async def test_a_store_that_is_not_there_yet_has_nothing_to_prune(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        assert await DocumentStore(str(tmp_path / "none")).prune(timedelta(days=1), 1) == 0
+    assert logs == []
+
+
+async def test_a_bucket_is_kept_within_its_bounds_too(bucket: str) -> None:
+    store, documents = DocumentStore(bucket), _documents(3)
+    for name, content in documents:
+        await store.put(name, content)
+    assert await store.prune(timedelta(days=90), 10**9) == 0
+    with capture_logs() as logs:
+        assert await store.prune(timedelta(days=90), 0) >= 3
+    assert logs == []
+    assert await _left(store, documents) == [False, False, False]
