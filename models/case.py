@@ -32,6 +32,13 @@ class Case:
         """Whether the invoice is a deposit."""
         return self.invoice.kind == InvoiceKind.FUNDS
 
+    @property
+    def credit(self) -> int:
+        """What of the payment's money is credit, or has been spent as such; minor units."""
+        payment = self.payment
+        there: int = payment.excess + (payment.applied if self.funds else 0)
+        return there
+
 
 async def close(case: Case, status: PaymentStatus, failure: str | None = None) -> None:
     """End a payment that brought nothing; what was held for it is free again."""

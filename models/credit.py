@@ -62,25 +62,43 @@ def spend(book: Book, amount: int, line: Line) -> None:
 # ------------------------------------------------------------------------------- holds
 
 
-async def hold(book: Book, payment_id: UUID, amount: int, *, deposits: bool = False) -> None:
-    """Reserve `amount` for a payment; with `deposits`, of what was deposited, for a refund."""
-    taken = [Leg(book.deposited, book.held, amount)] if deposits else None
-    book.post(
-        MoveKind.HOLD,
-        taken or sources(book, amount, book.held),
-        source=payment_id.hex,
-        payment_id=payment_id,
+async def hold(book: Book, payment_id: UUID, amount: int) -> None:
+    """Reserve `amount` for the credit part of a payment."""
+    legs = sources(book, amount, book.held)
+    book.post(MoveKind.HOLD, legs, source=payment_id.hex, payment_id=payment_id)
+    await _open_hold(book, payment_id, amount)
+
+
+async def hold_deposits(book: Book, refund_id: UUID, *, held: int, wanted: int, source: str) -> int:
+    """Make what is `held` of the deposits for a refund `wanted`, as far as they go: what is held
+    now. `source` is what makes it change, once.
+    """
+    change = min(wanted - held, book.deposits)
+    if change > 0:
+        legs, kind = [Leg(book.deposited, book.held, change)], MoveKind.HOLD
+    elif change < 0:
+        legs, kind = [Leg(book.held, book.deposited, -change)], MoveKind.HOLD_RELEASED
+    else:
+        return held
+    book.post(kind, legs, source=source, payment_id=refund_id)
+    if held + change == 0:
+        await _set_state(refund_id, HoldState.RELEASED)
+    else:
+        await _open_hold(book, refund_id, held + change)
+    return held + change
+
+
+async def _open_hold(book: Book, holder_id: UUID, amount: int) -> None:
+    await sql.execute(
+        "INSERT INTO credit_hold (id, created_at, payment_id, account_id, currency, amount, state)"
+        " VALUES ($1, $2, $1, $3, $4, $5, 'OPEN')"
+        " ON CONFLICT (payment_id) DO UPDATE SET amount = excluded.amount, state = 'OPEN'",
+        holder_id,
+        now(),
+        book.account_id,
+        book.currency,
+        amount,
     )
-    row = {
-        "id": payment_id,
-        "created_at": now(),
-        "payment_id": payment_id,
-        "account_id": book.account_id,
-        "currency": book.currency,
-        "amount": amount,
-        "state": HoldState.OPEN.value,
-    }
-    await sql.insert("credit_hold", [row])
 
 
 async def settle_hold(book: Book, payment_id: UUID, amount: int, line: Line) -> int:

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from models import account as accounts
-from models import audit_log, credit, event, idempotency
+from models import audit_log, credit, event, idempotency, refund
 from models.base import new_id, now, public_id
 from models.book import Book, Line, book
 from models.day import day_of, zone_of
@@ -170,7 +170,7 @@ async def void(invoice_id: UUID, reason: str, *, by: Actor, key: str) -> Invoice
     """Take an invoice back: credit returns to where it came from, captured money becomes credit.
 
     Raises NotFound, InvoiceNotVoidable (void already, or a deposit that money came in for),
-    PaymentInProgress, Invalid at `reason`.
+    PaymentInProgress (a payment or a refund of it is under way), Invalid at `reason`.
     """
     by.require_scope("invoices:write")
     given = {"invoice": invoice_id.hex, "reason": reason}
@@ -199,6 +199,9 @@ async def _void(opened: Book, invoice: Invoice, reason: str) -> None:
     funds = invoice.kind == InvoiceKind.FUNDS
     if invoice.status not in {*PAYABLE, "PAID"} or (funds and captured):
         raise InvoiceNotVoidable("invoice_id", status=invoice.status)
+    # What they will take back must not become credit as well.
+    if payments and await refund.pending(*(payment.id for payment in payments)):
+        raise PaymentInProgress("invoice_id")
     columns: dict[str, object] = {}
     voided_at = now()
     if not funds and invoice.amount_paid:

@@ -20,7 +20,7 @@ from models.invoice import read as read_invoice
 from models.money import MINOR_MAX, Money
 from models.payment import Payment
 from models.payment import read as read_payment
-from models.settlement import advance, payment_of_capture
+from models.settlement import advance, payment_of
 
 _log = structlog.get_logger()
 
@@ -149,7 +149,7 @@ async def _payment_of(receipt: Receipt) -> Payment | None:
     """The payment that it is about; None while we do not know it. Raises _Unusable."""
     payment_id = parse_id(Payment.PREFIX, receipt.payment_ref)
     if payment_id is None and not receipt.payment_ref and receipt.capture_ref:
-        payment_id = await payment_of_capture(receipt.gateway, receipt.capture_ref)
+        payment_id = await payment_of(receipt.gateway, EventKind.CAPTURED, receipt.capture_ref)
         if payment_id is None:
             return None  # its capture may still come
     if payment_id is None:

@@ -12,6 +12,7 @@ from tortoise import fields
 
 from models import credit, sql
 from models.base import Changing, now, parse_id
+from models.book import Book
 from models.case import Case
 from models.gateway import EventKind, GatewayEvent
 
@@ -30,7 +31,8 @@ class RefundStatus(StrEnum):
 class Refund(Changing):
     """One request to give `amount` minor units of a payment back.
 
-    `held` of it is credit, kept from being spent until the gateway has said what became of it.
+    `held` of it is credit, kept from being spent until the gateway has said what became of it: as
+    much as the refund takes from credit, which what happens to the payment meanwhile may change.
     `capture` is what the money came in with, `reference` the gateway's id of the refund, empty
     while it is not known.
     """
@@ -55,52 +57,108 @@ class Refund(Changing):
         table = "refund"
 
 
-async def settle(case: Case, told: GatewayEvent) -> bool:
-    """Apply what a gateway says of a refund that we may have asked for; whether that is news.
+async def settle(case: Case, told: GatewayEvent) -> Refund | None:
+    """Apply what a gateway says of a refund that we have asked for: the refund, where that is news.
 
     What was held for it is free before its money is taken back, in the same transaction.
     """
     found = await _told_of(case, told)
     if found is None:
-        return False
+        return None
     if told.kind == EventKind.REFUND_PENDING:
         return await _name(found, told.reference)
     ended = RefundStatus.SUCCEEDED if told.kind == EventKind.REFUNDED else RefundStatus.FAILED
     # A refund that has succeeded may still come back; one that has failed stays failed.
     if found.status in (ended, RefundStatus.FAILED):
-        return False
+        return None
+    if found.status == RefundStatus.PENDING:
+        await free(case.book, found)
+    failure = (told.failure or "refund_failed") if ended == RefundStatus.FAILED else None
+    await end(found, ended, failure, reference=told.reference)
+    return found
+
+
+async def end(found: Refund, status: RefundStatus, failure: str | None, **columns: object) -> None:
+    """Write down what became of it."""
     await found.change(
-        status=ended.value,
-        reference=told.reference,
-        failure=(told.failure or "refund_failed") if ended == RefundStatus.FAILED else None,
+        status=status.value,
+        failure=failure,
         next_check_at=None,
         completed_at=now(),
+        **columns,
     )
-    await credit.release(case.book, found.id)
-    return True
 
 
-async def _name(found: Refund, reference: str) -> bool:
+async def _name(found: Refund, reference: str) -> Refund | None:
     if found.reference == reference:
-        return False
+        return None
     await found.change(reference=reference)
-    return True
+    return found
 
 
 async def _told_of(case: Case, told: GatewayEvent) -> Refund | None:
-    """The refund that it is about: by our id, by the gateway's, or else the one of that amount that
-    we wait to hear of.
+    """The refund that it is about: by our id, or by the gateway's.
+
+    One that names neither is another, made at the gateway itself, be its amount the same: ours is
+    still to come, and stays held. A gateway that does not name ours is asked about it.
     """
     if told.kind not in (EventKind.REFUND_PENDING, EventKind.REFUNDED, EventKind.REFUND_FAILED):
         return None
     refunds = (await of_payments([case.payment.id])).get(case.payment.id, [])
     ours = parse_id(Refund.PREFIX, told.refund)
-    for one in refunds:
-        if one.id == ours or (told.reference and one.reference == told.reference):
-            return one
-    amount = told.amount.minor if told.amount else None
-    waiting = [one for one in refunds if one.status == RefundStatus.PENDING and not one.reference]
-    return next((one for one in waiting if not told.refund and one.amount == amount), None)
+    named = (one for one in refunds if one.id == ours)
+    known = (one for one in refunds if told.reference and one.reference == told.reference)
+    return next(named, None) or next(known, None)
+
+
+# ------------------------------------------------------------------------------- what is held
+
+
+async def hold(book: Book, asked: Refund) -> None:
+    """Hold the credit that goes with a refund which has just been asked for."""
+    source = asked.id.hex
+    await credit.hold_deposits(book, asked.id, held=0, wanted=asked.held, source=source)
+
+
+async def free(book: Book, ended: Refund) -> None:
+    """What is held for a refund that has ended is credit again."""
+    source = ended.id.hex
+    await credit.hold_deposits(book, ended.id, held=ended.held, wanted=0, source=source)
+
+
+async def loosen(case: Case, going: int) -> None:
+    """`going` of the payment's credit is taken back by the gateway now: what was held of it, to be
+    given back, is not held for giving it back a second time.
+    """
+    there = case.credit - going
+    for one in await pending(case.payment.id):
+        await _hold_as_much(case, one, min(one.held, there))
+        there -= one.held
+
+
+async def secure(case: Case) -> None:
+    """What pending refunds of a payment will take from credit is held, also where it came (back)
+    in after they were asked for. What they will take from sales needs no hold: an order is not void
+    meanwhile.
+    """
+    waiting = await pending(case.payment.id)
+    sold = 0 if case.funds else case.payment.applied + case.payment.fee_taken
+    there = case.credit - sum(one.held for one in waiting)
+    for one in waiting:
+        from_sales = min(one.amount - one.held, sold)
+        more = min(one.amount - one.held - from_sales, there)
+        sold, there = sold - from_sales, there - more
+        await _hold_as_much(case, one, one.held + more)
+
+
+async def _hold_as_much(case: Case, one: Refund, wanted: int) -> None:
+    """As far as the deposits go."""
+    source = f"{one.id.hex}:{case.source}"
+    held = await credit.hold_deposits(
+        case.book, one.id, held=one.held, wanted=wanted, source=source
+    )
+    if held != one.held:
+        await one.change(held=held)
 
 
 # ------------------------------------------------------------------------------- reading
@@ -117,6 +175,13 @@ async def by_ids(ids: Sequence[UUID]) -> dict[UUID, Refund]:
         Refund, f"SELECT * FROM refund WHERE id IN ({sql.placeholders(len(ids))})", *ids
     )
     return {refund.id: refund for refund in rows}
+
+
+async def pending(*payment_ids: UUID) -> list[Refund]:
+    """The refunds of these payments whose end is not known, oldest first."""
+    refunds = await of_payments(payment_ids)
+    every = (one for some in refunds.values() for one in some)
+    return [one for one in every if one.status == RefundStatus.PENDING]
 
 
 async def of_payments(ids: Sequence[UUID]) -> dict[UUID, list[Refund]]:

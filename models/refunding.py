@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from models import audit_log, credit, event, idempotency, refund, sql
+from models import audit_log, event, idempotency, refund, sql
 from models.base import new_id, now, parse_id, public_id, ring, to_the_end, transaction
 from models.book import Book, book
 from models.errors import (
@@ -140,8 +140,7 @@ async def _allowed(
 async def _begin(opened: Book, asked: Refund, invoice: Invoice) -> None:
     """Write the refund down, and hold the credit that goes with it."""
     await sql.insert("refund", [sql.row_of(asked)])
-    if asked.held:
-        await credit.hold(opened, asked.id, asked.held, deposits=True)
+    await refund.hold(opened, asked)
     facts = {"invoice": invoice.public_id, "refund": asked.public_id}
     await event.record(
         [event.Fact("payment.refund_pending", asked.account_id, asked.payment_id, facts)]
@@ -248,13 +247,8 @@ async def _fail(refund_id: UUID, failure: str, by: Actor | None = None, key: str
         assert found is not None
         if found.status != RefundStatus.PENDING:
             return
-        await found.change(
-            status=RefundStatus.FAILED.value,
-            failure=failure[:64],
-            next_check_at=None,
-            completed_at=now(),
-        )
-        await credit.release(opened, refund_id)
+        await refund.free(opened, found)
+        await refund.end(found, RefundStatus.FAILED, failure[:64])
         opened.touch()
     payment = (await with_invoice(found.payment_id))[0]
     facts = {"refund": found.public_id, "failure": failure}

@@ -23,6 +23,7 @@ from models.invoice import PAYABLE, Invoice, InvoiceStatus
 from models.ledger import LedgerKind, LineKind, MoveKind, Ref
 from models.payment import PaymentStatus
 from models.policy import house
+from models.refund import Refund
 
 #: Statuses of a payment that waits for its client.
 _WAITING: Final = ("CREATED", "REQUIRES_ACTION")
@@ -41,12 +42,12 @@ class Settlement(Record):
         table = "settlement"
 
 
-async def payment_of_capture(gateway: str, reference: str) -> UUID | None:
-    """The payment that a capture was for; None while we do not know the capture."""
+async def payment_of(gateway: str, kind: EventKind, reference: str) -> UUID | None:
+    """The payment that a capture, say, was for; None while we do not know it."""
     row = await sql.fetch_one(
         "SELECT payment_id FROM settlement WHERE gateway = $1 AND kind = $2 AND reference = $3",
         gateway,
-        EventKind.CAPTURED.value,
+        kind.value,
         reference,
     )
     return row["payment_id"] if row else None
@@ -87,7 +88,7 @@ async def _move_on(case: Case, told: GatewayEvent) -> bool:
         case EventKind.EXPIRED if payment.is_open:
             await close(case, PaymentStatus.EXPIRED)
         case EventKind.REFUND_PENDING:
-            return await refund.settle(case, told)
+            return await refund.settle(case, told) is not None
         case _:
             return False
     return True
@@ -110,19 +111,28 @@ async def _settle(case: Case, told: GatewayEvent) -> bool:
         "amount": told.amount.minor,
     }
     if not await sql.insert("settlement", [row], ignore_conflicts=True):
-        return False
+        return await _named_later(case, told)
     case.source = settlement_id.hex
-    await refund.settle(case, told)
+    ours = await refund.settle(case, told)
     known = await sql.records(
         Settlement, "SELECT * FROM settlement WHERE payment_id = $1", case.payment.id
     )
     captured = sum(one.amount for one in known if one.kind == EventKind.CAPTURED)
+    had_received = case.payment.received > 0
     await _set_disputed(case, known)
     if captured > case.payment.received:
         await _receive(case, captured - case.payment.received)
-    await _take_back_to(case, min(captured, _returned(known)))
+    await _take_back_to(case, min(captured, _returned(known)), ours)
+    if had_received:
+        await refund.secure(case)
     _refund_if_paid_once(case)
     return True
+
+
+async def _named_later(case: Case, told: GatewayEvent) -> bool:
+    """A refund that is booked already may turn out to be one of ours; whether it does."""
+    booked_on = await payment_of(case.payment.gateway, told.kind, told.reference)
+    return booked_on == case.payment.id and await refund.settle(case, told) is not None
 
 
 def _returned(known: list[Settlement]) -> int:
@@ -298,27 +308,25 @@ async def _close_if_paid(case: Case) -> None:
 # ------------------------------------------------------------------------------- taking back
 
 
-async def _take_back_to(case: Case, target: int) -> None:
+async def _take_back_to(case: Case, target: int, ours: Refund | None) -> None:
     """Bring what was taken back to `target`: more is reversed, less is reinstated."""
     payment = case.payment
     change = target - payment.taken_back
     if change > 0:
-        await _reverse(case, change)
+        await _reverse(case, change, ours)
     elif change < 0:
         payment.put(taken_back=target)
         await _book_in(case, -change, reinstated=True)
         await _close_if_paid(case)
 
 
-async def _reverse(case: Case, amount: int) -> None:
-    """The gateway takes money back: first what was credit beyond the invoice, then what the invoice
-    had, then the fee.
-    """
+async def _reverse(case: Case, amount: int, ours: Refund | None) -> None:
+    """The gateway takes money back; a refund of `ours` from where it was promised from."""
     payment, book = case.payment, case.book
-    excess = min(amount, payment.excess)
-    applied = min(amount - excess, payment.applied)
-    fee = amount - excess - applied
-    _take_credit(case, excess + (applied if case.funds else 0))
+    excess, applied, fee = _shares(case, amount, ours)
+    from_credit = excess + (applied if case.funds else 0)
+    await refund.loosen(case, from_credit)
+    _take_credit(case, from_credit)
     if not case.funds:
         sales = book.house(LedgerKind.SALES)
         _move(case, MoveKind.SALE_REVERSED, sales, _clearing(case), applied)
@@ -332,6 +340,20 @@ async def _reverse(case: Case, amount: int) -> None:
     )
     if applied:
         await _unpay(case, applied)
+
+
+def _shares(case: Case, amount: int, ours: Refund | None) -> tuple[int, int, int]:
+    """What goes back of (excess, applied, fee): in this order; but what was not held for a refund
+    of an order was promised from what the invoice had, then the fee. Excess that came in since may
+    be spent by now.
+    """
+    payment = case.payment
+    promised = 0 if ours is None or case.funds else min(amount, ours.amount - ours.held)
+    applied = min(promised, payment.applied)
+    fee = min(promised - applied, payment.fee_taken)
+    excess = min(amount - applied - fee, payment.excess)
+    applied += min(amount - applied - fee - excess, payment.applied - applied)
+    return excess, applied, amount - excess - applied
 
 
 def _take_credit(case: Case, amount: int) -> None:

@@ -125,9 +125,27 @@ async def test_the_gateways_word_may_come_before_its_answer_and_without_our_id()
     begun = await ada.deposit(2500)
     gateway().trouble = GatewayUnreachable("no answer")
     asked = await give_back(begun, 1000)
-    await tell(begun, event(begun, Kind.REFUNDED, "re-dashboard", 1000))
+    nameless = replace(heard(begun, asked, Kind.REFUNDED), refund="")
+    await tell(begun, nameless)
+    assert await ada.amounts() == (500, 1000, 0, 0)
+    gateway().trouble = None
+    await asked.change(next_check_at=base.now())
+    await refunding.check_refunds()
     assert (await now(asked)).status == "SUCCEEDED"
     assert await ada.amounts() == (1500, 0, 0, 0)
+
+
+async def test_a_refund_at_the_gateway_itself_is_not_taken_for_ours_of_the_same_amount() -> None:
+    """Else what is held for ours is spent before ours goes back, too."""
+    ada = await a_client()
+    begun = await ada.deposit(2500)
+    asked = await the_pending(begun, 1000)
+    await tell(begun, event(begun, Kind.REFUNDED, key(), 1000))
+    assert (await now(asked)).status == "PENDING"
+    await ada.spend(await ada.order(500))
+    assert await ada.amounts() == (0, 1000, 0, 0)
+    await tell(begun, heard(begun, asked, Kind.REFUNDED))
+    assert await ada.amounts() == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -148,13 +166,87 @@ async def test_a_refund_that_comes_back_is_credit_again(order: tuple[int, int]) 
     assert (await now(begun)).taken_back == 0
 
 
+@pytest.mark.parametrize("end", [Kind.REFUNDED, Kind.REFUND_FAILED])
+async def test_a_dispute_takes_what_is_held_for_a_refund_of_the_same_money(end: Kind) -> None:
+    ada = await a_client()
+    begun = await ada.deposit(2500)
+    asked = await the_pending(begun)
+    await tell(begun, event(begun, Kind.DISPUTED, f"dp-{end}", 2500))
+    assert await ada.amounts() == (0, 0, 0, 0)
+    await tell(begun, heard(begun, asked, end))
+    await tell(begun, event(begun, Kind.DISPUTE_LOST, f"dp-{end}", 2500))
+    assert await ada.amounts() == (0, 0, 0, 0)
+    assert (await now(asked)).status != "PENDING"
+
+
+async def test_what_a_won_dispute_brings_back_is_held_for_the_refund_that_is_still_to_come() -> (
+    None
+):
+    ada = await a_client()
+    begun = await ada.deposit(2500)
+    asked = await the_pending(begun, 1000)
+    await tell(begun, event(begun, Kind.DISPUTED, "dp-12", 2500))
+    await tell(begun, event(begun, Kind.DISPUTE_WON, "dp-12", 2500))
+    assert await ada.amounts() == (1500, 1000, 0, 0)
+    await tell(begun, heard(begun, asked, Kind.REFUNDED))
+    assert await ada.amounts() == (1500, 0, 0, 0)
+
+
+async def test_a_reversal_at_the_gateway_beside_a_refund_of_ours_makes_no_debt() -> None:
+    ada = await a_client()
+    begun = await ada.deposit(2500)
+    asked = await the_pending(begun, 2000)
+    await tell(begun, event(begun, Kind.REFUNDED, key(), 2500))
+    assert await ada.amounts() == (0, 0, 0, 0)
+    await tell(begun, heard(begun, asked, Kind.REFUND_FAILED))
+    assert await ada.amounts() == (0, 0, 0, 0)
+
+
+async def test_a_refund_of_an_order_does_not_take_what_was_captured_late_and_is_spent() -> None:
+    """It was asked for what the invoice had; the invoice is due again."""
+    ada = await a_client()
+    bill = await ada.order(2500)
+    begun = await ada.begin(bill)
+    await tell(begun, captured(begun))
+    asked = await the_pending(begun)
+    await tell(begun, captured(begun))
+    await ada.spend(await ada.order(2500))
+    await tell(begun, heard(begun, asked, Kind.REFUNDED))
+    assert await ada.amounts() == (0, 0, 0, 0)
+    assert (await now(bill)).amount_due == 2500
+
+
+async def test_a_second_refund_counts_the_first_that_is_under_way() -> None:
+    ada = await a_client()
+    begun = await ada.begin(await ada.order(2500))
+    await tell(begun, captured(begun))
+    await the_pending(begun, 2000)
+    with pytest.raises(AmountOutOfRange) as refusal:
+        await give_back(begun, 501)
+    assert refusal.value.facts["maximum"] == Money(500, "USD")
+    assert (await the_pending(begun)).amount == 500
+    with pytest.raises(NotRefundable):
+        await give_back(begun)
+
+
+async def test_no_refund_of_a_payment_that_is_disputed_but_of_the_others() -> None:
+    ada = await a_client()
+    begun, other = await ada.deposit(2500), await ada.deposit(1000)
+    await tell(begun, event(begun, Kind.DISPUTED, "dp-16", 1))
+    with pytest.raises(NotRefundable) as refusal:
+        await give_back(begun)
+    assert refusal.value.facts["problem"] == "disputed"
+    assert (await give_back(other)).status == "SUCCEEDED"
+    assert await ada.amounts() == (2499, 0, 0, 0)
+
+
 async def test_a_dispute_while_a_refund_is_pending_takes_what_is_there() -> None:
     ada = await a_client()
     begun = await ada.deposit(2500)
     asked = await the_pending(begun, 1000)
-    await tell(begun, event(begun, Kind.DISPUTED, "dp-1", 2500))
+    await tell(begun, event(begun, Kind.DISPUTED, "dp-17", 2500))
     await tell(begun, heard(begun, asked, Kind.REFUND_FAILED))
-    await tell(begun, event(begun, Kind.DISPUTE_WON, "dp-1", 2500))
+    await tell(begun, event(begun, Kind.DISPUTE_WON, "dp-17", 2500))
     assert await ada.amounts() == (2500, 0, 0, 0)
 
 

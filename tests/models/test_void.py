@@ -12,6 +12,7 @@ from models.gateway import EventKind as Kind
 from models.identity import Actor, Role
 from models.invoice import Invoice
 from tests.factories import STAFF, a_client, captured, event, now, tell
+from tests.models.test_refunds import heard, the_pending
 from tests.providers import key
 
 pytestmark = pytest.mark.usefixtures("provider")
@@ -108,6 +109,78 @@ async def test_an_invoice_with_an_open_payment_is_not_voidable() -> None:
         await _void(bill)
     await tell(begun, event(begun, Kind.FAILED))
     assert (await _void(bill)).status == "VOID"
+
+
+@pytest.mark.parametrize("amount", [None, 700])
+async def test_an_order_is_not_voidable_while_a_refund_of_it_is_under_way(
+    amount: int | None,
+) -> None:
+    ada = await a_client()
+    await ada.given(500)
+    bill = await ada.order(2500)
+    begun = await ada.begin(bill, credit_limit=500)
+    await tell(begun, captured(begun))
+    asked = await the_pending(begun, amount)
+    with pytest.raises(PaymentInProgress):
+        await _void(bill)
+    assert (await now(bill)).status == "PAID"
+    assert await ada.amounts() == (0, 0, 0, 0)
+    await tell(begun, heard(begun, asked, Kind.REFUNDED))
+    assert (await _void(bill)).status == "VOID"
+    assert await ada.amounts() == (2500 - asked.amount, 0, 0, 0)
+
+
+async def test_an_order_is_voidable_when_its_refund_has_failed() -> None:
+    ada = await a_client()
+    bill = await ada.order(2500)
+    begun = await ada.begin(bill)
+    await tell(begun, captured(begun))
+    asked = await the_pending(begun)
+    with pytest.raises(PaymentInProgress):
+        await _void(bill)
+    await tell(begun, heard(begun, asked, Kind.REFUND_FAILED))
+    assert (await _void(bill)).status == "VOID"
+    assert await ada.amounts() == (2500, 0, 0, 0)
+
+
+async def test_a_refund_of_any_payment_of_an_order_is_in_the_way_of_its_void() -> None:
+    """Two have paid it; the money of the second is credit already."""
+    ada = await a_client()
+    bill = await ada.order(2500)
+    first = await ada.begin(bill)
+    second = await ada.begin(bill)
+    await tell(first, captured(first))
+    await tell(second, captured(second))
+    asked = await the_pending(await now(second))
+    assert await ada.amounts() == (0, 2500, 0, 0)
+    with pytest.raises(PaymentInProgress):
+        await _void(bill)
+    await tell(second, heard(second, asked, Kind.REFUNDED))
+    await _void(bill)
+    assert await ada.amounts() == (2500, 0, 0, 0)
+
+
+async def test_a_refund_after_a_void_takes_the_credit_that_the_void_made() -> None:
+    ada = await a_client()
+    bill = await ada.order(2500)
+    begun = await ada.begin(bill)
+    await tell(begun, captured(begun))
+    await _void(bill)
+    asked = await the_pending(await now(begun))
+    assert await ada.amounts() == (0, 2500, 0, 0)
+    await tell(begun, heard(begun, asked, Kind.REFUNDED))
+    assert await ada.amounts() == (0, 0, 0, 0)
+
+
+async def test_a_void_while_a_dispute_is_open_gives_nothing_that_the_bank_has() -> None:
+    ada = await a_client()
+    bill = await ada.order(2500)
+    begun = await ada.begin(bill)
+    await tell(begun, captured(begun), event(begun, Kind.DISPUTED, "dp-14", 1500))
+    await _void(bill)
+    assert await ada.amounts() == (1000, 0, 0, 0)
+    await tell(begun, event(begun, Kind.DISPUTE_WON, "dp-14", 1500))
+    assert await ada.amounts() == (2500, 0, 0, 0)
 
 
 async def test_an_invoice_is_void_once() -> None:
