@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 
 from api.ahead import Ahead
-from api.auth import SessionCookie
+from api.auth import DeviceCookie, SessionCookie
 from api.contexts import ContextMaker, EdgeContext
 from api.document_links import Links
 from api.documents import Documents
@@ -35,12 +35,13 @@ from api.pdf.store import DocumentStore
 from api.persisted import PersistedDocuments
 from api.portal import Built, portal_routes
 from api.returns import return_route
+from api.revocations import Revocations
 from api.sandbox.delivery import Delivery
 from api.sandbox.pages import Pages
 from api.webhooks import webhook_route
 from api.wiring import make_feed, migrations_problem, opened
 from api.worker import Worker
-from models import base
+from models import base, device
 from schema import make_schema
 from schema.costs import lists
 from schema.extensions import Guard
@@ -68,6 +69,7 @@ def create_app(settings: Settings) -> Starlette:
     metrics, feed, renderer = Metrics(), make_feed(settings), make_renderer(settings)
     gateways = load_gateways(settings)
     sandbox = _sandbox_of(gateways)
+    revocations = Revocations()
     delivery = None if sandbox is None else Delivery(sandbox)
     metrics.watch("live_subscriptions", "Open live subscriptions.", lambda: feed.listeners)
     metrics.watch("transactions_open", "Database transactions under way.", base.open_transactions)
@@ -77,6 +79,7 @@ def create_app(settings: Settings) -> Starlette:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(opened(settings, gateways, feed))
             await stack.enter_async_context(renderer)
+            await stack.enter_async_context(revocations.running())
             if delivery is not None:
                 await stack.enter_async_context(delivery.running())
             if settings.embedded_worker:
@@ -86,7 +89,7 @@ def create_app(settings: Settings) -> Starlette:
             yield
 
     links = Links(settings.secret, settings.public_url, settings.pdf_link_minutes)
-    endpoint = _endpoint(settings, feed, links, metrics)
+    endpoint = _endpoint(settings, feed, links, metrics, revocations)
     app = Starlette(
         routes=[
             Route("/graphql", endpoint),
@@ -108,6 +111,8 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: _as_json, ClientDisconnect: _incomplete},
         lifespan=lifespan,
     )
+    # It would send browsers to wherever their Host header says.
+    app.router.redirect_slashes = False
     app.state.stopping = endpoint.stopping
     return app
 
@@ -137,7 +142,7 @@ def pruning(settings: Settings) -> Callable[[], Awaitable[object]] | None:
 
 
 def _endpoint(
-    settings: Settings, feed: LiveFeed, links: Links, metrics: Metrics
+    settings: Settings, feed: LiveFeed, links: Links, metrics: Metrics, revocations: Revocations
 ) -> GraphQLEndpoint[EdgeContext]:
     open_to_all = bool(settings.introspection)
     guard = Guard(
@@ -148,7 +153,13 @@ def _endpoint(
         observe=metrics.operation,
     )
     cookie = SessionCookie(settings.secure_cookies, timedelta(hours=settings.session_hours))
-    maker = ContextMaker(cookie=cookie, feed=feed, document_url=links.url)
+    maker = ContextMaker(
+        cookie=cookie,
+        device_cookie=DeviceCookie(settings.secure_cookies, device.KEPT),
+        feed=feed,
+        document_url=links.url,
+        revocations=revocations,
+    )
     options = EdgeOptions(
         allowed_origins=settings.origins,
         body_bytes_max=settings.body_kib_max * 1024,

@@ -7,7 +7,7 @@ trusted proxy names there (TRUSTED_PROXIES).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar
 
 from models import session
 from models.errors import Unauthenticated
@@ -22,12 +22,10 @@ if TYPE_CHECKING:
 
 Header = tuple[bytes, bytes]
 
-_COOKIE: Final = "account_credit_session"
-
 
 @dataclass(frozen=True)
-class SessionCookie:
-    """The cookie of browsers; `secure` everywhere but on the browser's own machine.
+class Cookie:
+    """A cookie that no script reads; `secure` everywhere but on the browser's own machine.
 
     A secure one has the `__Host-` prefix (RFC 6265bis, 4.1.3.2): no other host can set it.
     """
@@ -35,34 +33,52 @@ class SessionCookie:
     secure: bool
     lifetime: timedelta
 
+    _NAME: ClassVar[str]
+
     @property
     def name(self) -> str:
         """What it is called."""
-        return f"__Host-{_COOKIE}" if self.secure else _COOKIE
+        return f"__Host-{self._NAME}" if self.secure else self._NAME
 
-    def put(self, token: str) -> Header:
-        """The header that gives the browser `token`."""
-        return self._header(token, int(self.lifetime.total_seconds()))
+    def put(self, value: str) -> Header:
+        """The header that gives it to the browser."""
+        return self._header(value, int(self.lifetime.total_seconds()))
 
     def clear(self) -> Header:
         """The header that takes it away again."""
         return self._header("", 0)
 
-    def token_of(self, connection: HTTPConnection) -> str | None:
-        """The session's token that a connection brings.
+    def value_of(self, connection: HTTPConnection) -> str:
+        """What a connection brings, empty where there is none.
 
         Scripts need no cookie; on a websocket it counts from a page only, whose Origin the endpoint
         has checked.
         """
         if connection.scope["type"] == "websocket" and "origin" not in connection.headers:
-            return None
-        token = connection.cookies.get(self.name, "")
-        return token if token.startswith(session.MARK) else None
+            return ""
+        return connection.cookies.get(self.name, "")
 
     def _header(self, value: str, seconds: int) -> Header:
         secure = "; Secure" if self.secure else ""
         text = f"{self.name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
         return b"set-cookie", text.encode("ascii")
+
+
+class SessionCookie(Cookie):
+    """The cookie that signs a browser in."""
+
+    _NAME = "account_credit_session"
+
+    def token_of(self, connection: HTTPConnection) -> str | None:
+        """The session's token that a connection brings."""
+        token = self.value_of(connection)
+        return token if token.startswith(session.MARK) else None
+
+
+class DeviceCookie(Cookie):
+    """The cookie that says who has signed in with a browser before; see models.device."""
+
+    _NAME = "account_credit_device"
 
 
 async def actor_of(connection: HTTPConnection, cookie: SessionCookie) -> Actor | None:

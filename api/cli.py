@@ -213,6 +213,30 @@ def create_key(
 
 
 @app.command()
+def list_keys(json: Json = False) -> None:
+    """List the API keys: whose they are, what they may do, and whether they still hold."""
+    with _clearly():
+        settings = _settings(secret=False)
+        from api import commands, key_list
+
+        keys = asyncio.run(commands.list_keys(settings))
+        print(_json([key_list.as_json(one) for one in keys]) if json else key_list.table(keys))
+
+
+@app.command()
+def revoke_key(
+    key: Annotated[str, typer.Argument(help="Its id (key_…) or prefix (ack_…): see list-keys.")],
+) -> None:
+    """Revoke an API key: it opens nothing more, and what it has open is closed within a second."""
+    with _clearly():
+        settings = _settings(secret=False)
+        from api import commands
+
+        found, done = asyncio.run(commands.revoke_key(settings, key))
+        _say(f"{found.public_id} {'is revoked.' if done else 'was revoked before.'}")
+
+
+@app.command()
 def schema() -> None:
     """Print the GraphQL schema (SDL)."""
     from schema import make_schema, sdl

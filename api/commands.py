@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from api.ahead import Ahead
     from api.settings import Settings
+    from models.api_key import ApiKey, ListedKey
     from models.audit import Report
     from models.bank_import import Import
     from models.bank_statement import Statement
@@ -91,6 +92,24 @@ async def create_key(
     async with _connected(settings):
         _, key = await api_key.create_key(partner, scopes, within, expires_at=expires_at)
     return key
+
+
+async def list_keys(settings: Settings) -> list[ListedKey]:
+    """Every API key."""
+    async with _connected(settings):
+        return await api_key.list_keys()
+
+
+async def revoke_key(settings: Settings, text: str) -> tuple[ApiKey, bool]:
+    """End an API key: which one it is, and whether it had not been revoked before.
+
+    Raises SettingsProblem where there is none of that id or prefix.
+    """
+    async with _connected(settings):
+        found = await api_key.find_key(text)
+        if found is None:
+            raise SettingsProblem("There is no such API key; account-credit list-keys shows all.")
+        return found, await api_key.revoke_key(found.id)
 
 
 async def import_statements(

@@ -9,10 +9,11 @@ from typing import Any
 from graphql import GraphQLError
 from starlette.requests import HTTPConnection
 
-from api.auth import Header, SessionCookie, actor_of, actor_of_bearer, address_of
+from api.auth import DeviceCookie, Header, SessionCookie, actor_of, actor_of_bearer, address_of
 from api.graphql import Contexts
 from api.graphql_ws import token_of
 from api.live import LiveFeed
+from api.revocations import Revocations
 from models.errors import Unauthenticated
 from models.identity import Actor
 from schema.context import Context, DocumentUrl
@@ -30,8 +31,10 @@ class ContextMaker:
     """Makes the contexts of one application."""
 
     cookie: SessionCookie
+    device_cookie: DeviceCookie
     feed: LiveFeed
     document_url: DocumentUrl
+    revocations: Revocations
 
     def contexts(self) -> Contexts[EdgeContext]:
         """For the GraphQL endpoint."""
@@ -41,6 +44,7 @@ class ContextMaker:
             fresh=fresh,
             forget=EdgeContext.forget,
             same_caller=lambda was, now: same_caller(was.actor, now.actor),
+            revoked=lambda context: self.revocations.of(context.actor),
             caller=lambda context: context.actor.principal if context.actor else context.address,
             trusted=lambda context: context.actor is not None and context.actor.is_staff,
             response_headers=lambda context: context.headers,
@@ -56,6 +60,8 @@ class ContextMaker:
             document_url=self.document_url,
             address=address_of(connection),
             accept_language=connection.headers.get("accept-language", ""),
+            device_notes=self.device_cookie.value_of(connection),
+            set_device_cookie=lambda notes: headers.append(self.device_cookie.put(notes)),
             set_session_cookie=lambda token: headers.append(self.cookie.put(token)),
             clear_session_cookie=lambda: headers.append(self.cookie.clear()),
             headers=headers,

@@ -67,6 +67,11 @@ def _nothing(_context: object) -> None:
     """The default of `Contexts.forget`."""
 
 
+async def _never(_context: object) -> None:
+    """The default of `Contexts.revoked`: nobody tells, so it is asked for from time to time."""
+    await asyncio.Event().wait()
+
+
 def _always(_was: object, _now: object) -> bool:
     return True
 
@@ -94,6 +99,8 @@ class Contexts(Generic[C]):
     forget: Callable[[C], None] = _nothing
     #: Whether two contexts are the same caller with the same rights. Asked while a stream is open.
     same_caller: Callable[[C, C], bool] = _always
+    #: Returns when a context's credentials may have been revoked: they are asked for again at once.
+    revoked: Callable[[C], Awaitable[None]] = _never
     #: Whose subscriptions are counted together.
     caller: Callable[[C], Hashable] = _apart
     #: Who may send any document where only registered ones are answered.
@@ -114,7 +121,7 @@ class EdgeOptions:
     #: In this process, over all websockets and event streams of a caller.
     subscriptions_per_caller_max: int = 500
     keep_alive_seconds: float = 15.0
-    #: How often an open stream's credentials are asked for again.
+    #: How often an open stream's credentials are asked for again, where nobody said they changed.
     recheck_seconds: float = 60.0
 
 
@@ -224,12 +231,18 @@ class GraphQLEndpoint(Generic[C]):
 
     async def _revoked(self, connection: HTTPConnection, context: C) -> Body:
         await self.until_revoked(lambda: self.contexts.make(connection), context)
+        return self.signed_out()
+
+    def signed_out(self) -> Body:
+        """What ends a stream whose credentials hold no more."""
         return self.refusal(SIGNED_OUT)
 
     async def until_revoked(self, admit: Callable[[], Awaitable[C]], context: C) -> None:
         """Returns when credentials have expired or been revoked that a stream was opened with."""
         while True:
-            await asyncio.sleep(self.options.recheck_seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.options.recheck_seconds):
+                    await self.contexts.revoked(context)
             try:
                 now = await admit()
             except GraphQLError:

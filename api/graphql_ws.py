@@ -146,6 +146,11 @@ class Socket(Generic[C]):
 
     async def _close_when_revoked(self) -> None:
         await self.endpoint.until_revoked(lambda: self._admit(self.params), self.context)
+        errors = self.endpoint.signed_out()["errors"]
+        with suppress(WebSocketDisconnect):
+            for operation_id, operation in list(self.operations.items()):
+                operation.cancel()
+                await self._send({"type": "error", "id": operation_id, "payload": errors})
         await self._close(Close(4403, "Signed out"))
 
     async def _message(self) -> Message:

@@ -6,27 +6,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from babel import Locale, UnknownLocaleError
 from tortoise import fields
+from tortoise.exceptions import IntegrityError
 
 from models import audit_log, event, idempotency, password, sql
+from models import email as emails
 from models.base import Record, new_id, parse_id, public_id
 from models.billing import Billing
 from models.book import every_book
 from models.errors import Forbidden, Invalid, NotFound
-from models.identity import Actor, Role, add_user, normal_email
+from models.identity import Actor, Role, add_user
+from models.locale_tag import language_tag
 from models.page import Page, PageRequest, by_id, fetch_page
 from models.policy import house
 from models.text import clean_text
 
 
 class Account(Record):
-    """A client: who owns credit and invoices. `frozen` is the staff's own switch."""
+    """A client: who owns credit and invoices. `frozen` is the staff's own switch.
+
+    `email` is as it was written, `email_key` (UNIQUE) what it is compared by.
+    """
 
     PREFIX: ClassVar[str] = "acc"
 
     name = fields.CharField(max_length=200)
     email = fields.CharField(max_length=254, unique=True)
+    email_key = fields.CharField(max_length=254, null=True)
     locale = fields.CharField(max_length=35, default="en")
     currency = fields.CharField(max_length=3)
     auto_apply_credit = fields.BooleanField(default=False)
@@ -123,29 +129,26 @@ async def create(
     by.require_staff()
     account_id = new_id()
     given = {"name": name, "email": email, "currency": currency, "locale": locale}
-    row = {"name": "", "email": ""}
+    row: dict[str, Any] = {"locale": "en"}
     secret: list[str | None] = [None]
 
     async def prepare() -> None:
         row["name"] = clean_text(name, "name", maximum=200)
-        normal = normal_email(email)
-        if normal is None:
+        written, email_key = emails.written(email), emails.key_of(email)
+        if written is None or email_key is None:
             raise Invalid("email", problem="email_form")
-        row["email"] = normal
+        row.update(email=written, email_key=email_key)
+        if locale is not None:
+            row["locale"] = language_tag(locale, "locale")
         house().limits_of(currency, "currency")
         if password is not None:
             secret[0] = await _hashed(password)
 
     async def work() -> None:
-        if await sql.fetch_one("SELECT id FROM account WHERE email = $1", row["email"]):
-            raise Invalid("email", problem="taken")
-        await Account.create(
-            id=account_id,
-            currency=currency,
-            locale=_locale(locale) if locale else "en",
-            name=row["name"],
-            email=row["email"],
-        )
+        try:
+            await Account.create(id=account_id, currency=currency, **row)
+        except IntegrityError as error:
+            raise Invalid("email", problem="taken") from error
         await add_user(
             role=Role.CLIENT,
             email=row["email"],
@@ -157,7 +160,16 @@ async def create(
         await audit_log.record(by, "account.create", public_id(Account.PREFIX, account_id))
 
     made = {"account": public_id(Account.PREFIX, account_id)}
-    done = await idempotency.once(by, key, "createAccount", given, made, work=work, prepare=prepare)
+    done = await idempotency.once(
+        by,
+        key,
+        "createAccount",
+        given,
+        made,
+        admit=idempotency.for_staff(by),
+        work=work,
+        prepare=prepare,
+    )
     return await _made(done["account"])
 
 
@@ -179,6 +191,10 @@ async def update(
     target = account_id or by.own_account()
     given = {"account": target.hex, **changes}
 
+    async def admit(_made: idempotency.Result) -> None:
+        if not by.sees(target):
+            raise NotFound("account_id")
+
     async def work() -> None:
         columns = _columns(changes)
         if not by.sees(target) or not (await by_ids([target])):
@@ -193,7 +209,7 @@ async def update(
                 await audit_log.record(by, "account.update", subject, **columns)
 
     made = {"account": public_id(Account.PREFIX, target)}
-    done = await idempotency.once(by, key, "updateAccount", given, made, work=work)
+    done = await idempotency.once(by, key, "updateAccount", given, made, admit=admit, work=work)
     return await _made(done["account"])
 
 
@@ -210,7 +226,7 @@ def _columns(changes: Mapping[str, object]) -> dict[str, object]:
             case "name":
                 columns["name"] = clean_text(str(value), "name", maximum=200)
             case "locale":
-                columns["locale"] = _locale(str(value))
+                columns["locale"] = language_tag(str(value), "locale")
             case "auto_apply_credit":
                 columns["auto_apply_credit"] = bool(value)
             case "billing":
@@ -220,15 +236,6 @@ def _columns(changes: Mapping[str, object]) -> dict[str, object]:
             case _:
                 raise AssertionError(name)
     return columns
-
-
-def _locale(text: str) -> str:
-    """A BCP 47 tag that Babel knows (CLDR); raises Invalid at `locale`."""
-    try:
-        Locale.parse(text, sep="-")
-    except (ValueError, UnknownLocaleError):
-        raise Invalid("locale", problem="locale") from None
-    return text
 
 
 async def _made(id: str) -> Account:

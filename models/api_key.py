@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import ClassVar, Final
@@ -17,7 +19,7 @@ from uuid import UUID
 from tortoise import fields
 
 from models import sql
-from models.base import Conflict, Record, begin, new_id, now, transaction
+from models.base import Conflict, Record, begin, new_id, now, parse_id, transaction
 from models.errors import Invalid, NotFound
 from models.identity import SCOPES, Actor, Role, User, add_user
 from models.text import clean_text
@@ -165,10 +167,44 @@ async def is_valid(key_id: UUID) -> bool:
     return await sql.fetch_one(_LIVE, key_id, now()) is not None
 
 
-async def revoke_key(key_id: UUID) -> None:
-    """End a key now; does nothing when it has ended."""
+async def revoke_key(key_id: UUID) -> bool:
+    """End a key now; whether it had not been revoked before."""
     moment = now()
-    await transaction(lambda: ApiKey.filter(id=key_id, revoked_at=None).update(revoked_at=moment))
+    revoked = await transaction(
+        lambda: ApiKey.filter(id=key_id, revoked_at=None).update(revoked_at=moment)
+    )
+    return revoked > 0
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key, its partner's name, and the accounts that it reaches: None for all."""
+
+    key: ApiKey
+    partner: str
+    accounts: list[UUID] | None
+
+
+async def list_keys() -> list[ListedKey]:
+    """Every key that was ever made, by partner, oldest first."""
+    rows = await sql.fetch("SELECT id, name FROM users WHERE role = 'PARTNER'")
+    partners = {row["id"]: row["name"] for row in rows}
+    reached: defaultdict[UUID, list[UUID]] = defaultdict(list)
+    for row in await sql.fetch("SELECT api_key_id, account_id FROM key_account ORDER BY id"):
+        reached[row["api_key_id"]].append(row["account_id"])
+    listed = [
+        ListedKey(key, partners[key.user_id], None if key.all_accounts else reached[key.id])
+        for key in await ApiKey.all().order_by("id")
+    ]
+    return sorted(listed, key=lambda one: one.partner)
+
+
+async def find_key(text: str) -> ApiKey | None:
+    """The key with this id (`key_…`) or prefix (`ack_…`, of the whole token as well)."""
+    key_id = parse_id(ApiKey.PREFIX, text)
+    if key_id is not None:
+        return await ApiKey.get_or_none(id=key_id)
+    return await ApiKey.get_or_none(prefix=text.removeprefix(MARK).partition("_")[0])
 
 
 def _mark_used(key_id: UUID, moment: datetime) -> None:

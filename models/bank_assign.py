@@ -20,7 +20,7 @@ from models.identity import Actor
 from models.invoice import Invoice
 from models.invoice import read as read_invoice
 from models.payment import Payment, of_invoices
-from models.text import clean_text
+from models.text import clean_code, clean_text
 
 
 async def assign(
@@ -41,7 +41,7 @@ async def assign(
     by.require_staff()
     quoted = None
     if reference is not None:
-        quoted = "".join(clean_text(reference, "reference", maximum=100).split()).upper()
+        quoted = clean_code(reference, "reference", maximum=100)
     if (invoice_id is None) == (quoted is None):
         raise Invalid("invoice_id", problem="invoice_or_reference")
     payment_id = new_id()
@@ -59,7 +59,9 @@ async def assign(
 
     given = {"credit": credit_id.hex, "invoice": invoice_id and invoice_id.hex, "ref": quoted}
     made = {"credit": public_id(BankCredit.PREFIX, credit_id)}
-    await idempotency.once(by, key, "assignBankCredit", given, made, work=work)
+    await idempotency.once(
+        by, key, "assignBankCredit", given, made, admit=idempotency.for_staff(by), work=work
+    )
     return await _as_it_is(credit_id)
 
 
@@ -82,7 +84,9 @@ async def dismiss(credit_id: UUID, reason: str, *, by: Actor, key: str) -> BankC
 
     given = {"credit": credit_id.hex, "reason": text}
     made = {"credit": public_id(BankCredit.PREFIX, credit_id)}
-    await idempotency.once(by, key, "dismissBankCredit", given, made, work=work)
+    await idempotency.once(
+        by, key, "dismissBankCredit", given, made, admit=idempotency.for_staff(by), work=work
+    )
     return await _as_it_is(credit_id)
 
 

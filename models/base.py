@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from tortoise.models import Model
 from tortoise.transactions import in_transaction as tortoise_transaction
 from uuid_utils.compat import uuid7
 
-from models import sql
+from models import private, sql
 
 T = TypeVar("T")
 
@@ -34,6 +34,7 @@ T = TypeVar("T")
 _RETRYABLE: Final = {"40001", "40P01", "55P03"}
 _ATTEMPTS_MAX: Final = 12
 _HEX_DIGITS: Final = 32
+_IN_MEMORY: Final = ":memory:"
 
 _topics: ContextVar[set[str] | None] = ContextVar("topics", default=None)
 _running: set[asyncio.Task[Any]] = set()
@@ -285,10 +286,23 @@ async def connect(database_url: str) -> None:
     """Open the database for this process. One at a time; see `disconnect`."""
     global _context  # noqa: PLW0603 - one database a process
     assert _context is None, "the database is open already"
+    config = database_config(database_url)
+    _keep_private(config)
     context = TortoiseContext()
     with context:  # what init() calls looks for the current one
-        await context.init(config=database_config(database_url), _enable_global_fallback=True)
+        await context.init(config=config, _enable_global_fallback=True)
     _context = context
+
+
+def _keep_private(config: dict[str, Any]) -> None:
+    """SQLite's files are their owner's alone. It gives those beside the database its own mode."""
+    path = config["connections"]["default"]["credentials"].get("file_path", _IN_MEMORY)
+    if path == _IN_MEMORY:
+        return
+    with suppress(OSError):  # SQLite says better what cannot be opened
+        private.make_file(Path(path))
+    for beside in ("-wal", "-shm", "-journal"):
+        private.close_to_others(Path(f"{path}{beside}"))
 
 
 async def disconnect() -> None:
@@ -310,6 +324,7 @@ async def migrate(database_url: str) -> None:
 async def _migrate(database_url: str) -> None:
     config = database_config(database_url)
     async with alone(database_url):
+        _keep_private(config)
         try:
             await apply_migrations(config=config)
         finally:
@@ -324,6 +339,7 @@ async def alone(database_url: str) -> AsyncIterator[None]:
     credentials = database_config(database_url)["connections"]["default"]["credentials"]
     if "file_path" in credentials:
         lock_path = Path(f"{credentials['file_path']}.migrating")
+        private.make_file(lock_path)
         with lock_path.open("w") as lock:  # noqa: ASYNC230 - before anything is served
             await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
             yield

@@ -17,6 +17,7 @@ from models.errors import (
     CurrencyNotSupported,
     Forbidden,
     GatewayNotAvailable,
+    NotFound,
     PolicyNotAccepted,
 )
 from models.gateway import Gateway
@@ -72,11 +73,21 @@ async def add_funds(
             DEPOSIT, Decimal(1), deposit.minor, deposit.amount, Decimal(0), deposit.minor
         )
         await issue(
-            account, InvoiceKind.FUNDS, currency, [line], id=invoice_id, gateway=chosen.code
+            account,
+            InvoiceKind.FUNDS,
+            currency,
+            [line],
+            id=invoice_id,
+            gateway=chosen.code,
+            source=idempotency.source_of(by, key),
         )
 
+    async def admit(made: idempotency.Result) -> None:
+        if (await made_invoice(made)).account_id != account_id:
+            raise NotFound("idempotency_key")
+
     made = {"invoice": public_id(Invoice.PREFIX, invoice_id)}
-    done = await idempotency.once(by, key, "addFunds", given, made, work=work)
+    done = await idempotency.once(by, key, "addFunds", given, made, admit=admit, work=work)
     return await made_invoice(done)
 
 

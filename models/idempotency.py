@@ -3,6 +3,18 @@
 A key belongs to a principal (the user or partner, never a session or an API key). It is claimed in
 the transaction that does the work, together with the ids of what the work makes; so a key exists if
 and only if its work was done. Refusals roll it back: a retry may succeed.
+
+The answer is kept for `KEPT_DAYS`. What an old key does after that:
+
+    createInvoice addFunds refundPayment adjustCredit issueVouchers
+        nothing, ever: what they made has `source_of` the key, or its codes, in a UNIQUE column, and
+        the key is refused as reused
+    payInvoice voidInvoice cancelPayment redeemVoucher createAccount recordBankTransfer
+    assignBankCredit dismissBankCredit
+        what a new key would: the invoice that is paid, the code that is redeemed, the address that
+        is taken or the line that is booked can be dealt with once only, whatever the key
+    updateAccount
+        sets what it says once more
 """
 
 from __future__ import annotations
@@ -42,6 +54,9 @@ class IdempotencyKey(Record):
 #: Public ids of what an operation made, by name.
 Result = Mapping[str, str]
 
+#: Raises what a first call of this caller would raise for what an earlier call has made.
+Admission = Callable[[Result], Awaitable[None]]
+
 
 class _Taken(Exception):
     """Somebody used this key before; the transaction rolls back."""
@@ -54,6 +69,7 @@ async def once(
     given: Mapping[str, object],
     result: Result,
     *,
+    admit: Admission,
     work: Callable[[], Awaitable[None]],
     prepare: Callable[[], Awaitable[None]] | None = None,
 ) -> Result:
@@ -61,7 +77,8 @@ async def once(
 
     `given` is the input, which a key must not be used twice for in two forms
     (IdempotencyKeyReused); `result` the ids that `work` will make, chosen before. `prepare` reads
-    what needs no transaction.
+    what needs no transaction. Whoever repeats a key is asked for their rights anew by `admit`: they
+    may have come with another session or API key of the same principal, or have lost them since.
     """
     if _KEY.fullmatch(key) is None:
         raise Invalid("idempotency_key", problem="idempotency_key_form")
@@ -88,14 +105,31 @@ async def once(
         before = await _result_of(by, key, fingerprint)
         if before is None:  # whoever had it has just rolled back
             raise IdempotencyInFlight("idempotency_key") from None
+        await admit(before)
         return before
     except Refusal:
         # It may come of this key's own work having been done: then that is the answer.
         before = await _result_of(by, key, fingerprint)
         if before is None:
             raise
+        await admit(before)
         return before
     return result
+
+
+def for_staff(by: Actor) -> Admission:
+    """Admits staff, who see everything that was made."""
+
+    async def admit(_made: Result) -> None:
+        by.require_staff()
+
+    return admit
+
+
+def source_of(by: Actor, key: str) -> str:
+    """What is made with this key has this as its source, for good: 64 characters, UNIQUE."""
+    # What is no key is refused by `once`, and is not to fail before.
+    return hashlib.sha256(f"{by.principal}\0{key}".encode(errors="surrogatepass")).hexdigest()
 
 
 async def _result_of(by: Actor, key: str, fingerprint: str) -> Result | None:

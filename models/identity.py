@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -11,6 +10,7 @@ from uuid import UUID
 from tortoise import fields
 from tortoise.exceptions import IntegrityError
 
+from models import email as emails
 from models import password as passwords
 from models.base import Record, transaction
 from models.errors import Forbidden, Invalid
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 SCOPES: Final = ("accounts:read", "credit:read", "invoices:read", "invoices:write")
 
 _IMPLIED_BY: Final = {"invoices:read": "invoices:write"}
-# RFC 5321, 4.5.3.1.3: a path has at most 256 octets, and two of them are its brackets.
-_EMAIL_OCTETS_MAX: Final = 254
 
 
 class Role(StrEnum):
@@ -96,11 +94,12 @@ class Actor:
         invoices:write  no      with the scope                        yes
         =============== ======= ===================================== =====
         """
-        assert scope in SCOPES, scope
-        if not self._passes(scope):
+        if not self.may(scope):
             raise Forbidden(scope)
 
-    def _passes(self, scope: str) -> bool:
+    def may(self, scope: str) -> bool:
+        """Whether the actor may do what `scope` names: see `require_scope`."""
+        assert scope in SCOPES, scope
         if self.role is Role.STAFF:
             return True
         if self.role is Role.CLIENT:
@@ -109,13 +108,17 @@ class Actor:
 
 
 class User(Record):
-    """Somebody who can sign in (clients and staff), or a partner, who comes with API keys."""
+    """Somebody who can sign in (clients and staff), or a partner, who comes with API keys.
+
+    `email` is as it was written, `email_key` (UNIQUE) what it is found by.
+    """
 
     PREFIX: ClassVar[str] = "usr"
 
     role = fields.CharField(max_length=8)
     name = fields.CharField(max_length=200, default="")
     email = fields.CharField(max_length=254, null=True, unique=True)
+    email_key = fields.CharField(max_length=254, null=True)
     password_hash = fields.CharField(max_length=255, null=True)
     account_id = fields.UUIDField(null=True, db_index=True)
     disabled_at = fields.DatetimeField(null=True)
@@ -131,21 +134,6 @@ class User(Record):
         )
 
 
-def normal_email(text: str) -> str | None:
-    """The one form of an address that is stored and compared; None when it cannot be one.
-
-    Case-folded whole: addresses that differ in case only are never two people's here.
-    """
-    if len(text) > 4 * _EMAIL_OCTETS_MAX:
-        return None  # before any work on it
-    email = unicodedata.normalize("NFC", text.strip().casefold())
-    local, _, domain = email.rpartition("@")
-    # isprintable() is false for spaces other than " ", control characters and lone surrogates.
-    if not (local and domain and email.isprintable()) or " " in email:
-        return None
-    return email if len(email.encode()) <= _EMAIL_OCTETS_MAX else None
-
-
 async def add_user(
     *,
     role: Role,
@@ -158,12 +146,17 @@ async def add_user(
 
     The password comes hashed (`models.password.hashed`): that takes too long for a transaction.
     """
-    normal = None if email is None else normal_email(email)
-    if email is not None and normal is None:
+    written = None if email is None else emails.written(email)
+    if email is not None and written is None:
         raise Invalid("email", problem="email_form")
     try:
         return await User.create(
-            role=role, name=name, email=normal, password_hash=password_hash, account_id=account_id
+            role=role,
+            name=name,
+            email=written,
+            email_key=None if written is None else emails.key_of(written),
+            password_hash=password_hash,
+            account_id=account_id,
         )
     except IntegrityError as error:
         raise Invalid("name" if email is None else "email", problem="taken") from error

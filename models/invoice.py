@@ -48,7 +48,8 @@ class Invoice(Changing):
 
     `amount_paid` has the credit in it and what was returned taken off. `revision` grows with every
     change, so that a decision made on an older reading is noticed. `transfer_reference` is what a
-    bank transfer quotes that pays it before anybody has begun a payment.
+    bank transfer quotes that pays it before anybody has begun a payment, `source` the idempotency
+    key that it was issued for, UNIQUE for good.
     """
 
     PREFIX: ClassVar[str] = "inv"
@@ -73,6 +74,7 @@ class Invoice(Changing):
     gateway = fields.CharField(max_length=64, null=True)
     reference = fields.CharField(max_length=200, null=True)
     transfer_reference = fields.CharField(max_length=25, null=True)
+    source = fields.CharField(max_length=64, null=True)
     snapshot: fields.Field[InvoiceSnapshot] = fields.JSONField()
     revision = fields.BigIntField(default=0)
 

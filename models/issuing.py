@@ -14,7 +14,7 @@ from models.account import Account
 from models.bank_reference import new_reference
 from models.base import new_id, now
 from models.day import day_of, days_after
-from models.errors import NotAllowed
+from models.errors import IdempotencyKeyReused, NotAllowed
 from models.invoice import Invoice, InvoiceKind, InvoiceStatus
 from models.money import tax_per_rate
 from models.policy import house
@@ -64,9 +64,11 @@ async def issue(
     due_at: datetime | None = None,
     gateway: str | None = None,
     reference: str | None = None,
+    source: str | None = None,
 ) -> Invoice:
     """Give it the next number and write it down. Inside a transaction, as its last lock: the series
-    is held until the commit, which is what makes it gapless.
+    is held until the commit, which is what makes it gapless. One `source` has one invoice
+    (IdempotencyKeyReused).
     """
     issued_at = now()
     due_at = due_at or days_after(issued_at, house().invoice_due)
@@ -91,11 +93,14 @@ async def issue(
         reference=reference,
         transfer_reference=new_reference() if currency in house().seller.bank_accounts else None,
         snapshot={},
+        source=source,
     )
     invoice.snapshot = snapshot_of(invoice, account, lines)
     if (logo := house().seller.logo) is not None:
         await picture.keep(logo)
-    await sql.insert("invoice", [_row(invoice)])
+    if not await sql.insert("invoice", [_row(invoice)], ignore_conflicts=True):
+        assert await _is_issued(source), "a number is given once"
+        raise IdempotencyKeyReused("idempotency_key")
     await sql.insert(
         "invoice_line",
         [
@@ -115,6 +120,10 @@ async def issue(
     )
     await event.record([event.Fact("invoice.issued", account.id, id, {"number": invoice.number})])
     return invoice
+
+
+async def _is_issued(source: str | None) -> bool:
+    return await sql.fetch_one("SELECT id FROM invoice WHERE source = $1", source) is not None
 
 
 def _row(invoice: Invoice) -> sql.Row:

@@ -35,6 +35,8 @@ from models.text import clean_text
 LINES_MAX: Final = 200
 PRICE_DECIMALS_MAX: Final = 6
 _QUANTITY_MAX: Final = Decimal(1_000_000)
+#: A due date has a day after it everywhere on earth.
+_DUE_YEAR_MAX: Final = 9998
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +82,18 @@ async def create(
         "reference": reference,
     }
 
+    async def admit(_made: idempotency.Result) -> None:
+        if not by.sees(account_id):
+            raise NotFound("account_id")
+
     async def work() -> None:
         account = (await accounts.by_ids([account_id])).get(account_id)
         if account is None or not by.sees(account_id):
             raise NotFound("account_id")
         house().limits_of(currency, "currency")
         drafts = drafted(lines, currency)
+        if due_at is not None and due_at.year > _DUE_YEAR_MAX:
+            raise Invalid("due_at", problem="far")
         text = clean_text(reference, "reference", maximum=200) if reference else None
         async with book(account_id, currency) as opened:
             has_room = await may_stay_open(account_id)
@@ -97,6 +105,7 @@ async def create(
                 id=invoice_id,
                 due_at=due_at,
                 reference=text,
+                source=idempotency.source_of(by, key),
             )
             wanted = opened.auto_apply_credit if apply_credit is None else apply_credit
             if wanted:
@@ -107,7 +116,7 @@ async def create(
         await audit_log.record(by, "invoice.create", subject, number=invoice.number)
 
     made = {"invoice": public_id(Invoice.PREFIX, invoice_id)}
-    done = await idempotency.once(by, key, "createInvoice", given, made, work=work)
+    done = await idempotency.once(by, key, "createInvoice", given, made, admit=admit, work=work)
     return await made_invoice(done)
 
 
@@ -175,6 +184,10 @@ async def void(invoice_id: UUID, reason: str, *, by: Actor, key: str) -> Invoice
     by.require_scope("invoices:write")
     given = {"invoice": invoice_id.hex, "reason": reason}
 
+    async def admit(_made: idempotency.Result) -> None:
+        if await visible(invoice_id, by) is None:
+            raise NotFound("invoice_id")
+
     async def work() -> None:
         found = await visible(invoice_id, by)
         if found is None:
@@ -187,7 +200,7 @@ async def void(invoice_id: UUID, reason: str, *, by: Actor, key: str) -> Invoice
         await audit_log.record(by, "invoice.void", invoice.public_id, reason=text)
 
     made = {"invoice": public_id(Invoice.PREFIX, invoice_id)}
-    done = await idempotency.once(by, key, "voidInvoice", given, made, work=work)
+    done = await idempotency.once(by, key, "voidInvoice", given, made, admit=admit, work=work)
     return await made_invoice(done)
 
 

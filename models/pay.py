@@ -36,6 +36,7 @@ from models.gateway_calls import LEASE, ask, joined, start, tell_canceled, with_
 from models.gateway_line import is_down
 from models.identity import Actor, Role
 from models.invoice import PAYABLE, Invoice, InvoiceKind
+from models.invoice import visible as invoice_visible
 from models.ledger import LedgerKind, house_account, open_accounts
 from models.money import Money
 from models.order import spend_on
@@ -115,6 +116,10 @@ async def pay(
                 raise
         paid = None if begun else found.invoice
 
+    async def admit(_made: idempotency.Result) -> None:
+        if await invoice_visible(invoice_id, by) is None:
+            raise NotFound("invoice_id")
+
     given = {
         "invoice": invoice_id.hex,
         "use_credit": use_credit,
@@ -126,7 +131,9 @@ async def pay(
         "invoice": public_id(Invoice.PREFIX, invoice_id),
         "payment": public_id(Payment.PREFIX, payment_id),
     }
-    done = await idempotency.once(by, key, "payInvoice", given, made, work=work, prepare=prepare)
+    done = await idempotency.once(
+        by, key, "payInvoice", given, made, admit=admit, work=work, prepare=prepare
+    )
     if done is made and paid is not None:
         return Paid(paid, None)  # as it was committed
     payment = None
@@ -348,6 +355,10 @@ async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
     """
     _may_pay(by)
 
+    async def admit(_made: idempotency.Result) -> None:
+        if await payment_visible(payment_id, by) is None:
+            raise NotFound("payment_id")
+
     async def prepare() -> None:
         payment = await payment_visible(payment_id, by)
         if payment is None:
@@ -376,5 +387,7 @@ async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
 
     made = {"payment": public_id(Payment.PREFIX, payment_id)}
     given = {"payment": payment_id.hex}
-    await idempotency.once(by, key, "cancelPayment", given, made, work=work, prepare=prepare)
+    await idempotency.once(
+        by, key, "cancelPayment", given, made, admit=admit, work=work, prepare=prepare
+    )
     return (await with_invoice(payment_id))[0]

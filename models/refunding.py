@@ -17,6 +17,7 @@ from models.errors import (
     AmountOutOfRange,
     CurrencyNotSupported,
     GatewayFailed,
+    IdempotencyKeyReused,
     NotFound,
     NotRefundable,
 )
@@ -86,6 +87,7 @@ async def refund_payment(
                 reason=why,
                 status=RefundStatus.PENDING.value,
                 next_check_at=now() + _CHECKS[0],
+                source=idempotency.source_of(by, key),
                 **given_back,
             )
             await _begin(opened, asked, invoice)
@@ -93,7 +95,9 @@ async def refund_payment(
         await audit_log.record(by, "payment.refund", payment.public_id, **facts)
 
     made = {"refund": public_id(Refund.PREFIX, refund_id)}
-    done = await idempotency.once(by, key, "refundPayment", given, made, work=work)
+    done = await idempotency.once(
+        by, key, "refundPayment", given, made, admit=idempotency.for_staff(by), work=work
+    )
     if done is made:
         return await to_the_end(_ask_first(refund_id, by, key))
     return await _made(done["refund"])
@@ -139,7 +143,8 @@ async def _allowed(
 
 async def _begin(opened: Book, asked: Refund, invoice: Invoice) -> None:
     """Write the refund down, and hold the credit that goes with it."""
-    await sql.insert("refund", [sql.row_of(asked)])
+    if not await sql.insert("refund", [sql.row_of(asked)], ignore_conflicts=True):
+        raise IdempotencyKeyReused("idempotency_key")
     await refund.hold(opened, asked)
     facts = {"invoice": invoice.public_id, "refund": asked.public_id}
     await event.record(
@@ -255,6 +260,7 @@ async def _fail(refund_id: UUID, failure: str, by: Actor | None = None, key: str
     await event.record([event.Fact("payment.refund_failed", payment.account_id, payment.id, facts)])
     ring(f"invoice:{payment.invoice_id.hex}")
     if by is not None:
+        await found.change(source=None)
         await idempotency.release(by, key)
 
 

@@ -14,11 +14,12 @@ from uuid import UUID
 
 from tortoise import fields
 
-from models import attempt, sql
+from models import attempt, device, sql
 from models import password as passwords
 from models.base import Record, begin, now, transaction
+from models.email import key_of
 from models.errors import InvalidCredentials, Unauthenticated
-from models.identity import Actor, Role, User, normal_email
+from models.identity import Actor, Role, User
 from models.policy import house
 
 #: How a session's token begins; an API key's begins otherwise (models.api_key).
@@ -29,6 +30,9 @@ _SEEN_AFTER: Final = timedelta(minutes=1)
 _GUESS_WINDOW_SECONDS: Final = 15 * 60
 _GUESSES_PER_EMAIL: Final = 10
 _GUESSES_PER_ADDRESS: Final = 60
+#: With a browser that the user has signed in with before (models.device), and with all of them.
+_GUESSES_PER_DEVICE: Final = 10
+_GUESSES_BY_DEVICES: Final = 30
 
 _FIND: Final = """
     SELECT s.id, s.user_id, s.expires_at, s.seen_at, u.role, u.account_id, a.locale
@@ -59,43 +63,40 @@ class Session(Record):
         table = "session"
 
 
-async def sign_in(email: str, password: str, *, address: str) -> tuple[Actor, str]:
+async def sign_in(email: str, password: str, *, address: str, notes: str = "") -> tuple[Actor, str]:
     """Open a session for these credentials; who it is, and the token that is shown only now.
 
     Unknown, wrong and disabled are one refusal at one cost: raises InvalidCredentials at
-    `password`. Raises RateLimited when an e-mail or an address has been guessed at too often.
+    `password`. Raises RateLimited when an e-mail or an address has been guessed at too often; not
+    for a browser whose `notes` show that the user has signed in with it, which has its own limit.
     """
-    person = normal_email(email) or ""
-    place = attempt.network(address)
-    await _spend(person, place)
-    user = await User.get_or_none(email=person, disabled_at=None) if person else None
+    person = key_of(email) or ""
+    user = await User.get_or_none(email_key=person, disabled_at=None) if person else None
+    known = None if user is None else device.known(notes, user)
+    limits = _by_device(person, known) if known else _by_place(person, attempt.network(address))
+    for name, subject, limit in limits:
+        await attempt.spend(name, subject, limit=limit, window_seconds=_GUESS_WINDOW_SECONDS)
     good, newer = await passwords.matches(password, user.password_hash if user else None)
     if user is None or not good:
         raise InvalidCredentials("password")
-    await _give_back(person, place)
+    await attempt.give_back_all([(name, subject) for name, subject, _ in limits])
     if newer is not None:
         await transaction(lambda: User.filter(id=user.id).update(password_hash=newer))
     return await open_session(user, address=address)
 
 
-async def _spend(person: str, place: str) -> None:
+def _by_place(person: str, place: str) -> list[tuple[str, str, int]]:
     # The address first: one that is shut out cannot shut out the people whose e-mails it tries.
-    if place:
-        await attempt.spend(
-            "sign_in.address",
-            place,
-            limit=_GUESSES_PER_ADDRESS,
-            window_seconds=_GUESS_WINDOW_SECONDS,
-        )
-    await attempt.spend(
-        "sign_in.email", person, limit=_GUESSES_PER_EMAIL, window_seconds=_GUESS_WINDOW_SECONDS
-    )
+    limits = [("sign_in.email", person, _GUESSES_PER_EMAIL)]
+    return [("sign_in.address", place, _GUESSES_PER_ADDRESS), *limits] if place else limits
 
 
-async def _give_back(person: str, place: str) -> None:
-    if place:
-        await attempt.give_back("sign_in.address", place)
-    await attempt.give_back("sign_in.email", person)
+def _by_device(person: str, device_id: str) -> list[tuple[str, str, int]]:
+    # Stolen notes are tried from many places, and several of them one after the other.
+    return [
+        ("sign_in.device", device_id, _GUESSES_PER_DEVICE),
+        ("sign_in.devices", person, _GUESSES_BY_DEVICES),
+    ]
 
 
 async def open_session(user: User, *, address: str = "") -> tuple[Actor, str]:

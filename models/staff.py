@@ -8,13 +8,14 @@ from typing import Final
 from uuid import UUID
 
 from models import account as accounts
-from models import audit_log, bank_credit, bank_draft, event, idempotency
+from models import audit_log, bank_credit, bank_draft, event, idempotency, sql
 from models.balance import has_balance, lines_by_ids
 from models.base import new_id, parse_id, public_id
 from models.book import Leg, Line, book
 from models.errors import (
     AmountOutOfRange,
     CurrencyNotSupported,
+    IdempotencyKeyReused,
     InsufficientCredit,
     NotFound,
 )
@@ -24,7 +25,7 @@ from models.money import Money
 from models.payment import Payment
 from models.payment import read as read_payment
 from models.policy import house
-from models.text import clean_text
+from models.text import clean_code, clean_text
 
 #: What a person can have meant with a balance of that size is decided by somebody else.
 _BALANCE_MAX: Final = 10**17
@@ -50,7 +51,7 @@ async def record_bank_transfer(
     by.require_staff()
     bank = clean_text(bank_account, "bank_account", maximum=64).replace(" ", "").upper()
     line = clean_text(bank_transaction, "bank_transaction_id", maximum=128)
-    quoted = "".join(clean_text(reference, "reference", maximum=100).split()).upper()
+    quoted = clean_code(reference, "reference", maximum=100)
     found: list[Payment] = []
     made: dict[str, str] = {}
     given = {
@@ -78,7 +79,14 @@ async def record_bank_transfer(
         await audit_log.record(by, "bank_transfer.record", payment.public_id, **facts)
 
     done = await idempotency.once(
-        by, key, "recordBankTransfer", given, made, work=work, prepare=prepare
+        by,
+        key,
+        "recordBankTransfer",
+        given,
+        made,
+        admit=idempotency.for_staff(by),
+        work=work,
+        prepare=prepare,
     )
     payment_id = parse_id(Payment.PREFIX, done["payment"])
     assert payment_id is not None
@@ -119,7 +127,7 @@ async def adjust(
     Invalid at `reason`. Staff only.
     """
     by.require_staff()
-    line_id = new_id()
+    line_id, source = new_id(), idempotency.source_of(by, key)
     given = {
         "account": account_id.hex,
         "amount": str(amount),
@@ -128,6 +136,8 @@ async def adjust(
     }
 
     async def work() -> None:
+        if await _is_adjusted(source):
+            raise IdempotencyKeyReused("idempotency_key")
         if account_id not in await accounts.by_ids([account_id]):
             raise NotFound("account_id")
         await _check_adjustable(account_id, currency)
@@ -135,7 +145,7 @@ async def adjust(
         text = clean_text(reason, "reason", maximum=500)
         if not change:
             raise AmountOutOfRange("amount", "amount", minimum=Money(1, currency))
-        line = Line(LineKind.ADJUSTMENT, line_id.hex, note=text, id=line_id)
+        line = Line(LineKind.ADJUSTMENT, source, note=text, id=line_id)
         async with book(account_id, currency) as opened:
             house_side = opened.house(LedgerKind.ADJUSTMENTS)
             if change.minor > 0:
@@ -155,7 +165,15 @@ async def adjust(
         await audit_log.record(by, "credit.adjust", subject, **facts)
 
     made = {"transaction": public_id(CreditTransaction.PREFIX, line_id)}
-    done = await idempotency.once(by, key, "adjustCredit", given, made, work=work)
+    done = await idempotency.once(
+        by, key, "adjustCredit", given, made, admit=idempotency.for_staff(by), work=work
+    )
     adjusted_id = parse_id(CreditTransaction.PREFIX, done["transaction"])
     assert adjusted_id is not None
     return (await lines_by_ids([adjusted_id]))[adjusted_id]
+
+
+async def _is_adjusted(source: str) -> bool:
+    """Whether that key has adjusted credit before; kept for longer than the key itself."""
+    statement = "SELECT id FROM credit_transaction WHERE kind = $1 AND source = $2"
+    return await sql.fetch_one(statement, LineKind.ADJUSTMENT.value, source) is not None

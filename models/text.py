@@ -9,8 +9,24 @@ from models.errors import Invalid
 
 #: Turn the direction of the text after them: it reads as what it is not (UAX #9, 2.2 to 2.5).
 _DIRECTION_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-#: Control characters, lone surrogates, unassigned characters, line and paragraph separators.
-_UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
+#: Control characters, lone surrogates, line and paragraph separators.
+_UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+#: Format characters and spaces.
+_UNSEEN: Final = frozenset({"Cf", "Zs"})
+#: Letters, marks and symbols that leave no ink: fillers, joiners, selectors, the empty Braille
+#: cell; and what is reserved for such (DerivedCoreProperties, Default_Ignorable_Code_Point).
+_INKLESS: Final = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, 0x2800, 0x3164, 0xFFA0),
+            *range(0x180B, 0x1810),
+            *range(0xFE00, 0xFE10),
+            *range(0xFFF0, 0xFFF9),
+            *range(0xE0000, 0xE1000),
+        ),
+    )
+)
 
 
 def clean_text(
@@ -18,9 +34,9 @@ def clean_text(
 ) -> str:
     """`value` in Unicode's NFC, without white space around it.
 
-    Raises Invalid at `field` when it has more than `maximum` characters, none at all although it is
-    `required`, or any that cannot be printed. There is one line only unless `multiline`; then lines
-    end in a line feed.
+    Raises Invalid at `field` when it has more than `maximum` characters, none to be seen although
+    it is `required`, or any that cannot be printed. There is one line only unless `multiline`; then
+    lines end in a line feed.
     """
     if len(value) > maximum * 4:
         raise Invalid(*field, problem="too_long")  # before any work on it
@@ -31,16 +47,48 @@ def clean_text(
         raise Invalid(*field, problem="empty")
     if len(text) > maximum:
         raise Invalid(*field, problem="too_long")
-    if not all(_printable(character, multiline) for character in text):
+    if not all(_printable(character, multiline=multiline) for character in text):
         raise Invalid(*field, problem="unprintable")
+    if required and not any(map(is_shown, text)):
+        raise Invalid(*field, problem="empty")
     return text
 
 
-def _printable(character: str, multiline: bool) -> bool:  # noqa: FBT001 - private, one caller
+def clean_code(value: str, *field: str, maximum: int) -> str:
+    """A code or reference that somebody copied: without white space, in capitals, and what was
+    typed in full width in its common form (NFKC). Raises Invalid at `field` as `clean_text` does.
+    """
+    text = unicodedata.normalize("NFKC", clean_text(value, *field, maximum=maximum))
+    return "".join(text.split()).upper()
+
+
+def is_shown(character: str) -> bool:
+    """Whether a character of printed text leaves ink: an invisible one makes two names look alike,
+    or none at all.
+    """
+    if character in _INKLESS:
+        return False
+    if character.isprintable():
+        return character != " "
+    return _printable(character, multiline=False) and unicodedata.category(character) not in _UNSEEN
+
+
+def _printable(character: str, *, multiline: bool) -> bool:
     if character == "\n":
         return multiline
     if character.isprintable():
         return True
+    if unicodedata.category(character) == "Cn":
+        return _may_be_newer(character)
     return (
         unicodedata.category(character) not in _UNPRINTABLE and character not in _DIRECTION_CONTROLS
     )
+
+
+def _may_be_newer(character: str) -> bool:
+    """Whether a character that Python's tables lack can be one of a newer Unicode: all but those
+    that never will be (noncharacters: The Unicode Standard, 23.7) and those that leave no ink.
+    """
+    code = ord(character)
+    never = 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE  # noqa: PLR2004 - as there
+    return not never and character not in _INKLESS

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from models import api_key, session
+from models import api_key, session, sql
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
     from models.identity import Actor
 
 _LENGTH_MAX: Final = 200
+
+_REVOKED: Final = """
+    SELECT id FROM session WHERE revoked_at > $1
+    UNION ALL SELECT id FROM api_key WHERE revoked_at > $1
+    UNION ALL SELECT id FROM users WHERE disabled_at > $1
+"""
 
 
 async def actor_of_token(token: str, address: str) -> Actor | None:
@@ -31,3 +40,8 @@ async def still_holds(actor: Actor) -> bool:
     if actor.session_id is not None:
         return await session.is_open(actor.session_id)
     return actor.key_id is None or await api_key.is_valid(actor.key_id)
+
+
+async def revoked_since(moment: datetime) -> set[UUID]:
+    """The ids of sessions, keys and users that were ended after `moment`; one statement."""
+    return {row["id"] for row in await sql.fetch(_REVOKED, moment)}

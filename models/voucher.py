@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import unicodedata
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -23,8 +24,10 @@ from models.book import Leg, Line, book
 from models.errors import (
     AmountOutOfRange,
     Forbidden,
+    IdempotencyKeyReused,
     Invalid,
     NotAllowed,
+    NotFound,
     VoucherRefused,
 )
 from models.identity import Actor, Role
@@ -109,16 +112,24 @@ async def redeem(code: str, *, by: Actor, key: str) -> CreditTransaction:
         account = (await accounts.by_ids([account_id]))[account_id]
         await _redeem(account, digest, line_id)
 
+    async def admit(made: idempotency.Result) -> None:
+        if (await _made(made)).account_id != account_id:
+            raise NotFound("code")
+
     made = {"transaction": public_id(CreditTransaction.PREFIX, line_id)}
     given = {"code": digest}
     good = []
     try:
         done = await idempotency.once(
-            by, key, "redeemVoucher", given, made, work=work, prepare=prepare
+            by, key, "redeemVoucher", given, made, admit=admit, work=work, prepare=prepare
         )
         good = [(name, subject) for name, subject, _ in counters] if counted else []
     finally:
         await attempt.give_back_all([click, *good])
+    return await _made(done)
+
+
+async def _made(done: idempotency.Result) -> CreditTransaction:
     redeemed_id = parse_id(CreditTransaction.PREFIX, done["transaction"])
     assert redeemed_id is not None
     return (await lines_by_ids([redeemed_id]))[redeemed_id]
@@ -218,12 +229,17 @@ async def issue(
             for code in codes
         ]
         for start in range(0, count, _ROWS_A_STATEMENT):
-            await sql.insert("voucher", rows[start : start + _ROWS_A_STATEMENT])
+            some = rows[start : start + _ROWS_A_STATEMENT]
+            # The same key makes the same codes, also long after it has been forgotten.
+            if len(await sql.insert("voucher", some, ignore_conflicts=True)) < len(some):
+                raise IdempotencyKeyReused("idempotency_key")
         facts = {"count": count, "amount": worth.minor, "currency": currency}
         await audit_log.record(by, "vouchers.issue", "", **facts)
 
     made = {"count": str(count), "until": (now() + SHOWN_AGAIN).isoformat()}
-    done = await idempotency.once(by, key, "issueVouchers", given, made, work=work)
+    done = await idempotency.once(
+        by, key, "issueVouchers", given, made, admit=idempotency.for_staff(by), work=work
+    )
     if done is made:
         return codes
     if datetime.fromisoformat(done["until"]) < now():
@@ -265,7 +281,8 @@ def _normal(code: str) -> str:
     """A code as it was typed, without what people put between; empty where it cannot be one."""
     if len(code) > _TYPED_MAX:
         return ""
-    text = "".join(c for c in code.upper() if c.isascii() and c.isalnum()).translate(_AS_SEEN)
+    typed = unicodedata.normalize("NFKC", code).upper()
+    text = "".join(c for c in typed if c.isascii() and c.isalnum()).translate(_AS_SEEN)
     return text if len(text) == _LENGTH else ""
 
 

@@ -11,7 +11,7 @@ import strawberry
 from models import balance
 from models.balance import BalanceState
 from models.base import parse_id
-from models.errors import Forbidden, NotFound
+from models.errors import NotFound
 from models.money import EXPONENTS, exponent
 from schema.context import Info
 from schema.errors import Payload, refused_at_top
@@ -113,11 +113,7 @@ class BalancePayload(Payload):
 
 def may_read_credit(info: Info) -> bool:
     """Whether the caller may see the credit that a mutation of theirs has moved."""
-    try:
-        info.context.signed_in().require_scope("credit:read")
-    except Forbidden:
-        return False
-    return True
+    return info.context.signed_in().may("credit:read")
 
 
 @found_by("bal")

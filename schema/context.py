@@ -59,6 +59,9 @@ class Context:
     document_url: DocumentUrl
     address: str = ""
     accept_language: str = ""
+    #: What the browser brings of who has signed in with it before (models.device).
+    device_notes: str = ""
+    set_device_cookie: Callable[[str], None] = _no_cookie
     set_session_cookie: Callable[[str], None] = _no_cookie
     clear_session_cookie: Callable[[], None] = _no_cookie_to_clear
     loaders: Loaders = field(default_factory=Loaders)

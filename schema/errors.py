@@ -143,8 +143,12 @@ class Payload:
     "Why nothing was done; empty when it was done."
 
 
-def user_error(refusal: Refused, locale: str) -> UserError:
-    """The entry of `userErrors` that tells of a refusal."""
+def user_error(refusal: Refused, locale: str, *, reads_credit: bool = True) -> UserError:
+    """The entry of `userErrors` that tells of a refusal; how much credit there is, it tells only
+    those who may read that.
+    """
+    if isinstance(refusal, errors.InsufficientCredit) and not reads_credit:
+        refusal = _WithoutFigures(*refusal.field)
     common: dict[str, Any] = {
         "code": UserErrorCode(refusal.code),
         "message": texts.explain(refusal, locale),
@@ -168,6 +172,12 @@ def user_error(refusal: Refused, locale: str) -> UserError:
             return RateLimited(retry_after_seconds=refusal.retry_after_seconds, **common)
         case _:
             return Refusal(**common)
+
+
+class _WithoutFigures(Refused):
+    """InsufficientCredit, for a key that does not read credit."""
+
+    code = errors.InsufficientCredit.code
 
 
 def _camel(name: str) -> str:
@@ -258,7 +268,9 @@ def refused_in_payload(resolver: Callable[P, Awaitable[R]]) -> Callable[P, Await
                 return await resolver(*args, **kwargs)
         except Refused as refusal:
             payload: Callable[..., R] = cast("Any", info.return_type)
-            return payload(user_errors=[user_error(refusal, info.context.locale)])
+            reads_credit = (actor := info.context.actor) is not None and actor.may("credit:read")
+            told = user_error(refusal, info.context.locale, reads_credit=reads_credit)
+            return payload(user_errors=[told])
 
     return answered
 

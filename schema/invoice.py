@@ -178,8 +178,10 @@ class Invoice(Node):
         return Account.of(await existing_account(info, self.record.account_id))
 
     @strawberry.field
+    @refused_at_top
     async def credit_applicable(self, info: Info) -> Money:
-        """How much available credit could pay now."""
+        """How much available credit could pay now. For those who may read the balance."""
+        info.context.signed_in().require_scope("credit:read")
         minor = await info.context.loaders.credit_applicable.load(self.record)
         return Money.minor(minor, self.record.currency)
 

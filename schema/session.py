@@ -6,7 +6,7 @@ from enum import Enum
 
 import strawberry
 
-from models import session
+from models import device, session
 from models.identity import Actor
 from schema.account import Account
 from schema.context import Info
@@ -95,11 +95,16 @@ class SessionMutation:
     @strawberry.mutation
     @refused_in_payload
     async def sign_in(self, info: Info, input: SignInInput) -> SignInPayload:
-        """Opens a session. Attempts are limited for each e-mail address and each caller."""
+        """Opens a session. Attempts are limited for each e-mail address and each caller; a browser
+        that its user has signed in with before, which a cookie shows, has a limit of its own.
+        """
         context = info.context
-        actor, token = await session.sign_in(input.email, input.password, address=context.address)
+        actor, token = await session.sign_in(
+            input.email, input.password, address=context.address, notes=context.device_notes
+        )
         context.actor = actor
         context.set_session_cookie(token)
+        context.set_device_cookie(await device.noted(context.device_notes, actor.user_id))
         return SignInPayload(viewer=Viewer.of(actor), token=token)
 
     @strawberry.mutation

@@ -15,8 +15,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 import structlog
+
+from models import private
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -39,14 +42,15 @@ class DocumentStore:
         which is made with its first document.
         """
         self._url = url
+        self._folder = None if url.startswith("s3://") else Path(url)
+        if self._folder is not None:
+            private.close_tree(self._folder)
 
     @cached_property
     def _store(self) -> ObjectStore:
         # Not at the top: it takes as long to import as all the rest together.
-        from obstore.store import LocalStore, S3Store  # noqa: PLC0415
+        from obstore.store import S3Store  # noqa: PLC0415
 
-        if not self._url.startswith("s3://"):
-            return LocalStore(Path(self._url), mkdir=True)
         limit = timedelta(seconds=SECONDS_MAX)
         return S3Store.from_url(
             self._url,
@@ -56,6 +60,8 @@ class DocumentStore:
 
     async def get(self, name: str) -> bytes | None:
         """The document of that name; None where there is none, or none can be read."""
+        if self._folder is not None:
+            return await asyncio.to_thread(_read, self._folder / _path(name))
         import obstore  # noqa: PLC0415 - as above
         from obstore.exceptions import BaseError  # noqa: PLC0415
 
@@ -70,6 +76,9 @@ class DocumentStore:
 
     async def put(self, name: str, content: bytes) -> None:
         """Keep it; whoever reads meanwhile reads all of it or nothing."""
+        if self._folder is not None:
+            await asyncio.to_thread(_write, self._folder / _path(name), content)
+            return
         import obstore  # noqa: PLC0415 - as above
         from obstore.exceptions import BaseError  # noqa: PLC0415
 
@@ -92,7 +101,11 @@ class DocumentStore:
 
         # As many files as three digits allow, not one for each document.
         lock = AsyncFileLock(
-            self._locks / name[:3], seconds_max, thread_local=False, run_in_executor=False
+            self._locks / name[:3],
+            seconds_max,
+            mode=private.FILE,
+            thread_local=False,
+            run_in_executor=False,
         )
         try:
             _make_own(self._locks)
@@ -122,8 +135,8 @@ class DocumentStore:
         return len(over)
 
     async def _kept(self) -> list[_Kept]:
-        if not self._url.startswith("s3://"):
-            return await asyncio.to_thread(_files, Path(self._url))
+        if self._folder is not None:
+            return await asyncio.to_thread(_files, self._folder)
         import obstore  # noqa: PLC0415 - as above
 
         return [
@@ -133,8 +146,8 @@ class DocumentStore:
         ]
 
     async def _delete(self, paths: list[str]) -> None:
-        if not self._url.startswith("s3://"):
-            await asyncio.to_thread(_unlink, Path(self._url), paths)
+        if self._folder is not None:
+            await asyncio.to_thread(_unlink, self._folder, paths)
             return
         import obstore  # noqa: PLC0415 - as above
 
@@ -143,9 +156,9 @@ class DocumentStore:
 
     @cached_property
     def _locks(self) -> Path:
-        if self._url.startswith("s3://"):
+        if self._folder is None:
             return Path(tempfile.gettempdir(), f"account-credit-{os.getuid()}")
-        return Path(self._url, "locks")
+        return self._folder / "locks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +188,31 @@ def _unlink(folder: Path, paths: list[str]) -> None:
 
 def _make_own(folder: Path) -> None:
     """Raises PermissionError where somebody else has put something there: a trap, perhaps."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.make_folder(folder)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise PermissionError
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.warning("document_not_read", problem=_kind(error))
+        return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    draft = path.with_name(f"{path.name}.{uuid4().hex}")
+    try:
+        private.make_folder(path.parent)
+        private.write(draft, content)
+        draft.replace(path)
+    except OSError as error:
+        log.warning("document_not_kept", problem=_kind(error))
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def _path(name: str) -> str:

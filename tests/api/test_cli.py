@@ -158,6 +158,49 @@ def test_a_key_for_an_unknown_account_is_refused(database_url: str, account: str
     assert done.stderr.count("\n") == 1
 
 
+def test_keys_are_listed_without_their_secrets_and_revoked_by_id_or_prefix(
+    database_url: str,
+) -> None:
+    assert json.loads(run("list-keys", "--json", url=database_url).stdout) == []
+    tokens = [
+        run("create-key", "--partner", name, "--scope", scope, url=database_url).stdout.strip()
+        for name, scope in (("Order desk", "invoices:write,credit:read"), ("Books", "credit:read"))
+    ]
+    listed = run("list-keys", url=database_url)
+    keys = json.loads(run("list-keys", "--json", url=database_url).stdout)
+    assert [(one["partner"], one["revokedAt"]) for one in keys] == [
+        ("Books", None),
+        ("Order desk", None),
+    ]
+    for token in tokens:
+        mark, prefix, secret = token.split("_", 2)
+        prefix = f"{mark}_{prefix}"
+        assert prefix in listed.stdout
+        assert secret not in listed.stdout + json.dumps(keys)
+    assert listed.stdout.count("valid") == 2
+    books, desk = keys
+    for named in (books["id"], desk["prefix"]):
+        done = run("revoke-key", named, url=database_url)
+        assert (done.exit_code, done.stdout) == (0, "")
+        assert "is revoked." in done.stderr
+    again = run("revoke-key", tokens[0], url=database_url)
+    assert (again.exit_code, again.stderr) == (0, f"{desk['id']} was revoked before.\n")
+    after = json.loads(run("list-keys", "--json", url=database_url).stdout)
+    assert all(one["revokedAt"] for one in after)
+    assert "valid" not in run("list-keys", url=database_url).stdout
+
+
+@pytest.mark.parametrize("key", ["key_" + "0" * 32, "ack_0123", "nonsense", ""])
+def test_a_key_that_is_none_is_not_revoked(database_url: str, key: str) -> None:
+    made = run("create-key", "--partner", "Desk", "--scope", "credit:read", url=database_url)
+    assert made.exit_code == 0
+    done = run("revoke-key", key, url=database_url)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "There is no such API key; account-credit list-keys shows all.\n"
+    [kept] = json.loads(run("list-keys", "--json", url=database_url).stdout)
+    assert kept["revokedAt"] is None
+
+
 # ------------------------------------------------------------------------------- demo and audit
 
 

@@ -164,6 +164,12 @@ EDGES: Final = [
         _INVOICE,
         "invoice(id: $id) { id diagnosis { stage explanation } }",
     ),
+    query(
+        "Invoice.creditApplicable",
+        "invoice.creditApplicable",
+        "UU~-~FFFF-~",
+        "invoice(id: $id) { creditApplicable { amount } }",
+    ),
     query("Invoice.pdfUrl", "invoice.pdfUrl", _INVOICE, "invoice(id: $id) { pdfUrl }"),
     query(
         "Payment.invoice",
@@ -391,14 +397,14 @@ SUBSCRIPTIONS: Final = [
 PLAIN: Final = {
     "Account": "id name email locale currency autoApplyCredit billing spendingFrozen",
     "Balance": "id currency available reserved pending promotional nextExpiry debt version "
-    "updatedAt",
+    "updatedAt spendingFrozen",
     "BankCredit": "id kind state parkedReason bankAccount bankTransactionId amount bookedOn "
     "payerName payerAccount text note createdAt",
     "CreditTransaction": "id kind amount balanceAfter version refundable createdAt description",
     "Gateway": "id code kind currencies available name minimum maximum fee",
     "Invoice": "id number kind status overdue issuedAt dueAt paidAt subtotal tax total reference "
     "transferReference creditApplied amountPaid amountDue voidedAt voidReason creditNoteNumber "
-    "gateway creditApplicable voidDocumentUrl",
+    "gateway voidDocumentUrl",
     "Payment": "id gateway amount fee charged received refunded status failureCode expiresAt "
     "createdAt completedAt failureMessage receiptUrl",
     "Refund": "id amount status reason failureCode failureMessage createdAt completedAt",

@@ -201,19 +201,34 @@ async def test_a_cookie_opens_no_socket_for_who_hides_where_they_come_from(world
 # ------------------------------------------------------------------------------- cookies, pages
 
 
-async def the_cookie(world: World) -> str:
+async def the_cookies(world: World) -> list[str]:
     document = f'mutation {{ signIn(input: {{email: "{EMAIL}", password: "{PASSWORD}"}}) '
     answer = await world.http.post("/graphql", json={"query": document + "{ token } }"})
     given = answer.headers.get_list("set-cookie")
     world.http.cookies.clear()
-    assert len(given) == 1
-    return str(given[0])
+    return [str(one) for one in given]
 
 
 async def test_the_cookies_attributes_keep_it_from_scripts_and_other_sites(world: World) -> None:
-    name, *attributes = (await the_cookie(world)).split("; ")
+    session, device = await the_cookies(world)
+    name, *attributes = session.split("; ")
     assert name.startswith(f"{COOKIE}=acs_")
     assert set(attributes) == {"Max-Age=43200", "Path=/", "HttpOnly", "SameSite=Lax"}
+    name, *attributes = device.split("; ")
+    assert name.startswith("account_credit_device=")
+    assert set(attributes) == {"Max-Age=34560000", "Path=/", "HttpOnly", "SameSite=Lax"}
+
+
+async def test_no_redirect_goes_where_the_host_header_says(world: World) -> None:
+    paths = ["/graphql/", "/healthz/", "/readyz/", "/about/", "/sandbox", "/webhooks/sandbox/"]
+    paths += ["/graphiql/", "/credit-policy/", "//evil.example", "/assets", "/return/pay_0/"]
+    paths += [f"/return/{world.ids['payment']}", f"/return/{world.ids['payment']}/"]
+    for path in paths:
+        for method in ("GET", "POST"):
+            headers = {"host": "evil.example", "x-forwarded-host": "evil.example"}
+            answer = await world.http.request(method, path, headers=headers)
+            assert "evil.example" not in answer.headers.get("location", ""), path
+            assert not answer.is_redirect or path == f"/return/{world.ids['payment']}", path
 
 
 async def test_every_page_forbids_scripts_frames_and_foreign_forms(world: World) -> None:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from api.settings import SettingsProblem, load_settings
 from models import balance
 from schema.masking import INTERNAL_MESSAGE
-from tests.hostile.test_browsers import cookie, the_cookie
+from tests.hostile.test_browsers import cookie, the_cookies
 from tests.hostile.world import COOKIE, open_world
 from tests.journeys.live import CREDIT, watching
 from tests.journeys.outside import message, send, signed
@@ -98,10 +98,14 @@ async def test_introspection_can_be_switched_on(database_url: str) -> None:
 
 async def test_over_https_the_cookie_is_secure_and_bound_to_its_host(database_url: str) -> None:
     async with open_world(database_url, public_url="https://credit.example.com") as world:
-        name, *attributes = (await the_cookie(world)).split("; ")
+        session, device = await the_cookies(world)
+        name, *attributes = session.split("; ")
         assert name.startswith(f"__Host-{COOKIE}=acs_")
         wanted = {"Max-Age=43200", "Path=/", "HttpOnly", "SameSite=Lax", "Secure"}
         assert set(attributes) == wanted
+        name, *attributes = device.split("; ")
+        assert name.startswith("__Host-account_credit_device=")
+        assert set(attributes) > wanted - {"Max-Age=43200"}
         # A cookie that another host of the domain could set is nobody's.
         answer = await world.post(VIEWER, **cookie(world))
         assert answer.json() == {"data": {"viewer": None}}

@@ -7,16 +7,19 @@ from base64 import urlsafe_b64encode
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from httpx_ws import WebSocketDisconnect, aconnect_ws
 from pwdlib import PasswordHash
 
-from models import password, staff
-from models.api_key import create_key, revoke_key
+from api.graphql import EdgeOptions
+from api.revocations import LOOK_SECONDS
+from models import account, password, staff
+from models.api_key import create_key, find_key, revoke_key
 from models.base import now
-from models.identity import SCOPES
+from models.identity import SCOPES, User
 from models.session import Session
 from models.token import actor_of_token
 from tests.api.stage import SECRET
@@ -192,12 +195,14 @@ async def a_gift(world: World) -> None:
 
 
 @asynccontextmanager
-async def a_stream(world: World, headers: dict[str, str]) -> AsyncIterator[AsyncIterator[Any]]:
+async def a_stream(
+    world: World, headers: dict[str, str], document: str = CREDIT
+) -> AsyncIterator[AsyncIterator[Any]]:
     """The bodies of a stream of events."""
     async with world.http.stream(
         "POST",
         "/graphql",
-        json={"query": CREDIT},
+        json={"query": document},
         headers={"accept": "text/event-stream", **headers},
         timeout=20,
     ) as response:
@@ -246,6 +251,65 @@ async def test_a_subscription_of_a_key_ends_with_the_key(world: World) -> None:
         await revoke_key(made.id)
         await a_gift(world)
         assert "UNAUTHENTICATED" in json.dumps(await socket.receive_json(20))
+
+
+async def end_session(world: World, headers: dict[str, str]) -> None:
+    await world.post(SIGN_OUT, **headers)
+
+
+async def end_key(_world: World, headers: dict[str, str]) -> None:
+    found = await find_key(headers["authorization"].removeprefix("Bearer "))
+    assert found is not None
+    await revoke_key(found.id)
+
+
+async def end_user(world: World, _headers: dict[str, str]) -> None:
+    user = world.users["other"]
+    await User.filter(id=user.id).update(disabled_at=now())
+
+
+ENDS: Final = {"client": end_session, "partner": end_key, "other": end_user}
+
+
+@pytest.mark.parametrize("who", ENDS)
+async def test_what_is_open_is_closed_as_soon_as_its_credential_ends(
+    world: World, who: str
+) -> None:
+    """With nothing under way, and with a subscription that nothing rings for."""
+    if who == "partner":
+        _, token = await create_key("partner", SCOPES, [world.account_id])
+        mine = bearer(token)
+        hers = f'creditUpdated(accountId: "{world.ids["account"]}")'
+        document = CREDIT.replace("creditUpdated", hers)
+    else:
+        mine, document = await world.signed_in(who), CREDIT
+    async with a_socket(world, mine) as idle, a_socket(world, mine) as busy:
+        assert "data" in await ask(busy, document)
+        async with a_stream(world, mine, document) as bodies:
+            assert "data" in await anext(bodies)
+            began = monotonic()
+            await ENDS[who](world, mine)
+            rest = [body async for body in bodies]
+        assert [body["errors"][0]["extensions"]["code"] for body in rest] == ["UNAUTHENTICATED"]
+        assert "UNAUTHENTICATED" in json.dumps(await busy.receive_json(20))
+        for socket in (busy, idle):
+            with pytest.raises(WebSocketDisconnect) as closed:
+                await socket.receive_json(20)
+            assert closed.value.code == 4403
+        # Not by the look that comes once a minute. The second that is promised is LOOK_SECONDS.
+        assert monotonic() - began < EdgeOptions.recheck_seconds / 2
+        assert LOOK_SECONDS < 1
+    if who == "other":
+        await User.filter(id=world.users["other"].id).update(disabled_at=None)
+
+
+async def test_others_stay_when_one_is_signed_out(world: World) -> None:
+    mine, others = await world.signed_in("client"), await world.signed_in("client")
+    async with a_socket(world, mine) as gone, a_socket(world, others) as stays:
+        await world.post(SIGN_OUT, **mine)
+        with pytest.raises(WebSocketDisconnect):
+            await gone.receive_json(20)
+        assert await ask(stays, VIEWER) == {"data": {"viewer": {"role": "CLIENT"}}}
 
 
 # ------------------------------------------------------------------------------- guessing
@@ -303,6 +367,33 @@ async def test_sign_in_attempts_are_limited_alike_for_known_and_unknown(world: W
         assert 0 < error["retryAfterSeconds"] <= 900
     # Nobody else is shut out by it.
     assert (await sign_in(world, EMAIL, PASSWORD))["userErrors"] == []
+
+
+async def test_a_browser_that_has_signed_in_before_is_not_locked_out_by_strangers(
+    world: World,
+) -> None:
+    email = f"{key()}@client.example"
+    how: dict[str, Any] = {"name": "Di", "currency": "USD", "locale": None}
+    by = world.actor("staff")
+    await account.create(email=email, password=PASSWORD, by=by, key=key(), **how)
+    right, wrong = ({"email": email, "password": given} for given in (PASSWORD, "a guess of many"))
+    first = await world.post(SIGN_IN, variables=right)
+    device = first.cookies["account_credit_device"]
+    world.http.cookies.clear()
+    known = {"cookie": f"account_credit_device={device}"}
+    for _ in range(12):
+        await sign_in(world, email, "a guess of many")
+    assert (await sign_in(world, email, PASSWORD))["userErrors"][0]["code"] == "RATE_LIMITED"
+    signed_in = (await world.post(SIGN_IN, variables=right, **known)).json()["data"]["signIn"]
+    world.http.cookies.clear()
+    assert (signed_in["userErrors"], signed_in["viewer"]) == ([], {"role": "CLIENT"})
+    # Whoever has stolen the cookie guesses no more often, and is nobody by it.
+    codes = []
+    for _ in range(12):
+        refused = (await world.post(SIGN_IN, variables=wrong, **known)).json()["data"]["signIn"]
+        codes.append(refused["userErrors"][0]["code"])
+    assert codes == ["INVALID_CREDENTIALS"] * 10 + ["RATE_LIMITED"] * 2
+    assert (await world.post(VIEWER, **known)).json() == {"data": {"viewer": None}}
 
 
 async def test_voucher_codes_that_are_no_good_are_the_same_words_and_work(world: World) -> None:

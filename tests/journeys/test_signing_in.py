@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
 from httpx_ws import WebSocketUpgradeError
 
-from tests.journeys.live import CREDIT, watching
+from api.graphql import EdgeOptions
+from tests.journeys.live import CREDIT, streaming, watching
 from tests.journeys.people import PASSWORD
 
 if TYPE_CHECKING:
     from tests.journeys.portal import Answer
     from tests.journeys.shop import Shop
+    from tests.journeys.test_live import Transport
 
 VIEWER = "{ viewer { role scopes account { id email balance { available { amount } } } } }"
 
@@ -140,6 +143,27 @@ def test_a_partners_key_reaches_the_clients_and_scopes_that_it_was_given(shop: S
     assert unseen == partner.error(document, id="acc_" + "0" * 32)
     invoices = "query ($id: ID) { invoices(accountId: $id) { totalCount } }"
     assert partner.error(invoices, id=mine.account_id) == "FORBIDDEN"
+
+
+@pytest.mark.parametrize("listen", [watching, streaming], ids=["websocket", "events"])
+def test_a_key_that_is_revoked_on_the_command_line_hears_nothing_more(
+    shop: Shop, listen: Transport
+) -> None:
+    client = shop.new_client(credit="5.00")
+    made = shop.run("create-key", "--partner", "Listener", "--scope", "credit:read")
+    partner = shop.portal(token=made.stdout.strip())
+    credit = CREDIT.replace("($after", "($id: ID!, $after").replace(
+        "(after", "(accountId: $id, after"
+    )
+    with listen(partner, credit, id=client.account_id) as pushed:
+        assert pushed()["balance"]["available"] == "5.00"
+        done = shop.run("revoke-key", partner.token)
+        assert done.returncode == 0, done.stderr
+        began = monotonic()
+        with pytest.raises(AssertionError, match="UNAUTHENTICATED"):
+            pushed()
+        assert monotonic() - began < EdgeOptions.recheck_seconds / 4
+    assert partner.error("{ viewer { role } }") == "UNAUTHENTICATED"
 
 
 def test_staff_find_a_client_and_partners_only_their_own(shop: Shop) -> None:

@@ -39,6 +39,21 @@ async def test_signing_in_gives_a_token_that_names_its_client() -> None:
     assert await actor_of_token(given, ADDRESS) == actor
 
 
+@pytest.mark.parametrize(
+    "typed", ["ａｄａ＠ｅｘａｍｐｌｅ．ｃｏｍ", "ADA@EXAMPLE。COM", "\u3000Ada@example.com\u3000"]
+)
+async def test_an_address_signs_in_however_it_is_typed(typed: str) -> None:
+    user = await a_client()
+    actor, _ = await sign_in(typed, PASSWORD, address=ADDRESS)
+    assert actor.user_id == user.id
+
+
+async def test_a_sharp_s_signs_in_as_itself_alone() -> None:
+    with_ss, with_sharp_s = await a_client("a@strasse.example"), await a_client("a@straße.example")
+    for typed, user in (("A@STRASSE.example", with_ss), ("A@STRAẞE.example", with_sharp_s)):
+        assert (await sign_in(typed, PASSWORD, address=ADDRESS))[0].user_id == user.id
+
+
 async def test_only_hashes_are_kept() -> None:
     await a_client()
     _, given = await sign_in("ada@example.com", PASSWORD, address=ADDRESS)

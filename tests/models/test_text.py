@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import Invalid
-from models.text import clean_text
+from models.text import clean_code, clean_text
 
 
 def problem(value: str, **how: object) -> str:
@@ -29,6 +29,11 @@ def problem(value: str, **how: object) -> str:
         ("東京\u3000太郎", "東京\u3000太郎"),
         ("👩\u200d💻", "👩\u200d💻"),
         ("{{x}} <b>", "{{x}} <b>"),
+        # Newer than the tables of Python 3.11: a mark, a face, ideographs, a letter of Kawi.
+        ("\U0001fa77", "\U0001fa77"),
+        ("\U0001fae9", "\U0001fae9"),
+        ("\U0002ebf0\U00031350", "\U0002ebf0\U00031350"),
+        ("a \U00011f12", "a \U00011f12"),
     ],
 )
 def test_ordinary_text_is_kept_in_one_form(typed: str, kept: str) -> None:
@@ -36,7 +41,11 @@ def test_ordinary_text_is_kept_in_one_form(typed: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["a\x00b", "a\x1b[31m", "a\tb", "a\nb", "a\u2028b", "a\ud800b", "a\u202eb", "a\u2067b"]
+    "typed",
+    [
+        *("a\x00b", "a\x1b[31m", "a\tb", "a\nb", "a\x85b", "a\u2028b", "a\ud800b"),
+        *("a\u202eb", "a\u2067b", "a\ufdd0b", "a\uffffb", "a\U0010fffeb", "a\U000e0800b"),
+    ],
 )
 def test_what_cannot_be_printed_is_refused(typed: str) -> None:
     assert problem(typed) == "unprintable"
@@ -45,6 +54,30 @@ def test_what_cannot_be_printed_is_refused(typed: str) -> None:
 def test_lines_are_kept_where_there_may_be_some() -> None:
     assert clean_text("a\r\nb\nc", maximum=10, multiline=True) == "a\nb\nc"
     assert problem("a\rb", multiline=True) == "unprintable"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("\u200b", "\u200b\u200d\u2060", "\ufeff", "\u00ad", "\u3164", "\u115f\u1160", "\uffa0"),
+        *("\u2800", "\ufe0f", "\u034f", "\U000e0061", "\u200e \u200f"),
+    ],
+)
+def test_text_that_nobody_can_see_is_none(typed: str) -> None:
+    assert problem(typed) == "empty"
+    assert clean_text(f"a{typed}", maximum=10)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("rf18 5390-0754", "RF185390-0754"),
+        ("ＲＦ１８\u3000５３９０－０７５４", "RF185390-0754"),
+        ("ｒｆ１８", "RF18"),
+    ],
+)
+def test_a_code_is_read_as_it_was_meant(typed: str, kept: str) -> None:
+    assert clean_code(typed, maximum=30) == kept
 
 
 def test_nothing_is_too_little_where_text_is_required() -> None:

@@ -61,11 +61,14 @@ async def test_a_code_turns_into_credit_that_is_separate_and_expires() -> None:
     assert (await ada.balance()).next_expiry == (1000, expires_at)
 
 
-@pytest.mark.parametrize("typed", ["{}", " {}\n", "{lower}", "{bare}", "{spaced}", "{seen}"])
+@pytest.mark.parametrize(
+    "typed", ["{}", " {}\n", "{lower}", "{bare}", "{spaced}", "{seen}", "{wide}"]
+)
 async def test_a_code_is_read_as_people_type_it(typed: str) -> None:
     ada = await a_client()
     (code,) = await a_voucher(1000)
     forms = {"lower": code.lower(), "bare": code.replace("-", ""), "spaced": code.replace("-", " ")}
+    forms["wide"] = "".join(chr(ord(character) + 0xFEE0) for character in code)
     seen = code.replace("1", "l").replace("0", "O")
     await _redeem(ada, typed.format(code, seen=seen, **forms))
     assert (await ada.amounts())[2] == 1000

@@ -1,0 +1,257 @@
+"""Idempotency keys, used again: by those who have lost their rights since, and long after.
+
+Whoever repeats a key is asked for their rights like whoever comes for the first time. A key that
+was forgotten after its sixty days makes nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from models import idempotency, sql
+from models.api_key import create_key
+from models.base import now
+from models.identity import SCOPES, User
+from tests.hostile import access_table as table
+from tests.hostile.test_access import SCHEMA, a_target, verdict
+from tests.hostile.world import REASON, World, bearer
+from tests.providers import key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.hostile.world import Headers
+
+STAFF: Final = {"demoted": "F"}
+ON_PAYMENT: Final = {"client moved": "N", "other account": "N", "no scope": "F", "demoted": "N"}
+ON_ORDER: Final = {"other account": "N", "no scope": "F", "demoted": "F"}
+
+#: What each way to lose one's rights (LOSSES) makes of a repeated mutation, in the letters of the
+#: access table. "-": it has no key, or nobody can lose anything by it.
+REPLAYS: Final[dict[str, dict[str, str]]] = {
+    "addFunds": {"client moved": "N"},
+    "payInvoice": ON_PAYMENT,
+    "recheckPayment": ON_PAYMENT,
+    "cancelPayment": ON_PAYMENT,
+    "createInvoice": ON_ORDER,
+    "voidInvoice": ON_ORDER,
+    "updateAccount": {"client moved": "N", "demoted": "N"},
+    "createAccount": STAFF,
+    "adjustCredit": STAFF,
+    "refundPayment": STAFF,
+    "recordBankTransfer": STAFF,
+    "assignBankCredit": STAFF,
+    "dismissBankCredit": STAFF,
+    "redeemVoucher": {"client moved": "N"},
+    "issueVouchers": STAFF,
+    "signIn": {},
+    "signOut": {},
+}
+
+
+@asynccontextmanager
+async def client_moved(world: World) -> AsyncIterator[tuple[str, Headers]]:
+    """Ada's own session, after her user was given another account."""
+    ada = world.users["client"]
+    try:
+        yield "client", world.callers["client"]
+    finally:
+        await User.filter(id=ada.id).update(account_id=ada.account_id)
+
+
+@asynccontextmanager
+async def other_account(world: World) -> AsyncIterator[tuple[str, Headers]]:
+    """A second key of the same partner, for another client's account."""
+    bo = world.users["other"].account_id
+    assert bo is not None
+    _, token = await create_key("partner", SCOPES, [bo])
+    yield "partner", bearer(token)
+
+
+@asynccontextmanager
+async def no_scope(world: World) -> AsyncIterator[tuple[str, Headers]]:
+    """A second key of the same partner, for the same account, that may only look at it."""
+    _, token = await create_key("partner", ["accounts:read"], [world.account_id])
+    yield "partner", bearer(token)
+
+
+@asynccontextmanager
+async def demoted(world: World) -> AsyncIterator[tuple[str, Headers]]:
+    """Somebody who was staff, and is a client now."""
+    try:
+        yield "staff", world.callers["staff"]
+    finally:
+        await User.filter(id=world.users["staff"].id).update(role="STAFF", account_id=None)
+
+
+LOSSES: Final = {
+    "client moved": client_moved,
+    "other account": other_account,
+    "no scope": no_scope,
+    "demoted": demoted,
+}
+
+
+async def lose(world: World, loss: str) -> None:
+    """What happens to a user between the first time and the second; keys lose nothing."""
+    bo = world.users["other"].account_id
+    if loss == "client moved":
+        await User.filter(id=world.users["client"].id).update(account_id=bo)
+    elif loss == "demoted":
+        await User.filter(id=world.users["staff"].id).update(role="CLIENT", account_id=bo)
+
+
+async def lasting(world: World) -> str:
+    """Differs whenever anything was stored, but for attempts that are counted (redeemVoucher)."""
+    await sql.execute("DELETE FROM attempt")
+    return await world.digest()
+
+
+def test_every_mutation_is_in_the_table() -> None:
+    assert set(REPLAYS) == set(SCHEMA.mutation_type.fields) == set(table.MUTATIONS)
+
+
+def test_every_mutation_with_a_key_can_be_repeated_without_rights() -> None:
+    for name, field in SCHEMA.mutation_type.fields.items():
+        inputs = field.args["input"].type.of_type.fields if "input" in field.args else {}
+        assert bool(REPLAYS[name]) or "idempotencyKey" not in inputs, name
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"), [(name, loss) for name, losses in REPLAYS.items() for loss in losses]
+)
+async def test_a_repeated_key_shows_nothing_to_who_may_not_see_it_any_more(
+    world: World, name: str, loss: str
+) -> None:
+    ask, variables = table.MUTATIONS[name], await a_target(world, name)
+    async with LOSSES[loss](world) as (first, second):
+        done = (await world.post(ask.document, first, variables)).json()
+        assert verdict(world, done, name) in "+~", done
+        await lose(world, loss)
+        before = await lasting(world)
+        again = await world.post(ask.document, "nobody", variables, **second)
+        body = again.json()
+        assert verdict(world, body, name) == REPLAYS[name][loss], body
+        assert not world.shows_ada(json.dumps(body)), body
+        assert await lasting(world) == before
+    if (payload := body.get("data") and body["data"][name]) is not None:
+        assert set(payload) > {"userErrors"}
+        assert not any(value for at, value in payload.items() if at != "userErrors"), body
+
+
+async def test_a_repeated_key_shows_what_it_made_to_who_may_still_see_it(world: World) -> None:
+    """By another key of the same partner, with the same rights."""
+    for name in ("createInvoice", "voidInvoice", "payInvoice", "cancelPayment"):
+        ask, variables = table.MUTATIONS[name], await a_target(world, name)
+        first = (await world.post(ask.document, "partner", variables)).json()
+        _, token = await create_key("partner", SCOPES, [world.account_id])
+        before = await world.digest()
+        again = (await world.post(ask.document, "nobody", variables, **bearer(token))).json()
+        assert again == first
+        assert await world.digest() == before
+
+
+async def test_a_key_that_does_not_read_credit_is_not_told_of_it(world: World) -> None:
+    """Neither by an invoice, nor by why it could not be paid."""
+    bill = await world.an_order("10000.00")
+    look = "query ($id: ID!) { invoice(id: $id) { id creditApplicable { amount } } }"
+    pay = """mutation ($id: ID!, $key: String!) {
+      payInvoice(input: {invoiceId: $id, useCredit: true, idempotencyKey: $key}) {
+        userErrors { __typename code message ... on InsufficientCredit { available { amount } } }
+      }
+    }"""
+    shown = (await world.post(look, "partner", {"id": bill.public_id})).json()
+    assert float(shown["data"]["invoice"]["creditApplicable"]["amount"]) > 0
+    hidden = (await world.post(look, "write", {"id": bill.public_id})).json()
+    assert hidden["data"] == {"invoice": None}
+    assert [one["extensions"]["code"] for one in hidden["errors"]] == ["FORBIDDEN"]
+    given = {"id": bill.public_id, "key": key()}
+    [told] = (await world.data(pay, "partner", **given))["payInvoice"]["userErrors"]
+    assert told["__typename"] == "InsufficientCredit"
+    assert told["available"]["amount"] in told["message"]
+    [told] = (await world.data(pay, "write", **given))["payInvoice"]["userErrors"]
+    assert told == {
+        "__typename": "Refusal",
+        "code": "INSUFFICIENT_CREDIT",
+        "message": "There is not enough credit.",
+    }
+
+
+# ------------------------------------------------------------------------------- forgotten
+
+
+async def forget_all() -> None:
+    """Sixty days go by."""
+    long_ago = now() - timedelta(days=idempotency.KEPT_DAYS + 1)
+    await sql.execute("UPDATE idempotency_key SET created_at = $1", long_ago)
+    assert await idempotency.forget() > 0
+    await sql.execute("DELETE FROM attempt")
+
+
+#: What a forgotten key is told, used again as it was and for something else of its kind.
+FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
+    "addFunds": ("client", "IDEMPOTENCY_KEY_REUSED"),
+    "createInvoice": ("partner", "IDEMPOTENCY_KEY_REUSED"),
+    "adjustCredit": ("staff", "IDEMPOTENCY_KEY_REUSED"),
+    "issueVouchers": ("staff", "IDEMPOTENCY_KEY_REUSED"),
+    "refundPayment": ("staff", "IDEMPOTENCY_KEY_REUSED"),
+    "payInvoice": ("client", ""),
+    "cancelPayment": ("client", "PAYMENT_NOT_CANCELABLE"),
+    "voidInvoice": ("staff", "INVOICE_NOT_VOIDABLE"),
+    "createAccount": ("staff", "INVALID"),
+    "recordBankTransfer": ("staff", ""),
+    "assignBankCredit": ("staff", "NOT_ALLOWED"),
+    "dismissBankCredit": ("staff", "NOT_ALLOWED"),
+    "redeemVoucher": ("client", "VOUCHER_REFUSED"),
+    "updateAccount": ("client", ""),
+}
+
+
+def test_every_mutation_with_a_key_says_what_a_forgotten_one_does() -> None:
+    keyed = {name for name, losses in REPLAYS.items() if losses} - {"recheckPayment"}
+    assert set(FORGOTTEN) == keyed
+
+
+async def money(world: World) -> list[sql.Row]:
+    """All that was ever moved, and what could be."""
+    rows = await sql.fetch(
+        "SELECT (SELECT COUNT(*) FROM credit_transaction) AS lines,"
+        " (SELECT COUNT(*) FROM transfer) AS transfers, (SELECT COUNT(*) FROM invoice) AS invoices,"
+        " (SELECT COUNT(*) FROM refund) AS refunds, (SELECT COUNT(*) FROM voucher) AS vouchers,"
+        " (SELECT COUNT(*) FROM payment WHERE account_id <> $1) AS payments",
+        world.account_id,
+    )
+    assert rows
+    return rows
+
+
+@pytest.mark.parametrize("name", FORGOTTEN)
+async def test_a_forgotten_key_makes_nothing_twice(world: World, name: str) -> None:
+    who, code = FORGOTTEN[name]
+    ask, variables = table.MUTATIONS[name], await a_target(world, name)
+    document = ask.document.replace(f'reason: "{REASON}"', f'reason: "{REASON}", amount: $part')
+    if name == "refundPayment":  # in parts: else there is nothing left of it to give back
+        document = document.replace("mutation (", "mutation ($part: MoneyInput, ")
+        variables |= {"part": {"amount": "1.00", "currency": "USD"}}
+    else:
+        document = ask.document
+    done = await world.data(document, who, **variables)
+    assert done[name]["userErrors"] == []
+    before = await money(world)
+    await forget_all()
+    again = await world.data(document, who, **variables)
+    assert [error["code"] for error in again[name]["userErrors"]] == [code] * bool(code), again
+    assert await money(world) == before
+    if code == "IDEMPOTENCY_KEY_REUSED":
+        assert again[name]["userErrors"][0]["field"] == ["idempotencyKey"]
+        # And with the other input that the same key would have been refused for while it was known.
+        other = document.replace('"5.00"', '"6.00"').replace('"1.00"', '"2.00"')
+        other = other.replace(f"{REASON}", "another reason").replace("HIDDEN-1", "HIDDEN-2")
+        refused = await world.data(other, who, **variables)
+        assert [error["code"] for error in refused[name]["userErrors"]] == [code]
+        assert await money(world) == before

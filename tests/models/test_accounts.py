@@ -1,0 +1,116 @@
+"""Accounts: one for each e-mail address, and what is kept of what was typed."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from types import SimpleNamespace
+
+import pytest
+from tortoise.connection import get_connection
+
+from models import account, sql
+from models.account import Account
+from models.base import dialect, new_id, now
+from models.errors import Invalid
+from models.identity import User
+from tests.factories import STAFF, a_client
+from tests.providers import key
+
+pytestmark = pytest.mark.usefixtures("provider")
+
+
+async def opened(email: str, **given: str) -> Account:
+    how = {"name": "Ada", "currency": "USD", "locale": "en", **given}
+    return await account.create(email=email, password=None, by=STAFF, key=key(), **how)
+
+
+async def test_an_address_is_kept_as_it_was_written() -> None:
+    name = key()
+    ada = await opened(f" Ada.Groß.{name}@Straße.example ")
+    assert ada.email == f"Ada.Groß.{name}@Straße.example"
+    assert ada.email_key == f"ada.groß.{name}@straße.example"
+    user = await User.get(account_id=ada.id)
+    assert (user.email, user.email_key) == (ada.email, ada.email_key)
+
+
+@pytest.mark.parametrize(
+    "taken", ["{}A@client.example", "{}ａ＠ｃｌｉｅｎｔ．ｅｘａｍｐｌｅ", "{}ⓐ@client.example"]
+)
+async def test_nobody_has_an_address_that_another_has(taken: str) -> None:
+    name = key()
+    await opened(f"{name}a@client.example")
+    before = await counts()
+    with pytest.raises(Invalid) as refused:
+        await opened(taken.format(name))
+    assert (refused.value.field, refused.value.problem) == (("email",), "taken")
+    assert await counts() == before
+
+
+async def counts() -> tuple[int, int]:
+    return await Account.all().count(), await User.all().count()
+
+
+async def test_a_sharp_s_and_a_double_s_are_two_addresses() -> None:
+    name = key()
+    await opened(f"{name}@strasse.example")
+    await opened(f"{name}@straße.example")
+
+
+async def test_an_account_that_is_opened_twice_at_once_is_opened_once() -> None:
+    name, (before, _) = key(), await counts()
+    done = await asyncio.gather(
+        *(opened(f"{'aA'[n % 2]}{name}@client.example") for n in range(6)), return_exceptions=True
+    )
+    refused = [one for one in done if isinstance(one, BaseException)]
+    assert [(type(one), getattr(one, "problem", "")) for one in refused] == [(Invalid, "taken")] * 5
+    assert (await counts())[0] == before + 1
+
+
+@pytest.mark.parametrize("locale", ["en.\x00", "en.UTF-8", "en_GB", "klingon", "", "en@euro"])
+async def test_a_locale_that_is_none_is_refused(locale: str) -> None:
+    ada, before = await a_client(), await counts()
+    with pytest.raises(Invalid) as refused:
+        await account.update(ada.id, {"locale": locale}, by=ada.actor, key=key())
+    assert refused.value.field == ("locale",)
+    with pytest.raises(Invalid) as refused:
+        await opened("bo@client.example", locale=locale)
+    assert refused.value.field == ("locale",)
+    assert await counts() == before
+    assert (await Account.get(id=ada.id)).locale == "en"
+
+
+async def test_a_locale_is_kept_in_its_common_form() -> None:
+    ada = await a_client()
+    changed = await account.update(ada.id, {"locale": "JA-jp"}, by=ada.actor, key=key())
+    assert changed.locale == "ja-JP"
+
+
+# ------------------------------------------------------------------------------- upgrading
+
+
+async def test_addresses_that_were_there_before_are_found_after_the_upgrade() -> None:
+    """They were stored folded; where two are one now, the older is found."""
+    migration = importlib.import_module("models.migrations.0012_email_keys")
+    for table in ("account", "users"):
+        await sql.execute(f"DROP INDEX uq_{table}_email_key")
+        await sql.execute(f"UPDATE {table} SET email_key = NULL")
+    await sql.execute("DELETE FROM users WHERE role = 'STAFF'")
+    emails = ["a@strasse.example", "über@client.example", "ada@client.example"]
+    emails += ["ａda@client.example", '"odd one"@client.example']
+    for email in emails:
+        await sql.insert("users", [_user(email)])
+    await sql.insert("users", [{**_user(None), "role": "PARTNER", "name": "A partner"}])
+    editor = SimpleNamespace(DIALECT=dialect(), client=get_connection("default"))
+    await migration._fill(None, editor)
+    rows = await sql.fetch("SELECT email, email_key FROM users WHERE name = 'before' ORDER BY id")
+    assert [row["email_key"] for row in rows] == emails
+    assert [row["email"] for row in rows] == emails
+    assert (
+        await sql.fetch("SELECT id FROM users WHERE email IS NULL AND email_key IS NOT NULL") == []
+    )
+
+
+def _user(email: str | None) -> sql.Row:
+    row = {"id": new_id(), "created_at": now(), "role": "STAFF", "name": "before", "email": email}
+    return {**row, "password_hash": None, "account_id": None, "disabled_at": None}
