@@ -19,13 +19,14 @@ from models.identity import Actor, Role, add_user
 from models.locale_tag import language_tag
 from models.page import Page, PageRequest, by_id, fetch_page
 from models.policy import house
-from models.text import clean_text
+from models.text import clean_text, folded
 
 
 class Account(Record):
     """A client: who owns credit and invoices. `frozen` is the staff's own switch.
 
-    `email` is as it was written, `email_key` (UNIQUE) what it is compared by.
+    `email` is as it was written, `email_key` (UNIQUE) what it is compared by; `search_key` has name
+    and address as they are searched.
     """
 
     PREFIX: ClassVar[str] = "acc"
@@ -33,6 +34,7 @@ class Account(Record):
     name = fields.CharField(max_length=200)
     email = fields.CharField(max_length=254, unique=True)
     email_key = fields.CharField(max_length=254, null=True)
+    search_key = fields.TextField(db_default="")
     locale = fields.CharField(max_length=35, default="en")
     currency = fields.CharField(max_length=3)
     auto_apply_credit = fields.BooleanField(default=False)
@@ -43,10 +45,19 @@ class Account(Record):
     class Meta:
         table = "account"
 
+    async def save(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Tortoise has it
+        """Write it, with what it is searched by."""
+        self.search_key = _search_key(self.name, self.email)
+        await super().save(*args, **kwargs)
+
     @property
     def billing_details(self) -> Billing:
         """Where and how invoices are addressed."""
         return Billing.of(self.billing)
+
+
+def _search_key(name: str, email: str) -> str:
+    return folded(f"{name}\n{email}")
 
 
 # ------------------------------------------------------------------------------- reading
@@ -80,9 +91,9 @@ async def search(text: str | None, page: PageRequest, by: Actor) -> Page[Account
     where = "1 = 1"
     args: list[object] = []
     if text:
-        pattern = text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        pattern = folded(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         args.append(f"%{pattern}%")
-        where = "(lower(name) LIKE $1 ESCAPE '\\' OR lower(email) LIKE $1 ESCAPE '\\')"
+        where = "search_key LIKE $1 ESCAPE '\\'"
     if by.accounts is not None and not by.is_staff:
         if not by.accounts:
             return Page([], has_next=False, has_previous=False, total=0 if page.count else None)
@@ -197,8 +208,11 @@ async def update(
 
     async def work() -> None:
         columns = _columns(changes)
-        if not by.sees(target) or not (await by_ids([target])):
+        found = (await by_ids([target])).get(target) if by.sees(target) else None
+        if found is None:
             raise NotFound("account_id")
+        if "name" in columns:
+            columns["search_key"] = _search_key(str(columns["name"]), found.email)
         if columns.keys() & _SWITCHES:
             await every_book(target)
         if columns:
@@ -206,7 +220,8 @@ async def update(
             await event.record([event.Fact("account.updated", target, target)])
             if by.is_staff:
                 subject = public_id(Account.PREFIX, target)
-                await audit_log.record(by, "account.update", subject, **columns)
+                told = {name: value for name, value in columns.items() if name != "search_key"}
+                await audit_log.record(by, "account.update", subject, **told)
 
     made = {"account": public_id(Account.PREFIX, target)}
     done = await idempotency.once(by, key, "updateAccount", given, made, admit=admit, work=work)

@@ -62,6 +62,14 @@ def clean_code(value: str, *field: str, maximum: int) -> str:
     return "".join(text.split()).upper()
 
 
+def folded(text: str) -> str:
+    """What texts are searched by: alike in every script where only case or width differs (Unicode's
+    compatibility caseless match, D146). Databases fold ASCII at most, or as their locale has it.
+    """
+    once = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", text).casefold())
+    return unicodedata.normalize("NFKC", once.casefold())
+
+
 def is_shown(character: str) -> bool:
     """Whether a character of printed text leaves ink: an invisible one makes two names look alike,
     or none at all.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from tortoise.connection import get_connection
@@ -14,8 +15,12 @@ from models.account import Account
 from models.base import dialect, new_id, now
 from models.errors import Invalid
 from models.identity import User
+from models.page import PageRequest
 from tests.factories import STAFF, a_client
 from tests.providers import key
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 pytestmark = pytest.mark.usefixtures("provider")
 
@@ -114,3 +119,45 @@ async def test_addresses_that_were_there_before_are_found_after_the_upgrade() ->
 def _user(email: str | None) -> sql.Row:
     row = {"id": new_id(), "created_at": now(), "role": "STAFF", "name": "before", "email": email}
     return {**row, "password_hash": None, "account_id": None, "disabled_at": None}
+
+
+async def _found(text: str) -> set[UUID]:
+    page = await account.search(text, PageRequest(first=100), STAFF)
+    return {one.id for one in page.rows}
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("MÜLLER", ["MÜLLER", "müller", "Mülle", "MU\u0308LLER"]),
+        ("Łukasz", ["Łukasz", "łukasz", "ŁUK"]),
+        ("Иван Грозный", ["иван", "ГРОЗНЫЙ"]),
+        ("ΟΔΥΣΣΕΥΣ", ["οδυσσευς", "Οδυσσεύς".replace("ύ", "υ")]),
+        ("Straße", ["STRASSE", "straße"]),
+        ("ｶｾﾞ ホスティング", ["カゼ", "ｶｾﾞ"]),
+        ("Ａｃｍｅ", ["acme", "ＡＣＭＥ"]),
+        ("ﬁne & co", ["FINE"]),
+        ("100%_off", ["100%_OFF", "%_"]),
+        ("Ñandú\\", ["ñandú\\"]),
+    ],
+)
+async def test_a_name_is_found_in_every_script_and_case(name: str, typed: list[str]) -> None:
+    mark = key()
+    ada = await opened(f"{mark}@client.example", name=f"{name} {mark}")
+    for text in typed:
+        assert ada.id in await _found(text), text
+    renamed = await account.update(ada.id, {"name": "Ève"}, by=STAFF, key=key())
+    assert ada.id not in await _found(f"{name} {mark}")
+    assert renamed.id in await _found("ÈVE")
+    assert await _found(f"{mark.upper()}@Client.EXAMPLE") == {ada.id}
+
+
+async def test_accounts_of_before_are_found_too() -> None:
+    mark = key()
+    ada = await opened(f"{mark}@client.example", name=f"Łukasz {mark}")
+    await Account.filter(id=ada.id).update(search_key="")
+    assert await _found(f"łukasz {mark}") == set()
+    migration = importlib.import_module("models.migrations.0014_search_keys")
+    editor = SimpleNamespace(client=get_connection("default"), DIALECT=dialect())
+    await migration._fill(None, editor)
+    assert await _found(f"łukasz {mark}") == {ada.id}
