@@ -25,6 +25,7 @@ from models.ledger import LineKind
 from models.payment import Payment
 from models.policy import house
 from models.sql import fetch_one
+from schema import texts
 
 if TYPE_CHECKING:
     from api.document_links import Wanted
@@ -162,8 +163,10 @@ def _transfer(
 
 
 def _namer(gateways: Mapping[str, Gateway], locale: str) -> Callable[[str], str]:
-    """Gateways' names; one that is not configured any more keeps its code."""
-    return lambda code: gateways[code].name(locale) if code in gateways else code
+    """Gateways' names, of those that are not configured any more, too."""
+    return lambda code: (
+        gateways[code].name(locale) if code in gateways else texts.gateway(code, locale)
+    )
 
 
 # ------------------------------------------------------------------------------- receipts

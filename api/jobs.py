@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from api.worker import Job
-from models import attempt, audit, event, house_keeping, idempotency, receipt, refunding, session
+from models import (
+    attempt,
+    audit,
+    event,
+    house_keeping,
+    idempotency,
+    receipt,
+    refunding,
+    session,
+    transmission,
+)
 from models.base import transaction
 
 if TYPE_CHECKING:
@@ -46,6 +56,7 @@ def jobs(
         Job("forget_sessions", _HOUR, session.purge, at_once=False),
         Job("forget_keys", _HOUR, _forget_keys, at_once=False),
         Job("forget_events", _HOUR, _forget_events, at_once=False),
+        Job("forget_transmissions", _HOUR, _forget_transmissions, at_once=False),
         Job("audit", 300, partial(_audit, metrics), at_once=False),
     ]
 
@@ -60,6 +71,10 @@ async def _forget_keys() -> int:
 
 async def _forget_events() -> int:
     return await transaction(partial(event.forget, _EVENT_DAYS))
+
+
+async def _forget_transmissions() -> int:
+    return await transaction(transmission.forget)
 
 
 async def _audit(metrics: Metrics) -> None:

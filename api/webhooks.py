@@ -14,9 +14,17 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from models import pay, receipt
+from api.auth import address_of
+from models import pay, receipt, transmission
 from models.base import parse_id
-from models.gateway import EventKind, GatewayProblem, MessageRefused, SignatureRefused
+from models.gateway import (
+    EventKind,
+    GatewayProblem,
+    Hinting,
+    MessageRefused,
+    SignatureRefused,
+    sender,
+)
 from models.payment import Payment
 
 if TYPE_CHECKING:
@@ -43,6 +51,7 @@ def webhook_route(gateways: Mapping[str, Gateway]) -> Route:
             body = await request.body()
         except ClientDisconnect:
             return _refused(400, "The message is not complete.")
+        sender.set(address_of(request))
         return await _answered(gateway, request.headers, body)
 
     return Route(
@@ -55,10 +64,16 @@ async def receive_message(
 ) -> list[GatewayEvent]:
     """Verify a message and store what it tells: its events. `headers` have lower-case names.
 
-    Raises MessageRefused, and whatever kept the database from storing it.
+    One that was taken before tells nothing more where its gateway would have to be asked again.
+    Raises MessageRefused, GatewayProblem, and whatever kept the database from storing it.
     """
+    signed = gateway.transmission_id(headers) if isinstance(gateway, Hinting) else ""
+    if signed and await transmission.is_taken(gateway.code, signed, body):
+        return []
     events = await gateway.parse_message(headers, body)
     await receipt.take_in(gateway.code, events)
+    if signed:
+        await transmission.take(gateway.code, signed, body)
     _log.info(
         "message received",
         gateway=gateway.code,

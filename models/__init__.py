@@ -23,6 +23,7 @@ from models.refund import Refund
 from models.sandbox import SandboxCharge
 from models.session import Session
 from models.settlement import Settlement
+from models.transmission import Transmission
 from models.voucher import Redemption, Voucher
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "Settlement",
     "StoredPicture",
     "Transfer",
+    "Transmission",
     "User",
     "Voucher",
 ]

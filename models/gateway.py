@@ -3,15 +3,30 @@
 Adapters are found by the entry point group `account_credit.gateways`. They know their provider and
 nothing of our database; what they report becomes `GatewayEvent`s, and `settlement.advance()`
 decides.
+
+What an adapter must know of its provider's messages is what exactly the signature covers. Whatever
+it does not cover can be written by anybody who has seen one message, and is never reported:
+
+- The time, or an old message can be told again for ever.
+- The event id. Where it is not covered, another one that is, or that the provider was asked for.
+- The body, by a hash that nobody can find a second body for (HMAC or SHA-256, not a CRC), byte by
+  byte as it came. Then amounts, currency and ids are what the provider wrote.
+- The mode (test or live) and whose account it is: money of another is none of ours.
+
+Where the body is not covered a message is only a hint: `parse_message` asks the provider, with our
+own credentials, for what the message is about, and reports that. Such an adapter is `Hinting`, and
+each of its signed ids is taken with one body. What anybody can write into a payment of their own
+(a custom id, a reference) does not make it ours: `GatewayEvent.gateway_ref` does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from models.money import Money
 
@@ -73,7 +88,9 @@ class GatewayEvent:
     it back; where it does not (a dispute names only what was captured) it is empty, and `capture`
     is the reference of the CAPTURED event that it is about. `reference` is the gateway's id of the
     capture, refund or dispute. `refund` is our public refund id, where we had asked for the refund.
-    `failure` is a short stable code for people's eyes (`card_declined`).
+    `failure` is a short stable code for people's eyes (`card_declined`). `gateway_ref` is the
+    gateway's own id of the payment that it is about, where that is to be checked: what it tells is
+    booked only where `start` had answered the same.
     """
 
     event_id: str
@@ -85,6 +102,7 @@ class GatewayEvent:
     failure: str = ""
     capture: str = ""
     refund: str = ""
+    gateway_ref: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -245,3 +263,18 @@ class Gateway(Protocol):
         """
 
     # An adapter that holds connections may have `async def close(self)`: called at the end.
+
+
+@runtime_checkable
+class Hinting(Protocol):
+    """An adapter whose signatures do not cover the whole body of a message."""
+
+    def transmission_id(self, headers: Mapping[str, str]) -> str:
+        """The id of a message that its signature covers, at most 255 characters. Raises
+        MessageRefused.
+        """
+
+
+#: Where the message that is being read came from: for limits on what strangers cause, never for
+#: trust. Empty where nobody says.
+sender: Final[ContextVar[str]] = ContextVar("sender", default="")

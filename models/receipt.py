@@ -47,6 +47,7 @@ class Receipt(Record):
     payment_ref = fields.CharField(max_length=255)
     capture_ref = fields.CharField(max_length=255, db_default="")
     refund_ref = fields.CharField(max_length=255, db_default="")
+    gateway_ref = fields.CharField(max_length=255, db_default="")
     reference = fields.CharField(max_length=255)
     amount = fields.BigIntField(null=True)
     currency = fields.CharField(max_length=3, null=True)
@@ -103,6 +104,7 @@ async def _store(gateway: str, told: GatewayEvent) -> UUID:
         "payment_ref": told.payment[:255],
         "capture_ref": told.capture[:255],
         "refund_ref": told.refund[:255],
+        "gateway_ref": told.gateway_ref[:255],
         "reference": told.reference[:255],
         "amount": _storable(told.amount),
         "currency": told.amount.currency if told.amount else None,
@@ -159,6 +161,10 @@ async def _payment_of(receipt: Receipt) -> Payment | None:
         return None
     if payment.gateway != receipt.gateway:
         raise _Unusable("a payment of another gateway")
+    if receipt.gateway_ref and not payment.gateway_ref:
+        return None  # what `start` was answered may still come
+    if receipt.gateway_ref and receipt.gateway_ref != payment.gateway_ref:
+        raise _Unusable("another order than the payment's")
     if EventKind(receipt.kind) in MONEY_KINDS:
         _check_money(receipt, payment)
     return payment

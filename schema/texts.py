@@ -72,6 +72,12 @@ def explain(refusal: Refusal, locale: str) -> str:
     return say(key, locale, **facts)
 
 
+def gateway(code: str, locale: str) -> str:
+    """What clients call a way to pay of ours, configured or not; the code where it is not ours."""
+    key = f"gateway.{code}"
+    return say(key, locale) if key in CATALOGUES[FALLBACK] else code
+
+
 def failure(code: str, locale: str) -> str:
     """Why a payment failed, where there is a sentence for the gateway's code; else that it did."""
     key = f"failure.{code}"

@@ -10,6 +10,7 @@ from jinja2.ext import babel_extract
 
 from api.pdf.frames import TEMPLATES
 from models.snapshot import DEPOSIT
+from schema.texts import CATALOGUES
 
 POT = TEMPLATES / "locale" / "documents.pot"
 HEADER = """\
@@ -20,6 +21,7 @@ BESIDE = (
     (DEPOSIT, None),
     ("Page {page} of {pages}", None),
     ("Registration no.", None),
+    *((CATALOGUES["en"][key], None) for key in CATALOGUES["en"] if key.startswith("gateway.")),
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import segno.helpers
 from stdnum import iban, iso11649
 
-from api.gateways.terms import Fee, in_language
+from api.gateways.terms import Fee, name_of_gateway
 from models.base import now
 from models.gateway import (
     EventKind,
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from models.money import Money
 
 OPEN_DAYS: Final = 30
-
-_NAMES: Final = {"en": "Bank transfer", "ja": "銀行振込"}
 
 
 class BankTransferGateway:
@@ -55,7 +53,7 @@ class BankTransferGateway:
 
     def name(self, locale: str) -> str:
         """The name in the drop-down."""
-        return in_language(_NAMES, locale)
+        return name_of_gateway(self.code, locale)
 
     def minimum(self, currency: str) -> Money | None:  # noqa: ARG002 - the port's
         """None: any amount."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 import orjson
 from standardwebhooks import Webhook
 
-from api.gateways.terms import Fee, in_language
+from api.gateways.terms import Fee, name_of_gateway
 from models import sandbox
 from models.base import now
 from models.errors import Refusal
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 TOLERANCE_SECONDS: Final = 5 * 60
 
-_NAMES: Final = {"en": "Sandbox: test payment", "ja": "サンドボックス・テスト決済"}
 # Where each message carries the id of the capture, refund or dispute that it is about.
 _REFERENCE_KEYS: Final = {
     EventKind.CAPTURED: "capture",
@@ -104,7 +103,7 @@ class SandboxGateway:
 
     def name(self, locale: str) -> str:
         """The name in the drop-down."""
-        return in_language(_NAMES, locale)
+        return name_of_gateway(self.code, locale)
 
     def minimum(self, currency: str) -> Money | None:  # noqa: ARG002 - the port's
         """None: any amount."""

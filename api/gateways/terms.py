@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.errors import Refusal
 from models.money import Money, round_half_up
+from schema import texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,10 +16,9 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 
-def in_language(names: Mapping[str, str], locale: str) -> str:
-    """The one of `names` (by language) that suits `locale` (BCP 47), or else the English one."""
-    language = locale.replace("_", "-").partition("-")[0].lower()
-    return names.get(language, names["en"])
+def name_of_gateway(code: str, locale: str) -> str:
+    """What clients call one of our gateways, from the catalogue of `locale` (BCP 47)."""
+    return texts.gateway(code, locale.replace("_", "-").lower())
 
 
 @dataclass(frozen=True, slots=True)

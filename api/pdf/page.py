@@ -101,13 +101,22 @@ def _reduced(document: dict[str, Any], rates: set[str]) -> set[str]:
 
 
 def _translated(document: dict[str, Any], words: Translations) -> dict[str, Any]:
-    """The few texts of a snapshot that are ours: what a deposit is called, and known labels."""
+    """The few texts that are ours and no template's: what a deposit and our ways to pay are called,
+    and known labels.
+    """
     seller = document["seller"]
     labelled = [(words.gettext(label), number) for label, number in seller["registration"]]
     shown = document | {"seller": seller | {"registration": labelled}}
     if document.get("kind") == "FUNDS" and "lines" in document:
         shown["lines"] = [
             line | {"title": words.gettext(line["title"])} for line in document["lines"]
+        ]
+    if "method" in document:
+        shown["method"] = words.gettext(document["method"])
+    if "payments" in document:
+        shown["payments"] = [
+            payment | {"method": words.gettext(payment["method"])}
+            for payment in document["payments"]
         ]
     return shown
 

@@ -218,6 +218,20 @@ async def test_a_payment_has_a_receipt(database_url: str, renderer: Renderer) ->
     assert funds["voidDocumentUrl"] is None
 
 
+async def test_a_receipt_names_a_gateway_that_is_not_configured_any_more(
+    database_url: str, renderer: Renderer
+) -> None:
+    async with portal(database_url) as (client, token):
+        [paid] = (await ask(client, MINE, token, **EVER))["invoices"]["edges"][0]["node"][
+            "payments"
+        ]
+        for code in ("paypal", "kippu"):
+            await Payment.all().update(gateway=code)
+            assert (await client.get(paid["receiptUrl"])).status_code == 200
+    # What a plug-in was called only it knew.
+    assert [document.method for document in cast("Any", renderer.documents)] == ["PayPal", "kippu"]
+
+
 async def test_a_payment_without_money_has_no_receipt(
     database_url: str, renderer: Renderer
 ) -> None:

@@ -94,11 +94,6 @@ def is_reversal(refund: Json) -> bool:
     return text(refund, "note_to_payer") == _REVERSED
 
 
-def noted_as_reversal(refund: Json) -> Json:
-    """The same, as a message says by its type alone."""
-    return {**refund, "note_to_payer": _REVERSED}
-
-
 def speaks_for(dispute: Json, refund: Json) -> bool:
     """Whether `refund` is the money that `dispute` is about, so that it is not counted twice.
     Raises BadAmount.

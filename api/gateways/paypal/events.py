@@ -13,6 +13,7 @@ from api.gateways.paypal.reading import Json, child, children, kept, links, mome
 from models.gateway import EventKind, GatewayEvent
 
 _CAPTURE_URL: Final = re.compile(r"/captures/([A-Z0-9]{1,36})$", re.ASCII)
+_ORDER_URL: Final = re.compile(r"/orders/([A-Z0-9]{1,36})$", re.ASCII)
 #: Our public payment ids begin so.
 _PAYMENT: Final = "pay_"
 
@@ -72,6 +73,13 @@ def capture_of(refund: Json) -> str:
     """The capture that a refund or reversal is of; empty where it does not say."""
     found = (_CAPTURE_URL.search(href) for href in links(refund, "up"))
     return next((hit[1] for hit in found if hit), "")
+
+
+def order_id_of(capture: Json) -> str:
+    """The order that a capture is of; empty where it does not say."""
+    related = text(child(capture, "supplementary_data", "related_ids"), "order_id")
+    found = (_ORDER_URL.search(href) for href in links(capture, "up"))
+    return related or next((hit[1] for hit in found if hit), "")
 
 
 def of_capture(capture: Json, payment: str) -> GatewayEvent | None:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from api.gateways.paypal import amounts
 from api.gateways.paypal.checkout import Checkout
 from api.gateways.paypal.client import PayPalClient
 from api.gateways.paypal.events import captures
 from api.gateways.paypal.gone_back import GoneBack
+from api.gateways.paypal.lookup import Lookup
 from api.gateways.paypal.merchant import Merchant
-from api.gateways.paypal.messages import ignored, told
+from api.gateways.paypal.messages import hint_of, ignored, name_of
 from api.gateways.paypal.order import APPROVAL_TIME, CAPTURE_TIME, approval_url, is_approved
 from api.gateways.paypal.reading import Json, text
+from api.gateways.paypal.signature import Signature
 from api.gateways.paypal.webhooks import Webhooks
-from api.gateways.terms import Fee, in_language
+from api.gateways.terms import Fee, name_of_gateway
 from models.base import now
 from models.gateway import (
     EventKind,
     GatewayDeclined,
     GatewayEvent,
     GatewayKind,
+    MessageRefused,
     PaymentOrder,
     Redirect,
     RefundOrder,
@@ -34,8 +38,6 @@ if TYPE_CHECKING:
     import httpx
 
     from api.settings import Settings
-
-_NAMES: Final = {"en": "PayPal", "ja": "ペイパル (PayPal)"}
 
 
 class PayPalGateway:
@@ -61,6 +63,7 @@ class PayPalGateway:
         self._client = PayPalClient(merchant, transport)
         self._checkout = Checkout(self._client, brand)
         self._gone_back = GoneBack(self._client)
+        self._lookup = Lookup(self._client, self._gone_back)
         self._webhooks = Webhooks(merchant, self._client)
         self._fee = fee or Fee()
 
@@ -80,7 +83,7 @@ class PayPalGateway:
 
     def name(self, locale: str) -> str:
         """The name in the drop-down."""
-        return in_language(_NAMES, locale)
+        return name_of_gateway(self.code, locale)
 
     def minimum(self, currency: str) -> Money | None:
         """The least amount that PayPal can say: 0.01, or 1 where it takes no decimals."""
@@ -102,15 +105,27 @@ class PayPalGateway:
         expires_at = order.created_at + APPROVAL_TIME
         return Started(text(created, "id"), Redirect(approval_url(created), expires_at), expires_at)
 
+    def transmission_id(self, headers: Mapping[str, str]) -> str:
+        """The id that PayPal signs; the body is bound to it by `models.transmission`."""
+        return Signature.of(headers).transmission_id
+
     async def parse_message(self, headers: Mapping[str, str], body: bytes) -> list[GatewayEvent]:
-        """What a webhook tells. Raises MessageRefused, or GatewayProblem where PayPal must be asked
-        more and cannot be: it tells the message again for three days.
+        """What PayPal says, when asked, of what a webhook is about.
+
+        Raises MessageRefused, or GatewayProblem where PayPal cannot be asked: it tells the message
+        again for three days.
         """
-        message = await self._webhooks.verified(headers, body)
-        said = told(message)
-        asked = [await self._gone_back.about(one, said.refund) for one in said.ask_about]
-        events = [*said.events, *(event for events in asked for event in events)]
-        return events or [ignored(message)]
+        signature, message = await self._webhooks.verified(headers, body)
+        name = name_of(message)
+        try:
+            hint = hint_of(message)
+            id = signature.transmission_id
+            events = await self._lookup.events(hint, id) if hint else []
+        except MessageRefused:
+            self._webhooks.refuse(signature)
+            raise
+        told = [replace(event, raw={**name, **event.raw}) for event in events]
+        return told or [ignored(id, name)]
 
     async def fetch(self, order: PaymentOrder) -> list[GatewayEvent]:
         """All that is true of a payment; an approved one is captured first, where it is open."""

@@ -11,9 +11,9 @@ import structlog
 from api.gateways.paypal import amounts
 from api.gateways.paypal.amounts import BadAmount
 from api.gateways.paypal.client import PayPalRefused
-from api.gateways.paypal.events import captures, is_ours, of_refund, refunds
+from api.gateways.paypal.events import captures, of_refund, order_id_of, refunds
 from api.gateways.paypal.facts import facts
-from api.gateways.paypal.reading import Json, child, children, text
+from api.gateways.paypal.reading import Json, children, text
 from api.gateways.paypal.refusals import code_of
 from models.gateway import GatewayDeclined, GatewayEvent, GatewayProblem, RefundOrder
 
@@ -32,21 +32,27 @@ class GoneBack:
 
     async def all_of(self, payment: str, order: Json) -> list[GatewayEvent]:
         """All that is true of a `payment` whose order has been captured."""
-        return await self._facts(payment, captures(order), refunds(order))
+        return await self.facts(payment, captures(order), refunds(order))
 
-    async def about(self, capture_id: str, refund: Json | None = None) -> list[GatewayEvent]:
-        """All that is true of the payment of a capture, a `refund` that a message told included.
+    async def order_of(self, capture: Json) -> Json:
+        """The order that a capture is of; empty where PayPal has none any more."""
+        order_id = order_id_of(capture)
+        if not order_id:
+            return {}
+        try:
+            return await self._client.get(f"/v2/checkout/orders/{order_id}")
+        except PayPalRefused as no:
+            if no.status == httpx.codes.NOT_FOUND:
+                return {}
+            raise
 
-        Nothing where it is no payment of ours.
-        """
-        capture = await self._client.get(f"/v2/payments/captures/{capture_id}")
-        payment = text(capture, "custom_id")
-        if not is_ours(payment):
-            return []
-        known = refunds(await self._order_of(capture))
-        if refund is not None:
-            known = [one for one in known if one.get("id") != refund.get("id")] + [refund]
-        return await self._facts(payment, [capture], known)
+    async def facts(self, payment: str, known: list[Json], gone: list[Json]) -> list[GatewayEvent]:
+        """All that is true of these captures and of what is known to have `gone` back of them."""
+        disputes = [one for capture in known for one in await self._disputes(text(capture, "id"))]
+        try:
+            return facts(payment, known, gone, disputes)
+        except BadAmount as problem:
+            raise GatewayProblem(f"PayPal's order cannot be read: {problem}") from None
 
     async def give(self, order: RefundOrder) -> GatewayEvent:
         """Give money back once; how it stands. Raises GatewayDeclined, too.
@@ -64,7 +70,7 @@ class GoneBack:
 
     async def _given(self, order: RefundOrder) -> Json | None:
         capture = await self._client.get(f"/v2/payments/captures/{order.capture}")
-        known = refunds(await self._order_of(capture))
+        known = refunds(await self.order_of(capture))
         names = ("custom_id", "invoice_id")
         return next((one for one in known if order.id in {text(one, n) for n in names}), None)
 
@@ -85,25 +91,6 @@ class GoneBack:
                 return done
             _log.warning("paypal.refund_declined", refund=order.id, said=str(no))
             raise GatewayDeclined(code_of(no.issue)) from None
-
-    async def _order_of(self, capture: Json) -> Json:
-        related = child(capture, "supplementary_data", "related_ids")
-        order_id = text(related, "order_id")
-        if not order_id:
-            return {}
-        try:
-            return await self._client.get(f"/v2/checkout/orders/{order_id}")
-        except PayPalRefused as no:
-            if no.status == httpx.codes.NOT_FOUND:
-                return {}
-            raise
-
-    async def _facts(self, payment: str, known: list[Json], gone: list[Json]) -> list[GatewayEvent]:
-        disputes = [one for capture in known for one in await self._disputes(text(capture, "id"))]
-        try:
-            return facts(payment, known, gone, disputes)
-        except BadAmount as problem:
-            raise GatewayProblem(f"PayPal's order cannot be read: {problem}") from None
 
     async def _disputes(self, capture_id: str) -> list[Json]:
         """The disputes about a capture; none where our app may not see them, which is logged."""

@@ -1,13 +1,15 @@
 """PayPal's signature of a webhook, checked offline.
 
 https://developer.paypal.com/api/rest/webhooks/rest/ (Message verification): RSA with SHA-256 over
-`transmission id|transmission time|webhook id|CRC-32 of the body`.
+`transmission id|transmission time|webhook id|CRC-32 of the body`. A CRC is no hash: another body
+with the same one is made by adjusting four bytes, so what is signed is the id and the time alone.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,6 +35,9 @@ AHEAD_MAX: Final = timedelta(minutes=5)
 _DOMAIN: Final = "paypal.com"
 _KEY_BITS_MIN: Final = 2048
 _HEADER_CHARACTERS_MAX: Final = 1000
+#: What RSA with keys of 2,048 to 8,192 bits signs with.
+_SIGNATURE_BYTES: Final = range(256, 1025)
+_TRANSMISSION_ID: Final = re.compile(r"[\x21-\x7b\x7d\x7e]{1,255}", re.ASCII)
 
 
 class CertificateUnusable(Exception):
@@ -61,7 +66,19 @@ class Signature:
         signature = cls(**found)
         if signature.auth_algo != ALGORITHM:
             raise SignatureRefused("it is signed by another algorithm")
+        if not _TRANSMISSION_ID.fullmatch(signature.transmission_id):
+            raise SignatureRefused("transmission_id is malformed")
+        if len(signature.signed_with) not in _SIGNATURE_BYTES:
+            raise SignatureRefused("the signature is malformed")
         return signature
+
+    @property
+    def signed_with(self) -> bytes:
+        """The bytes of the signature. Raises SignatureRefused."""
+        try:
+            return base64.b64decode(self.transmission_sig, validate=True)
+        except (binascii.Error, ValueError):
+            raise SignatureRefused("the signature is malformed") from None
 
     @property
     def made_at(self) -> datetime:
@@ -83,9 +100,8 @@ class Signature:
         crc = zlib.crc32(body)
         signed = f"{self.transmission_id}|{self.transmission_time}|{webhook_id}|{crc}"
         try:
-            given = base64.b64decode(self.transmission_sig, validate=True)
-            key.verify(given, signed.encode(), PKCS1v15(), SHA256())
-        except (InvalidSignature, binascii.Error, ValueError):
+            key.verify(self.signed_with, signed.encode(), PKCS1v15(), SHA256())
+        except InvalidSignature:
             raise SignatureRefused("the signature does not match") from None
 
 

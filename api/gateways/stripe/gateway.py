@@ -15,7 +15,7 @@ from api.gateways.stripe.intents import CardForm, all_refunds, canceled
 from api.gateways.stripe.messages import read_message
 from api.gateways.stripe.problems import StripeRefused, asking
 from api.gateways.stripe.requests import REFUND_KEY, deadline, once, refund_params
-from api.gateways.terms import Fee, in_language
+from api.gateways.terms import Fee, name_of_gateway
 from models.base import now
 from models.gateway import (
     EventKind,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from models.money import Money
 
 TIMEOUT_SECONDS: Final = 10.0
-
-_NAMES: Final = {"en": "Credit or debit card", "ja": "クレジットカード・デビットカード"}
 
 
 class StripeGateway:
@@ -73,7 +71,7 @@ class StripeGateway:
 
     def name(self, locale: str) -> str:
         """The name in the drop-down."""
-        return in_language(_NAMES, locale)
+        return name_of_gateway(self.code, locale)
 
     def minimum(self, currency: str) -> Money | None:
         """As Stripe documents it; None where that depends on the provider's own account."""

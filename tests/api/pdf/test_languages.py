@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import string
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from api.pdf.catalogue import negotiate
 from api.pdf.frames import TEMPLATES
 from api.pdf.renderer import PdfRenderer
 from api.pdf.text import canonical_locale
+from schema import texts
 from tests import catalogue
 from tests.api.pdf.reading import (
     assert_nothing_leaves_its_page,
@@ -79,6 +81,34 @@ def documents(locale: str) -> Iterator[tuple[str, Any]]:
     """Each kind once."""
     for name in ("invoice", "deposit", "receipt", "credit-note", "void-notice", "statement"):
         yield name, demo.DOCUMENTS[name](locale)
+
+
+@pytest.mark.parametrize(
+    ("locale", "names"),
+    [
+        ("de", ["Kredit- oder Debitkarte", "Banküberweisung", "Sandbox: Testzahlung", "Kippu"]),
+        ("fr", ["Carte de crédit ou de débit", "Virement bancaire", "Kippu"]),
+        ("ja", ["クレジットカード・デビットカード", "銀行振込", "Kippu"]),
+        ("en", ["Credit or debit card", "Bank transfer", "Kippu"]),
+    ],
+)
+def test_a_way_to_pay_is_called_what_the_catalogue_says_and_a_plugin_what_it_says_itself(
+    locale: str, names: list[str]
+) -> None:
+    said = {
+        "Kippu",
+        *(texts.gateway(code, locale) for code in ("card", "bank-transfer", "sandbox")),
+    }
+    for template in ("receipt", "invoice"):
+        document = demo.DOCUMENTS[template](locale)
+        pages_ = " ".join(html(_paid_by(document, method)) for method in said)
+        assert [name for name in names if name not in pages_] == []
+
+
+def _paid_by(document: Any, method: str) -> Any:
+    if document.template == "receipt":
+        return replace(document, method=method)
+    return replace(document, payments=[replace(one, method=method) for one in document.payments])
 
 
 def test_a_language_is_added_by_its_catalogue_alone(templates: Path) -> None:

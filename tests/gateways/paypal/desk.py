@@ -41,6 +41,7 @@ class Desk:
     "What the next captures bring instead of the order's amount."
     orders: dict[str, Thing] = field(default_factory=dict)
     captures: dict[str, Thing] = field(default_factory=dict)
+    refunds: dict[str, Thing] = field(default_factory=dict)
     disputes: dict[str, Thing] = field(default_factory=dict)
     hidden: bool = False
 
@@ -123,6 +124,7 @@ class Desk:
             **times(),
         }
         self.refunds_of(capture).append(made)
+        self.refunds[made["id"]] = made
         return made
 
     def reverse(self, capture: Thing, amount: Thing | None = None) -> Thing:

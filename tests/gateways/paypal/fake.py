@@ -43,6 +43,7 @@ _OPERATIONS: Final = {
         ("capture", "POST", "/v2/checkout/orders/(?P<id>[^/]+)/capture"),
         ("read_capture", "GET", "/v2/payments/captures/(?P<id>[^/]+)"),
         ("refund", "POST", "/v2/payments/captures/(?P<id>[^/]+)/refund"),
+        ("read_refund", "GET", "/v2/payments/refunds/(?P<id>[^/]+)"),
         ("disputes", "GET", "/v1/customer/disputes"),
         ("dispute", "GET", "/v1/customer/disputes/(?P<id>[^/]+)"),
         ("verify", "POST", "/v1/notifications/verify-webhook-signature"),
@@ -118,7 +119,7 @@ class FakePayPal:
         return Starlette(
             routes=[
                 Route("/checkoutnow", self._checkout_page),
-                Route(CERT_PATH, self._certificate),
+                Route(CERT_PATH.rpartition("/")[0] + "/{name}", self._certificate),
                 Route("/{path:path}", self._exchange, methods=["GET", "POST"]),
             ]
         )
@@ -138,8 +139,10 @@ class FakePayPal:
         url = f"{context['return_url']}?token={order['id']}&PayerID=5ANJSKDA"
         return RedirectResponse(url, 303)
 
-    async def _certificate(self, _request: Request) -> Response:
+    async def _certificate(self, request: Request) -> Response:
         self.asked.append("certificate")
+        if request.url.path != CERT_PATH:
+            return Response("no such certificate", 404)
         return Response(self.certificate, self.certificate_status, media_type="text/plain")
 
     async def _exchange(self, request: Request) -> Response:
@@ -237,6 +240,9 @@ class FakePayPal:
         if self.desk.refundable(capture) < Decimal(asked["amount"]["value"]):
             raise unprocessable("REFUND_AMOUNT_EXCEEDED")
         return 201, self.desk.refund(id, **asked)
+
+    def _read_refund(self, id: str, _request: Request, _body: bytes) -> Reply:
+        return 200, found_in(self.desk.refunds, id, NOT_FOUND)
 
     def _disputes(self, _id: str, request: Request, _body: bytes) -> Reply:
         about = request.query_params["disputed_transaction_id"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api.gateways.paypal import PayPalGateway
+from api.gateways.paypal.order import request
 from models.gateway import PaymentOrder
 from models.money import Money
 from tests.gateways.contract import *  # noqa: F403 - the suite
@@ -19,9 +20,10 @@ USD = Money(2500, "USD")
 @pytest.fixture
 def case(gateway: PayPalGateway, fake: FakePayPal) -> Case:
     def told(asked: PaymentOrder) -> tuple[dict[str, str], bytes]:
-        amount = {"currency_code": "USD", "value": "25.00"}
-        capture = {"id": "4L335234718889942", "status": "COMPLETED", "amount": amount}
-        return fake.signer.message("PAYMENT.CAPTURE.COMPLETED", {**capture, "custom_id": asked.id})
+        ordered = fake.desk.new_order(request(asked, "Kaze Hosting"))
+        fake.desk.capture(fake.desk.approve(ordered["id"]))
+        capture = fake.desk.captured(asked.id)
+        return fake.signer.message("PAYMENT.CAPTURE.COMPLETED", capture)
 
     def pay(begun: PaymentOrder) -> None:
         fake.desk.capture(fake.desk.approve(begun.gateway_ref))

@@ -75,37 +75,68 @@ async def test_an_amount_that_makes_no_sense_is_a_problem(
     fake.faults.clear()
 
 
-@pytest.mark.parametrize("is_named", [True, False])
 async def test_a_reversal_is_told_though_paypal_has_forgotten_its_order(
-    gateway: PayPalGateway, fake: FakePayPal, *, is_named: bool
+    gateway: PayPalGateway, fake: FakePayPal
+) -> None:
+    paid = await captured(gateway, fake)
+    taken = fake.desk.reverse(fake.desk.captured(paid.id))
+    fake.troubles["order"].append(GONE)
+    told = await gateway.parse_message(*fake.signer.message("PAYMENT.CAPTURE.REVERSED", taken))
+    assert [event.kind for event in told] == [EventKind.CAPTURED, EventKind.REFUNDED]
+    assert {event.gateway_ref for event in told} == {paid.gateway_ref}
+
+
+async def test_of_a_capture_without_an_order_the_order_that_we_know_is_asked(
+    gateway: PayPalGateway, fake: FakePayPal
 ) -> None:
     paid = await captured(gateway, fake)
     capture = fake.desk.captured(paid.id)
     taken = fake.desk.reverse(capture)
-    if is_named:
-        fake.troubles["order"].append(GONE)
-    else:
-        del capture["supplementary_data"]
-    told = await gateway.parse_message(*fake.signer.message("PAYMENT.CAPTURE.REVERSED", taken))
+    del capture["supplementary_data"]
+    asked, refunded = await gateway.parse_message(
+        *fake.signer.message("PAYMENT.CAPTURE.REVERSED", taken)
+    )
+    assert (asked.kind, asked.payment) == (EventKind.APPROVED, paid.id)
+    assert (refunded.kind, refunded.payment) == (EventKind.REFUNDED, "")
+    assert refunded.capture == capture["id"]
+
+
+async def test_a_refund_whose_message_does_not_name_its_capture_is_found(
+    gateway: PayPalGateway, fake: FakePayPal
+) -> None:
+    paid = await captured(gateway, fake)
+    taken = fake.desk.reverse(fake.desk.captured(paid.id))
+    message = fake.signer.message("PAYMENT.CAPTURE.REFUNDED", {**taken, "links": []})
+    told = await gateway.parse_message(*message)
     assert [event.kind for event in told] == [EventKind.CAPTURED, EventKind.REFUNDED]
 
 
-async def test_a_refund_without_its_capture_is_kept_for_people(
-    gateway: PayPalGateway, fake: FakePayPal
+@pytest.mark.parametrize(
+    ("type", "state"),
+    [("PAYMENT.CAPTURE.COMPLETED", "PENDING"), ("PAYMENT.CAPTURE.DENIED", "PENDING")],
+)
+async def test_while_paypal_is_behind_its_own_message_it_is_not_taken(
+    gateway: PayPalGateway, fake: FakePayPal, type: str, state: str
 ) -> None:
-    refund = {"id": "1", "status": "COMPLETED", "amount": {"currency_code": "USD", "value": "1"}}
-    message = fake.signer.message("PAYMENT.CAPTURE.REFUNDED", refund)
+    paid = await captured(gateway, fake)
+    capture = fake.desk.captured(paid.id)
+    message = fake.signer.message(type, capture)
+    fake.desk.settle(capture, state)
+    with pytest.raises(GatewayUnreachable, match="older"):
+        await gateway.parse_message(*message)
+    fake.desk.settle(capture, "COMPLETED")
     [event] = await gateway.parse_message(*message)
-    assert (event.kind, event.payment, event.capture) == (EventKind.REFUNDED, "", "")
+    assert event.kind is EventKind.CAPTURED
 
 
 async def test_a_certificate_without_names_is_not_believed(
     gateway: PayPalGateway, fake: FakePayPal
 ) -> None:
     fake.certificate = signer.certificate("")
-    capture = {"id": "1", "status": "PENDING", "custom_id": "pay_1"}
-    await gateway.parse_message(*fake.signer.message("PAYMENT.CAPTURE.PENDING", capture))
-    assert fake.asked[-1] == "verify"
+    paid = await captured(gateway, fake)
+    capture = fake.desk.captured(paid.id)
+    await gateway.parse_message(*fake.signer.message("PAYMENT.CAPTURE.COMPLETED", capture))
+    assert "verify" in fake.asked
 
 
 @pytest.mark.parametrize(
