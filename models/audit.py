@@ -110,7 +110,7 @@ _CHECKS: Final[tuple[tuple[str, str], ...]] = (
         """SELECT b.id, b.state, b.amount FROM bank_credit b
              LEFT JOIN settlement s ON s.payment_id = b.payment_id AND s.amount = b.amount
                AND s.reference = b.bank_account || ':' || b.line_key
-               AND s.kind = CASE b.kind WHEN 'CREDIT' THEN 'CAPTURED' ELSE 'REFUNDED' END
+               AND (s.kind = 'REFUNDED') = (b.kind = 'RETURN')
             WHERE b.state IN ('BOOKED', 'ASSIGNED') AND s.id IS NULL""",
     ),
     (

@@ -13,6 +13,7 @@ from models.invoice import Invoice, InvoiceStatus
 from models.money import Money
 from models.payment import Payment, PaymentStatus
 from models.policy import house
+from models.refund import Refund, RefundStatus
 
 
 class Stage(StrEnum):
@@ -41,18 +42,33 @@ class Diagnosis:
     support_url: str | None = None
 
 
-def diagnose(invoice: Invoice, payments: Sequence[Payment]) -> Diagnosis:
-    """How it stands with an invoice; `payments` are all of its payments, oldest first."""
-    latest = payments[-1] if payments else None
+def diagnose(
+    invoice: Invoice, payments: Sequence[Payment], refunds: Sequence[Refund] = ()
+) -> Diagnosis:
+    """How it stands with an invoice; `payments` are all of its payments, oldest first, and
+    `refunds` those of payments whose gateway is not configured any more.
+    """
+    latest = _latest(payments)
     stage, reason = _stage(invoice, latest)
+    if any(one.status == RefundStatus.PENDING for one in refunds):
+        reason = "refund_abandoned"
+    asked = latest is not None and latest.is_open and latest.has_gateway
     return Diagnosis(
         stage,
         reason,
         _facts(invoice, latest),
         last_heard_at=max((p.heard_at for p in payments if p.heard_at), default=None),
-        next_check_at=latest.next_check_at if latest is not None and latest.is_open else None,
+        next_check_at=latest.next_check_at if latest is not None and asked else None,
         support_url=_support_url(invoice),
     )
+
+
+def _latest(payments: Sequence[Payment]) -> Payment | None:
+    """The payment that counts: one that nobody can end, because it holds up all others, or else
+    the last one.
+    """
+    abandoned = [one for one in payments if one.is_open and not one.has_gateway]
+    return next(iter(abandoned or payments[-1:]), None)
 
 
 def _stage(invoice: Invoice, latest: Payment | None) -> tuple[Stage, str]:
@@ -64,6 +80,8 @@ def _stage(invoice: Invoice, latest: Payment | None) -> tuple[Stage, str]:
         return Stage.CLOSED, "refunded"
     if latest is None:
         return Stage.NOT_STARTED, "partly_paid" if invoice.amount_paid else "not_started"
+    if latest.is_open and not latest.has_gateway:
+        return Stage.AWAITING_GATEWAY, "abandoned"
     return _waiting(latest)
 
 

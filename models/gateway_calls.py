@@ -15,7 +15,7 @@ from models.base import now, parse_id, ring, to_the_end, transaction
 from models.book import book
 from models.case import Case, close
 from models.errors import GatewayFailed, IdempotencyInFlight
-from models.gateway import EventKind, GatewayDeclined, GatewayProblem, Started
+from models.gateway import EventKind, GatewayDeclined, GatewayEvent, GatewayProblem, Started
 from models.gateway_line import call
 from models.identity import Actor
 from models.invoice import Invoice
@@ -152,26 +152,39 @@ async def claim_check(record: Payment | Refund, after: Callable[[], datetime]) -
 
 
 async def ask(payment: Payment) -> None:
-    """Ask a payment's gateway what it knows, and apply it. Raises GatewayFailed."""
+    """Ask a payment's gateway what it knows, and apply it. Raises GatewayFailed, and
+    GatewayNotAvailable where the gateway is not configured any more.
+    """
     invoice = (await with_invoice(payment.id))[1]
-    gateway = house().gateway(payment.gateway, "gateway")
+    gateway = house().gateway(payment.gateway, "payment_id")
     order = payment.order(invoice)
     try:
         events = await call(gateway, lambda: gateway.fetch(order))
+    except GatewayDeclined as no:
+        events = [_declined(payment, no.failure)]
     except GatewayProblem:
         raise GatewayFailed("payment_id", problem="asking") from None
     await take_in(payment.gateway, events)
 
 
+def _declined(payment: Payment, failure: str) -> GatewayEvent:
+    """The gateway's final no to a payment, as it would have told it: money that came beats it."""
+    event_id = f"declined:{payment.public_id}"
+    return GatewayEvent(event_id, EventKind.FAILED, payment.public_id, failure=failure)
+
+
 async def tell_canceled(payment: Payment) -> bool:
     """Tell the gateway to give a payment up: whether it did. What it says instead (it was captured
-    meanwhile, say) is applied. Raises GatewayFailed.
+    meanwhile, say) is applied. Raises as `ask`.
     """
     invoice = (await with_invoice(payment.id))[1]
-    gateway = house().gateway(payment.gateway, "gateway")
+    gateway = house().gateway(payment.gateway, "payment_id")
     order = payment.order(invoice)
     try:
         events = await call(gateway, lambda: gateway.cancel(order))
+    except GatewayDeclined as no:
+        _log.info("gateway.not_canceled", payment=payment.public_id, failure=no.failure)
+        return False
     except GatewayProblem:
         raise GatewayFailed("payment_id", problem="asking") from None
     await take_in(payment.gateway, [told for told in events if told.kind != EventKind.CANCELED])

@@ -17,6 +17,7 @@ from models.gateway_calls import ask, claim_check, tell_canceled
 from models.invoice import read as read_invoice
 from models.payment import Payment, PaymentStatus
 from models.payment import read as read_payment
+from models.policy import house
 
 _log = structlog.get_logger()
 
@@ -47,18 +48,24 @@ async def check_payments(limit: int = 20) -> int:
     """Ask the gateways about payments that have been silent for too long; how many.
 
     One that has expired is asked about once more before it is given up: a capture beats an expiry.
+    Payments of a gateway that is not configured wait until it is, or until staff end them.
     """
+    codes = list(house().gateways)
     rows = await sql.records(
         Payment,
-        "SELECT * FROM payment WHERE next_check_at <= $1 ORDER BY next_check_at LIMIT $2",
+        "SELECT * FROM payment WHERE next_check_at <= $1"
+        f" AND gateway IN ({sql.placeholders(len(codes), 3)}) ORDER BY next_check_at LIMIT $2",
         now(),
         limit,
+        *codes,
     )
     for payment in rows:
         try:
             await _check(payment)
         except GatewayFailed:
             _log.warning("payment.check_failed", payment=payment.public_id)
+        except Exception:  # noqa: BLE001 - one that fails must not stop the others
+            _log.exception("payment.check_failed", payment=payment.public_id)
     return len(rows)
 
 

@@ -10,11 +10,11 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from models import attempt, credit, event, idempotency, sql
+from models import attempt, audit_log, credit, event, idempotency, outcome, sql
 from models.bank_reference import new_reference
 from models.base import Conflict, new_id, now, public_id, to_the_end
 from models.book import Book, book
-from models.case import Case, cancel_others, close, supersede
+from models.case import Case, cancel_others, supersede
 from models.errors import (
     AccountFrozen,
     AmountOutOfRange,
@@ -340,7 +340,7 @@ async def came_back(payment_id: UUID) -> None:
     payment = await read_payment(payment_id)
     if payment is None or not payment.is_open:
         return
-    with suppress(RateLimited, GatewayFailed):
+    with suppress(RateLimited, GatewayFailed, GatewayNotAvailable):
         await _allow_asking(payment_id)
         await ask(payment)
 
@@ -350,8 +350,9 @@ async def _allow_asking(payment_id: UUID) -> None:
 
 
 async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
-    """Give up a payment that waits for the client. Raises NotFound, PaymentNotCancelable (it is
-    under way, or over), GatewayFailed.
+    """Give up a payment that waits for the client; staff, any that is open at a gateway that is not
+    configured any more. Raises NotFound, PaymentNotCancelable (it is under way, or over),
+    GatewayFailed, GatewayNotAvailable.
     """
     _may_pay(by)
 
@@ -363,8 +364,10 @@ async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
         payment = await payment_visible(payment_id, by)
         if payment is None:
             raise NotFound("payment_id")
-        if payment.status not in _CANCELABLE:
+        if not _cancelable(payment, by):
             raise PaymentNotCancelable("payment_id", status=payment.status)
+        if by.is_staff and not payment.has_gateway:
+            return
         if not await tell_canceled(payment):
             raise PaymentNotCancelable("payment_id", status=payment.status)
 
@@ -374,16 +377,12 @@ async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
             payment, invoice = await with_invoice(payment_id)
             if payment.status in _GIVEN_UP:
                 return  # the gateway's own message of it was faster
-            if payment.status not in _CANCELABLE:
+            if not _cancelable(payment, by):
                 raise PaymentNotCancelable("payment_id", status=payment.status)
-            await close(Case(payment, invoice, opened, payment.id.hex), PaymentStatus.CANCELED)
-        facts = {"invoice": invoice.public_id, "status": payment.status}
-        await event.record(
-            [
-                event.Fact("payment.canceled", payment.account_id, payment.id, facts),
-                event.Fact("invoice.updated", payment.account_id, invoice.id),
-            ]
-        )
+            case = Case(payment, invoice, opened, payment.id.hex)
+            await outcome.give_up(case, told=payment.has_gateway)
+        if by.is_staff:
+            await audit_log.record(by, "payment.cancel", payment.public_id)
 
     made = {"payment": public_id(Payment.PREFIX, payment_id)}
     given = {"payment": payment_id.hex}
@@ -391,3 +390,8 @@ async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
         by, key, "cancelPayment", given, made, admit=admit, work=work, prepare=prepare
     )
     return (await with_invoice(payment_id))[0]
+
+
+def _cancelable(payment: Payment, by: Actor) -> bool:
+    abandoned = by.is_staff and payment.is_open and not payment.has_gateway
+    return abandoned or payment.status in _CANCELABLE

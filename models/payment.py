@@ -101,6 +101,11 @@ class Payment(Changing):
         return self.status in OPEN
 
     @property
+    def has_gateway(self) -> bool:
+        """Whether its gateway is configured: else nobody can be asked, and nothing is told."""
+        return self.gateway in house().gateways
+
+    @property
     def next_action(self) -> NextAction | None:
         """What the client must do next; None when nothing is."""
         if self.status != PaymentStatus.REQUIRES_ACTION or not self.action:

@@ -188,14 +188,18 @@ def _excess(payment: Payment, pending: list[Refund]) -> int:
 
 async def _capture(payment: Payment, amount: int) -> str:
     """The reference of the capture to give `amount` back from: the largest one, which all but very
-    odd payments have only one of.
+    odd payments have only one of. Raises NotRefundable where staff have recorded it, and the
+    gateway has not said what it is called.
     """
     row = await sql.fetch_one(
-        "SELECT reference, amount FROM settlement WHERE payment_id = $1 AND kind = 'CAPTURED'"
+        "SELECT reference, amount FROM settlement WHERE payment_id = $1"
+        " AND kind IN ('CAPTURED', 'CONFIRMED') AND reference <> $2"
         " ORDER BY amount DESC, id LIMIT 1",
         payment.id,
+        payment.public_id,
     )
-    assert row is not None, "what was received was captured"
+    if row is None:
+        raise NotRefundable("payment_id", problem="gateway")
     if row["amount"] < amount:
         maximum = Money(row["amount"], payment.currency)
         raise AmountOutOfRange("amount", "amount", maximum=maximum)
@@ -265,12 +269,19 @@ async def _fail(refund_id: UUID, failure: str, by: Actor | None = None, key: str
 
 
 async def check_refunds(limit: int = 20) -> int:
-    """Ask the gateways about refunds that nobody has told us the end of; how many."""
+    """Ask the gateways about refunds that nobody has told us the end of; how many.
+
+    Those at a gateway that is not configured wait until it is.
+    """
+    codes = list(house().gateways)
     rows = await sql.records(
         Refund,
-        "SELECT * FROM refund WHERE next_check_at <= $1 ORDER BY next_check_at LIMIT $2",
+        "SELECT r.* FROM refund r JOIN payment p ON p.id = r.payment_id"
+        f" WHERE r.next_check_at <= $1 AND p.gateway IN ({sql.placeholders(len(codes), 3)})"
+        " ORDER BY r.next_check_at LIMIT $2",
         now(),
         limit,
+        *codes,
     )
     for found in rows:
         try:
@@ -281,6 +292,8 @@ async def check_refunds(limit: int = 20) -> int:
             await transaction(lambda f=found, why=failure: _fail(f.id, why))  # type: ignore[misc]
         except GatewayProblem:
             _log.warning("refund.check_failed", refund=found.public_id)
+        except Exception:  # noqa: BLE001 - one that fails must not stop the others
+            _log.exception("refund.check_failed", refund=found.public_id)
     return len(rows)
 
 

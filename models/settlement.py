@@ -29,8 +29,16 @@ from models.refund import Refund
 _WAITING: Final = ("CREATED", "REQUIRES_ACTION")
 
 
+#: The kind of what moves nothing: the gateway's own word of a capture that staff have recorded.
+CONFIRMED: Final = "CONFIRMED"
+
+
 class Settlement(Record):
-    """One movement of money at a gateway. UNIQUE (gateway, kind, reference)."""
+    """One movement of money at a gateway. UNIQUE (gateway, kind, reference).
+
+    A capture that staff have recorded has its payment's own id as its reference. What the gateway
+    calls the same capture, when it tells of it later, is kept as CONFIRMED.
+    """
 
     gateway = fields.CharField(max_length=64)
     kind = fields.CharField(max_length=16)
@@ -45,9 +53,11 @@ class Settlement(Record):
 async def payment_of(gateway: str, kind: EventKind, reference: str) -> UUID | None:
     """The payment that a capture, say, was for; None while we do not know it."""
     row = await sql.fetch_one(
-        "SELECT payment_id FROM settlement WHERE gateway = $1 AND kind = $2 AND reference = $3",
+        "SELECT payment_id FROM settlement WHERE gateway = $1 AND kind IN ($2, $3)"
+        " AND reference = $4",
         gateway,
         kind.value,
+        CONFIRMED if kind is EventKind.CAPTURED else kind.value,
         reference,
     )
     return row["payment_id"] if row else None
@@ -100,23 +110,25 @@ async def _move_on(case: Case, told: GatewayEvent) -> bool:
 async def _settle(case: Case, told: GatewayEvent) -> bool:
     """What moves money, each once; whether it had not been told before."""
     assert told.amount is not None
-    settlement_id = new_id()
-    row = {
-        "id": settlement_id,
-        "created_at": now(),
-        "gateway": case.payment.gateway,
-        "kind": told.kind.value,
-        "reference": told.reference,
-        "payment_id": case.payment.id,
-        "amount": told.amount.minor,
-    }
-    if not await sql.insert("settlement", [row], ignore_conflicts=True):
-        return await _named_later(case, told)
-    case.source = settlement_id.hex
-    ours = await refund.settle(case, told)
     known = await sql.records(
         Settlement, "SELECT * FROM settlement WHERE payment_id = $1", case.payment.id
     )
+    settlement = Settlement(
+        id=new_id(),
+        created_at=now(),
+        gateway=case.payment.gateway,
+        kind=CONFIRMED if _confirms(told, known, case.payment.public_id) else told.kind.value,
+        reference=told.reference,
+        payment_id=case.payment.id,
+        amount=told.amount.minor,
+    )
+    if not await sql.insert("settlement", [sql.row_of(settlement)], ignore_conflicts=True):
+        return await _named_later(case, told)
+    if settlement.kind == CONFIRMED:
+        return False
+    known.append(settlement)
+    case.source = settlement.id.hex
+    ours = await refund.settle(case, told)
     captured = sum(one.amount for one in known if one.kind == EventKind.CAPTURED)
     had_received = case.payment.received > 0
     await _set_disputed(case, known)
@@ -133,6 +145,15 @@ async def _named_later(case: Case, told: GatewayEvent) -> bool:
     """A refund that is booked already may turn out to be one of ours; whether it does."""
     booked_on = await payment_of(case.payment.gateway, told.kind, told.reference)
     return booked_on == case.payment.id and await refund.settle(case, told) is not None
+
+
+def _confirms(told: GatewayEvent, known: list[Settlement], own_id: str) -> bool:
+    """Whether it is the capture that staff have recorded: the first that the gateway tells of."""
+    if told.kind != EventKind.CAPTURED or told.reference == own_id:
+        return False
+    confirmed = [one.reference for one in known if one.kind == CONFIRMED]
+    recorded = any(one.reference == own_id for one in known if one.kind == EventKind.CAPTURED)
+    return recorded and (not confirmed or told.reference in confirmed)
 
 
 def _returned(known: list[Settlement]) -> int:

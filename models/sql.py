@@ -133,8 +133,8 @@ def for_update(alias: str = "") -> str:
 
 
 def placeholders(count: int, start: int = 1) -> str:
-    """`$1, $2, $3` for an IN list."""
-    return ", ".join(f"${n}" for n in range(start, start + count))
+    """`$1, $2, $3` for an IN list; for an empty one, which PostgreSQL lacks, what nothing is in."""
+    return ", ".join(f"${n}" for n in range(start, start + count)) or "NULL"
 
 
 def json(value: object) -> str:

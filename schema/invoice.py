@@ -212,8 +212,12 @@ class Invoice(Node):
     @strawberry.field
     async def diagnosis(self, info: Info) -> PaymentDiagnosis:
         """Why it is not paid or not credited yet, and what happens next."""
-        records = await info.context.loaders.invoice_payments.load(self.record.id)
-        return PaymentDiagnosis.of(diagnose(self.record, list(records)))
+        loaders = info.context.loaders
+        records = await loaders.invoice_payments.load(self.record.id)
+        abandoned = [one.id for one in records if one.received and not one.has_gateway]
+        refunds = await loaders.refunds.load_many(abandoned)
+        listed = [one for some in refunds for one in some]
+        return PaymentDiagnosis.of(diagnose(self.record, list(records), listed))
 
 
 @found_by(PREFIX)

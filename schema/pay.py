@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated
 
 import strawberry
 
-from models import pay
+from models import outcome, pay
 from models.invoice import Invoice as InvoiceRecord
 from models.payment import Payment as PaymentRecord
 from schema.balance import BalancePayload
@@ -93,6 +94,25 @@ class CancelPaymentPayload(PaymentPayload):
     """What `cancelPayment` answers."""
 
 
+@strawberry.input
+class RecordPaymentOutcomeInput:
+    """What came of a payment, where nobody but staff can say."""
+
+    payment_id: strawberry.ID
+    "The payment to end."
+    captured: bool
+    "Whether the gateway has taken the client's money."
+    reason: str
+    "Where staff have that from, for the audit log."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters, one per click."
+
+
+@strawberry.type
+class PaymentOutcomePayload(PaymentPayload):
+    """What `recordPaymentOutcome` answers."""
+
+
 @strawberry.type
 class PayMutation:
     """Paying."""
@@ -136,3 +156,30 @@ class PayMutation:
         payment_id = id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id")
         record = await pay.cancel(payment_id, by=by, key=input.idempotency_key)
         return CancelPaymentPayload(payment=Payment.of(record))
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def record_payment_outcome(
+        self,
+        info: Info,
+        input: Annotated[
+            RecordPaymentOutcomeInput,
+            strawberry.argument(description="Which payment, and what came of it."),
+        ],
+    ) -> PaymentOutcomePayload:
+        """Staff: ends a payment that its gateway cannot end any more, because it is not configured
+        or stays PROCESSING.
+
+        Captured books what was charged under the payment's own id, and a later message of that
+        capture books nothing. Otherwise the payment is canceled, and a capture that comes
+        nevertheless counts.
+        """
+        by = info.context.signed_in()
+        record = await outcome.record(
+            id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id"),
+            captured=input.captured,
+            reason=input.reason,
+            by=by,
+            key=input.idempotency_key,
+        )
+        return PaymentOutcomePayload(payment=Payment.of(record))

@@ -313,6 +313,14 @@ MUTATIONS: Final = {
         payment=("RefundPaymentPayload.payment", _STAFF),
         invoice=("RefundPaymentPayload.invoice", _STAFF),
     ),
+    "recordPaymentOutcome": mutation(
+        "Mutation.recordPaymentOutcome",
+        _STAFF,
+        f'input: {{paymentId: $target, captured: true, reason: "a hidden reason", {_KEY}}}',
+        "payment { id } invoice { id account { id } }",
+        payment=("PaymentOutcomePayload.payment", _STAFF),
+        invoice=("PaymentOutcomePayload.invoice", _STAFF),
+    ),
     "recordBankTransfer": mutation(
         "Mutation.recordBankTransfer",
         _STAFF,

@@ -202,6 +202,8 @@ async def a_target(world: World, name: str) -> Body:
             made: Body = {"target": (await world.an_order()).public_id}
         case "recheckPayment" | "cancelPayment":
             made = {"target": (await world.a_payment()).public_id}
+        case "recordPaymentOutcome":
+            made = {"target": (await world.a_processing_payment()).public_id}
         case "refundPayment":
             made = {"target": (await world.a_deposit()).public_id}
         case "assignBankCredit" | "dismissBankCredit":

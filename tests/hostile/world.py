@@ -29,6 +29,7 @@ from models import (
     order,
     password,
     pay,
+    receipt,
     refunding,
     sandbox,
     session,
@@ -38,6 +39,7 @@ from models import (
 )
 from models.api_key import ApiKey, create_key, revoke_key
 from models.base import now, public_id
+from models.gateway import EventKind, GatewayEvent
 from models.identity import SCOPES, User, create_staff
 from models.policy import house
 from models.sandbox import SandboxCharge
@@ -143,6 +145,13 @@ class World:
         )
         assert paid.payment is not None
         return paid.payment
+
+    async def a_processing_payment(self) -> Payment:
+        """A payment of Ada's that nobody but staff can end."""
+        payment = await self.a_payment()
+        told = GatewayEvent(key(), EventKind.PROCESSING, payment.public_id)
+        await receipt.take_in(payment.gateway, [told])
+        return payment
 
     async def a_deposit(self) -> Payment:
         """Money that has come in from Ada."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from graphql import GraphQLInputObjectType, GraphQLNonNull, get_nullable_type, is_scalar_type
 
-from models import sql
+from models import policy, sql
 from models.audit import audit
 from tests.factories import STAFF
 from tests.providers import VERSION, key
@@ -392,3 +393,38 @@ async def test_no_text_breaks_a_mutation(mutation: str, field: str, kind: str) -
         result = await ask(document, actor, input=given)
         for error in result.errors or ():
             assert (error.extensions or {}).get("code"), error.original_error
+
+
+# ------------------------------------------------------------------------------- gateways that go
+
+OUTCOME = f"""mutation ($input: RecordPaymentOutcomeInput!) {{
+    recordPaymentOutcome(input: $input) {{ payment {{ id status gateway {{ code }} receiptUrl }}
+    invoice {{ status }} {ERRORS} }} }}"""
+GONE = """query ($id: ID!) { node(id: $id) { ... on Invoice {
+    gateway { code name } diagnosis { stage explanation nextCheckAt }
+    payments { status gateway { code name } nextAction { __typename } } } } }"""
+
+
+async def test_an_invoice_whose_gateway_is_gone_is_shown_explained_and_ended_by_staff(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ada = await an_account()
+    order = await an_order(ada)
+    payment = (await do(PAY, client(ada), invoiceId=order.public_id, gateway="card"))["payment"]
+    house = policy.house()
+    left = {code: one for code, one in house.gateways.items() if code != "card"}
+    monkeypatch.setattr(policy, "_house", replace(house, gateways=left))
+    shown = (await data(GONE, client(ada), id=order.public_id))["node"]
+    assert shown["gateway"] is shown["payments"][0]["gateway"] is None
+    assert shown["diagnosis"]["stage"] == "AWAITING_GATEWAY"
+    assert "contact support" in shown["diagnosis"]["explanation"]
+    assert shown["diagnosis"]["nextCheckAt"] is None
+    recheck = f"mutation ($id: ID!) {{ recheckPayment(input: {{paymentId: $id}}) {{ {ERRORS} }} }}"
+    [error] = (await data(recheck, client(ada), id=payment["id"]))["recheckPayment"]["userErrors"]
+    assert (error["code"], error["field"]) == ("GATEWAY_NOT_AVAILABLE", ["paymentId"])
+    wish = {"paymentId": payment["id"], "captured": True, "reason": "Seen on the statement"}
+    ended = await do(OUTCOME, STAFF, **wish)
+    assert ended["userErrors"] == []
+    assert (ended["payment"]["status"], ended["invoice"]["status"]) == ("SUCCEEDED", "PAID")
+    error = await refused(OUTCOME, STAFF, **wish)
+    assert (error["code"], error["field"]) == ("PAYMENT_NOT_CANCELABLE", ["paymentId"])

@@ -99,7 +99,7 @@ def test_a_way_to_pay_is_called_what_the_catalogue_says_and_a_plugin_what_it_say
         "Kippu",
         *(texts.gateway(code, locale) for code in ("card", "bank-transfer", "sandbox")),
     }
-    for template in ("receipt", "invoice"):
+    for template in ("receipt", "invoice-paid"):
         document = demo.DOCUMENTS[template](locale)
         pages_ = " ".join(html(_paid_by(document, method)) for method in said)
         assert [name for name in names if name not in pages_] == []
