@@ -410,9 +410,9 @@ PLAIN: Final = {
     "payerName payerAccount text note createdAt",
     "CreditTransaction": "id kind amount balanceAfter version refundable createdAt description",
     "Gateway": "id code kind currencies available name minimum maximum fee",
-    "Invoice": "id number kind status overdue issuedAt dueAt paidAt subtotal tax total reference "
-    "transferReference creditApplied amountPaid amountDue voidedAt voidReason creditNoteNumber "
-    "gateway voidDocumentUrl",
+    "Invoice": "id number kind status overdue issuedAt dueAt dueOn paidAt subtotal tax total "
+    "reference transferReference creditApplied amountPaid amountDue voidedAt voidReason "
+    "creditNoteNumber gateway voidDocumentUrl",
     "Payment": "id gateway amount fee charged received refunded status failureCode expiresAt "
     "createdAt completedAt failureMessage receiptUrl",
     "Refund": "id amount status reason failureCode failureMessage createdAt completedAt",
@@ -430,7 +430,7 @@ VALUES: Final = {
     "transactionCount pdfUrl csvUrl",
     "FundsLimits": "minimumDeposit maximumDeposit maximumBalance",
     "InsufficientCredit": "code message field available required",
-    "InvoiceLine": "description quantity unitPrice taxRate total",
+    "InvoiceLine": "description quantity unitPrice unitPriceExact taxRate total",
     "Money": "amount currency formatted",
     "PageInfo": "hasNextPage hasPreviousPage startCursor endCursor",
     "PaymentDiagnosis": "stage lastHeardAt nextCheckAt supportUrl explanation",
