@@ -9,8 +9,8 @@ The answer is kept for `KEPT_DAYS`. What an old key does after that:
     createInvoice addFunds refundPayment adjustCredit issueVouchers
         nothing, ever: what they made has `source_of` the key, or its codes, in a UNIQUE column, and
         the key is refused as reused
-    payInvoice voidInvoice cancelPayment redeemVoucher createAccount recordBankTransfer
-    assignBankCredit dismissBankCredit
+    payInvoice voidInvoice cancelPayment recordPaymentOutcome redeemVoucher createAccount
+    recordBankTransfer assignBankCredit dismissBankCredit
         what a new key would: the invoice that is paid, the code that is redeemed, the address that
         is taken or the line that is booked can be dealt with once only, whatever the key
     updateAccount

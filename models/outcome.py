@@ -46,7 +46,9 @@ async def record(payment_id: UUID, *, captured: bool, reason: str, by: Actor, ke
         await audit_log.record(by, "payment.outcome", payment.public_id, **facts, reason=why)
 
     made = {"payment": public_id(Payment.PREFIX, payment_id)}
-    await idempotency.once(by, key, "recordPaymentOutcome", given, made, work=work)
+    await idempotency.once(
+        by, key, "recordPaymentOutcome", given, made, admit=idempotency.for_staff(by), work=work
+    )
     return (await with_invoice(payment_id))[0]
 
 

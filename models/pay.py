@@ -325,9 +325,7 @@ async def _supersede(opened: Book, invoice: Invoice) -> bool:
 async def recheck(payment_id: UUID, *, by: Actor) -> Payment:
     """Ask the gateway now. Raises NotFound, RateLimited, GatewayFailed."""
     _may_pay(by)
-    payment = await payment_visible(payment_id, by)
-    if payment is None:
-        raise NotFound("payment_id")
+    payment = await _in_sight(payment_id, by)
     await _allow_asking(payment_id)
     await ask(payment)
     return (await with_invoice(payment_id))[0]
@@ -357,13 +355,10 @@ async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
     _may_pay(by)
 
     async def admit(_made: idempotency.Result) -> None:
-        if await payment_visible(payment_id, by) is None:
-            raise NotFound("payment_id")
+        await _in_sight(payment_id, by)
 
     async def prepare() -> None:
-        payment = await payment_visible(payment_id, by)
-        if payment is None:
-            raise NotFound("payment_id")
+        payment = await _in_sight(payment_id, by)
         if not _cancelable(payment, by):
             raise PaymentNotCancelable("payment_id", status=payment.status)
         if by.is_staff and not payment.has_gateway:
@@ -390,6 +385,13 @@ async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
         by, key, "cancelPayment", given, made, admit=admit, work=work, prepare=prepare
     )
     return (await with_invoice(payment_id))[0]
+
+
+async def _in_sight(payment_id: UUID, by: Actor) -> Payment:
+    payment = await payment_visible(payment_id, by)
+    if payment is None:
+        raise NotFound("payment_id")
+    return payment
 
 
 def _cancelable(payment: Payment, by: Actor) -> bool:
