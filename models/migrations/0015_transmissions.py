@@ -25,7 +25,7 @@ async def _drop_indexes(apps: Any, editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("models", "0010_exact_prices")]
+    dependencies = [("models", "0014_search_keys")]
 
     operations = [
         ops.CreateModel(
