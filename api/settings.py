@@ -456,7 +456,7 @@ class Settings(BaseSettings):
 
     @property
     def bank_account_numbers(self) -> list[str]:
-        """The accounts whose statements may be imported, each as capitals and digits alone."""
+        """The accounts whose statements may be imported, as `models.bank_account` reads them."""
         return [number for account in self.bank_accounts.values() for number in account.numbers]
 
     @property
@@ -477,6 +477,7 @@ class Settings(BaseSettings):
             limits={code: limit.limits(code) for code, limit in self.funds_limits.items()},
             gateways=gateways,
             seller=self.seller.seller(self.bank_accounts),
+            own_accounts=tuple(self.bank_account_numbers),
             deposit_tax=self.deposit_tax_note,
             e_invoices=self.issues_e_invoices,
             public_url=self.public_url,

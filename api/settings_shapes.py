@@ -31,6 +31,7 @@ from pydantic_settings import NoDecode
 from stdnum.eu import vat
 
 from api.logo import read_logo
+from models import bank_account
 from models.billing import EUROPEAN_UNION, country_code
 from models.errors import CurrencyNotSupported, Refusal
 from models.money import Money
@@ -100,9 +101,8 @@ class BankAccount(Shape):
 
     @property
     def numbers(self) -> list[str]:
-        """The numbers of the accounts whose statements are imported, compact: capitals, digits."""
-        given = [self.account_number, *self.statements_of]
-        return [re.sub(r"[^0-9A-Z]", "", number.upper()) for number in given]
+        """The accounts whose statements are imported, as `models.bank_account` reads them."""
+        return [bank_account.with_bic(self.account_number, self.bic), *self.statements_of]
 
     def details(self) -> BankDetails:
         """The same as documents print it."""
@@ -115,6 +115,17 @@ class BankAccount(Shape):
             self.branch_code,
             self.account_type,
         )
+
+
+def told_apart(accounts: dict[str, BankAccount]) -> dict[str, BankAccount]:
+    """Refuses two numbers of which nobody can say whether they are one account."""
+    numbers = [number for account in accounts.values() for number in account.numbers]
+    try:
+        bank_account.own_keys(tuple(numbers))
+    except bank_account.AccountUnclear:
+        problem = "names an account that may be another of them: write both as IBAN or BIC/number"
+        raise ValueError(problem) from None
+    return accounts
 
 
 class GatewayFee(Shape):
@@ -377,7 +388,7 @@ PublicUrl = Annotated[str, AfterValidator(origin)]
 PayPalApiUrl = Annotated[str, AfterValidator(origin)]
 FundsLimits = Annotated[dict[str, FundsLimit], NoDecode, Json, AfterValidator(funds_limits)]
 GatewayFees = Annotated[dict[str, GatewayFee], NoDecode, Json]
-BankAccounts = Annotated[dict[str, BankAccount], NoDecode, Json]
+BankAccounts = Annotated[dict[str, BankAccount], NoDecode, Json, AfterValidator(told_apart)]
 SellerJson = Annotated[SellerDetails, NoDecode, Json]
 Origins = Annotated[list[str], NoDecode, BeforeValidator(_list), AfterValidator(_origins)]
 Networks = Annotated[list[str], NoDecode, BeforeValidator(_list), AfterValidator(_networks)]

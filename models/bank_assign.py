@@ -9,7 +9,7 @@ from models.bank_credit import (
     BankCredit,
     BankCreditKind,
     BankCreditState,
-    alone_on,
+    alone,
     apply,
     read,
     settle,
@@ -98,13 +98,11 @@ async def _as_it_is(credit_id: UUID) -> BankCredit:
 
 async def _locked(credit_id: UUID) -> BankCredit:
     """The line, which nobody else settles meanwhile."""
+    await alone()
     found = await read(credit_id)
     if found is None:
         raise NotFound("bank_credit_id")
-    await alone_on(found.bank_account)
-    again = await read(credit_id)
-    assert again is not None
-    return again
+    return found
 
 
 # ------------------------------------------------------------------------------- what it pays

@@ -7,15 +7,16 @@ never is: it is parked, and staff decide (`models.bank_assign`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from tortoise import fields
 
 from models import sql
-from models.base import Changing, dialect, new_id, now
+from models.bank_account import same_account
+from models.base import Changing, dialect, new_id
 from models.book import book
 from models.case import Case
 from models.errors import Invalid
@@ -26,6 +27,7 @@ from models.money import Money
 from models.page import Page, PageRequest, by_id, fetch_page
 from models.payment import Payment
 from models.payment import read as read_payment
+from models.policy import house
 from models.settlement import Settlement, advance
 
 #: The form of what staff have recorded by hand.
@@ -64,11 +66,13 @@ class BankCredit(Changing):
 
     `bank_ref` is the bank's own reference of the entry, `forms` are those that have reported it,
     with spaces between. `quoted` is the reference of ours that it quotes, where it is one.
-    `duplicate_of_id` is the line that it may be. Of a booked line the
-    settlement has the reference `bank_account:line_key`.
+    `folded` is the reference as references are compared (`bank_match.folded`), and `balance_after`
+    what was on the account after it, where its statement says so. `duplicate_of_id` is the line
+    that it may be. Of a booked line the settlement has the reference `bank_account:line_key`.
     """
 
     PREFIX: ClassVar[str] = "bcr"
+    FOLDED_MAX: ClassVar[int] = 160
 
     kind = fields.CharField(max_length=8)
     state = fields.CharField(max_length=16)
@@ -87,6 +91,8 @@ class BankCredit(Changing):
     note = fields.CharField(max_length=500, default="")
     payment_id = fields.UUIDField(null=True)
     duplicate_of_id = fields.UUIDField(null=True)
+    folded = fields.CharField(max_length=160, null=True)
+    balance_after = fields.BigIntField(null=True)
 
     class Meta:
         table = "bank_credit"
@@ -120,6 +126,16 @@ class BankCredit(Changing):
 
 # ------------------------------------------------------------------------------- reading
 
+#: Each once, a step in the index for each.
+_NAMES: Final = """
+WITH RECURSIVE one (name) AS (
+    SELECT MIN(bank_account) FROM bank_credit
+    UNION ALL
+    SELECT (SELECT MIN(b.bank_account) FROM bank_credit b WHERE b.bank_account > one.name)
+      FROM one WHERE one.name IS NOT NULL
+) SELECT name FROM one WHERE name IS NOT NULL
+"""
+
 
 async def by_ids(ids: Sequence[UUID]) -> dict[UUID, BankCredit]:
     """These lines, by id; one statement. An id of none is left out."""
@@ -134,16 +150,27 @@ async def read(credit_id: UUID) -> BankCredit | None:
     return (await by_ids([credit_id])).get(credit_id)
 
 
-async def of_line(bank_account: str, kind: BankCreditKind, line_key: str) -> BankCredit | None:
-    """The line with this key, or None."""
+async def of_line(
+    names: Sequence[str], kind: BankCreditKind | str, line_key: str
+) -> BankCredit | None:
+    """The line with this key on the account that has these `names`, or None."""
     rows = await sql.records(
         BankCredit,
-        "SELECT * FROM bank_credit WHERE bank_account = $1 AND kind = $2 AND line_key = $3",
-        bank_account,
-        kind.value,
+        "SELECT * FROM bank_credit WHERE kind = $1 AND line_key = $2"
+        f" AND bank_account IN ({sql.placeholders(len(names), 3)}) ORDER BY id",
+        str(kind),
         line_key,
+        *names,
     )
     return rows[0] if rows else None
+
+
+async def names_of(bank_account: str) -> list[str]:
+    """What the account has been called in lines that have come, and what it is called now."""
+    rows = await sql.fetch(_NAMES)
+    ours = house().own_accounts
+    kept = [row["name"] for row in rows if same_account(row["name"], bank_account, ours)]
+    return [bank_account, *(name for name in kept if name != bank_account)]
 
 
 async def page(states: Sequence[str] | None, request: PageRequest, by: Actor) -> Page[BankCredit]:
@@ -158,13 +185,13 @@ async def page(states: Sequence[str] | None, request: PageRequest, by: Actor) ->
 # ------------------------------------------------------------------------------- booking
 
 
-async def alone_on(bank_account: str) -> None:
-    """Until this transaction ends nobody else books or parks lines of the account: whether a line
-    is known is decided on all that have come.
+async def alone() -> None:
+    """Until this transaction ends nobody else books or parks a line: whether a line is known is
+    decided on all that have come, and what staff type may name its account in any way.
     """
     if dialect() == "postgres":  # SQLite's transactions begin IMMEDIATE
         statement = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
-        await sql.fetch(statement, f"bank account {bank_account}")
+        await sql.fetch(statement, "bank credits")
 
 
 async def apply(payment_id: UUID, told: GatewayEvent) -> None:
@@ -194,45 +221,6 @@ async def _check_booked(payment: Payment, told: GatewayEvent) -> None:
     for booked in rows:
         if (booked.payment_id, booked.amount) != (payment.id, told.amount.minor):
             raise Invalid("bank_transaction_id", problem="bank_transaction_booked")
-
-
-async def record(
-    payment: Payment, paid: Money, *, bank_account: str, line: str, received_at: datetime | None
-) -> None:
-    """Book a line that staff have read on the statement themselves; inside a transaction.
-
-    It settles what is parked under the same key, and changes nothing where the same is booked.
-    Raises Invalid at `bank_transaction_id` where the line is something else.
-    """
-    await alone_on(bank_account)
-    known = await of_line(bank_account, BankCreditKind.CREDIT, line)
-    credit = known or BankCredit(
-        id=new_id(),
-        created_at=now(),
-        kind=BankCreditKind.CREDIT.value,
-        state=BankCreditState.ASSIGNED.value,
-        bank_account=bank_account,
-        line_key=line,
-        bank_ref=line,
-        forms=BY_HAND,
-        amount=paid.minor,
-        currency=paid.currency,
-        booked_on=(received_at or now()).date().isoformat(),
-        payment_id=payment.id,
-    )
-    if not _is(credit, payment, paid):
-        raise Invalid("bank_transaction_id", problem="bank_transaction_booked")
-    await apply(payment.id, credit.told(payment))
-    if known is None:
-        await sql.insert("bank_credit", [sql.row_of(credit)])
-    elif not known.settled:
-        await settle(known, payment)
-
-
-def _is(credit: BankCredit, payment: Payment, paid: Money) -> bool:
-    """Whether the line is this money, and booked on no other payment."""
-    same = Money(credit.amount, credit.currency) == paid
-    return same and (not credit.settled or credit.payment_id == payment.id)
 
 
 async def settle(credit: BankCredit, payment: Payment) -> None:

@@ -8,33 +8,34 @@ they came.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from models import sql
+from models import bank_batch, sql
 from models.bank_credit import (
     BY_HAND,
     BankCredit,
     BankCreditKind,
     BankCreditState,
     ParkedWhy,
-    alone_on,
+    alone,
     apply,
+    names_of,
     of_line,
 )
 from models.bank_draft import by_reference, is_draft, write_down
+from models.bank_match import folded, same, same_payer
+from models.bank_near import may_be, near, of_reference, warn_of
 from models.bank_reference import candidates
-from models.bank_statement import BankLine, Gap, Statement, gaps, remember
+from models.bank_statement import BankLine, Gap, Statement, days_beside, gaps, remember
 from models.base import new_id, now, transaction
 from models.payment import Payment
 
-#: How far apart two reports of one transfer may date it: some name its value date, some the day on
-#: which it was booked, and staff the day on which they saw it.
-_APART: Final = timedelta(days=10)
 _TEXT_MAX: Final = 2000
 
 
@@ -66,12 +67,27 @@ class Import:
     gaps: list[Gap] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A line as its statement tells it. `told` is the record that it would leave; `whole` what all
+    lines of the statement with its reference come to, in minor units.
+    """
+
+    line: BankLine
+    told: BankCredit
+    whole: int
+
+
 @dataclass(slots=True)
 class _Run:
-    """A statement while it is taken in. `seen` are the records of its lines."""
+    """A statement while it is taken in. `names` are what its account has been called, `seen` the
+    records of its lines, `beside` the days on which another statement ends where it begins, or
+    begins where it ends.
+    """
 
-    form: str
     payments: dict[str, Payment]
+    names: Sequence[str]
+    beside: set[date]
     seen: set[UUID] = field(default_factory=set)
 
     def quoted(self, line: BankLine) -> list[Payment]:
@@ -85,28 +101,56 @@ class _Run:
         known = {one.invoice_id for one in begun}
         return begun + [one for one in found if is_draft(one) and one.invoice_id not in known]
 
+    def the_quoted(self, line: BankLine) -> Payment | None:
+        """The payment, where it quotes one alone."""
+        quoted = self.quoted(line)
+        return quoted[0] if len(quoted) == 1 else None
+
 
 async def take_in(statement: Statement) -> Import:
     """Take a statement in; told again, in whatever form and order, it changes nothing more."""
-    texts = [candidates((*line.texts, line.payer_name)) for line in statement.lines]
-    run = _Run(statement.form, await by_reference(set().union(*texts)))
+    run = await _run(statement)
     done = Import(statement)
-    new: list[BankLine] = []
+    new: list[_Told] = []
+    lines = list(_told(statement, run))
     # What is known first: a line beside it in the same statement is not the same once more.
-    for line in statement.lines:
-        known = await _known(line, run)
-        if known is not None:
-            await _seen_in(known, run)
-            done.taken.append(Taken(line, Outcome.KNOWN, known))
-        elif line.is_credit or line.is_reversal or run.quoted(line):
-            new.append(line)
+    recognised = await _recognised(lines, run)
+    for one in lines:
+        known = recognised.get(one.told.id)
+        if known is not None and await _seen_as(known, one.told, run):
+            done.taken.append(Taken(one.line, Outcome.KNOWN, known))
+        elif one.line.is_credit or one.line.is_reversal or run.quoted(one.line):
+            new.append(one)
         else:  # our own money going out
-            done.taken.append(Taken(line, Outcome.IGNORED))
-    for line in new:
-        taken = await transaction(lambda line=line: _take(line, run))  # type: ignore[misc]
+            done.taken.append(Taken(one.line, Outcome.IGNORED))
+    for one in new:
+        taken = await transaction(lambda one=one: _take(one, run))  # type: ignore[misc]
+        if taken.credit is not None:
+            run.seen.add(taken.credit.id)
         done.taken.append(await _refreshed(taken, run))
     done.gaps = await transaction(lambda: _remembered(statement))
     return done
+
+
+async def _run(statement: Statement) -> _Run:
+    texts = [candidates((*line.texts, line.payer_name)) for line in statement.lines]
+    names = await names_of(statement.account)
+    payments = await by_reference(set().union(*texts))
+    return _Run(payments, names, await days_beside(statement, names))
+
+
+def _told(statement: Statement, run: _Run) -> Iterator[_Told]:
+    wholes: Counter[tuple[str, bool]] = Counter()
+    for line in statement.lines:
+        wholes[line.bank_ref, line.is_credit] += line.amount.minor
+    there = statement.opening.minor if statement.opening and not statement.missing else None
+    for line in statement.lines:
+        if there is not None:
+            there += line.amount.minor if line.is_credit else -line.amount.minor
+        told = _record_of(line, statement.form, there)
+        payment = run.the_quoted(line)
+        told.quoted = payment.reference if payment else ""
+        yield _Told(line, told, wholes[line.bank_ref, line.is_credit])
 
 
 async def _refreshed(taken: Taken, run: _Run) -> Taken:
@@ -123,76 +167,156 @@ async def _remembered(statement: Statement) -> list[Gap]:
     return await gaps(statement)
 
 
-async def _known(line: BankLine, run: _Run) -> BankCredit | None:
+# ------------------------------------------------------------------------------- known lines
+
+
+async def _recognised(lines: Sequence[_Told], run: _Run) -> dict[UUID, BankCredit]:
+    """What has come before of a statement's lines: the records, by the id of what is told. As often
+    as the statement says the same, as many records it has.
+    """
+    close = {one.told.id: await near(one.told, run.names) for one in lines}
+    found: dict[UUID, BankCredit] = {}
+    for certain in (True, False):  # the same form first, so that no other is taken for it
+        for one in lines:
+            if one.told.id not in found:
+                known = _the_same(one, close[one.told.id], run, same_form=certain)
+                if known is not None:
+                    found[one.told.id] = known
+                    run.seen.add(known.id)
+    return found
+
+
+def _the_same(
+    one: _Told, lines: Sequence[BankCredit], run: _Run, *, same_form: bool = False
+) -> BankCredit | None:
     """The record of this very line, where there is one."""
-    for key in (line.key, _key_of_another(line)):
-        known = await of_line(line.account, _kind(line), key)
-        if known is not None and _says_the_same(known, line, run):
-            return known
-    return None
+    payment = run.the_quoted(one.line)
+    found = [
+        known
+        for known in lines
+        if known.id not in run.seen
+        and known.bank_account in run.names
+        and (not same_form or known.forms.partition(" ")[0] == one.told.forms)
+        and not _is_apart(known, one.told, run)
+        and same(known, one.told, payment)
+    ]
+    return max(found, key=lambda known: _closeness(known, one.told), default=None)
 
 
-def _kind(line: BankLine) -> BankCreditKind:
-    return BankCreditKind.CREDIT if line.is_credit else BankCreditKind.RETURN
+def _closeness(known: BankCredit, told: BankCredit) -> tuple[bool, bool, bool]:
+    there = known.balance_after is not None and known.balance_after == told.balance_after
+    return there, known.line_key == told.line_key, known.settled
 
 
-def _key_of_another(line: BankLine) -> str:
-    """The key of a line whose bank has given its reference to another before."""
-    said = [line.key, line.amount.minor, line.booked_on.isoformat(), line.payer_name, *line.texts]
-    return f"other:{hashlib.sha256(repr(said).encode()).hexdigest()[:32]}"
-
-
-def _says_the_same(known: BankCredit, line: BankLine, run: _Run) -> bool:
-    if (known.amount, known.currency) != (line.amount.minor, line.amount.currency):
+def _is_apart(known: BankCredit, told: BankCredit, run: _Run) -> bool:
+    """Whether the balances show two: one statement begins where another ends on that day, and they
+    come to different balances.
+    """
+    if None in (known.balance_after, told.balance_after):
         return False
-    quoted = {payment.id for payment in run.quoted(line)}
-    if known.state == BankCreditState.BOOKED and quoted and known.payment_id not in quoted:
-        return False
-    return abs(known.day - line.booked_on) <= _APART
+    return told.day in run.beside and known.balance_after != told.balance_after
 
 
-async def _seen_in(known: BankCredit, run: _Run) -> None:
-    run.seen.add(known.id)
-    if run.form not in known.forms.split():
-        forms = f"{known.forms} {run.form}"
-        await sql.execute("UPDATE bank_credit SET forms = $2 WHERE id = $1", known.id, forms)
+async def _seen_as(known: BankCredit, told: BankCredit, run: _Run) -> bool:
+    """Note in which forms a line has come. What staff recorded becomes what the bank says of it;
+    False where another line has been found to be that meanwhile.
+    """
+    if known.forms == BY_HAND:
+        said = [getattr(told, name) for name in _SAID]
+        forms = f"{told.forms} {BY_HAND}"
+        if not await sql.execute(_BECOMES, known.id, forms, *said, BY_HAND):
+            run.seen.discard(known.id)
+            return False
+    elif told.forms not in known.forms.split():
+        await known.change(forms=f"{known.forms} {told.forms}")
+    return True
+
+
+_SAID: Final = (
+    *("bank_ref", "folded", "booked_on", "payer_name", "payer_account", "text", "quoted"),
+    "balance_after",
+)
+_BECOMES: Final = (
+    "UPDATE bank_credit SET forms = $2, "
+    + ", ".join(f"{name} = ${number}" for number, name in enumerate(_SAID, 3))
+    + f" WHERE id = $1 AND forms = ${len(_SAID) + 3}"
+)
 
 
 # ------------------------------------------------------------------------------- one new line
 
 
-async def _take(line: BankLine, run: _Run) -> Taken:
+async def _take(one: _Told, run: _Run) -> Taken:
     """Book or park a line that was not known a moment ago."""
-    await alone_on(line.account)
-    quoted = run.quoted(line) or await _returned(line)
-    known = await _known(line, run)
+    await alone()
+    line, told = one.line, one.told
+    close = await near(told, run.names)
+    known = _the_same(one, close, run)
     if known is not None:  # another process was faster
-        await _seen_in(known, run)
+        await _seen_as(known, told, run)
         return Taken(line, Outcome.KNOWN, known)
-    if await _is_sum_of_known(line):
+    named = [row for row in await of_reference(told, run.names) if row.id not in run.seen]
+    if bank_batch.is_sum_of(told, named):
         return Taken(line, Outcome.KNOWN)
-    return await _kept(line, quoted, run)
+    await bank_batch.done_with(named, told, one.whole)
+    return await _kept(one, [row for row in close if row.id not in run.seen], named, run)
 
 
-async def _kept(line: BankLine, quoted: list[Payment], run: _Run) -> Taken:
+async def _kept(
+    one: _Told, close: Sequence[BankCredit], named: Sequence[BankCredit], run: _Run
+) -> Taken:
+    line = one.line
+    quoted = run.quoted(line) or await _returned(one.told, line, run)
     payment = quoted[0] if len(quoted) == 1 else None
-    near = await _near(line, run)
-    twin = await _reference_twin(line, run) or _twin(near, line, payment)
+    twin = _twin(one, [*close, *named], payment, run)
     why = ParkedWhy.POSSIBLE_DUPLICATE if twin else _why(line, quoted)
-    credit = _record_of(line, run.form, why, twin)
-    if payment is not None:
-        credit.quoted = payment.reference
+    credit = _became(one.told, why, twin, payment)
+    credit.line_key = await _free_key(credit, run)
     if why is None:
         assert payment is not None
-        credit.payment_id = payment.id
         await write_down(payment, line.amount.minor)
         await apply(payment.id, credit.told(payment))
-        await _warn_of(near, credit)
-    if await of_line(line.account, _kind(line), line.key):
-        credit.line_key = _key_of_another(line)
+        await warn_of(close, credit)
     await sql.insert("bank_credit", [sql.row_of(credit)])
-    run.seen.add(credit.id)
     return Taken(line, Outcome.PARKED if why else Outcome.BOOKED, credit, payment)
+
+
+def _became(
+    told: BankCredit, why: ParkedWhy | None, twin: BankCredit | None, payment: Payment | None
+) -> BankCredit:
+    """The record that a line leaves: a new one each time, for a transaction may run again."""
+    row = sql.row_of(told)
+    row["state"] = (BankCreditState.PARKED if why else BankCreditState.BOOKED).value
+    row["why"] = why.value if why else ""
+    row["duplicate_of_id"] = twin.id if twin else None
+    row["payment_id"] = payment.id if payment and not why else None
+    row["quoted"] = payment.reference if payment else ""
+    return BankCredit(**row)
+
+
+async def _free_key(credit: BankCredit, run: _Run) -> str:
+    """The line's key; where its bank has given it to another before, one of what the line says."""
+    said = [credit.line_key, credit.amount, credit.booked_on, credit.payer_name, credit.text]
+    key, number = credit.line_key, 0
+    while await of_line(run.names, credit.kind, key):
+        number += 1
+        digest = hashlib.sha256(repr([*said, number]).encode()).hexdigest()
+        key = f"other:{digest[:32]}"
+    return key
+
+
+def _twin(
+    one: _Told, lines: Sequence[BankCredit], payment: Payment | None, run: _Run
+) -> BankCredit | None:
+    """The line that this one may be, so that it is not booked by itself."""
+    for row in lines:
+        if row.amount == one.told.amount:
+            alike = may_be(row, one.told, payment, run.names)
+        else:
+            alike = bank_batch.belongs(row, one.told, one.whole, payment)
+        if alike:
+            return row
+    return None
 
 
 def _why(line: BankLine, quoted: list[Payment]) -> ParkedWhy | None:
@@ -208,18 +332,18 @@ def _why(line: BankLine, quoted: list[Payment]) -> ParkedWhy | None:
     return None if quoted[0].currency == line.amount.currency else ParkedWhy.CURRENCY
 
 
-def _record_of(
-    line: BankLine, form: str, why: ParkedWhy | None, twin: BankCredit | None
-) -> BankCredit:
+def _record_of(line: BankLine, form: str, balance_after: int | None) -> BankCredit:
+    kind = BankCreditKind.CREDIT if line.is_credit else BankCreditKind.RETURN
     return BankCredit(
         id=new_id(),
         created_at=now(),
-        kind=_kind(line).value,
-        state=(BankCreditState.PARKED if why else BankCreditState.BOOKED).value,
-        why=why.value if why else "",
+        kind=kind.value,
+        state=BankCreditState.PARKED.value,
+        why=ParkedWhy.BATCH.value if line.is_batch else "",
         bank_account=line.account,
         line_key=line.key,
         bank_ref=line.bank_ref,
+        folded=folded(line.bank_ref or line.key),
         forms=form,
         amount=line.amount.minor,
         currency=line.amount.currency,
@@ -227,123 +351,27 @@ def _record_of(
         payer_name=line.payer_name[:200],
         payer_account=line.payer_account[:64],
         text="\n".join(line.texts)[:_TEXT_MAX],
-        duplicate_of_id=twin.id if twin else None,
+        balance_after=balance_after,
     )
 
 
-# ------------------------------------------------------------------------------- twins
-
-
-async def _near(line: BankLine, run: _Run) -> list[BankCredit]:
-    """Lines that have come before and may be this one, told in another form: of the same amount,
-    and dated not far away.
+async def _returned(told: BankCredit, line: BankLine, run: _Run) -> list[Payment]:
+    """The payment that a reversal takes back, where it has the reference of the credit alone, and
+    no other credit of its amount has that.
     """
-    rows = await sql.records(
-        BankCredit,
-        "SELECT * FROM bank_credit WHERE kind = $1 AND currency = $2 AND amount = $3"
-        " AND booked_on BETWEEN $4 AND $5 AND (bank_account = $6 OR forms = $7) ORDER BY id",
-        _kind(line).value,
-        line.amount.currency,
-        line.amount.minor,
-        (line.booked_on - _APART).isoformat(),
-        (line.booked_on + _APART).isoformat(),
-        line.account,
-        BY_HAND,
-    )
-    return [row for row in rows if not _is_another(row, line, run)]
-
-
-def _is_another(row: BankCredit, line: BankLine, run: _Run) -> bool:
-    """Whether it cannot be the same: beside it in this statement, or with a reference of its own in
-    the same form.
-    """
-    both_named = bool(row.bank_ref and line.bank_ref)
-    return row.id in run.seen or (both_named and run.form in row.forms.split())
-
-
-def _twin(near: list[BankCredit], line: BankLine, payment: Payment | None) -> BankCredit | None:
-    """The line that this one may be, so that it is not booked by itself."""
-    return next((row for row in near if _may_be(row, line, payment)), None)
-
-
-def _may_be(row: BankCredit, line: BankLine, payment: Payment | None) -> bool:
-    if payment is None:
-        return row.forms == BY_HAND or row.day == line.booked_on
-    if row.settled:
-        return row.payment_id == payment.id
-    return row.quoted == payment.reference
-
-
-async def _warn_of(near: list[BankCredit], booked: BankCredit) -> None:
-    """What was parked because it quotes nothing may be what quotes its payment here."""
-    for row in near:
-        vague = row.state == BankCreditState.PARKED and not row.quoted
-        if vague and row.booked_on == booked.booked_on and row.duplicate_of_id is None:
-            why = ParkedWhy.POSSIBLE_DUPLICATE.value
-            await row.change(why=why, duplicate_of_id=booked.id)
-            return
-
-
-# ------------------------------------------------------------------------------- batches
-
-
-async def _of_entry(line: BankLine) -> list[BankCredit]:
-    """Other lines that the bank reports under the same reference."""
-    if not line.bank_ref:
-        return []
-    return await sql.records(
-        BankCredit,
-        "SELECT * FROM bank_credit WHERE bank_account = $1 AND kind = $2 AND bank_ref = $3"
-        " AND line_key <> $4 ORDER BY id",
-        line.account,
-        _kind(line).value,
-        line.bank_ref,
-        line.key,
-    )
-
-
-async def _is_sum_of_known(line: BankLine) -> bool:
-    """Whether it is a batch in one sum whose transfers have come one by one."""
-    if line.key != line.bank_ref:
-        return False
-    items = [one for one in await _of_entry(line) if one.line_key.startswith(f"{line.bank_ref}:")]
-    return bool(items) and sum(one.amount for one in items) == line.amount.minor
-
-
-async def _reference_twin(line: BankLine, run: _Run) -> BankCredit | None:
-    """A line of another kind of report that has this line's reference, and so perhaps its money.
-
-    A batch that was parked as one sum is done with when its transfers come one by one.
-    """
-    same = await of_line(line.account, _kind(line), line.key)
-    others = [*([same] if same else []), *await _of_entry(line)]
-    for other in others:
-        if other.id in run.seen:
-            continue
-        if _is_sum(other, line) and other.state == BankCreditState.PARKED:
-            await other.change(state=BankCreditState.DISMISSED.value, note="told one by one")
-        elif not (_is_sum(other, line) and other.state == BankCreditState.DISMISSED):
-            return other
-    return None
-
-
-def _is_sum(other: BankCredit, line: BankLine) -> bool:
-    return other.line_key == other.bank_ref != line.key and other.amount > line.amount.minor
-
-
-async def _returned(line: BankLine) -> list[Payment]:
-    """The payment that a reversal takes back, where it has the reference of the credit alone."""
     if line.is_credit or not line.is_reversal or not line.bank_ref:
         return []
-    rows = await sql.records(
-        Payment,
-        "SELECT p.* FROM payment p JOIN bank_credit b ON b.payment_id = p.id"
-        " WHERE b.bank_account = $1 AND b.kind = 'CREDIT' AND b.bank_ref = $2 AND b.amount = $3",
-        line.account,
-        line.bank_ref,
-        line.amount.minor,
+    came = await sql.records(
+        BankCredit,
+        "SELECT * FROM bank_credit WHERE kind = 'CREDIT' AND folded = $1 AND amount = $2"
+        f" AND bank_account IN ({sql.placeholders(len(run.names), 3)}) ORDER BY id LIMIT 2",
+        told.folded,
+        told.amount,
+        *run.names,
     )
-    return rows[:2]
+    if len(came) != 1 or came[0].payment_id is None or not same_payer(came[0], told):
+        return []
+    return await sql.records(Payment, "SELECT * FROM payment WHERE id = $1", came[0].payment_id)
 
 
 def outcomes(imports: Iterable[Import]) -> dict[Outcome, int]:

@@ -6,6 +6,7 @@ A reader knows its format and nothing of us; `models.bank_import` decides what a
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -135,6 +136,31 @@ async def remember(statement: Statement) -> None:
     row["fingerprint"] = hashlib.sha256(sql.json(row).encode()).hexdigest()
     row |= {"id": new_id(), "created_at": now(), "gap": ""}
     await sql.insert("bank_statement", [row], ignore_conflicts=True)
+
+
+async def days_beside(statement: Statement, names: Sequence[str]) -> set[date]:
+    """The days of `statement` on which another of its account, which has these `names`, ends with
+    the balance that it opens with, or opens with the one that it ends with.
+    """
+    opening, closing = statement.opening, statement.closing
+    days = [line.booked_on for line in statement.lines]
+    if opening is None or closing is None or not days:
+        return set()
+    rows = await sql.records(
+        BankStatement,
+        "SELECT * FROM bank_statement WHERE currency = $1 AND opening <> closing"
+        " AND (closing = $2 OR opening = $3) AND closed_on >= $4 AND opened_on <= $5"
+        f" AND bank_account IN ({sql.placeholders(len(names), 6)})",
+        statement.currency,
+        opening.minor,
+        closing.minor,
+        min(days).isoformat(),
+        max(days).isoformat(),
+        *names,
+    )
+    ended = {row.closed_on for row in rows if row.closing == opening.minor}
+    began = {row.opened_on for row in rows if row.opening == closing.minor}
+    return {date.fromisoformat(day) for day in ended | began}
 
 
 _OF_ACCOUNT: Final = (

@@ -11,7 +11,7 @@ transaction it rolls everything back, so a refused operation has changed nothing
     ├── PaymentNotCancelable        PaymentInProgress        PolicyNotAccepted
     ├── VoucherRefused              RateLimited              NotRefundable
     ├── IdempotencyKeyReused        IdempotencyInFlight      NotAllowed
-    └── NotFound                    Invalid
+    └── NotFound                    Invalid                  PossibleDuplicate
     Unauthenticated                 nobody is signed in
     Forbidden                       the role or the scope does not allow it
 """
@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from models.bank_credit import BankCredit
     from models.money import Money
 
 
@@ -195,6 +196,16 @@ class NotAllowed(Refusal):
     """The caller may do such things, and policy forbids this one (`why`)."""
 
     code = "NOT_ALLOWED"
+
+
+class PossibleDuplicate(Refusal):
+    """It looks like a line of a bank statement that has come before (`line`)."""
+
+    code = "POSSIBLE_DUPLICATE"
+
+    def __init__(self, *field: str, line: BankCredit) -> None:
+        super().__init__(*field)
+        self.line = line
 
 
 class Invalid(Refusal):

@@ -110,6 +110,8 @@ class House:
     limits: Mapping[str, Limits]
     gateways: Mapping[str, Gateway]
     seller: Seller
+    own_accounts: tuple[str, ...] = ()
+    """Our accounts at banks, as `models.bank_account` reads them."""
     public_url: str = "http://127.0.0.1:8000"
     """Where browsers reach us; without a slash at its end."""
     return_origins: frozenset[str] = frozenset()

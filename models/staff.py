@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from models import account as accounts
-from models import audit_log, bank_credit, bank_draft, event, idempotency, sql
+from models import audit_log, bank_by_hand, bank_draft, event, idempotency, sql
 from models.balance import has_balance, lines_by_ids
+from models.bank_credit import BankCredit
 from models.base import new_id, parse_id, public_id
 from models.book import Leg, Line, book
 from models.errors import (
@@ -41,16 +43,19 @@ async def record_bank_transfer(
     received_at: datetime | None,
     by: Actor,
     key: str,
+    despite: UUID | None = None,
 ) -> Payment:
     """Book money that came in by bank transfer on the payment that has this reference.
 
     One bank transaction of one bank account is booked once: told again with the same reference and
-    amount it changes nothing, with others it is Invalid at `bank_transaction_id`. Raises NotFound
-    at `reference`, CurrencyNotSupported, AmountPrecision, AmountOutOfRange. Staff only.
+    amount it changes nothing, with others it is Invalid at `bank_transaction_id`. What only looks
+    like a line that has come before is PossibleDuplicate, unless `despite` is that line. Raises
+    NotFound at `reference` and `despite`, CurrencyNotSupported, AmountPrecision, AmountOutOfRange.
+    Staff only.
     """
     by.require_staff()
-    bank = clean_text(bank_account, "bank_account", maximum=64).replace(" ", "").upper()
-    line = clean_text(bank_transaction, "bank_transaction_id", maximum=128)
+    bank = _wide(bank_account, "bank_account", maximum=64).replace(" ", "").upper()
+    line = _wide(bank_transaction, "bank_transaction_id", maximum=128)
     quoted = clean_code(reference, "reference", maximum=100)
     found: list[Payment] = []
     made: dict[str, str] = {}
@@ -61,6 +66,7 @@ async def record_bank_transfer(
         "bank": bank,
         "line": line,
         "received": received_at.isoformat() if received_at else None,
+        **({"despite": despite.hex} if despite else {}),
     }
 
     async def prepare() -> None:
@@ -72,10 +78,16 @@ async def record_bank_transfer(
         payment = found[0]
         paid = _received(amount, currency, payment)
         await bank_draft.write_down(payment, paid.minor)
-        await bank_credit.record(
-            payment, paid, bank_account=bank, line=line, received_at=received_at
+        await bank_by_hand.record(
+            payment,
+            paid,
+            bank_account=bank,
+            line=line,
+            received_at=received_at,
+            despite=despite,
         )
         facts = {"amount": paid.minor, "currency": currency, "bank": bank, "line": line}
+        facts |= {"despite": public_id(BankCredit.PREFIX, despite)} if despite else {}
         await audit_log.record(by, "bank_transfer.record", payment.public_id, **facts)
 
     done = await idempotency.once(
@@ -93,6 +105,11 @@ async def record_bank_transfer(
     booked = await read_payment(payment_id)
     assert booked is not None
     return booked
+
+
+def _wide(text: str, field: str, *, maximum: int) -> str:
+    """What was typed, full-width letters as the bank has them."""
+    return clean_text(unicodedata.normalize("NFKC", text), field, maximum=maximum)
 
 
 async def _by_reference(reference: str) -> Payment:

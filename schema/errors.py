@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from enum import Enum
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec, TypeVar, cast
 
 import strawberry
 from graphql import GraphQLError
@@ -18,6 +18,9 @@ from models.errors import Refusal as Refused
 from schema import texts
 from schema.context import Info
 from schema.money import Money
+
+if TYPE_CHECKING:
+    from schema.bank import BankCredit
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,6 +78,8 @@ class UserErrorCode(Enum):
     "It does not exist, or is not yours."
     NOT_ALLOWED = "NOT_ALLOWED"
     "The caller may do such things, and policy forbids this one."
+    POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
+    "It looks like money that is booked already; see `PossibleDuplicate`."
     INVALID = "INVALID"
     "The value at `field` cannot be accepted; `message` says why."
 
@@ -131,8 +136,16 @@ class RateLimited(UserError):
     "When the next attempt is worth making."
 
 
+@strawberry.type
+class PossibleDuplicate(UserError):
+    """Looks like money that is booked already."""
+
+    bank_credit: Annotated["BankCredit", strawberry.lazy("schema.bank")]  # noqa: UP037 - strawberry
+    "The line of a bank statement, or what staff have recorded, that it looks like."
+
+
 #: Every type that `userErrors` may hold; the schema names them, as no field does.
-TYPES = (Refusal, AmountOutOfRange, InsufficientCredit, RateLimited)
+TYPES = (Refusal, AmountOutOfRange, InsufficientCredit, RateLimited, PossibleDuplicate)
 
 
 @strawberry.type
@@ -170,6 +183,10 @@ def user_error(refusal: Refused, locale: str, *, reads_credit: bool = True) -> U
             )
         case errors.RateLimited():
             return RateLimited(retry_after_seconds=refusal.retry_after_seconds, **common)
+        case errors.PossibleDuplicate():
+            from schema.bank import BankCredit  # noqa: PLC0415 - it is made of what is in here
+
+            return PossibleDuplicate(bank_credit=BankCredit.of(refusal.line), **common)
         case _:
             return Refusal(**common)
 

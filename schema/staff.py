@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 import strawberry
 
 from models import staff
 from models.account import Account
+from models.bank_credit import BankCredit
 from schema.balance import BalancePayload
 from schema.context import Info
 from schema.errors import refused_in_payload
@@ -32,8 +34,19 @@ class RecordBankTransferInput:
     "The bank's own id of the credit; the same one is never booked twice on one account."
     received_at: datetime | None = None
     "When it came in. Omitted: now."
+    despite: strawberry.ID | None = None
+    """
+    Books it although this line looks the same: the `bankCredit` of the `PossibleDuplicate` that it
+    was refused with.
+    """
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
+
+
+def _despite(input: RecordBankTransferInput) -> UUID | None:
+    if input.despite is None:
+        return None
+    return id_of(BankCredit.PREFIX, input.despite, "despite")
 
 
 @strawberry.type
@@ -81,6 +94,7 @@ class StaffMutation:
             bank_account=input.bank_account,
             bank_transaction=input.bank_transaction_id,
             received_at=input.received_at,
+            despite=_despite(input),
             by=by,
             key=input.idempotency_key,
         )

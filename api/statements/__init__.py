@@ -25,7 +25,7 @@ def read_file(file: IO[bytes], accounts: Collection[str]) -> list[Statement]:
 
 
 def read(data: bytes, accounts: Collection[str]) -> list[Statement]:
-    """The statements in a file, all of them of our own `accounts` (`lines.compact`).
+    """The statements in a file, all of them of our own `accounts` (`models.bank_account`).
 
     Raises StatementUnreadable, which says where and why as the rest of a sentence.
     """

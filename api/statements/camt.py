@@ -62,7 +62,7 @@ def _kind(element: Element) -> str:
 
 
 def _statement(statement: Element, form: str, accounts: Collection[str]) -> Statement:
-    account = own_account(_account(statement), accounts)
+    account = own_account(_account(statement), accounts, _bic(statement))
     opening = closing = None
     said = value_at(statement, "Acct", "Ccy")
     if form == "camt.053":  # of the others they are no beginning and no end
@@ -87,6 +87,12 @@ def _statement(statement: Element, form: str, accounts: Collection[str]) -> Stat
 def _account(statement: Element) -> str:
     places = (("IBAN",), ("Othr", "Id"), ("BBAN",), ("PrtryAcct", "Id"))
     return next(filter(None, (value_at(statement, "Acct", "Id", *one) for one in places)), "")
+
+
+def _bic(statement: Element) -> str:
+    """Of the bank that has the account."""
+    bank = ("Acct", "Svcr", "FinInstnId")
+    return value_at(statement, *bank, "BICFI") or value_at(statement, *bank, "BIC")
 
 
 def _number(statement: Element) -> str:

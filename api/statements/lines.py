@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
+from models import bank_account
 from models.base import now
 
 if TYPE_CHECKING:
@@ -40,33 +40,25 @@ def at(place: str) -> Iterator[None]:
 # ------------------------------------------------------------------------------- accounts
 
 
-def compact(account: str) -> str:
-    """An account's number as it is compared: capitals and digits alone."""
-    return re.sub(r"[^0-9A-Z]", "", account.upper(), flags=re.ASCII)
-
-
-def own_account(written: str, accounts: Collection[str]) -> str:
-    """Which of our accounts a statement is of, however its bank writes the number.
+def own_account(written: str, accounts: Collection[str], bic: str = "") -> str:
+    """Which of our accounts a statement is of, however its bank writes the number; `bic` is the
+    bank's, where it is told beside it.
 
     Raises StatementUnreadable for any other: money is booked from no account but our own.
     """
-    for account in accounts:
-        if _is(account, written):
-            return account
     shown = clean(written)[:40] or "no account"
-    raise StatementUnreadable(f"it is a statement of {shown}, which BANK_ACCOUNTS does not name")
-
-
-def _is(account: str, written: str) -> bool:
-    bare = compact(written)
-    if bare == account or (bare[:-3] == account and bare[-3:].isalpha()):  # some add the currency
-        return True
-    # In MT940 some write bank code and number, which an IBAN has after its check digits.
-    bank, slash, number = written.partition("/")
-    rest = account[4:]
-    if not slash or not account[:2].isalpha():
-        return False
-    return rest == compact(bank) + compact(number).zfill(len(rest) - len(compact(bank)))
+    try:
+        found = bank_account.own_account(written, accounts, bic)
+    except bank_account.AccountUnclear as unclear:
+        raise StatementUnreadable(
+            f"it is a statement of {shown}, which may be {unclear.own} and may be another bank's: "
+            "name it in statements_of of BANK_ACCOUNTS where it is yours"
+        ) from None
+    if found is None:
+        raise StatementUnreadable(
+            f"it is a statement of {shown}, which BANK_ACCOUNTS does not name"
+        )
+    return found
 
 
 # ------------------------------------------------------------------------------- values

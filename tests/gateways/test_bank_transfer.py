@@ -9,6 +9,7 @@ from api.gateways.bank_transfer import BankTransferGateway, epc_qr
 from api.gateways.terms import Fee
 from api.settings import load_settings
 from api.settings_shapes import BankAccount
+from models.bank_account import own_account, own_keys
 from models.base import now
 from models.gateway import TransferInstructions
 from models.money import Money
@@ -67,8 +68,11 @@ def test_a_branch_or_type_that_japan_does_not_have_is_refused(wrong: dict[str, s
 
 def test_statements_of_other_accounts_may_be_imported_too() -> None:
     account = GERMAN.model_copy(update={"statements_of": ["nl91 abna 0417 1643 00"]})
-    settings = load_settings(secret=False, bank_accounts={"EUR": account})
-    assert settings.bank_account_numbers == ["DE89370400440532013000", "NL91ABNA0417164300"]
+    settings = load_settings(secret_key="0123456789abcdef" * 2, bank_accounts={"EUR": account})
+    ours = settings.bank_account_numbers
+    assert set(own_keys(tuple(ours)).values()) == {"DE89370400440532013000", "NL91ABNA0417164300"}
+    assert own_account("ABNANL2A/417164300", ours) == "NL91ABNA0417164300"
+    assert settings.house({}).own_accounts == tuple(ours)
 
 
 async def test_euros_come_with_a_code_to_scan(gateway: BankTransferGateway) -> None:

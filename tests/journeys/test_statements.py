@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -211,6 +212,50 @@ def test_a_missing_statement_is_a_warning(shop: Shop, tmp_path: Path) -> None:
     assert done.stderr.startswith(f"Warning: A statement of {yen} is missing before")
 
 
+@pytest.mark.parametrize(
+    "written",
+    [f"COBADEFFXXX/{IBAN}/EUR", "370400440532013000", "COBADEFF/0532013000", "37040044/532013000"],
+)
+def test_our_account_is_recognised_however_its_bank_writes_it(
+    shop: Shop, tmp_path: Path, written: str
+) -> None:
+    client, _, reference = begun(shop)
+    day = a_day(Transfer(8000, reference, ref=key()))
+    files = [replace(day, account=written).mt940(), day.camt053()]
+    if "/" not in written:
+        files.append(replace(day, account=written).camt054())
+    told = taken(shop, tmp_path, *files)
+    assert counted(told[0]) == {"BOOKED": 1}
+    assert told[0]["lines"][0]["bankAccount"] == IBAN
+    assert [counted(one) for one in told[1:]] == [{"KNOWN": 1}] * (len(files) - 1)
+    assert client.available() == "80.00"
+
+
+def test_what_may_be_another_banks_account_is_refused_in_a_sentence(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _, reference = begun(shop)
+    day = a_day(Transfer(8000, reference, ref=key()))
+    file = tmp_path / "number.sta"
+    for written, says in (
+        ("0532013000", f"which may be {IBAN} and may be another bank's: name it in statements_of"),
+        ("DEUTDEFF/0532013000", "which BANK_ACCOUNTS does not name"),
+    ):
+        file.write_bytes(replace(day, account=written).mt940())
+        done = shop.run("import-statement", "--demo", str(file))
+        assert done.returncode == 1
+        assert f"it is a statement of {written}, {says}" in done.stderr
+    assert client.available() == "0.00"
+    file.write_bytes(replace(day, account="0532013000").mt940())
+    ours = DEMO_BANK_ACCOUNTS["EUR"].model_copy(update={"statements_of": ["0532013000"]})
+    monkeypatch.setitem(
+        shop.environment, "BANK_ACCOUNTS", json.dumps({"EUR": ours.model_dump(mode="json")})
+    )
+    told = taken(shop, tmp_path, file.read_bytes(), day.camt053())
+    assert [counted(one) for one in told] == [{"BOOKED": 1}, {"KNOWN": 1}]
+    assert client.available() == "80.00"
+
+
 # ------------------------------------------------------------------------------- staff
 
 
@@ -265,6 +310,35 @@ def test_recording_a_parked_line_by_hand_settles_it(shop: Shop, tmp_path: Path) 
     )
     assert found == {"node": {"state": "ASSIGNED"}}
     assert client.available() == "80.00"
+
+
+def test_a_line_that_is_booked_is_not_recorded_by_hand_unless_staff_say_despite(
+    shop: Shop, tmp_path: Path
+) -> None:
+    client, _, reference = begun(shop)
+    ref = f"NTRF-{key()}"
+    (told,) = taken(shop, tmp_path, a_day(Transfer(8000, reference, ref=ref)).camt053())
+    line = told["lines"][0]["bankCreditId"]
+    typed = {
+        "reference": reference,
+        "amount": client.money("80.00"),
+        "bankAccount": f"COBADEFFXXX/{IBAN}",
+        "bankTransactionId": f"{ref.lower().replace('-', ' ')}.",
+    }
+    refusal = """mutation ($input: RecordBankTransferInput!) { recordBankTransfer(input: $input) {
+        payment { id } userErrors { code message field
+          ... on PossibleDuplicate { bankCredit { id bankTransactionId } } } } }"""
+    refused = shop.staff.ask(refusal, input={**typed, "idempotencyKey": key()})
+    assert refused["recordBankTransfer"]["payment"] is None
+    [error] = refused["recordBankTransfer"]["userErrors"]
+    assert (error["code"], error["field"]) == ("POSSIBLE_DUPLICATE", ["bankTransactionId"])
+    assert error["bankCredit"] == {"id": line, "bankTransactionId": ref}
+    for despite, code in ((client.account_id, "NOT_FOUND"), ("", "NOT_FOUND")):
+        wrong = shop.staff.refusal("recordBankTransfer", **typed, despite=despite)
+        assert (wrong["code"], wrong["field"]) == (code, ["despite"])
+    assert client.available() == "80.00"
+    shop.staff.do("recordBankTransfer", PAYMENT, **typed, despite=line)
+    assert client.available() == "160.00"
 
 
 def test_staff_dismiss_what_is_nothing_to_book(shop: Shop, tmp_path: Path) -> None:

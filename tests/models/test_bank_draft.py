@@ -151,7 +151,10 @@ async def test_money_in_another_currency_is_parked_and_makes_no_payment() -> Non
 
 async def test_staff_record_and_assign_by_it() -> None:
     ada, bill, reference = await billed()
-    line = {"bank_account": "DE89370400440532013000", "bank_transaction": key()}
+    line: dict[str, Any] = {
+        "bank_account": "DE89370400440532013000",
+        "bank_transaction": key(),
+    }
     recorded = [
         await staff.record_bank_transfer(
             reference, Decimal(5), "USD", received_at=None, by=STAFF, key=key(), **line

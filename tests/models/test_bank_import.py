@@ -211,18 +211,34 @@ async def test_a_bank_whose_forms_have_references_of_their_own_books_nothing_twi
     assert await ada.amounts() == (5000, 0, 0, 0)
 
 
-async def test_equal_lines_without_reference_in_one_statement_are_two_and_in_two_perhaps_one() -> (
-    None
-):
+async def test_equal_lines_without_reference_are_as_many_as_one_statement_says() -> None:
     ada, begun = await waiting()
     nameless = paid(begun, ref="")
-    morning = a_day(nameless, nameless)
-    assert await counts(morning.camt053(), morning) == {"BOOKED": 2}
-    assert await counts(morning.camt053(), morning) == {"KNOWN": 2}
-    evening = replace(morning, transfers=(nameless,), id="evening")
-    assert await counts(evening.camt053(), morning) == {"PARKED": 1}
-    assert await counts(evening.camt053(), morning) == {"KNOWN": 1}
-    assert await ada.amounts() == (5000, 0, 0, 0)
+    whole = a_day(nameless, nameless)
+    assert await counts(whole.camt053(), whole) == {"BOOKED": 2}
+    assert await counts(whole.camt053(), whole) == {"KNOWN": 2}
+    part = replace(whole, transfers=(nameless,), id="part")
+    assert await counts(part.camt053(), whole) == {"KNOWN": 1}
+    more = replace(whole, transfers=(nameless,) * 3, id="more")
+    assert await counts(more.camt053(), whole) == {"KNOWN": 2, "BOOKED": 1}
+    assert await ada.amounts() == (7500, 0, 0, 0)
+
+
+@pytest.mark.parametrize("evening_first", [False, True])
+async def test_equal_lines_of_statements_that_follow_one_another_are_two(
+    evening_first: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    ada, begun = await waiting()
+    nameless = paid(begun, ref="")
+    morning = a_day(nameless, opening=700)
+    evening = replace(morning, opening=morning.closing, id="evening")
+    files = [morning.mt940(), evening.mt940()][:: -1 if evening_first else 1]
+    assert [await counts(file, morning) for file in files] == [{"BOOKED": 1}, {"PARKED": 1}]
+    whole = replace(morning, transfers=(nameless, nameless), id="whole")
+    for file in [*files, whole.mt940(), whole.mt940()]:
+        assert set(await counts(file, morning)) == {"KNOWN"}
+    assert await lines_of(morning) == [("BOOKED", ""), ("PARKED", "POSSIBLE_DUPLICATE")]
+    assert await ada.amounts() == (2500, 0, 0, 0)
 
 
 async def test_a_bank_that_gives_one_reference_to_everything_loses_no_transfer() -> None:
@@ -425,11 +441,12 @@ async def test_a_number_that_is_left_out_is_told_although_the_balances_fit() -> 
     assert await gaps(late.camt053(), first) == []
 
 
-async def test_the_same_transfer_dated_some_days_apart_is_the_same() -> None:
+async def test_the_same_transfer_dated_some_days_apart_is_parked_once() -> None:
     ada, begun = await waiting()
     ref = key()
     day = a_day(paid(begun, ref=ref))
-    later = replace(day, transfers=(paid(begun, ref=ref, day=TODAY - timedelta(days=3)),))
+    valued = replace(day, transfers=(paid(begun, ref=ref, day=TODAY - timedelta(days=3)),))
     assert await counts(day.camt053(), day) == {"BOOKED": 1}
-    assert await counts(later.mt940(), day) == {"KNOWN": 1}
+    assert await counts(valued.mt940(), day) == {"PARKED": 1}
+    assert await counts(valued.mt940(), day) == {"KNOWN": 1}
     assert (await ada.amounts())[0] == 2500

@@ -11,7 +11,13 @@ export const possibleTypes = {
     "Refund",
   ],
   PaymentAction: ["BankTransferAction", "ConfirmCardAction", "RedirectAction"],
-  UserError: ["AmountOutOfRange", "InsufficientCredit", "RateLimited", "Refusal"],
+  UserError: [
+    "AmountOutOfRange",
+    "InsufficientCredit",
+    "PossibleDuplicate",
+    "RateLimited",
+    "Refusal",
+  ],
 };
 
 /** What has no id: it is part of what it is found in. */
@@ -28,6 +34,7 @@ export const valueTypes = [
   "InvoiceLine",
   "Money",
   "PaymentDiagnosis",
+  "PossibleDuplicate",
   "PromotionalExpiry",
   "RateLimited",
   "RedirectAction",

@@ -1,0 +1,193 @@
+"""Bank transfers that staff record themselves, with the care of an import: what looks like a line
+that has come before is refused, until they say that it is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from models import sql
+from models.bank_account import AccountUnclear, account_of_ours
+from models.bank_credit import (
+    BY_HAND,
+    BankCredit,
+    BankCreditKind,
+    BankCreditState,
+    alone,
+    apply,
+    names_of,
+    of_line,
+    read,
+    settle,
+)
+from models.bank_match import folded, pays, same_reference
+from models.bank_near import APART, RECORDED_LATE, warn_of
+from models.base import new_id, now
+from models.errors import Invalid, NotFound, PossibleDuplicate
+from models.money import Money
+from models.payment import Payment
+from models.policy import house
+
+_LINE: Final = "bank_transaction_id"
+#: As many lines of one reference are looked at; a bank that has more gives it to everything.
+_SAME_REFERENCE_MAX: Final = 100
+
+
+def account_typed(bank_account: str) -> str:
+    """The account that staff mean; what is none of ours stays as it is. Raises Invalid at
+    `bank_account` where it may be one of ours and may be another.
+    """
+    try:
+        return account_of_ours(bank_account, house().own_accounts) or bank_account
+    except AccountUnclear:
+        raise Invalid("bank_account", problem="bank_account_unclear") from None
+
+
+async def record(
+    payment: Payment,
+    paid: Money,
+    *,
+    bank_account: str,
+    line: str,
+    received_at: datetime | None,
+    despite: UUID | None,
+) -> None:
+    """Book a line that staff have read on the statement; inside a transaction.
+
+    It settles what is parked under the same key, and changes nothing where the same is booked.
+    `despite` is the line that it looks like and is not. Raises PossibleDuplicate; Invalid at
+    `bank_transaction_id` where the line is something else, or `despite` itself; NotFound and
+    Invalid at `despite`.
+    """
+    await alone()
+    account = account_typed(bank_account)
+    names = await names_of(account)
+    known = await of_line(names, BankCreditKind.CREDIT, line)
+    if known is not None and known.id == despite:
+        raise Invalid(_LINE, problem="bank_transaction_of_despite")
+    typed = _typed(payment, paid, account, line)
+    typed.booked_on = (received_at or now()).date().isoformat()
+    typed.duplicate_of_id = despite
+    if not _is(known or typed, payment, paid):
+        raise Invalid(_LINE, problem="bank_transaction_booked")
+    if known is not None and known.settled:
+        return
+    alike = _Alike(typed, known, payment, names, dated=received_at is not None)
+    await alike.check(despite)
+    await apply(payment.id, (known or typed).told(payment))
+    if known is not None:
+        await settle(known, payment)
+    else:
+        await sql.insert("bank_credit", [sql.row_of(typed)])
+        await warn_of(await alike.near(), typed)
+
+
+def _typed(payment: Payment, paid: Money, account: str, line: str) -> BankCredit:
+    return BankCredit(
+        id=new_id(),
+        created_at=now(),
+        kind=BankCreditKind.CREDIT.value,
+        state=BankCreditState.ASSIGNED.value,
+        bank_account=account,
+        line_key=line,
+        bank_ref=line,
+        folded=folded(line),
+        forms=BY_HAND,
+        amount=paid.minor,
+        currency=paid.currency,
+        payment_id=payment.id,
+    )
+
+
+def _is(credit: BankCredit, payment: Payment, paid: Money) -> bool:
+    """Whether the line is this money, and booked on no other payment."""
+    same = Money(credit.amount, credit.currency) == paid
+    return same and (not credit.settled or credit.payment_id == payment.id)
+
+
+class _Alike:
+    """The lines that what was typed looks like. `known` is the parked line that it settles."""
+
+    def __init__(
+        self,
+        typed: BankCredit,
+        known: BankCredit | None,
+        payment: Payment,
+        names: Sequence[str],
+        *,
+        dated: bool,
+    ) -> None:
+        self._typed, self._known, self._payment = typed, known, payment
+        self._names, self._dated = names, dated
+
+    async def check(self, despite: UUID | None) -> None:
+        """Raises PossibleDuplicate where it looks like a line, and that is not `despite`."""
+        found = [*await self._named(), *await self.near()]
+        alike = [one for one in found if self._looks_like(one)]
+        if despite is None:
+            if alike:
+                raise PossibleDuplicate(_LINE, line=self._closest(alike))
+            return
+        meant = await read(despite)
+        if meant is None:
+            raise NotFound("despite")
+        if not self._looks_like(meant):
+            if alike:
+                raise PossibleDuplicate(_LINE, line=self._closest(alike))
+            raise Invalid("despite", problem="not_alike")
+
+    async def _named(self) -> list[BankCredit]:
+        """Those with the same reference but for its spelling."""
+        return await sql.records(
+            BankCredit,
+            "SELECT * FROM bank_credit WHERE folded = $1 AND kind = $2 AND (payment_id = $3 OR"
+            f" bank_account IN ({sql.placeholders(len(self._names), 4)}))"
+            f" ORDER BY id DESC LIMIT {_SAME_REFERENCE_MAX}",
+            self._typed.folded,
+            self._typed.kind,
+            self._payment.id,
+            *self._names,
+        )
+
+    async def near(self) -> list[BankCredit]:
+        """Those of the same amount from about the same time."""
+        day, before = self._typed.day, APART if self._dated else RECORDED_LATE
+        return await sql.records(
+            BankCredit,
+            "SELECT * FROM bank_credit WHERE kind = $1 AND currency = $2 AND amount = $3"
+            " AND booked_on BETWEEN $4 AND $5 AND id <> $6 ORDER BY id",
+            self._typed.kind,
+            self._typed.currency,
+            self._typed.amount,
+            (day - before).isoformat(),
+            (day + RECORDED_LATE).isoformat(),
+            self._typed.id,
+        )
+
+    def _looks_like(self, one: BankCredit) -> bool:
+        typed = self._typed
+        if self._known is not None:  # which line it is has been said: only money that is booked
+            return one.settled and pays(one, self._payment) and self._is_near(one)
+        here, its = one.bank_account in self._names, pays(one, self._payment)
+        if one.kind != typed.kind:
+            return False
+        if one.folded == typed.folded:
+            return here or its
+        named = here and bool(one.bank_ref) and same_reference(one.bank_ref, typed.bank_ref)
+        return self._is_near(one) and (its or named)
+
+    def _is_near(self, one: BankCredit) -> bool:
+        before = APART if self._dated else RECORDED_LATE
+        after = RECORDED_LATE if one.forms == BY_HAND else APART
+        same_amount = (one.amount, one.currency) == (self._typed.amount, self._typed.currency)
+        return same_amount and -before <= one.day - self._typed.day <= after
+
+    def _closest(self, alike: Sequence[BankCredit]) -> BankCredit:
+        """What staff are told of: the same name first, then what is booked."""
+        return max(
+            alike,
+            key=lambda one: (one.folded == self._typed.folded, one.settled, one.created_at),
+        )
