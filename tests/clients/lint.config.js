@@ -14,6 +14,7 @@ const values = [
   "Money",
   "PageInfo",
   "PaymentDiagnosis",
+  "PossibleDuplicate",
   "PromotionalExpiry",
   "RateLimited",
   "Refusal",
