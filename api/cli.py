@@ -12,6 +12,7 @@ import gc
 import secrets
 import sys
 from contextlib import contextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from api.settings import Settings
+    from api.statements import Reading
     from models.audit import Report
     from models.bank_statement import Statement
 
@@ -114,11 +116,39 @@ def audit() -> None:
         _say(f"The books of {settings.database_name} add up.")
 
 
+class StatementForm(StrEnum):
+    """How statement files are read."""
+
+    AUTO = "auto"
+    CSV = "csv"
+
+
 @app.command()
 def import_statement(
     files: Annotated[
-        list[str], typer.Argument(help="camt.052 to 054 or MT940; - for standard input.")
+        list[str],
+        typer.Argument(help="camt.052 to 054, MT940, Zengin, ZIP, CSV; - for stdin."),
     ],
+    *,
+    form: Annotated[
+        StatementForm, typer.Option("--format", help="csv needs --columns; all others are told.")
+    ] = StatementForm.AUTO,
+    columns: Annotated[
+        str, typer.Option(help="Of CSV: date=取引日,credit=入金金額,payer=摘要; see the README.")
+    ] = "",
+    account: Annotated[str, typer.Option(help="Of CSV: whose statement it is.")] = "",
+    currency: Annotated[str, typer.Option(help="Of CSV: the currency of its amounts.")] = "",
+    date_format: Annotated[
+        str, typer.Option(help="Of CSV: as %d.%m.%Y; without it the year comes first.")
+    ] = "",
+    encoding: Annotated[
+        str, typer.Option(help="Of CSV: without it UTF-8, UTF-16 or Shift_JIS, as it is found.")
+    ] = "",
+    separator: Annotated[str, typer.Option(help="Of CSV: , ; | or tab.")] = "",
+    decimal: Annotated[str, typer.Option(help="Of CSV: what is before decimals, . or ,")] = "",
+    heading_rows: Annotated[
+        int, typer.Option(min=0, max=100, help="Of CSV with numbered columns: rows to skip.")
+    ] = 0,
     json: Json = False,
     demo: Annotated[
         bool, typer.Option("--demo", help="With the bank accounts of the demo.")
@@ -132,9 +162,22 @@ def import_statement(
     with _clearly():
         settings = _settings(demo=demo)
         from api import commands
-        from api.statements import report
+        from api.statements import Columns, Reading, report
 
-        readable, problems = _statements(files, settings.bank_account_numbers)
+        said = {
+            "account": account,
+            "currency": currency,
+            "date_format": date_format,
+            "encoding": encoding,
+            "separator": separator,
+            "decimal": decimal,
+            "heading_rows": heading_rows,
+        }
+        how = Reading(
+            Columns.told(columns, **said) if form is StatementForm.CSV else None,
+            settings.bank_branches,
+        )
+        readable, problems = _statements(files, settings.bank_account_numbers, how)
         done = asyncio.run(commands.import_statements(settings, readable)) if readable else []
         if json:
             print(_json([report.as_json(*one) for one in done]))
@@ -148,7 +191,7 @@ def import_statement(
 
 
 def _statements(
-    files: list[str], accounts: list[str]
+    files: list[str], accounts: list[str], how: Reading
 ) -> tuple[list[tuple[str, list[Statement]]], list[str]]:
     """The files that can be read, and a sentence for each that cannot."""
     from api.statements import StatementUnreadable, read_file
@@ -157,7 +200,7 @@ def _statements(
     for name in files:
         try:
             with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
-                readable.append((name, read_file(file, accounts)))
+                readable.append((name, read_file(file, accounts, how)))
         except StatementUnreadable as problem:
             problems.append(f"{name} is not imported: {problem}.")
         except OSError as problem:

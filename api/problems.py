@@ -12,6 +12,7 @@ from api.document_import import DocumentsProblem
 from api.gateways import GatewayNotLoaded
 from api.pdf.process import PdfError
 from api.settings import SettingsProblem
+from api.statements.csv_columns import ColumnsWrong
 from models.errors import Refusal
 
 _ABOUT_THE_DATABASE: Final = (DBConnectionError, OSError, sqlite3.DatabaseError)
@@ -27,7 +28,7 @@ def sentences(error: Exception) -> list[str]:
     """The sentences for an expected problem; none for any other."""
     if isinstance(error, SettingsProblem | DocumentsProblem):
         return list(error.problems)
-    if isinstance(error, GatewayNotLoaded):
+    if isinstance(error, GatewayNotLoaded | ColumnsWrong):
         return [str(error)]
     if isinstance(error, Refusal):
         return [_refused(error)]

@@ -460,6 +460,16 @@ class Settings(BaseSettings):
         return [number for account in self.bank_accounts.values() for number in account.numbers]
 
     @property
+    def bank_branches(self) -> dict[str, tuple[str, str | None]]:
+        """The branch's code and the type of the accounts that have a branch, by their number."""
+        return {
+            number: (account.branch_code, account.account_type)
+            for account in self.bank_accounts.values()
+            if account.branch_code is not None
+            for number in account.numbers[:1]
+        }
+
+    @property
     def secure_cookies(self) -> bool:
         """Cookies go over TLS alone, except to a server on the browser's own machine."""
         parts = urlsplit(self.public_url)

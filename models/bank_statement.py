@@ -9,8 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
-from typing import Final
+from itertools import accumulate
 
 from tortoise import fields
 
@@ -55,7 +54,8 @@ class Balance:
 class Statement:
     """One statement or notification of one account. A notification (camt.054) has no balances.
 
-    `form` is `camt.053`, `camt.054` or `MT940`; `pending` counts what the bank had not booked yet.
+    `form` is `camt.052`, `camt.053`, `camt.054`, `MT940`, `Zengin` or `CSV`; `pending` counts what
+    the bank had not booked yet.
     """
 
     form: str
@@ -77,19 +77,11 @@ class Statement:
         return Money(self.closing.minor - self.opening.minor - moved, self.currency)
 
 
-class GapKind(StrEnum):
-    """How it shows that a statement has not come."""
-
-    BALANCE = "BALANCE"
-    "It does not begin with the balance that the one before it ended with."
-    NUMBER = "NUMBER"
-    "Its number does not follow that of the one before it."
-
-
 class BankStatement(Record):
     """A statement that has come. Balances are signed minor units, dates ISO 8601 texts.
 
-    `gap` says that one is missing before it; it is cleared when that one comes.
+    `day_ends` are the balances after each day within it, with spaces between. `gap` says that one
+    is missing before it; it is cleared when that one comes.
     """
 
     bank_account = fields.CharField(max_length=64)
@@ -102,17 +94,22 @@ class BankStatement(Record):
     opened_on = fields.CharField(max_length=10)
     closed_on = fields.CharField(max_length=10)
     fingerprint = fields.CharField(max_length=64)
+    day_ends = fields.TextField(default="")
     gap = fields.CharField(max_length=8, default="")
 
     class Meta:
         table = "bank_statement"
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The balances from which another statement may go on."""
+        return frozenset({self.closing, *map(int, self.day_ends.split())})
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """A statement before which another is missing, and the closest one that is there."""
 
-    kind: GapKind
     statement: BankStatement
     before: BankStatement
 
@@ -134,7 +131,7 @@ async def remember(statement: Statement) -> None:
         "closed_on": closing.on.isoformat(),
     }
     row["fingerprint"] = hashlib.sha256(sql.json(row).encode()).hexdigest()
-    row |= {"id": new_id(), "created_at": now(), "gap": ""}
+    row |= {"id": new_id(), "created_at": now(), "gap": "", "day_ends": _day_ends(statement)}
     await sql.insert("bank_statement", [row], ignore_conflicts=True)
 
 
@@ -163,55 +160,76 @@ async def days_beside(statement: Statement, names: Sequence[str]) -> set[date]:
     return {date.fromisoformat(day) for day in ended | began}
 
 
-_OF_ACCOUNT: Final = (
-    "SELECT * FROM bank_statement WHERE bank_account = $1 AND currency = $2 AND closed_on"
-)
+def _day_ends(statement: Statement) -> str:
+    """The balances after its days, where its lines lead from one balance to the other."""
+    if statement.opening is None or statement.missing:
+        return ""
+    lines = sorted(statement.lines, key=lambda line: line.booked_on)
+    moved = [line.amount.minor if line.is_credit else -line.amount.minor for line in lines]
+    balances = accumulate(moved, initial=statement.opening.minor)
+    next(balances)
+    ends = {line.booked_on: end for line, end in zip(lines, balances, strict=True)}
+    return " ".join(map(str, ends.values()))
 
 
 async def gaps(statement: Statement) -> list[Gap]:
     """Where statements of its account are missing: before it, and what was noted before; inside a
-    transaction, which notes what has changed.
+    transaction, which notes what has changed. Numbers say nothing: banks count them in many ways.
     """
-    account, currency = statement.account, statement.currency
     if statement.closing is None:
         return []
     looked_at = await sql.records(
         BankStatement,
-        f"{_OF_ACCOUNT} = $3 UNION SELECT * FROM bank_statement"
-        " WHERE bank_account = $1 AND currency = $2 AND gap <> '' ORDER BY closed_on, id",
-        account,
-        currency,
+        "SELECT * FROM bank_statement WHERE bank_account = $1 AND currency = $2"
+        " AND (closed_on = $3 OR gap <> '') ORDER BY closed_on, id",
+        statement.account,
+        statement.currency,
         statement.closing.on.isoformat(),
     )
     found = [(one, await _gap_before(one)) for one in looked_at]
     for one, gap in found:
-        noted = gap.kind.value if gap else ""
+        noted = "BALANCE" if gap else ""
         if noted != one.gap:
             await sql.execute("UPDATE bank_statement SET gap = $2 WHERE id = $1", one.id, noted)
     return [gap for _, gap in found if gap]
 
 
 async def _gap_before(one: BankStatement) -> Gap | None:
-    # Several of one day are pages, or the same in another form: in whatever order they follow.
-    before = await sql.records(
-        BankStatement,
-        f"{_OF_ACCOUNT} <= $3 AND closed_on >= COALESCE((SELECT MAX(closed_on) FROM bank_statement"
-        " WHERE bank_account = $1 AND currency = $2 AND closed_on < $3), $3)"
-        " AND id <> $4 ORDER BY closed_on, id",
-        one.bank_account,
-        one.currency,
-        one.closed_on,
-        one.id,
-    )
-    earlier = [other for other in before if other.closed_on < one.closed_on]
+    beside = [other for other in await _beside(one) if not _is_within(other, one)]
+    earlier = [other for other in beside if other.closed_on < one.closed_on]
     if not earlier:
         return None  # the first that came
-    fitting = [other for other in before if other.closing == one.opening]
-    if not fitting:
-        return Gap(GapKind.BALANCE, one, earlier[-1])
-    numbered = [other for other in fitting if other.form == one.form and other.number is not None]
-    if one.number is None or not numbered:
+    if any(one.opening in other.ends or _begins_alike(other, one) for other in beside):
         return None
-    last = max(numbered, key=lambda other: other.number or 0)
-    skipped = one.number - (last.number or 0) > 1
-    return Gap(GapKind.NUMBER, one, last) if skipped else None
+    return Gap(one, earlier[-1])
+
+
+async def _beside(one: BankStatement) -> list[BankStatement]:
+    """Those that end when it begins, or later, and begin before it ends: pages of one day, other
+    forms of the same, exports whose days overlap.
+    """
+    return await sql.records(
+        BankStatement,
+        "SELECT * FROM bank_statement WHERE bank_account = $1 AND currency = $2 AND id <> $3"
+        " AND opened_on <= $4 AND closed_on >= COALESCE((SELECT MAX(closed_on) FROM bank_statement"
+        " WHERE bank_account = $1 AND currency = $2 AND closed_on < $5), $5)"
+        " ORDER BY closed_on, id",
+        one.bank_account,
+        one.currency,
+        one.id,
+        one.closed_on,
+        one.opened_on,
+    )
+
+
+def _is_within(other: BankStatement, one: BankStatement) -> bool:
+    """Whether it is of some of the other's days alone, and so not what comes before it."""
+    inside = one.opened_on <= other.opened_on and other.closed_on <= one.closed_on
+    alike = (one.opened_on, one.closed_on) == (other.opened_on, other.closed_on)
+    return inside and not alike and not _begins_alike(other, one)
+
+
+def _begins_alike(other: BankStatement, one: BankStatement) -> bool:
+    """Whether one that came before begins where it does: what is missing is missing before that."""
+    is_same = other.opened_on == one.opened_on or other.closed_on == one.closed_on
+    return is_same and other.opening == one.opening and other.id < one.id

@@ -44,6 +44,8 @@ class Day:
     currency: str = "EUR"
     account: str = IBAN
     day: date = TODAY
+    #: The day of the opening balance, where it is not that of the closing.
+    opened: date | None = None
     #: Transfers that the bank books in one sum, of all that have this reference.
     batch: str = ""
     details: bool = True
@@ -67,7 +69,8 @@ class Day:
     # ------------------------------------------------------------------------- camt
 
     def camt053(self, version: int = 8) -> bytes:
-        balances = self._balance("OPBD", self.opening) + self._balance("CLBD", self.closing)
+        balances = self._balance("OPBD", self.opening, self.opened or self.day)
+        balances += self._balance("CLBD", self.closing, self.day)
         body = f"<ElctrncSeqNb>{self.number}</ElctrncSeqNb>{self._acct()}{balances}"
         return self._message("camt.053", "BkToCstmrStmt", "Stmt", body, version)
 
@@ -88,11 +91,11 @@ class Day:
         number = self.account if kind == "IBAN" else f"<Id>{self.account}</Id>"
         return f"<Acct><Id><{kind}>{number}</{kind}></Id><Ccy>{self.currency}</Ccy></Acct>"
 
-    def _balance(self, code: str, minor: int) -> str:
+    def _balance(self, code: str, minor: int, day: date) -> str:
         mark = "CRDT" if minor >= 0 else "DBIT"
         return (
             f"<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp>{self._amt(abs(minor))}"
-            f"<CdtDbtInd>{mark}</CdtDbtInd><Dt><Dt>{self.day}</Dt></Dt></Bal>"
+            f"<CdtDbtInd>{mark}</CdtDbtInd><Dt><Dt>{day}</Dt></Dt></Bal>"
         )
 
     def _amt(self, minor: int) -> str:
@@ -144,12 +147,13 @@ class Day:
         lines = "".join(self._line(one, named=named) for one in self.transfers)
         return (
             f":20:{self.id or 'STARTUMSE'}\n:25:{self.account}\n:28C:{self.number}/1\n"
-            f":60F:{self._marked(self.opening)}\n{lines}:62F:{self._marked(self.closing)}\n-\n"
+            f":60F:{self._marked(self.opening, self.opened or self.day)}\n{lines}"
+            f":62F:{self._marked(self.closing, self.day)}\n-\n"
         ).encode()
 
-    def _marked(self, minor: int) -> str:
+    def _marked(self, minor: int, day: date) -> str:
         amount = str(self._major(abs(minor))).replace(".", ",")
-        return f"{'C' if minor >= 0 else 'D'}{self.day:%y%m%d}{self.currency}{amount}"
+        return f"{'C' if minor >= 0 else 'D'}{day:%y%m%d}{self.currency}{amount}"
 
     def _line(self, one: Transfer, *, named: bool) -> str:
         mark = {(True, False): "C", (False, False): "D", (False, True): "RC", (True, True): "RD"}[

@@ -35,26 +35,29 @@ def decimal(text: str, currency: str) -> Money:
     return _money(Decimal(stripped), currency)
 
 
-def written(text: str, currency: str, *, separator: str = "", whole_groups: bool = False) -> Money:
+def written(text: str, currency: str, *, separator: str = "") -> Money:
     """An amount without sign as people write it: `1234,56`, `1.234,56`, `1 234.56`, `12,`.
 
-    `separator` is the one before the decimals, where it is known. `1,234` may be a thousand and one
-    and a bit: without it that is refused, unless the currency has three decimals (and the comma is
-    theirs, as in MT940) or, with `whole_groups`, none. Raises StatementUnreadable.
+    `separator` is the one before the decimals, where it is known. Without it `1,234`, which may be
+    a thousand and more or one and a bit, is refused, unless the currency has three decimals. Raises
+    StatementUnreadable.
     """
     stripped = text.strip()
     if not stripped or len(stripped) > _LENGTH_MAX:
         raise _no_amount(text)
     whole, mark, fraction = _split(stripped, separator)
     whole = whole.lstrip("0") or whole[:1]
-    if mark and not separator and _is_group(whole, fraction):
-        decimals = EXPONENTS.get(currency)
-        if decimals == 0 and whole_groups:
-            whole, fraction = whole + fraction, ""
-        elif decimals != _THREE or mark != ",":
-            raise StatementUnreadable(f"the amount {_shown(text)} can be read in two ways")
+    # A comma is MT940's own, and so it is before decimals where there are three.
+    is_sure = separator or (EXPONENTS.get(currency) == _THREE and mark == ",")
+    if mark and not is_sure and _is_group(whole, fraction):
+        raise StatementUnreadable(f"the amount {_shown(text)} can be read in two ways")
     digits = _digits(whole)
-    if digits is None or not _WHOLE.fullmatch(fraction) or not digits + fraction:
+    if (
+        digits is None
+        or (mark and mark in whole)
+        or not _WHOLE.fullmatch(fraction)
+        or not digits + fraction
+    ):
         raise _no_amount(text)
     return _money(Decimal(f"{digits or 0}.{fraction}"), currency)
 
@@ -68,10 +71,9 @@ def _split(text: str, separator: str) -> tuple[str, str, str]:
         mark = ""  # separators that come again are of thousands
     else:
         mark = marks[-1]
-    if not mark or text.count(mark) != 1:
-        # Of a separator that should come once, all are left where no number has them.
+    if not mark or mark not in text:
         return text, "", ""
-    whole, _, fraction = text.partition(mark)
+    whole, _, fraction = text.rpartition(mark)
     return whole, mark, fraction
 
 

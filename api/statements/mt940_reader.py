@@ -43,7 +43,7 @@ def read(data: bytes, accounts: Collection[str]) -> list[Statement]:
     """The statements in a file. Raises StatementUnreadable."""
     found = list(mt940_fields.statements(decoded(data)))
     if not found:
-        raise StatementUnreadable("it is none of camt.052, camt.053, camt.054 and MT940")
+        raise StatementUnreadable("it is none of camt.052, camt.053, camt.054, MT940 and Zengin")
     return [_statement(fields, accounts) for fields in found]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from models.bank_import import Outcome, Taken, outcomes
-from models.bank_statement import GapKind
 from models.money import Money
 
 if TYPE_CHECKING:
@@ -65,8 +64,6 @@ def _incomplete(statement: Statement) -> str:
 def _gap(gap: Gap) -> str:
     now, before = gap.statement, gap.before
     begin = f"A statement of {now.bank_account} is missing before {now.reference} ({now.closed_on})"
-    if gap.kind is GapKind.NUMBER:
-        return f"{begin}: its number is {now.number} and follows {before.number}."
     opening, closing = Money(now.opening, now.currency), Money(before.closing, now.currency)
     return (
         f"{begin}: it opens with {opening.amount} {now.currency}, and {before.reference} "

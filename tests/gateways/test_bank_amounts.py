@@ -60,6 +60,12 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
         amounts.written(text, "EUR")
 
 
+@pytest.mark.parametrize("text", ["1.234.50", "1.234.567", "1,234.50.0", "1.2,3"])
+def test_a_separator_that_is_told_comes_once(text: str) -> None:
+    with pytest.raises(StatementUnreadable, match="the amount"):
+        amounts.written(text, "KWD", separator=".")
+
+
 def mt940(line: str, opening: str = "C{d}EUR0,00", closing: str = "C{d}EUR0,00") -> bytes:
     """A statement whose fields are as they are given; {d} is the day."""
     day = f"{TODAY:%y%m%d}"

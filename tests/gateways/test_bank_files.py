@@ -7,13 +7,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.statements import SIZE_MAX, StatementUnreadable, camt, mt940_reader, read, read_file
+from api.statements import (
+    SIZE_MAX,
+    Columns,
+    Reading,
+    StatementUnreadable,
+    camt,
+    mt940_reader,
+    read,
+    read_file,
+)
 from models.bank_statement import Statement
+from tests import zengin_files
 from tests.bank_files import IBAN, TODAY, Day, Transfer
 
 OURS = [IBAN, "1234567"]
@@ -186,7 +197,17 @@ def test_a_hostile_camt_is_refused_with_a_reason(what: str) -> None:
 
 MT940 = DAY.mt940().decode()
 Form = tuple[bytes, Callable[[bytes, list[str]], list[Statement]]]
-FORMS: list[Form] = [(DAY.camt053(), camt.read), (DAY.mt940(), mt940_reader.read)]
+ZENGIN = zengin_files.file(zengin_files.statement(zengin_files.Account()))
+CSV = f"d,a,b\r\n{TODAY},5,10\r\n{TODAY},7,17\r\n".encode()
+COLUMNS = Columns.told("date=d,amount=a,balance=b", account="1234567", currency="JPY")
+ARCHIVE = BytesIO()
+with ZipFile(ARCHIVE, "w") as into:
+    into.writestr("a.sta", DAY.mt940())
+FORMS: list[Form] = [
+    *((DAY.camt053(), camt.read), (DAY.mt940(), mt940_reader.read)),
+    *((ZENGIN, read), (ARCHIVE.getvalue(), read)),
+    (CSV, lambda data, accounts: read(data, accounts, Reading(COLUMNS))),
+]
 HOSTILE_MT940 = {
     "nothing": "",
     "a letter": "Dear Sir or Madam",

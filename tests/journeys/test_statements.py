@@ -11,11 +11,13 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import httpx
 import pytest
 
 from api.settings_defaults import DEMO_BANK_ACCOUNTS
+from tests import zengin_files
 from tests.api.pdf.reading import needs_pango, pages
 from tests.bank_files import IBAN, TODAY, Day, Transfer
 from tests.journeys.live import CREDIT, watching
@@ -254,6 +256,59 @@ def test_what_may_be_another_banks_account_is_refused_in_a_sentence(
     told = taken(shop, tmp_path, file.read_bytes(), day.camt053())
     assert [counted(one) for one in told] == [{"BOOKED": 1}, {"KNOWN": 1}]
     assert client.available() == "80.00"
+
+
+def yen(shop: Shop, amount: str) -> tuple[Portal, str]:
+    """A client who pays in yen, and the reference that their transfer quotes."""
+    client = shop.new_client("JPY")
+    payment = client.begin(client.add_funds(amount, "bank-transfer"))
+    return client, payment["nextAction"]["reference"]
+
+
+def imported(
+    shop: Shop, path: Path, data: bytes, *options: str
+) -> subprocess.CompletedProcess[str]:
+    path.write_bytes(data)
+    return shop.run("import-statement", "--demo", *options, str(path))
+
+
+def test_a_japanese_bank_pays_invoices_by_zengin_and_by_csv(shop: Shop, tmp_path: Path) -> None:
+    ada, first = yen(shop, "8000")
+    bo, second = yen(shop, "10560")
+    entries = zengin_files.Entry(8000, f"{first} ﾔﾏﾀﾞ ﾀﾛｳ"), zengin_files.Entry(999, "ｶ)ｸﾗｲｱﾝﾄ")
+    records = zengin_files.statement(zengin_files.Account(entries))
+    done = imported(shop, tmp_path / "zengin.txt", zengin_files.file(records))
+    assert done.returncode == 0, done.stderr
+    assert "zengin.txt: 1 booked, 1 parked" in done.stdout
+    assert "カ)クライアント" in done.stdout
+    table = f'取引日,入金金額,摘要\r\n{TODAY:%Y/%m/%d},"10,560",{second} ﾔﾏﾀﾞ\r\n'
+    columns = "date=取引日,amount=入金金額,payer=摘要"
+    options = ["--format", "csv", "--columns", columns, "--account", "1234567", "--currency", "JPY"]
+    done = imported(shop, tmp_path / "bank.csv", table.encode("cp932"), *options)
+    assert done.returncode == 0, done.stderr
+    assert "bank.csv: 1 booked, 0 parked" in done.stdout
+    assert (ada.available(), bo.available()) == ("8000", "10560")
+
+
+def test_an_archive_is_booked_whole_or_not_at_all(shop: Shop, tmp_path: Path) -> None:
+    client, _, reference = begun(shop)
+    day = a_day(Transfer(8000, reference, ref=key()))
+    files = {"a.xml": day.camt053(), "b.sta": a_day(Transfer(7, "x", ref=key())).mt940()}
+    bad = {**files, "c.sta": day.mt940().replace(b"C80,00", b"C80.0x")}
+    for some, code in ((bad, 1), (files, 0)):
+        with ZipFile(tmp_path / "day.zip", "w") as into:
+            for name, content in some.items():
+                into.writestr(name, content)
+        done = shop.run("import-statement", "--demo", str(tmp_path / "day.zip"))
+        assert done.returncode == code
+        assert client.available() == ("0.00" if code else "80.00")
+        assert code == 0 or "day.zip is not imported: c.sta in it: line 5, :61:" in done.stderr
+
+
+def test_options_of_csv_that_say_nothing_are_refused(shop: Shop, tmp_path: Path) -> None:
+    done = imported(shop, tmp_path / "bank.csv", b"d,a\n", "--format", "csv", "--columns", "date=d")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "--columns needs `date`, and `amount` or `credit`."
 
 
 # ------------------------------------------------------------------------------- staff

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from api.statements import read
 from models import bank_import, sql, staff
 from models.bank_import import Import, Outcome, outcomes
-from models.bank_statement import GapKind
 from models.payment import Payment
 from tests.bank_files import TODAY, Day, Transfer
 from tests.factories import STAFF, Client, a_client, now
@@ -413,8 +412,8 @@ async def test_a_reversal_with_the_banks_reference_alone_finds_its_transfer() ->
 # ------------------------------------------------------------------------------- gaps
 
 
-async def gaps(data: bytes, day: Day) -> list[GapKind]:
-    return [gap.kind for done in await take(data, day) for gap in done.gaps]
+async def gaps(data: bytes, day: Day) -> int:
+    return sum(len(done.gaps) for done in await take(data, day))
 
 
 async def test_a_missing_statement_is_told_until_it_comes() -> None:
@@ -422,23 +421,74 @@ async def test_a_missing_statement_is_told_until_it_comes() -> None:
     second = first.next(Transfer(200, "two", ref=key()))
     third = second.next(Transfer(300, "three", ref=key()))
     fourth = third.next()
-    assert await gaps(first.camt053(), first) == []
-    assert await gaps(third.camt053(), first) == [GapKind.BALANCE]
-    assert await gaps(fourth.mt940(), first) == [GapKind.BALANCE]
-    assert await gaps(third.mt940(), first) == [GapKind.BALANCE] * 2
-    assert await gaps(second.mt940(), first) == []
-    assert await gaps(fourth.camt053(), first) == []
+    assert await gaps(first.camt053(), first) == 0
+    assert await gaps(third.camt053(), first) == 1
+    assert await gaps(fourth.mt940(), first) == 1
+    assert await gaps(third.mt940(), first) == 1  # the same once more
+    assert await gaps(second.mt940(), first) == 0
+    assert await gaps(fourth.camt053(), first) == 0
 
 
-async def test_a_number_that_is_left_out_is_told_although_the_balances_fit() -> None:
-    first = a_day(opening=900, number=41)
-    third = first.next(number=43)
-    assert await gaps(first.camt053(), first) == []
-    assert await gaps(third.camt053(), first) == [GapKind.NUMBER]
-    new_year = third.next(number=1)
-    assert await gaps(new_year.camt053(), first) == [GapKind.NUMBER]  # still the one before 43
-    late = replace(first, number=42, day=third.day, id="late")
-    assert await gaps(late.camt053(), first) == []
+@pytest.mark.parametrize(
+    "numbers", [(32701, 32801, 32901), (130000250, 140000001, 140000002), (365, 1, 2), (9, 9, 9)]
+)
+async def test_numbers_say_nothing_where_balances_follow(numbers: tuple[int, ...]) -> None:
+    day = first = a_day(opening=900, number=numbers[0])
+    assert await gaps(day.camt053(), first) == 0
+    for number in numbers[1:]:
+        day = day.next(Transfer(100, "one", ref=key()), number=number)
+        assert await gaps(day.mt940(), first) == 0
+
+
+async def test_balances_that_do_not_follow_are_told_whatever_the_numbers_say() -> None:
+    first = a_day(opening=900, number=1)
+    second = replace(first.next(), opening=901)
+    assert await gaps(first.camt053(), first) == 0
+    assert await gaps(second.camt053(), first) == 1
+    other = replace(second, currency="EUR")
+    assert await gaps(other.camt053(), first) == 0
+
+
+def export(day: Day, start: int, days: int) -> Day:
+    """What a bank shows of some days, from 0: each brought (its number + 1) * 100."""
+    brought = [
+        Transfer((number + 1) * 100, "rent", day=day.day + timedelta(days=number))
+        for number in range(start, start + days)
+    ]
+    opening = day.opening + sum((number + 1) * 100 for number in range(start))
+    return replace(
+        day,
+        transfers=tuple(brought),
+        opening=opening,
+        opened=day.day + timedelta(days=start),
+        day=day.day + timedelta(days=start + days - 1),
+    )
+
+
+ORDERS = [
+    [(0, 1), (0, 2), (0, 3), (0, 4)],
+    [(0, 2), (1, 2), (2, 2), (3, 2)],
+    [(0, 3), (1, 3), (2, 3)],
+    [(0, 1), (0, 5), (2, 1), (5, 1)],
+    [(0, 2), (4, 1), (1, 3)],
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_exports_whose_days_overlap_are_complete(order: list[tuple[int, int]]) -> None:
+    day = a_day(opening=900, day=TODAY - timedelta(days=9))
+    told = [await gaps(export(day, *days).mt940(), day) for days in order]
+    assert told[-1] == 0
+    assert sum(told) == (1 if (4, 1) in order else 0)  # it came before the one between
+
+
+async def test_exports_between_which_a_day_is_missing_are_not() -> None:
+    day = a_day(opening=900, day=TODAY - timedelta(days=9))
+    assert await gaps(export(day, 0, 3).mt940(), day) == 0
+    assert await gaps(export(day, 1, 2).mt940(), day) == 0
+    assert await gaps(export(day, 4, 2).mt940(), day) == 1
+    assert await gaps(export(day, 4, 3).mt940(), day) == 1  # the same once more
+    assert await gaps(export(day, 2, 2).mt940(), day) == 0
 
 
 async def test_the_same_transfer_dated_some_days_apart_is_parked_once() -> None:

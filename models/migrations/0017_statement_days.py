@@ -1,0 +1,10 @@
+"""The balances within a statement, from which an export of some of its days may go on."""
+
+from tortoise import fields, migrations
+from tortoise.migrations import operations as ops
+
+
+class Migration(migrations.Migration):
+    dependencies = [("models", "0016_bank_lines")]
+
+    operations = [ops.AddField("BankStatement", "day_ends", fields.TextField(default=""))]
