@@ -25,7 +25,7 @@ from api.gateways.sandbox import SandboxGateway
 from api.graphiql import PATH as GRAPHIQL
 from api.graphiql import graphiql_routes
 from api.graphql import EdgeOptions, GraphQLEndpoint
-from api.health import Check, database_problem, health_routes, pdf_check
+from api.health import Check, Storage, database_problem, feed_check, health_routes, pdf_check
 from api.jobs import jobs
 from api.metrics import Metrics
 from api.middleware import Observed, SecurityHeaders, Unhurried
@@ -39,7 +39,7 @@ from api.revocations import Revocations
 from api.sandbox.delivery import Delivery
 from api.sandbox.pages import Pages
 from api.webhooks import webhook_route
-from api.wiring import make_feed, migrations_problem, opened
+from api.wiring import make_feed, migrations_problem, opened, room_problem
 from api.worker import Worker
 from models import base, device
 from schema import make_schema
@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> Starlette:
             return_route(settings.public_url, settings.origins),
             Documents(links, renderer, gateways, metrics).route(),
             *(Pages(sandbox, delivery, settings.origins).routes() if sandbox and delivery else []),
-            *health_routes(_checks(settings, renderer), metrics),
+            *health_routes(_checks(settings, feed, renderer), metrics),
             *page_routes(settings),
             *portal_routes(
                 settings,
@@ -165,6 +165,8 @@ def _endpoint(
         body_bytes_max=settings.body_kib_max * 1024,
         operations_per_socket_max=settings.subscriptions_max,
         subscriptions_per_caller_max=settings.subscriptions_per_caller_max,
+        strangers_per_address_max=settings.strangers_per_address_max,
+        sockets_per_caller_max=settings.sockets_per_caller_max,
     )
     documents = PersistedDocuments(
         settings.persisted_documents,
@@ -180,12 +182,15 @@ def _sandbox_of(gateways: Mapping[str, Gateway]) -> SandboxGateway | None:
     return sandbox if isinstance(sandbox, SandboxGateway) else None
 
 
-def _checks(settings: Settings, renderer: PdfRenderer) -> list[Check]:
-    checks = [Check("database", database_problem), Check("migrations", migrations_problem)]
+def _checks(settings: Settings, feed: LiveFeed, renderer: PdfRenderer) -> list[Check]:
+    storage = Storage(partial(room_problem, settings))
+    checks = [
+        Check("database", database_problem),
+        Check("storage", storage.problem),
+        Check("migrations", migrations_problem),
+    ]
     if settings.redis_url is not None:
-        from api import live_redis  # noqa: PLC0415 - importing it takes long
-
-        checks.append(Check("redis", partial(live_redis.problem, settings.redis_url)))
+        checks.append(feed_check(feed))
     return [*checks, pdf_check(renderer)]
 
 

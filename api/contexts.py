@@ -46,6 +46,7 @@ class ContextMaker:
             same_caller=lambda was, now: same_caller(was.actor, now.actor),
             revoked=lambda context: self.revocations.of(context.actor),
             caller=lambda context: context.actor.principal if context.actor else context.address,
+            signed_in=lambda context: context.actor is not None,
             trusted=lambda context: context.actor is not None and context.actor.is_staff,
             response_headers=lambda context: context.headers,
         )

@@ -48,6 +48,7 @@ from api.graphql_http import (
 from api.graphql_sse import send_events
 from api.graphql_ws import Socket
 from api.persisted import PersistedDocuments
+from api.places import one_more
 from schema.extensions import Schema, operation_kind
 from schema.masking import public_errors, report
 
@@ -101,8 +102,10 @@ class Contexts(Generic[C]):
     same_caller: Callable[[C, C], bool] = _always
     #: Returns when a context's credentials may have been revoked: they are asked for again at once.
     revoked: Callable[[C], Awaitable[None]] = _never
-    #: Whose subscriptions are counted together.
+    #: Whose subscriptions, and sockets, are counted together.
     caller: Callable[[C], Hashable] = _apart
+    #: Whether it is somebody who asks.
+    signed_in: Callable[[C], bool] = _nobody
     #: Who may send any document where only registered ones are answered.
     trusted: Callable[[C], bool] = _nobody
     #: What a finished operation adds to the HTTP response, such as a session's cookie.
@@ -118,6 +121,12 @@ class EdgeOptions:
     body_bytes_max: int = BODY_BYTES_MAX
     connection_init_seconds_max: float = 10.0
     operations_per_socket_max: int = 50
+    #: Sockets of one address, or IPv6 network, that nobody has signed in on, in this process.
+    strangers_per_address_max: int = 256
+    #: How long such a socket may stay without an operation.
+    stranger_idle_seconds_max: float = 60.0
+    #: Sockets of one caller in this process.
+    sockets_per_caller_max: int = 500
     #: In this process, over all websockets and event streams of a caller.
     subscriptions_per_caller_max: int = 500
     keep_alive_seconds: float = 15.0
@@ -142,6 +151,8 @@ class GraphQLEndpoint(Generic[C]):
         #: Set when the server is about to stop.
         self.stopping = asyncio.Event()
         self.subscriptions: Counter[Hashable] = Counter()
+        self.strangers: Counter[str] = Counter()
+        self.sockets: Counter[Hashable] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one HTTP request or one websocket."""
@@ -297,17 +308,9 @@ class GraphQLEndpoint(Generic[C]):
     @contextmanager
     def _counted(self, context: C) -> Iterator[bool]:
         """Whether the caller may open one more subscription, which is counted meanwhile."""
-        caller = self.contexts.caller(context)
-        if self.subscriptions[caller] >= self.options.subscriptions_per_caller_max:
-            yield False
-            return
-        self.subscriptions[caller] += 1
-        try:
-            yield True
-        finally:
-            self.subscriptions[caller] -= 1
-            if not self.subscriptions[caller]:
-                del self.subscriptions[caller]
+        caller, most = self.contexts.caller(context), self.options.subscriptions_per_caller_max
+        with one_more(self.subscriptions, caller, most) as admitted:
+            yield admitted
 
     async def _events(self, request: GraphQLRequest, context: C) -> AsyncGenerator[Body, None]:
         results = await self.schema.subscribe(

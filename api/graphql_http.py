@@ -234,15 +234,16 @@ def status_of(body: dict[str, Any], answer: Answer) -> int:
     if body.get("data") is not None or "errors" not in body:
         return 200
     codes = {error["extensions"]["code"] for error in body["errors"]}
+    if "TRY_AGAIN" in codes:
+        return 503
     if "data" not in body and "INTERNAL" in codes:
         return 500
     if not answer.strict:
         return 200
-    if codes == {"UNAUTHENTICATED"}:
-        return 401
-    if codes == {"FORBIDDEN"}:
-        return 403
-    return 200 if "data" in body else 400
+    refused = (
+        {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}.get(codes.pop(), 0) if len(codes) == 1 else 0
+    )
+    return refused or (200 if "data" in body else 400)
 
 
 def encode(body: dict[str, Any]) -> bytes:

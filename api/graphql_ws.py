@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import orjson
@@ -27,6 +28,8 @@ from api.graphql_http import (
     from_allowed_origin,
     parse_request,
 )
+from api.places import one_more
+from models.attempt import network
 from schema.masking import report
 
 if TYPE_CHECKING:
@@ -79,15 +82,23 @@ class Socket(Generic[C]):
         self.operations: dict[str, asyncio.Task[None]] = {}
         #: Every task of ours, also of operations that the client has completed already.
         self.tasks: set[asyncio.Task[None]] = set()
+        #: Those that only watch.
+        self.watchers: set[asyncio.Task[None]] = set()
+        #: When the last operation ended, on the monotonic clock.
+        self.worked_at = 0.0
         self.closed = False
+        self._place = ExitStack()
 
     async def serve(self) -> None:
         """Talks until one side ends it."""
-        if not await self._accepted():
-            return
+        with self._place:
+            if await self._accepted():
+                await self._talk()
+
+    async def _talk(self) -> None:
         try:
             self.params = await self._initialised()
-            self._start(self._close_when_revoked())
+            self._watch(self._close_when_revoked())
             while True:
                 await self._handle(await self._message())
         except Close as close:
@@ -103,10 +114,30 @@ class Socket(Generic[C]):
             await self._deny(403, "This origin is not allowed.")
         elif PROTOCOL not in self.websocket.scope.get("subprotocols", ()):
             await self._deny(400, f"The subprotocol is {PROTOCOL}.")
+        elif not self._place_of_a_stranger():
+            await self._deny(429, "Too many sockets that nobody has signed in on. Try again later.")
         else:
             await self.websocket.accept(subprotocol=PROTOCOL)
             return True
         return False
+
+    def _place_of_a_stranger(self) -> bool:
+        """Whether there is one at this address; it is held until somebody has signed in."""
+        client = self.websocket.scope.get("client")
+        most = self.endpoint.options.strangers_per_address_max
+        address = network(client[0]) if client else ""
+        return self._place.enter_context(one_more(self.endpoint.strangers, address, most))
+
+    def _take_place(self) -> None:
+        """Somebody who has signed in has a place of their own; raises Close where there is none."""
+        if not self.endpoint.contexts.signed_in(self.context):
+            self._watch(self._close_when_idle())
+            return
+        self._place.close()
+        caller = self.endpoint.contexts.caller(self.context)
+        most = self.endpoint.options.sockets_per_caller_max
+        if not self._place.enter_context(one_more(self.endpoint.sockets, caller, most)):
+            raise Close(1013, "Too many sockets")
 
     async def _deny(self, status: int, message: str) -> None:
         if "websocket.http.response" in self.websocket.scope.get("extensions", {}):
@@ -123,6 +154,7 @@ class Socket(Generic[C]):
             raise Close(4403, "Forbidden") from error
         except Exception as error:
             raise Close(4500, f"Internal error {report(error)}") from error
+        self._take_place()
         await self._send({"type": "connection_ack"})
         return params
 
@@ -152,6 +184,22 @@ class Socket(Generic[C]):
                 operation.cancel()
                 await self._send({"type": "error", "id": operation_id, "payload": errors})
         await self._close(Close(4403, "Signed out"))
+
+    async def _close_when_idle(self) -> None:
+        """Nobody keeps a socket open that nobody has signed in on, and nothing is asked on."""
+        seconds = self.endpoint.options.stranger_idle_seconds_max
+        self.worked_at = monotonic()
+        while True:
+            if under_way := self._under_way():
+                await asyncio.wait(under_way)
+            elif (left := self.worked_at + seconds - monotonic()) > 0:
+                await asyncio.sleep(left)
+            else:
+                break
+        await self._close(Close(4408, "Nothing was asked"))
+
+    def _under_way(self) -> set[asyncio.Task[None]]:
+        return self.tasks - self.watchers
 
     async def _message(self) -> Message:
         received = await self.websocket.receive()
@@ -191,17 +239,23 @@ class Socket(Generic[C]):
             request = parse_request(payload)
         except HTTPRefusal as refusal:
             raise Close(4400, str(refusal)) from None
-        # One task is ours: it watches the credentials.
-        if len(self.tasks) > self.endpoint.options.operations_per_socket_max:
+        if len(self._under_way()) >= self.endpoint.options.operations_per_socket_max:
             await self._send({"type": "error", "id": operation_id, "payload": [TOO_MANY]})
             return
         self.operations[operation_id] = self._start(self._run(operation_id, request))
 
+    def _watch(self, work: Coroutine[Any, Any, None]) -> None:
+        self.watchers.add(self._start(work))
+
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        self.worked_at = monotonic()
 
     async def _run(self, operation_id: str, request: GraphQLRequest) -> None:
         try:

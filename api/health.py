@@ -1,25 +1,46 @@
-"""Is it up, can it work, and how is it doing: `/healthz`, `/readyz` and `/metrics`."""
+"""Is it up, can it work, and how is it doing: `/healthz`, `/readyz` and `/metrics`.
+
+They answer whatever else is the matter. What is not known at once is looked at beside the requests,
+once for all of them, and told as it was found last.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from models import sql
+from models import pulse, sql, trouble
+from models.trouble import Trouble, trouble_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from api.live import LiveFeed
     from api.metrics import Metrics
     from api.pdf.renderer import PdfRenderer
 
-_SECONDS_MAX: Final = 5
+PATHS: Final = frozenset({"/healthz", "/readyz"})
+
+#: What was found is told for so long without looking again.
+_FRESH_SECONDS: Final = 1.0
+#: A look may take so long; whoever asks meanwhile waits less, and is told what was found before.
+_SECONDS_MAX: Final = 5.0
+_ANSWER_SECONDS: Final = 0.5
+_OLD_SECONDS: Final = 15.0
+_WRITES_FRESH_SECONDS: Final = 5.0
+
+_TROUBLES: Final = {
+    Trouble.FULL: "Nothing can be written to it: the disk is full, or fails.",
+    Trouble.BUSY: "It has no connection or memory left.",
+    Trouble.AWAY: "It does not answer.",
+}
 
 log = structlog.get_logger(__name__)
 
@@ -36,23 +57,52 @@ class Check:
     needed: bool = True
 
 
-def health_routes(checks: list[Check], metrics: Metrics) -> list[Route]:
+class Readiness:
+    """What the checks have found last."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._checks = checks
+        self._problems: dict[str, str | None] = {}
+        self._found_at = float("-inf")
+        self._look: asyncio.Task[None] | None = None
+
+    async def problems(self) -> dict[str, str | None]:
+        """Each check's problem, by its name; soon, whatever the checks wait for."""
+        if monotonic() - self._found_at >= _FRESH_SECONDS:
+            if self._look is None or self._look.done():
+                self._look = asyncio.create_task(self._find())
+            # What has never been known is worth waiting for.
+            seconds = _ANSWER_SECONDS if self._problems else None
+            await asyncio.wait({self._look}, timeout=seconds)
+        if monotonic() - self._found_at >= _OLD_SECONDS:
+            return {check.name: "Not known yet." for check in self._checks}
+        return self._problems
+
+    def ready(self, problems: dict[str, str | None]) -> bool:
+        """Whether nothing that is needed is amiss."""
+        return not any(check.needed and problems[check.name] for check in self._checks)
+
+    async def _find(self) -> None:
+        found = await asyncio.gather(*(_asked(check) for check in self._checks))
+        names = [check.name for check in self._checks]
+        self._problems = dict(zip(names, found, strict=True))
+        self._found_at = monotonic()
+
+
+def health_routes(checks: Sequence[Check], metrics: Metrics) -> list[Route]:
     """The three routes."""
+    readiness = Readiness(checks)
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_request: Request) -> Response:
-        problems = await asyncio.gather(*(_asked(check) for check in checks))
-        ready = not any(
-            problem and check.needed for check, problem in zip(checks, problems, strict=True)
-        )
-        degraded = ready and any(problems)
+        problems = await readiness.problems()
+        ready = readiness.ready(problems)
+        degraded = ready and any(problems.values())
         body = {
             "status": "degraded" if degraded else "ready" if ready else "not ready",
-            "checks": {
-                check.name: problem or "ok" for check, problem in zip(checks, problems, strict=True)
-            },
+            "checks": {name: problem or "ok" for name, problem in problems.items()},
         }
         return JSONResponse(body, 200 if ready else 503)
 
@@ -71,16 +121,54 @@ async def _asked(check: Check) -> str | None:
         async with asyncio.timeout(_SECONDS_MAX):
             return await check.problem()
     except TimeoutError:
-        return f"No answer within {_SECONDS_MAX} seconds."
-    except Exception:
+        return f"No answer within {_SECONDS_MAX:g} seconds."
+    except Exception as error:
         log.exception("check_failed", check=check.name)
-        return "It does not work; the log says why."
+        found = trouble_of(error)
+        return _TROUBLES[found] if found else "It does not work; the log says why."
 
 
 async def database_problem() -> str | None:
     """Whether the database answers."""
     await sql.fetch("SELECT 1 AS one")
     return None
+
+
+class Storage:
+    """Whether what is written is kept. It is tried now and then, and at once after trouble."""
+
+    def __init__(self, room_problem: Callable[[], str | None]) -> None:
+        self._room_problem = room_problem
+        self._beat: asyncio.Task[None] | None = None
+        self._well_at = float("-inf")
+
+    async def problem(self) -> str | None:
+        """See Check."""
+        if (problem := self._room_problem()) is not None:
+            self._well_at = float("-inf")
+            return problem
+        well_until = self._well_at + _WRITES_FRESH_SECONDS
+        if monotonic() >= well_until or trouble.noted_at() >= self._well_at:
+            self._well_at = float("-inf")
+            await self._tried()
+        return None
+
+    async def _tried(self) -> None:
+        tried_at = monotonic()
+        # One at a time, however long it waits and whoever gives up on it.
+        if self._beat is None or self._beat.done():
+            self._beat = asyncio.create_task(pulse.beat())
+        await asyncio.shield(self._beat)
+        self._well_at = tried_at
+
+
+def feed_check(feed: LiveFeed) -> Check:
+    """Whether Redis carries live updates; they come all the same, and later, without."""
+
+    async def problem() -> str | None:
+        return feed.problem
+
+    return Check("redis", problem, needed=False)
 
 
 def pdf_check(renderer: PdfRenderer) -> Check:

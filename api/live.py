@@ -36,6 +36,11 @@ class LiveFeed(Protocol):
         """How many are listening now."""
         ...
 
+    @property
+    def problem(self) -> str | None:
+        """A sentence while wakes of other processes do not arrive; None otherwise."""
+        ...
+
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *_: object) -> None: ...
@@ -68,6 +73,11 @@ class LocalFeed:
     def listeners(self) -> int:
         """See LiveFeed."""
         return self._listeners
+
+    @property
+    def problem(self) -> str | None:
+        """There are no other processes."""
+        return None
 
     def ring(self, topics: Iterable[str]) -> None:
         """See LiveFeed."""

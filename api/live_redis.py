@@ -1,7 +1,8 @@
 """The live feed across processes, through one Redis channel.
 
 A process publishes the topics of its commits in batches and rings those of the others. Each keeps
-one connection to publish and one to hear. While Redis is away nothing waits for it: subscriptions
+one connection to publish and one to hear, and nothing that comes along them, or fails, ends either
+for good. While Redis is away nothing waits for it: subscriptions
 fall back on reading the database from time to time.
 """
 
@@ -9,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Final, Self
+from functools import partial
+from time import monotonic
+from typing import Final, Self, TypeAlias
 from uuid import uuid4
 
 import structlog
@@ -30,7 +33,13 @@ _BATCH_MAX: Final = 500
 _PENDING_MAX: Final = 20_000
 _QUIET_SECONDS: Final = 15
 _CONNECT_SECONDS: Final = 3
+#: A connection that has lasted so long was a good one.
+_STABLE_SECONDS: Final = 30
+#: Ours have at most 500 topics.
+_MESSAGE_BYTES_MAX: Final = 1 << 20
 _BACKOFF_SECONDS_MAX: Final = 5
+Work: TypeAlias = Callable[[Redis], Awaitable[None]]
+
 _LOST: Final = (RedisError, OSError, TimeoutError)
 
 log = structlog.get_logger(__name__)
@@ -41,17 +50,28 @@ class RedisFeed:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._name = uuid4().hex
+        self._name = uuid4().hex.encode()
         self._local = LocalFeed()
         self._pending: set[str] = set()
         self._anything = asyncio.Event()
         self._hearing = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._publishing = False
+        #: Work that has been tried once, whatever came of it.
+        self._tried: dict[str, asyncio.Event] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._open = False
 
     @property
     def listeners(self) -> int:
         """See LiveFeed."""
         return self._local.listeners
+
+    @property
+    def problem(self) -> str | None:
+        """See LiveFeed. It opens no connection: the two that there are know."""
+        if self._publishing and self._hearing.is_set():
+            return None
+        return "Redis does not answer at REDIS_URL; live updates come later until it does."
 
     def ring(self, topics: Collection[str]) -> None:
         """Wake this process's listeners now, and the others' as soon as Redis takes it."""
@@ -70,43 +90,74 @@ class RedisFeed:
         await self._hearing.wait()
 
     async def __aenter__(self) -> Self:
-        self._tasks = [
-            asyncio.create_task(self._keep(self._publish, "live_publish")),
-            asyncio.create_task(self._keep(self._hear, "live_hear")),
-        ]
+        self._open = True
+        self._begin(self._publish, "live_publish")
+        self._begin(self._hear, "live_hear")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                for tried in self._tried.values():
+                    await tried.wait()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
+        self._open = False
+        for task in (tasks := list(self._tasks)):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _keep(self, work: Callable[[Redis], Awaitable[None]], name: str) -> None:
+    def _begin(self, work: Work, name: str) -> None:
+        """Keep a task at work; whatever ends it, another takes its place."""
+        self._tried.setdefault(name, asyncio.Event())
+        if not self._open:
+            return
+        task = asyncio.create_task(self._keep(work, name), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._again, work, name))
+
+    def _again(self, work: Work, name: str, ended: asyncio.Task[None]) -> None:
+        self._tasks.discard(ended)
+        error = None if ended.cancelled() else ended.exception()
+        if self._open:
+            log.error("live_task_ended", task=name, error=repr(error))
+            ended.get_loop().call_later(_backoff(1), self._begin, work, name)
+
+    async def _keep(self, work: Work, name: str) -> None:
         """Do `work` for as long as the process lives, on new connections when one is lost."""
         failures = 0
         while True:
+            began = monotonic()
             try:
                 async with _client(self._url) as client:
                     await client.ping()
-                    failures = 0
                     await work(client)
             except _LOST as error:
-                failures += 1
-                log.warning("redis_lost", task=name, failures=failures, error=type(error).__name__)
+                lost = type(error).__name__
+                log.warning("redis_lost", task=name, failures=failures + 1, error=lost)
+            except Exception:
+                log.exception("live_task_failed", task=name, failures=failures + 1)
+            self._tried[name].set()
+            failures = 1 if monotonic() - began > _STABLE_SECONDS else failures + 1
             await asyncio.sleep(_backoff(failures))
 
     async def _publish(self, client: Redis) -> None:
-        while True:
-            await self._anything.wait()
-            self._anything.clear()
-            while self._pending:
-                batch = [self._pending.pop() for _ in range(min(_BATCH_MAX, len(self._pending)))]
-                await self._send(client, batch)
+        self._publishing = True
+        self._tried["live_publish"].set()
+        self._anything.set()  # what the connection before this one could not send
+        try:
+            while True:
+                await self._anything.wait()
+                self._anything.clear()
+                while self._pending:
+                    number = min(_BATCH_MAX, len(self._pending))
+                    await self._send(client, [self._pending.pop() for _ in range(number)])
+        finally:
+            self._publishing = False
 
     async def _send(self, client: Redis, batch: list[str]) -> None:
         try:
-            await client.publish(CHANNEL, "\n".join([self._name, *batch]))
-        except _LOST:
+            topics = "\n".join(batch).encode(errors="replace")
+            await client.publish(CHANNEL, self._name + b"\n" + topics)
+        except BaseException:
             self.ring_again(batch)
             raise
 
@@ -120,6 +171,7 @@ class RedisFeed:
         try:
             await pubsub.subscribe(CHANNEL)
             self._hearing.set()
+            self._tried["live_hear"].set()
             # Nobody was listening to Redis until now: what was said meanwhile is missed.
             self._local.ring_all()
             await self._hear_all(pubsub)
@@ -142,32 +194,29 @@ class RedisFeed:
                 asked = True
                 await pubsub.ping()
 
-    def _take(self, message: dict[str, object]) -> None:
-        if message["type"] != "message":
+    def _take(self, message: Mapping[str, object]) -> None:
+        """Ring what another process tells of. Whatever else somebody says there is nothing."""
+        data = message.get("data")
+        if message.get("type") != "message" or not isinstance(data, bytes):
             return
-        sender, *topics = str(message["data"]).split("\n")
+        if len(data) > _MESSAGE_BYTES_MAX:
+            log.warning("live_message_ignored", size=len(data))
+            return
+        sender, *topics = data.split(b"\n")
         if sender == self._name:
             return
-        if _EVERYTHING in topics:
+        named = {topic.decode(errors="replace") for topic in topics}
+        if _EVERYTHING in named:
             self._local.ring_all()
         else:
-            self._local.ring(topics)
-
-
-async def problem(url: str) -> str | None:
-    """A sentence when Redis does not answer."""
-    try:
-        async with _client(url) as client:
-            await client.ping()
-    except _LOST:
-        return "Redis does not answer at REDIS_URL."
-    return None
+            self._local.ring(named)
 
 
 def _client(url: str) -> Redis:
     client: Redis = Redis.from_url(
         url,
-        decode_responses=True,
+        # Whatever comes is bytes to begin with: a text that is none would end the listening.
+        decode_responses=False,
         socket_connect_timeout=_CONNECT_SECONDS,
         socket_timeout=_CONNECT_SECONDS,
         socket_keepalive=True,

@@ -17,6 +17,8 @@ from structlog.contextvars import bound_contextvars
 
 from api.telemetry import MASK
 from models.base import backlog
+from models.trouble import note
+from schema.masking import TROUBLE_MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,9 +84,12 @@ class Observed:
 
         try:
             await self.app(scope, receive, observed)
-        except Exception:
+        except Exception as error:
             log.exception("request_failed", path=_path(scope))
-            if not status:
+            if not status and (trouble := note(error)) is not None:
+                said = {"error": TROUBLE_MESSAGES[trouble]}
+                await _send_json(observed, 503, said, (b"retry-after", b"5"))
+            elif not status:
                 await _send_masked(observed, request_id)
         finally:
             self._tell(scope, status, perf_counter() - started)

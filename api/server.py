@@ -48,7 +48,7 @@ def listener(settings: Settings) -> socket.socket:
 
 def serve(settings: Settings, bound: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
-    _allow_connections(settings.connections_max)
+    most = _allowed_connections(settings.connections_max)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -62,7 +62,7 @@ def serve(settings: Settings, bound: socket.socket) -> None:
         ws_per_message_deflate=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
-        limit_concurrency=settings.connections_max,
+        limit_concurrency=most,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
@@ -100,11 +100,14 @@ def _spare_what_stays() -> None:
     gc.enable()
 
 
-def _allow_connections(wanted: int) -> None:
-    """Raise this process's own limit on open files, as far as it may: each connection is one."""
+def _allowed_connections(wanted: int) -> int:
+    """How many of the wanted connections there can be. Each is an open file: this process's own
+    limit is raised as far as it may.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = wanted + _FILES_BESIDE
     if hard != resource.RLIM_INFINITY:
         enough = min(enough, hard)
     if soft != resource.RLIM_INFINITY and soft < enough:
         resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+    return max(1, enough - _FILES_BESIDE)

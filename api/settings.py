@@ -324,6 +324,16 @@ class Settings(BaseSettings):
     subscriptions_per_caller_max: int = Field(
         500, ge=1, description="Live subscriptions of one caller in one process."
     )
+    strangers_per_address_max: int = Field(
+        256,
+        ge=1,
+        description="Websockets of one address (IPv6: one /64) that nobody has signed in on, in "
+        "one process. They are closed after a minute without an operation. Behind a proxy set "
+        "TRUSTED_PROXIES, or all clients have one address.",
+    )
+    sockets_per_caller_max: int = Field(
+        500, ge=1, description="Websockets of one caller who has signed in, in one process."
+    )
     pdf_seconds: float = Field(
         20,
         gt=0,

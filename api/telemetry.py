@@ -8,12 +8,17 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections import Counter
 from functools import lru_cache
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from models.trouble import Trouble, trouble_of
 
 if TYPE_CHECKING:
     from api.settings import Settings
@@ -36,7 +41,7 @@ def configure(settings: Settings) -> None:
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     renderer = _renderer(settings)
     structlog.configure(
-        processors=[*_SHARED, *renderer],
+        processors=[*_SHARED, Coalesced(), *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -98,6 +103,45 @@ def _renderer(settings: Settings) -> list[Processor]:
         return [mask, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
     # Tracebacks as text, and never with the values of local variables: those may be secrets.
     return [structlog.processors.format_exc_info, mask, structlog.processors.JSONRenderer(_json)]
+
+
+class Coalesced:
+    """What ails the database is logged once a minute, with how often it was met, and without a
+    traceback for each request that met it.
+    """
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        self.seconds = seconds
+        self._said: dict[Trouble, float] = {}
+        self._met: Counter[Trouble] = Counter()
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """Raises DropEvent for what was said within the minute."""
+        error = _error_in(event)
+        trouble = trouble_of(error)
+        if error is None or trouble is None:
+            return event
+        self._met[trouble] += 1
+        if monotonic() - self._said.get(trouble, -inf) < self.seconds:
+            raise structlog.DropEvent
+        self._said[trouble] = monotonic()
+        told = {name: event[name] for name in ("timestamp", "level") if name in event}
+        return told | {
+            "event": "database_trouble",
+            "trouble": trouble.value,
+            "error": f"{type(error).__name__}: {error}",
+            "met": self._met.pop(trouble),
+        }
+
+
+def _error_in(event: EventDict) -> BaseException | None:
+    given = event.get("exc_info")
+    if isinstance(given, BaseException):
+        return given
+    if isinstance(given, tuple):
+        found: BaseException | None = given[1]
+        return found
+    return sys.exc_info()[1] if given else None
 
 
 _SHARED: Final[list[Processor]] = [

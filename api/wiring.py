@@ -6,7 +6,7 @@ import os
 import pkgutil
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tortoise.exceptions import OperationalError
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from api.settings import Settings
     from models.gateway import Gateway
+
+
+#: SQLite's log grows to four MiB before it is written back.
+_ROOM_BYTES_MIN: Final = 1 << 20
 
 
 @asynccontextmanager
@@ -87,6 +91,14 @@ async def migrations_problem() -> str | None:
     if not missing:
         return None
     return f"it lacks {', '.join(missing)}; type: account-credit migrate"
+
+
+def room_problem(settings: Settings) -> str | None:
+    """Whether there is room where SQLite's file is; other disks show when they are written to."""
+    if not settings.on_sqlite:
+        return None
+    disk = os.statvfs(Path(settings.database_name).parent)
+    return None if disk.f_bavail * disk.f_frsize >= _ROOM_BYTES_MIN else "The disk is full."
 
 
 async def pending_migrations() -> list[str]:

@@ -18,6 +18,7 @@ from models.ledger import Balance, CreditTransaction, Grant, LedgerAccount, Tran
 from models.payment import Payment
 from models.persisted import PersistedDocument
 from models.picture import StoredPicture
+from models.pulse import Pulse
 from models.receipt import Receipt
 from models.refund import Refund
 from models.sandbox import SandboxCharge
@@ -46,6 +47,7 @@ __all__ = [
     "NumberSeries",
     "Payment",
     "PersistedDocument",
+    "Pulse",
     "Receipt",
     "Redemption",
     "Refund",

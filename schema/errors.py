@@ -91,8 +91,9 @@ class UserError:
     A mutation that is refused changes nothing, and says so here. The top-level `errors` are for
     requests that never reach a rule; their `extensions.code` is BAD_USER_INPUT (a value that cannot
     be read as its type), UNAUTHENTICATED, FORBIDDEN (role or scope), NOT_FOUND (a query for what
-    does not exist or is not yours, and cannot be null), LIMIT_EXCEEDED, INTERNAL, or of
-    persisted documents PERSISTED_QUERY_NOT_FOUND, _NOT_SUPPORTED or _ONLY.
+    does not exist or is not yours, and cannot be null), LIMIT_EXCEEDED, TRY_AGAIN (the database is
+    full, busy or away: send it again later, with the same key), INTERNAL, or of persisted documents
+    PERSISTED_QUERY_NOT_FOUND, _NOT_SUPPORTED or _ONLY.
     """
 
     code: UserErrorCode

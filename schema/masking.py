@@ -9,6 +9,8 @@ from uuid import uuid4
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
+from models.trouble import Trouble, note
+
 #: The codes of top-level errors; a rule's no is a `userErrors` entry and has its own.
 CODES = frozenset(
     {
@@ -18,6 +20,7 @@ CODES = frozenset(
         "NOT_FOUND",
         "LIMIT_EXCEEDED",
         "INTERNAL",
+        "TRY_AGAIN",
         # Of persisted documents, as Apollo's clients know them.
         "PERSISTED_QUERY_NOT_FOUND",
         "PERSISTED_QUERY_NOT_SUPPORTED",
@@ -25,6 +28,11 @@ CODES = frozenset(
     }
 )
 INTERNAL_MESSAGE = "Internal error"
+TROUBLE_MESSAGES = {
+    Trouble.FULL: "Nothing can be stored just now. Send it again later, with the same key.",
+    Trouble.BUSY: "The database is busy just now. Send it again in a moment, with the same key.",
+    Trouble.AWAY: "The database is away just now. Send it again in a moment, with the same key.",
+}
 #: Messages quote what the client sent, which may be long.
 MESSAGE_CHARS_MAX = 300
 #: An answer of many rows may have one a row.
@@ -39,7 +47,8 @@ def public_errors(
     """Errors as the response carries them: message, locations, path, and a code from CODES.
 
     An error that nobody meant for the client becomes "Internal error" with an id. The log has the
-    traceback under that id, once a response however many fields failed.
+    traceback under that id, once a response however many fields failed. What ails the database is
+    no error of ours: it is TRY_AGAIN.
     """
     incident = ""
     public = []
@@ -49,7 +58,11 @@ def public_errors(
         given[ERRORS_MAX:] = [GraphQLError(left, extensions={"code": "LIMIT_EXCEEDED"})]
     for error in given:
         code = code_of(error)
-        if code is None:
+        trouble = note(error) if code is None else None
+        if trouble is not None:
+            log.error("database_trouble", trouble=trouble.value, exc_info=error)
+            public.append(_formatted(error, TROUBLE_MESSAGES[trouble], {"code": "TRY_AGAIN"}))
+        elif code is None:
             incident = incident or report(error)
             public.append(_formatted(error, INTERNAL_MESSAGE, {"code": "INTERNAL", "id": incident}))
         else:

@@ -204,7 +204,13 @@ def redis() -> Iterator[str]:
     if given:
         yield given
         return
-    port = free_port()
+    with redis_at(free_port()) as url:
+        yield url
+
+
+@contextmanager
+def redis_at(port: int) -> Iterator[str]:
+    """The URL of a new Redis on that port."""
     command = [_redis_program(), "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
 import pytest
+from redis.asyncio import Redis
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
@@ -40,14 +42,57 @@ async def test_redis_is_checked_where_it_is_configured(database_url: str, redis_
         assert (await client.get("/readyz")).json()["checks"]["redis"] == "ok"
 
 
-async def test_a_redis_that_does_not_answer_is_not_ready_and_named(database_url: str) -> None:
+async def test_without_redis_everything_works_and_the_check_names_it(database_url: str) -> None:
     settings = demo_settings(database_url, redis_url="redis://user:hunter2@127.0.0.1:1/0")
     async with running(settings) as client:
         ready = await client.get("/readyz")
-    assert ready.status_code == 503
-    assert ready.json()["status"] == "not ready"
+        answer = await client.post("/graphql", json={"query": "{ creditPolicy { version } }"})
+    assert ready.status_code == 200
+    assert ready.json()["status"] == "degraded"
     assert "REDIS_URL" in ready.json()["checks"]["redis"]
     assert "hunter2" not in ready.text
+    assert "errors" not in answer.json()
+
+
+async def test_what_is_slow_to_find_out_is_told_as_it_was_found_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A database that is busy keeps no probe waiting; one that stays so is not ready."""
+    clock, gate, looks = [0.0], asyncio.Event(), []
+
+    async def database() -> str | None:
+        looks.append(1)
+        await gate.wait()
+        return None
+
+    monkeypatch.setattr(health, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(health, "_ANSWER_SECONDS", 0.01)
+    readiness = health.Readiness([health.Check("database", database)])
+    gate.set()
+    assert await readiness.problems() == {"database": None}
+    gate.clear()
+    clock[0] = 2.0
+    answers = await asyncio.gather(*(readiness.problems() for _ in range(50)))
+    assert answers == [{"database": None}] * 50
+    assert len(looks) == 2, "all ask, one looks"
+    clock[0] = 20.0
+    assert (await readiness.problems())["database"] is not None
+    gate.set()
+    await asyncio.sleep(0)
+    assert await readiness.problems() == {"database": None}
+    assert len(looks) == 2
+
+
+async def test_a_hundred_probes_look_once(database_url: str, redis_url: str) -> None:
+    async with (
+        Redis.from_url(redis_url) as redis,
+        running(demo_settings(database_url, redis_url=redis_url)) as client,
+    ):
+        before = (await redis.info("stats"))["total_connections_received"]
+        answers = [await client.get("/readyz") for _ in range(100)]
+        after = (await redis.info("stats"))["total_connections_received"]
+    assert {answer.status_code for answer in answers} == {200}
+    assert after == before
 
 
 async def test_a_database_without_its_tables_does_not_start(

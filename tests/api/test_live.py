@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis.asyncio import Redis
 
 from api.live import LocalFeed
 from api.live_redis import CHANNEL, RedisFeed
+from tests import servers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from api.live import Bell
 
@@ -131,6 +132,104 @@ async def test_nonsense_on_the_channel_does_no_harm(redis_url: str, nonsense: st
             await client.publish(CHANNEL, nonsense)
             await client.publish(CHANNEL, "somebody\ncredit:1")
         assert await bell.wait(SOON)
+
+
+FOREIGN: dict[str, bytes] = {
+    "no text": b"\xff\xfe\x00\x80",
+    "half a character": "süß".encode()[:2],
+    "a topic that is no text": b"somebody\ncredit:\xc3\x28",
+    "another program's JSON": b'{"type": "hello", "data": [1, 2, 3]}',
+    "pickled": b"\x80\x05\x95\x00\x00\x00\x00\x00\x00\x00\x00.",
+    "large": b"x\n" * (8 << 20),
+    "many topics": b"somebody\n" + b"\n".join(b"t%d" % n for n in range(200_000)),
+    "NUL": b"\x00" * 1000,
+    "a sender alone": b"somebody",
+    "lone surrogates": "somebody\ncredit:\ud800".encode("utf-8", "surrogatepass"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+async def test_no_message_of_others_ends_the_listening(redis_url: str, name: str) -> None:
+    async with hearing(redis_url) as feed, feed.listen({"credit:1"}) as bell:
+        await settled(bell)
+        async with Redis.from_url(redis_url) as client:
+            await client.publish(CHANNEL, FOREIGN[name])
+            await client.publish("another:channel", FOREIGN[name])
+            await client.publish(CHANNEL, b"somebody\ncredit:1")
+        assert await bell.wait(SOON)
+        await asyncio.wait_for(feed.heard(), SOON)
+        assert feed.problem is None
+
+
+@pytest.mark.parametrize("name", ["live_hear", "live_publish"])
+@pytest.mark.parametrize("end", ["canceled", "failed"])
+async def test_a_task_that_ends_is_replaced(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, name: str, end: str
+) -> None:
+    async with hearing(redis_url) as here, hearing(redis_url) as there:
+        broken = OnceBroken(here._keep)
+        if end == "failed":
+            # Whatever it is, be it not even an Exception.
+            monkeypatch.setattr(here, "_keep", broken)
+        [task] = [one for one in here._tasks if one.get_name() == name]
+        task.cancel()
+        await asyncio.wait({task})
+        async with here.listen({"credit:1"}) as mine, there.listen({"credit:2"}) as theirs:
+            async with asyncio.timeout(SOON):
+                while task in here._tasks or len(here._tasks) < 2 or here.problem:  # noqa: ASYNC110 - nothing tells
+                    await asyncio.sleep(0.01)
+            await settled(mine, theirs)
+            there.ring({"credit:1"})
+            here.ring({"credit:2"})
+            assert await mine.wait(SOON)
+            assert await theirs.wait(SOON)
+        if end == "failed":
+            assert broken.times >= 2
+
+
+class OnceBroken:
+    """Work that fails the first time, in a way that nobody expects."""
+
+    def __init__(self, work: Callable[..., Awaitable[None]]) -> None:
+        self.work, self.times = work, 0
+
+    async def __call__(self, *args: Any) -> None:
+        self.times += 1
+        if self.times == 1:
+            raise GeneratorExit
+        await self.work(*args)
+
+
+async def test_nothing_is_left_running_when_it_closes(redis_url: str) -> None:
+    before = asyncio.all_tasks()
+    async with hearing(redis_url) as feed:
+        assert len(feed._tasks) == 2
+    assert asyncio.all_tasks() == before
+
+
+async def test_redis_goes_and_comes_back() -> None:
+    """It says so meanwhile, serves its own process, and hears the others again by itself."""
+    with servers.redis() as url:
+        port = int(url.rpartition(":")[2].partition("/")[0])
+    async with RedisFeed(url) as here, RedisFeed(url) as there:
+        async with here.listen({"credit:1"}) as mine:
+            assert here.problem is not None
+            here.ring({"credit:1"})
+            assert await mine.wait(SOON)
+        for _ in range(2):
+            with servers.redis_at(port):
+                await until(lambda: here.problem is None and there.problem is None)
+                async with there.listen({"credit:1"}) as theirs:
+                    await settled(theirs)
+                    here.ring({"credit:1"})
+                    assert await theirs.wait(SOON)
+            await until(lambda: here.problem is not None)
+
+
+async def until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(2 * SOON):
+        while not done():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import warnings
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -96,3 +97,36 @@ def test_pythons_warnings_are_log_lines(logs: StringIO) -> None:
         line = written(logs)
         logging.captureWarnings(capture=False)
     assert "old habits" in line["event"]
+
+
+def failing(error: BaseException) -> None:
+    met = RuntimeError("while asking")
+    met.__cause__ = error
+    structlog.get_logger().error("request_failed", path="/graphql", exc_info=met)
+
+
+def full() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
+
+
+def test_a_full_disk_is_one_line_a_minute_with_how_often_it_was_met(
+    logs: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(telemetry, "monotonic", lambda: clock[0])
+    for _ in range(500):
+        failing(full())
+    line = written(logs)
+    assert (line["event"], line["trouble"], line["met"]) == ("database_trouble", "full", 1)
+    assert "exception" not in line
+    clock[0] += 61
+    failing(full())
+    first, second = map(json.loads, logs.getvalue().splitlines())
+    assert (first["met"], second["met"]) == (1, 500)
+
+
+def test_what_is_no_trouble_of_the_database_keeps_its_traceback(logs: StringIO) -> None:
+    failing(sqlite3.IntegrityError("UNIQUE constraint failed"))
+    assert "while asking" in written(logs)["exception"]

@@ -1,0 +1,35 @@
+"""Whether the database takes what is written to it."""
+
+from tortoise import fields, migrations
+from tortoise.migrations import operations as ops
+from uuid_utils.compat import uuid7
+
+from models.base import now
+
+
+class Migration(migrations.Migration):
+    dependencies = [("models", "0017_statement_days")]
+
+    operations = [
+        ops.CreateModel(
+            name="Pulse",
+            fields=[
+                (
+                    "id",
+                    fields.UUIDField(primary_key=True, default=uuid7, unique=True, db_index=True),
+                ),
+                (
+                    "created_at",
+                    fields.DatetimeField(default=now, auto_now=False, auto_now_add=False),
+                ),
+                ("filler", fields.TextField(unique=False)),
+            ],
+            options={
+                "table": "pulse",
+                "app": "models",
+                "pk_attr": "id",
+                "table_description": "Something that was written to see whether it can be.",
+            },
+            bases=["Record"],
+        ),
+    ]
