@@ -36,7 +36,8 @@ def test_all_files_of_an_archive_are_read(method: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../../etc/passwd", "/etc/passwd", "C:\\x", "a\nb", "x" * 300, "\u202ecod", "a\0b", " "]
+    "name",
+    ["../../etc/passwd", "/etc/passwd", "C:\\x", "a\nb", "x" * 300, "\u202ecod", "a\0b", " "],
 )
 def test_names_do_nothing(name: str) -> None:
     assert len(read(archive({name: DAY.camt053()}), [IBAN])) == 1
