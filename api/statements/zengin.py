@@ -43,10 +43,8 @@ def read(
     statements = []
     for group in found:
         with at(f"record {group[0].number}:"):
-            own = _own(group[0], accounts, branches)
-            account = own_account(own, accounts)
-            _check_branch(group[0], branches.get(own))
-        statements.append(_statement(group, account))
+            _check_branch(group[0], accounts, branches)
+        statements.append(_statement(group, accounts))
     with at(f"record {end.number}:"):
         _check_end(end, len(found))
     return statements
@@ -70,33 +68,30 @@ def _grouped(all_records: list[Record]) -> tuple[list[list[Record]], Record]:
     return groups, end
 
 
-def _own(
-    header: Record, accounts: Collection[str], branches: Mapping[str, tuple[str, str | None]]
-) -> str:
-    """Which of our accounts it is, as we write it: by its number, before which we may have written
-    the branch, the bank or the BIC; of two with one number by the branch.
-    """
+def _account(header: Record, accounts: Collection[str]) -> str:
+    """The account: its number, which some have written with the branch or the bank before it."""
     number = header.text("number").lstrip("0").zfill(7)
     bank, branch = header.text("bank"), header.text("branch")
-    forms = {number, branch + number, bank + branch + number}
-    found = [own for own in accounts if re.sub(r"[^0-9]", "", own.rpartition("/")[2]) in forms]
-    found.sort(key=lambda own: branches.get(own, ("", None))[0] != branch)
-    return found[0] if found else f"{bank}-{branch}-{number}"
+    for written in (number, branch + number, bank + branch + number):
+        if written in accounts:
+            return own_account(written, accounts)
+    return own_account(f"{bank}-{branch}-{number}", accounts)
 
 
-def _check_branch(header: Record, branch: tuple[str, str | None] | None) -> None:
-    code, kind = branch or (None, None)
-    said = header.digits("type")
-    if code is not None and header.text("branch") != code:
-        raise StatementUnreadable(
-            f"its branch is {header.text('branch')}, and that of the account is {code}"
-        )
+def _check_branch(
+    header: Record, accounts: Collection[str], branches: Mapping[str, tuple[str, str | None]]
+) -> None:
+    code, kind = branches.get(_account(header, accounts), (None, None))
+    branch, said = header.text("branch"), header.digits("type")
+    if code is not None and branch != code:
+        raise StatementUnreadable(f"its branch is {branch}, and that of the account is {code}")
     if said not in {1, 2, 4} or (kind is not None and _TYPES.get(said) != kind):
         raise StatementUnreadable(f"its type of account (預金種目) is {said}, not the account's")
 
 
-def _statement(group: Sequence[Record], account: str) -> Statement:
+def _statement(group: Sequence[Record], accounts: Collection[str]) -> Statement:
     header, *data, trailer = group
+    account = _account(header, accounts)
     lines = []
     for record in data:
         with at(f"record {record.number}:"):
