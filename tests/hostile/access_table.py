@@ -432,6 +432,7 @@ VALUES: Final = {
     "InsufficientCredit": "code message field available required",
     "InvoiceLine": "description quantity unitPrice unitPriceExact taxRate total",
     "Money": "amount currency formatted",
+    "PossibleDuplicate": "code message field bankCredit",
     "PageInfo": "hasNextPage hasPreviousPage startCursor endCursor",
     "PaymentDiagnosis": "stage lastHeardAt nextCheckAt supportUrl explanation",
     "PromotionalExpiry": "amount expiresAt",

@@ -103,6 +103,8 @@ NOT_POSITIVE: Final = ("0", "-0", "0.00", "-0.00", "-5.00", "-0.01")
 TAKEN: Final = {
     # A limit on credit may be larger than all credit, and zero.
     "payInvoice.creditLimit": {"999999999999999", "0", "-0", "0.00", "-0.00"},
+    # Prices have up to six decimals; what they come to is money.
+    "createInvoice.unitPrice": {"5.001"},
     # Quantities and rates are no money.
     "createInvoice.quantity": {"5.001", "0.001", "0.000000001"},
     "createInvoice.taxRate": {"0.001", "0.000000001", "0", "-0", "0.00", "-0.00"},
