@@ -142,7 +142,7 @@ def test_a_disk_that_is_full_at_the_commit_is_an_error_and_nothing_of_it_comes_l
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (full, unlimited))
     try:
         for mutation, given in acts:
-            assert _fails(shop, mutation, given) == "INTERNAL"
+            assert _fails(shop, mutation, given) == "TRY_AGAIN"
         assert send(shop, b"{}", signed(b"{}")) == 400  # it still answers
     finally:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
@@ -167,7 +167,7 @@ def test_a_commit_that_is_refused_is_an_error_and_nothing_of_it_comes_later(shop
         execute(shop.database_url, statement)
     try:
         for mutation, given in acts:
-            assert _fails(shop, mutation, given) == "INTERNAL"
+            assert _fails(shop, mutation, given) == "TRY_AGAIN"
     finally:
         execute(shop.database_url, "DROP TRIGGER at_commit ON idempotency_key")
     assert lines(client) == [("ADJUSTMENT", "20.00")]
@@ -216,7 +216,6 @@ def _fails(shop: Shop, mutation: str, given: Answer) -> str:
     answer = shop.staff.post(document, {"i": given})
     [error] = answer.json()["errors"]
     assert (answer.json().get("data") or {}).get(mutation) is None
-    assert error["extensions"].keys() >= {"code", "id"}, error
     code: str = error["extensions"]["code"]
     return code
 

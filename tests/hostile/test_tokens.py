@@ -16,7 +16,7 @@ from pwdlib import PasswordHash
 
 from api.graphql import EdgeOptions
 from api.revocations import LOOK_SECONDS
-from models import account, password, staff
+from models import account, password, session, staff, voucher
 from models.api_key import create_key, find_key, revoke_key
 from models.base import now
 from models.identity import SCOPES, User
@@ -27,6 +27,7 @@ from tests.hostile.world import COOKIE, EMAIL, World, bearer
 from tests.identities import PASSWORD
 from tests.providers import key
 from tests.statements import asked
+from tests.windows import begin_early_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -354,6 +355,7 @@ async def test_unknown_wrong_and_disabled_are_the_same_words_and_work(
 
 
 async def test_sign_in_attempts_are_limited_alike_for_known_and_unknown(world: World) -> None:
+    begin_early_in(session._GUESS_WINDOW_SECONDS, needed_seconds=30)
     refusals = []
     for email in ("bo@client.example", "who@client.example"):
         for _ in range(10):
@@ -381,6 +383,7 @@ async def test_a_browser_that_has_signed_in_before_is_not_locked_out_by_stranger
     device = first.cookies["account_credit_device"]
     world.http.cookies.clear()
     known = {"cookie": f"account_credit_device={device}"}
+    begin_early_in(session._GUESS_WINDOW_SECONDS, needed_seconds=30)
     for _ in range(12):
         await sign_in(world, email, "a guess of many")
     assert (await sign_in(world, email, PASSWORD))["userErrors"][0]["code"] == "RATE_LIMITED"
@@ -411,6 +414,7 @@ async def test_voucher_codes_that_are_no_good_are_the_same_words_and_work(world:
 
 async def test_voucher_guesses_are_counted_whatever_way_they_come(world: World) -> None:
     """By HTTP, by socket, by several sessions at once: one budget for the account."""
+    begin_early_in(voucher._WINDOW_SECONDS, needed_seconds=30)
     codes: list[str] = []
     others = [await world.signed_in("other") for _ in range(3)]
     async with a_socket(world, others[0]) as socket:

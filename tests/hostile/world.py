@@ -168,9 +168,9 @@ class World:
             deposit.id, Decimal(1), "USD", REASON, by=by, key=key()
         )
 
-    async def a_bank_credit(self, text: str = "no reference", ref: str = "") -> BankCredit:
-        """A line of a statement of ours, with what its payer wrote."""
-        line = Transfer(2500, text, ref=ref, payer=NAME)
+    async def a_bank_credit(self, text: str = "no reference", ref: str | None = None) -> BankCredit:
+        """A line of a statement of ours, with what its payer wrote; another one each time."""
+        line = Transfer(2500, text, ref=key() if ref is None else ref, payer=NAME)
         day = Day((line,), id=key(), account="000123456789", currency="USD")
         (statement,) = read_statement(day.camt053(), [day.account])
         (taken,) = (await bank_import.take_in(statement)).taken
@@ -180,8 +180,8 @@ class World:
     async def a_bank_credit_told_twice(self) -> BankCredit:
         """The same once more, which staff have taken for another."""
         waiting = await self.a_payment("bank-transfer")
-        await self.a_bank_credit(waiting.reference, ref=key())
-        again = await self.a_bank_credit(waiting.reference)
+        await self.a_bank_credit(waiting.reference)
+        again = await self.a_bank_credit(waiting.reference, ref="")
         how: Any = {"invoice_id": None, "reference": waiting.reference, "key": key()}
         return await bank_assign.assign(again.id, by=self.actor("staff"), **how)
 

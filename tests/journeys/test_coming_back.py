@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.journeys.portal import at_sandbox
+from tests.windows import begin_early_in
 
 if TYPE_CHECKING:
     from tests.journeys.portal import Answer
@@ -79,6 +80,7 @@ def test_somebody_elses_payment_leads_to_its_own_shop_and_tells_nothing(shop: Sh
 
 def test_browsers_that_come_back_again_and_again_ask_the_gateway_a_few_times(shop: Shop) -> None:
     payment, id = begun(shop, returnUrl=f"{shop.url}/shop")
+    begin_early_in(60, needed_seconds=20)
     for _ in range(13):
         assert come_back(shop, id).status_code == 303
     at_sandbox(payment, "lost")
