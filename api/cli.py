@@ -110,6 +110,8 @@ def audit() -> None:
         report = asyncio.run(commands.audit_books(settings))
         for finding in report.findings:
             print(finding)
+        for warning in report.warnings:
+            _say(f"Warning: {warning}")
         if report.findings:
             _fail(f"{len(report.findings)} findings: the books are wrong.")
         print(_columns([*report.counts.items(), *_totals(report)]))

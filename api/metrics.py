@@ -62,6 +62,11 @@ class Metrics:
             registry=self.registry,
         )
         self._findings.set(-1)
+        self._warnings = Gauge(
+            "account_credit_audit_warnings",
+            "What the last audit of the books warned of; the books are right with it.",
+            registry=self.registry,
+        )
         self._audits = Counter(
             "account_credit_audits", "Audits of the books that ended.", registry=self.registry
         )
@@ -90,9 +95,10 @@ class Metrics:
         """Count a websocket out."""
         self._sockets.dec()
 
-    def audited(self, findings: int) -> None:
+    def audited(self, findings: int, warnings: int) -> None:
         """Note an audit's outcome."""
         self._findings.set(findings)
+        self._warnings.set(warnings)
         self._audits.inc()
 
     def watch(self, name: str, about: str, read: Callable[[], float]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from models import account as accounts
 from models import balance, base, funds, invoice, order, pay, payment, receipt, refund, staff
 from models import voucher as vouchers
 from models.account import Account
@@ -59,6 +60,10 @@ class Client:
         """Credit of the kind that deposits make."""
         amount, currency = self.major(minor), self.account.currency
         return await staff.adjust(self.id, amount, currency, "a gift", by=STAFF, key=key())
+
+    async def frozen(self) -> None:
+        """Staff stop all spending."""
+        await accounts.update(self.id, {"spending_frozen": True}, by=STAFF, key=key())
 
     async def granted(self, minor: int, expires_at: Any = None) -> CreditTransaction:
         """Promotional credit."""

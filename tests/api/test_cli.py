@@ -262,6 +262,17 @@ def test_books_that_add_up_are_counted_and_others_told_line_by_line(database_url
     assert "findings" in bad.stderr
 
 
+def test_what_may_heal_by_itself_is_a_warning_and_the_books_add_up(database_url: str) -> None:
+    _demo(database_url)
+    asyncio.run(_leave_a_grant_behind(database_url))
+    done = run("audit", url=database_url)
+    assert done.exit_code == 0
+    warning = r"^Warning: grant .* ran out at 2020-01-01 .* still there$"
+    assert re.search(warning, done.stderr, re.MULTILINE)
+    assert "add up" in done.stderr
+    assert "Warning" not in done.stdout
+
+
 def _demo(url: str) -> dict[str, Any]:
     done = run("demo", "--json", url=url)
     assert done.exit_code == 0, done.output
@@ -272,6 +283,14 @@ def _demo(url: str) -> dict[str, Any]:
 async def _embezzle(url: str) -> None:
     await base.connect(url)
     await sql.execute("UPDATE balance SET available = available + 1 WHERE currency = 'USD'")
+    await base.disconnect()
+
+
+async def _leave_a_grant_behind(url: str) -> None:
+    await base.connect(url)
+    for table, column in (("credit_grant", "expires_at"), ("voucher", "credit_expires_at")):
+        past = f"UPDATE {table} SET {column} = '2020-01-01 00:00:00+00:00'"
+        await sql.execute(f"{past} WHERE {column} IS NOT NULL")
     await base.disconnect()
 
 

@@ -150,12 +150,18 @@ async def _client() -> tuple[str, str]:
 async def _time_passes(account_id: str) -> None:
     """Until the promotional credit that runs out next has run out."""
     moment = now()
-    await sql.execute(
-        "UPDATE credit_grant SET expires_at = $2 WHERE id = (SELECT id FROM credit_grant"
-        " WHERE account_id = $1 AND expires_at > $2 ORDER BY expires_at LIMIT 1)",
+    rows = await sql.fetch(
+        "SELECT g.id, r.voucher_id FROM credit_grant g JOIN redemption r ON r.id = g.id"
+        " WHERE g.account_id = $1 AND g.expires_at > $2 ORDER BY g.expires_at LIMIT 1",
         parse_id("acc", account_id),
         moment,
     )
+    for row in rows:
+        for table, column, id in (
+            ("credit_grant", "expires_at", row["id"]),
+            ("voucher", "credit_expires_at", row["voucher_id"]),
+        ):
+            await sql.execute(f"UPDATE {table} SET {column} = $2 WHERE id = $1", id, moment)
     await house_keeping.expire_grants()
 
 

@@ -124,7 +124,7 @@ async def test_a_capture_after_the_release_spends_what_is_there_and_leaves_the_r
 async def test_a_capture_after_the_release_spends_nothing_of_an_account_that_is_stopped() -> None:
     ada, bill, begun = await _split()
     await tell(begun, event(begun, Kind.FAILED))
-    await sql.execute("UPDATE account SET frozen = $2 WHERE id = $1", ada.id, True)  # noqa: FBT003
+    await ada.frozen()
     await tell(begun, captured(begun))
     assert await ada.amounts() == (1000, 0, 0, 0)
     assert (await now(bill)).amount_due == 1000

@@ -111,7 +111,8 @@ async def test_an_account_may_want_its_credit_applied_and_an_order_may_say_other
 
 
 async def test_a_frozen_account_pays_nothing_by_itself() -> None:
-    ada = await a_client(frozen=True, auto_apply_credit=True)
+    ada = await a_client(auto_apply_credit=True)
+    await ada.frozen()
     await ada.given(1500)
     assert (await _order(ada)).status == "UNPAID"
 
