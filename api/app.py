@@ -28,7 +28,7 @@ from api.graphql import EdgeOptions, GraphQLEndpoint
 from api.health import Check, Storage, database_problem, feed_check, health_routes, pdf_check
 from api.jobs import jobs
 from api.metrics import Metrics
-from api.middleware import Observed, SecurityHeaders, Unhurried
+from api.middleware import Observed, SecurityHeaders
 from api.pages import missing_page_route, page_routes
 from api.pdf.renderer import PdfRenderer
 from api.pdf.store import DocumentStore
@@ -73,6 +73,11 @@ def create_app(settings: Settings) -> Starlette:
     delivery = None if sandbox is None else Delivery(sandbox)
     metrics.watch("live_subscriptions", "Open live subscriptions.", lambda: feed.listeners)
     metrics.watch("transactions_open", "Database transactions under way.", base.open_transactions)
+    metrics.watch(
+        "transactions_waiting",
+        "Database transactions that wait for their turn.",
+        base.waiting_transactions,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -204,10 +209,9 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
             allow_credentials=True,
             allow_methods=["GET", "POST"],
             allow_headers=_ALLOWED_HEADERS,
-            expose_headers=["x-request-id"],
+            expose_headers=["retry-after", "x-request-id"],
             max_age=_PREFLIGHT_SECONDS,
         ),
-        Middleware(Unhurried),
     ]
 
 

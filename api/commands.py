@@ -12,11 +12,11 @@ from api import document_import
 from api.gateways import load_gateways
 from api.live import LocalFeed
 from api.settings import SettingsProblem
-from api.wiring import make_feed, opened, require_migrated, require_usable
+from api.wiring import make_feed, opened, require_migrated, require_readable, require_usable
 from models import account, api_key, audit, base, identity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -65,8 +65,10 @@ async def demo_sign_ins(settings: Settings) -> dict[str, Any]:
 
 
 async def audit_books(settings: Settings) -> Report:
-    """What the audit finds and counts."""
-    async with _connected(settings):
+    """What the audit finds and counts. Writes nothing, so that a copy may be where nothing can be
+    written.
+    """
+    async with _connected(settings, usable=require_readable):
         return await audit.audit()
 
 
@@ -172,9 +174,11 @@ async def _ahead(
 
 
 @asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[None]:
+async def _connected(
+    settings: Settings, *, usable: Callable[[Settings], None] = require_usable
+) -> AsyncIterator[None]:
     """The database alone, for what decides nothing."""
-    require_usable(settings)
+    usable(settings)
     await base.connect(settings.database_url)
     try:
         await require_migrated(settings)

@@ -15,6 +15,7 @@ from api.graphql_ws import token_of
 from api.live import LiveFeed
 from api.revocations import Revocations
 from models.errors import Unauthenticated
+from models.fair_queue import set_caller
 from models.identity import Actor
 from schema.context import Context, DocumentUrl
 
@@ -53,7 +54,7 @@ class ContextMaker:
 
     async def make(self, connection: HTTPConnection) -> EdgeContext:
         """The context of a request, or of a websocket before connection_init."""
-        actor = await _admitted(actor_of(connection, self.cookie))
+        actor = _known(await _admitted(actor_of(connection, self.cookie)))
         headers: list[Header] = []
         return EdgeContext(
             actor=actor,
@@ -76,7 +77,7 @@ class ContextMaker:
         if token is None:
             return context
         signed_in = fresh(context)
-        signed_in.actor = await _admitted(actor_of_bearer(token, context.address))
+        signed_in.actor = _known(await _admitted(actor_of_bearer(token, context.address)))
         return signed_in
 
 
@@ -98,6 +99,13 @@ def same_caller(was: Actor | None, now: Actor | None) -> bool:
         now.scopes,
         now.accounts,
     )
+
+
+def _known(actor: Actor | None) -> Actor | None:
+    """From here on what this task does is done for them."""
+    if actor is not None:
+        set_caller(actor.caller)
+    return actor
 
 
 async def _admitted(actor: Awaitable[Actor | None]) -> Actor | None:

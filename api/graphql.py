@@ -32,7 +32,9 @@ from strawberry.types.graphql import OperationType
 
 from api.graphql_http import (
     BODY_BYTES_MAX,
+    BUSY_STATUS,
     JSON,
+    RETRY_AFTER,
     Answer,
     Disconnected,
     GraphQLRequest,
@@ -45,10 +47,11 @@ from api.graphql_http import (
     send_json,
     status_of,
 )
-from api.graphql_sse import send_events
+from api.graphql_sse import send_events, until_disconnected
 from api.graphql_ws import Socket
 from api.persisted import PersistedDocuments
 from api.places import one_more
+from models.fair_queue import while_wanted
 from schema.extensions import Schema, operation_kind
 from schema.masking import public_errors, report
 
@@ -206,14 +209,16 @@ class GraphQLEndpoint(Generic[C]):
                 keep_alive_seconds=self.options.keep_alive_seconds,
             )
             return
-        body = refused if context is None else await self.execute(request, context)
-        await send_json(
-            send,
-            status_of(body, answer),
-            encode(body),
-            media_type=answer.media_type,
-            headers=() if context is None else self.contexts.response_headers(context),
-        )
+        body = refused
+        headers: list[tuple[bytes, bytes]] = []
+        if context is not None:
+            with while_wanted(lambda: until_disconnected(receive)):
+                body = await self.execute(request, context)
+            headers += self.contexts.response_headers(context)
+        status = status_of(body, answer)
+        if status in BUSY_STATUS.values():
+            headers.append(RETRY_AFTER)
+        await send_json(send, status, encode(body), media_type=answer.media_type, headers=headers)
 
     async def _context(self, connection: HTTPConnection) -> tuple[C | None, Body]:
         try:
@@ -231,13 +236,14 @@ class GraphQLEndpoint(Generic[C]):
             return request._replace(query="", refused=error)
         return request._replace(query=query)
 
-    def _kind(self, request: GraphQLRequest) -> str | None:
+    def kind(self, request: GraphQLRequest) -> str | None:
+        """`query`, `mutation` or `subscription`; None where the request does not say."""
         return operation_kind(request.query, request.operation_name, self.schema.guard.limits)
 
     async def _stopping(self, request: GraphQLRequest) -> None:
         """Returns when what would not end by itself has to; all else is finished."""
         await self.stopping.wait()
-        if self._kind(request) != "subscription":
+        if self.kind(request) != "subscription":
             await asyncio.Event().wait()
 
     async def _revoked(self, connection: HTTPConnection, context: C) -> Body:
@@ -291,7 +297,7 @@ class GraphQLEndpoint(Generic[C]):
 
         Closing it cancels a query or subscription; a mutation is waited for.
         """
-        kind = self._kind(request)
+        kind = self.kind(request)
         if kind == "mutation":
             yield await _undisturbed(self.execute(request, context))
         elif kind == "subscription":
@@ -331,7 +337,10 @@ class GraphQLEndpoint(Generic[C]):
         if not result.errors:
             return {"data": result.data}
         errors = public_errors(result.errors, suggestions=self.schema.guard.suggestions)
-        if result.data is None and all(error.path is None for error in result.errors):
+        busy = any(error["extensions"]["code"] in BUSY_STATUS for error in errors)
+        if result.data is None and (busy or all(error.path is None for error in result.errors)):
+            # As where execution has not begun: it may be sent again, and what was done before it
+            # is answered by its key.
             return {"errors": errors}
         return {"errors": errors, "data": result.data}
 
@@ -343,11 +352,16 @@ class GraphQLEndpoint(Generic[C]):
 
 
 async def _undisturbed(work: Awaitable[Body]) -> Body:
-    """Waits for the work to end even when the caller is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
+    """Waits for the work to end even when the caller is cancelled meanwhile; what only waits for
+    its turn ends at once.
+    """
+    left = asyncio.Event()
+    with while_wanted(left.wait):
+        task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        left.set()
         while not task.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({task})

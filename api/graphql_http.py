@@ -17,6 +17,7 @@ from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
 
 from api.document_id import MalformedId, document_id_of
+from models.errors import Busy
 from schema.masking import public_errors
 
 GRAPHQL_JSON: Final = "application/graphql-response+json"
@@ -27,6 +28,12 @@ BODY_BYTES_MAX = 1024 * 1024
 BODY_SECONDS_MAX = 10.0
 #: How deep variables may nest; deeper ones exhaust Python's stack where they are read.
 JSON_DEPTH_MAX = 32
+
+#: What is done for nobody just now, and may be sent again (models.errors.Busy).
+BUSY_STATUS: Final = {"RATE_LIMITED": 429, "TRY_AGAIN": 503}
+#: What nobody may do, or not without saying who they are.
+REFUSED_STATUS: Final = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
+RETRY_AFTER: Final = (b"retry-after", b"%d" % Busy.retry_after_seconds)
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -234,16 +241,16 @@ def status_of(body: dict[str, Any], answer: Answer) -> int:
     if body.get("data") is not None or "errors" not in body:
         return 200
     codes = {error["extensions"]["code"] for error in body["errors"]}
-    if "TRY_AGAIN" in codes:
-        return 503
+    for code, status in BUSY_STATUS.items():
+        # Whatever the client accepts: proxies and clients act on the status, not on the body.
+        if code in codes:
+            return status
     if "data" not in body and "INTERNAL" in codes:
         return 500
     if not answer.strict:
         return 200
-    refused = (
-        {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}.get(codes.pop(), 0) if len(codes) == 1 else 0
-    )
-    return refused or (200 if "data" in body else 400)
+    refused = next(iter(codes)) if len(codes) == 1 else ""
+    return REFUSED_STATUS.get(refused, 200 if "data" in body else 400)
 
 
 def encode(body: dict[str, Any]) -> bytes:

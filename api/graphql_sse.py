@@ -43,7 +43,7 @@ async def send_events(
     verdict = asyncio.ensure_future(revoked)
     others = [
         asyncio.ensure_future(_keep_alive(send, keep_alive_seconds)),
-        asyncio.ensure_future(_until_disconnected(receive)),
+        asyncio.ensure_future(until_disconnected(receive)),
         asyncio.ensure_future(stopping),
     ]
     tasks = [pump, verdict, *others]
@@ -70,7 +70,8 @@ async def _keep_alive(send: Send, seconds: float) -> None:
         await _send_part(send, KEEP_ALIVE)
 
 
-async def _until_disconnected(receive: Receive) -> None:
+async def until_disconnected(receive: Receive) -> None:
+    """Returns when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

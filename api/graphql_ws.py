@@ -30,6 +30,7 @@ from api.graphql_http import (
 )
 from api.places import one_more
 from models.attempt import network
+from models.errors import Busy, TooManyAtOnce
 from schema.masking import report
 
 if TYPE_CHECKING:
@@ -39,10 +40,9 @@ C = TypeVar("C")
 Message = dict[str, Any]
 
 PROTOCOL = "graphql-transport-ws"
-TOO_MANY = {
-    "message": "Too many operations on this socket.",
-    "extensions": {"code": "LIMIT_EXCEEDED"},
-}
+TOO_MANY = GraphQLError(
+    "Too many operations on this socket.", extensions={"code": "LIMIT_EXCEEDED"}
+)
 
 
 class Close(Exception):
@@ -152,6 +152,8 @@ class Socket(Generic[C]):
             self.context = await self._admit(params)
         except GraphQLError as error:
             raise Close(4403, "Forbidden") from error
+        except Busy as error:
+            raise Close(1013, "Try again later") from error
         except Exception as error:
             raise Close(4500, f"Internal error {report(error)}") from error
         self._take_place()
@@ -240,7 +242,9 @@ class Socket(Generic[C]):
         except HTTPRefusal as refusal:
             raise Close(4400, str(refusal)) from None
         if len(self._under_way()) >= self.endpoint.options.operations_per_socket_max:
-            await self._send({"type": "error", "id": operation_id, "payload": [TOO_MANY]})
+            # Mutations end by themselves: what does not fit now may be sent again.
+            is_mutation = self.endpoint.kind(request) == "mutation"
+            await self._refuse(operation_id, TooManyAtOnce() if is_mutation else TOO_MANY)
             return
         self.operations[operation_id] = self._start(self._run(operation_id, request))
 
@@ -257,11 +261,19 @@ class Socket(Generic[C]):
         self.tasks.discard(task)
         self.worked_at = monotonic()
 
+    async def _refuse(self, operation_id: str, error: Exception) -> None:
+        errors = self.endpoint.refusal(error)["errors"]
+        await self._send({"type": "error", "id": operation_id, "payload": errors})
+
     async def _run(self, operation_id: str, request: GraphQLRequest) -> None:
         try:
             context = await self._caller()
         except Close as close:
             await self._close(close)
+            return
+        except Busy as busy:
+            self.operations.pop(operation_id, None)
+            await self._refuse(operation_id, busy)
             return
         request = await self.endpoint.found(request, context)
         last: Message = {"type": "complete", "id": operation_id}
@@ -281,12 +293,15 @@ class Socket(Generic[C]):
     async def _caller(self) -> C:
         """The context of one operation. As over HTTP, its credentials are looked at anew.
 
-        Raises Close when they hold no more, whether they have run out or were given up on here.
+        Raises Close when they hold no more, whether they have run out or were given up on here, and
+        Busy when that cannot be looked up just now.
         """
         try:
             now = await self._admit(self.params)
         except GraphQLError as error:
             raise Close(4403, "Signed out") from error
+        except Busy:
+            raise
         except Exception as error:
             raise Close(4500, f"Internal error {report(error)}") from error
         if not self.endpoint.contexts.same_caller(self.context, now):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from models import pulse, sql, trouble
+from models.errors import Busy
+from models.fair_queue import SYSTEM, called_by
 from models.trouble import Trouble, trouble_of
 
 if TYPE_CHECKING:
@@ -150,14 +153,16 @@ class Storage:
         well_until = self._well_at + _WRITES_FRESH_SECONDS
         if monotonic() >= well_until or trouble.noted_at() >= self._well_at:
             self._well_at = float("-inf")
-            await self._tried()
+            with suppress(Busy):  # somebody else is writing: what is written is kept
+                await self._tried()
         return None
 
     async def _tried(self) -> None:
         tried_at = monotonic()
         # One at a time, however long it waits and whoever gives up on it.
         if self._beat is None or self._beat.done():
-            self._beat = asyncio.create_task(pulse.beat())
+            with called_by(SYSTEM):
+                self._beat = asyncio.create_task(pulse.beat())
         await asyncio.shield(self._beat)
         self._well_at = tried_at
 

@@ -15,8 +15,11 @@ import structlog
 from starlette.routing import Route
 from structlog.contextvars import bound_contextvars
 
+from api.graphql_http import BUSY_STATUS
 from api.telemetry import MASK
-from models.base import backlog
+from models.attempt import network
+from models.errors import Busy
+from models.fair_queue import called_by
 from models.trouble import note
 from schema.masking import TROUBLE_MESSAGES
 
@@ -28,19 +31,6 @@ if TYPE_CHECKING:
     from api.metrics import Metrics
 
 Header = tuple[bytes, bytes]
-
-#: How many transactions may be under way or wait: some seconds of work.
-WAITING_MAX: Final = 500
-#: As GraphQL clients read it, and as everybody else does.
-_BUSY: Final = {
-    "error": "Too much is being done just now. Send it again in a moment.",
-    "errors": [
-        {
-            "message": "Too much is being done just now. Send it again in a moment.",
-            "extensions": {"code": "LIMIT_EXCEEDED"},
-        }
-    ],
-}
 
 _SANE_ID: Final = re.compile(rb"[\w.:-]{8,64}", re.ASCII)
 _CSP: Final = (
@@ -65,7 +55,9 @@ class Observed:
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope["headers"])
-        with bound_contextvars(request_id=request_id):
+        # Until they have said who they are.
+        caller = f"address {network(_client(scope))}"
+        with bound_contextvars(request_id=request_id), called_by(caller):
             if scope["type"] == "websocket":
                 await self._websocket(scope, receive, send)
             else:
@@ -84,6 +76,10 @@ class Observed:
 
         try:
             await self.app(scope, receive, observed)
+        except Busy as busy:
+            log.warning("request_put_off", path=_path(scope), code=busy.code)
+            if not status:
+                await _send_put_off(observed, busy)
         except Exception as error:
             log.exception("request_failed", path=_path(scope))
             if not status and (trouble := note(error)) is not None:
@@ -117,30 +113,6 @@ class Observed:
             self.metrics.socket_closed()
             seconds = round(perf_counter() - started, 3)
             log.info("websocket", path=scope["path"], seconds=seconds, client=_client(scope))
-
-
-class Unhurried:
-    """Takes no new work while more transactions wait than are done within a moment.
-
-    Clients that send and leave at once would else pile up work that nobody waits for any more:
-    a transaction that has begun is never torn. Reading pages and health is always answered.
-    """
-
-    def __init__(self, app: ASGIApp, *, waiting_max: int = WAITING_MAX) -> None:
-        self.app = app
-        self.waiting_max = waiting_max
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or say that there are too many."""
-        works = scope["type"] == "websocket" or scope.get("method") == "POST"
-        if works and backlog() >= self.waiting_max:
-            log.warning("too_much_work", path=_path(scope), waiting=backlog())
-            if scope["type"] == "websocket":
-                await send({"type": "websocket.close", "code": 1013})
-            else:
-                await _send_json(send, 503, _BUSY, (b"retry-after", b"1"))
-            return
-        await self.app(scope, receive, send)
 
 
 class SecurityHeaders:
@@ -199,6 +171,12 @@ def _path(scope: Scope) -> str:
 def _client(scope: Scope) -> str:
     client = scope.get("client")
     return client[0] if client else ""
+
+
+async def _send_put_off(send: Send, busy: Busy) -> None:
+    said = {"error": "Too much is being done just now. Send it again in a moment."}
+    status = BUSY_STATUS[busy.code]
+    await _send_json(send, status, said, (b"retry-after", b"%d" % busy.retry_after_seconds))
 
 
 async def _send_masked(send: Send, request_id: str) -> None:

@@ -13,8 +13,10 @@ from api.gateways import GatewayNotLoaded
 from api.pdf.process import PdfError
 from api.settings import SettingsProblem
 from api.statements.csv_columns import ColumnsWrong
-from models.errors import Refusal
+from models.errors import Busy, Refusal
+from models.sqlite_engine import Unreadable
 
+_BUSY: Final = "The database of DATABASE_URL is busy with something else. Try again in a moment."
 _ABOUT_THE_DATABASE: Final = (DBConnectionError, OSError, sqlite3.DatabaseError)
 # What a database says when it cannot be reached or used at all, and never of a statement of ours.
 _UNUSABLE: Final = re.compile(
@@ -28,10 +30,10 @@ def sentences(error: Exception) -> list[str]:
     """The sentences for an expected problem; none for any other."""
     if isinstance(error, SettingsProblem | DocumentsProblem):
         return list(error.problems)
-    if isinstance(error, GatewayNotLoaded | ColumnsWrong):
+    if isinstance(error, GatewayNotLoaded | ColumnsWrong | Unreadable):
         return [str(error)]
-    if isinstance(error, Refusal):
-        return [_refused(error)]
+    if isinstance(error, Refusal | Busy):
+        return [_refused(error) if isinstance(error, Refusal) else _BUSY]
     if isinstance(error, PdfError):
         return [" ".join([str(error), *getattr(error, "__notes__", ())])]
     if isinstance(error, _ABOUT_THE_DATABASE) or _is_unusable(error):

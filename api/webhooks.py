@@ -17,6 +17,8 @@ from starlette.routing import Route
 from api.auth import address_of
 from models import pay, receipt, transmission
 from models.base import parse_id
+from models.errors import Busy
+from models.fair_queue import called_by
 from models.gateway import (
     EventKind,
     GatewayProblem,
@@ -71,9 +73,11 @@ async def receive_message(
     if signed and await transmission.is_taken(gateway.code, signed, body):
         return []
     events = await gateway.parse_message(headers, body)
-    await receipt.take_in(gateway.code, events)
-    if signed:
-        await transmission.take(gateway.code, signed, body)
+    # It is the gateway's own from here on: clients who ask at once do not shut it out.
+    with called_by(f"gateway {gateway.code}"):
+        await receipt.take_in(gateway.code, events)
+        if signed:
+            await transmission.take(gateway.code, signed, body)
     _log.info(
         "message received",
         gateway=gateway.code,
@@ -101,6 +105,9 @@ async def _answered(gateway: Gateway, headers: Mapping[str, str], body: bytes) -
         return _refused(400, "The message cannot be read.")
     except GatewayProblem as problem:
         _log.warning("message not verified", gateway=gateway.code, reason=str(problem))
+        return _later()
+    except Busy as busy:
+        _log.warning("message put off", gateway=gateway.code, code=busy.code)
         return _later()
     except Exception:  # noqa: BLE001 - whatever it was, it must not be lost
         # Not stored, so not taken: the gateway keeps it and tells it again.

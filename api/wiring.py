@@ -68,6 +68,23 @@ def require_usable(settings: Settings) -> None:
     file = Path(settings.database_name)
     if not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
         raise SettingsProblem(f"DATABASE_URL names {file}, where no file can be written.")
+    _require_database(file)
+
+
+def require_readable(settings: Settings) -> None:
+    """Raises SettingsProblem when SQLite's file is none that can be read."""
+    if not settings.on_sqlite:
+        return
+    file = Path(settings.database_name)
+    if not file.exists():
+        require_usable(settings)
+        return
+    if not os.access(file, os.R_OK):
+        raise SettingsProblem(f"DATABASE_URL names {file}, which may not be read.")
+    _require_database(file)
+
+
+def _require_database(file: Path) -> None:
     if file.is_dir() or (file.exists() and not _is_database(file)):
         raise SettingsProblem(f"DATABASE_URL names {file}, which is no SQLite database.")
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
+from models.errors import Busy
+
 if TYPE_CHECKING:
     from api.metrics import Metrics
 
@@ -77,6 +79,10 @@ class Worker:
         started = perf_counter()
         try:
             done = await job.run()
+        except Busy as busy:
+            log.warning("job_put_off", job=job.name, code=busy.code)
+            self._metrics.job(job.name, perf_counter() - started, ok=False)
+            return None
         except Exception:
             log.exception("job_failed", job=job.name)
             self._metrics.job(job.name, perf_counter() - started, ok=False)

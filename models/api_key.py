@@ -19,7 +19,7 @@ from uuid import UUID
 from tortoise import fields
 
 from models import sql
-from models.base import Conflict, Record, begin, new_id, now, parse_id, transaction
+from models.base import Conflict, Record, begin_aside, new_id, now, parse_id, transaction
 from models.errors import Invalid, NotFound
 from models.identity import SCOPES, Actor, Role, User, add_user
 from models.text import clean_text
@@ -212,7 +212,7 @@ def _mark_used(key_id: UUID, moment: datetime) -> None:
     if key_id in _marking:
         return
     _marking.add(key_id)
-    task = begin(lambda: ApiKey.filter(id=key_id).update(used_at=moment))
+    task = begin_aside(lambda: ApiKey.filter(id=key_id).update(used_at=moment))
     task.add_done_callback(lambda _: _marking.discard(key_id))
 
 

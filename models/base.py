@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,26 +20,43 @@ from tortoise import Tortoise, fields
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
-from tortoise.exceptions import OperationalError
 from tortoise.migrations.api import migrate as apply_migrations
 from tortoise.models import Model
 from tortoise.transactions import in_transaction as tortoise_transaction
 from uuid_utils.compat import uuid7
 
-from models import private, sql
+from models import fair_queue, private, sql, sqlite_engine
+from models.errors import TryAgain
+
+if TYPE_CHECKING:
+    from models import postgres_engine
 
 T = TypeVar("T")
 
 #: What a database calls a conflict that goes away when the transaction is run again
-#: (serialization failure, deadlock, lock not available).
-_RETRYABLE: Final = {"40001", "40P01", "55P03"}
+#: (serialization failure, deadlock). A lock that does not come is none: it was waited for.
+_RETRYABLE: Final = {"40001", "40P01"}
 _ATTEMPTS_MAX: Final = 12
+_RETRYING_SECONDS_MAX: Final = 5.0
 _HEX_DIGITS: Final = 32
 _IN_MEMORY: Final = ":memory:"
+#: PostgreSQL's own limits on a connection of ours, in milliseconds: on a statement, on waiting for
+#: a lock, and on a transaction in which nothing happens (its process hangs, and it has locks).
+_SERVER_SETTINGS: Final = {
+    "jit": "off",
+    "statement_timeout": "15000",
+    "lock_timeout": f"{fair_queue.STILL_SECONDS_MAX * 1000:.0f}",
+    "idle_in_transaction_session_timeout": "10000",
+}
+#: A migration may take long; what it waits for, it waits for as any statement did.
+_MIGRATION_SETTINGS: Final = {
+    "statement_timeout": "0",
+    "lock_timeout": "15000",
+    "idle_in_transaction_session_timeout": "0",
+}
 
 _topics: ContextVar[set[str] | None] = ContextVar("topics", default=None)
 _running: set[asyncio.Task[Any]] = set()
-_begun: set[asyncio.Task[Any]] = set()
 _bell: Callable[[set[str]], None] | None = None
 _context: TortoiseContext | None = None
 
@@ -127,20 +145,32 @@ class Changing(Record):
 async def transaction(work: Callable[[], Awaitable[T]]) -> T:
     """Run `work` in one database transaction and return what it returned.
 
-    It runs in a task of its own that is never canceled half-way: a caller that goes away leaves
-    a transaction that commits or rolls back whole. Conflicts are retried, so `work` may run more
-    than once and must have no effect outside the database. Never nested; no network inside.
+    It waits for its turn (models.fair_queue), and then runs in a task of its own that is never
+    canceled half-way: a caller that goes away leaves a transaction that commits or rolls back
+    whole, or one that never began. Conflicts are retried, so `work` may run more than once and must
+    have no effect outside the database. Never nested; no network inside.
+
+    Raises Busy, and has done nothing, where the turn or a lock does not come.
     """
-    return await asyncio.shield(begin(work))
+    task = begin(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if _client().turns.is_waiting(task):
+            task.cancel()
+        raise
 
 
 def begin(work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
     """Start a transaction that nobody needs to wait for; `disconnect` does."""
     assert not in_transaction(), "a transaction is never opened inside another"
-    task = _task_of(_retried(work))
-    _begun.add(task)
-    task.add_done_callback(_begun.discard)
-    return task
+    return _task_of(_retried(work))
+
+
+def begin_aside(work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+    """As `begin`, for what nobody asked for and nobody misses where too much else is to be done."""
+    with fair_queue.called_by("aside"):
+        return begin(work)
 
 
 def in_transaction() -> bool:
@@ -149,21 +179,24 @@ def in_transaction() -> bool:
 
 
 async def snapshot(work: Callable[[], Awaitable[T]]) -> T:
-    """Run `work`, which only reads, as of one moment."""
-
-    async def read() -> T:
-        if dialect() == "postgres":
-            await get_connection("default").execute_script(
-                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-            )
+    """Run `work`, which only reads, as of one moment. It has a connection of its own and all the
+    time that it needs: nobody waits for it.
+    """
+    assert not in_transaction(), "a snapshot is of what has been committed"
+    async with _client().snapshot():
         return await work()
-
-    return await transaction(read)
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` in a task of its own, which goes on where the caller is canceled."""
-    return await asyncio.shield(_task_of(work))
+    """Run `work`, which has begun already, in a task of its own: it goes on where the caller is
+    canceled, and waits for its turns however many wait.
+    """
+
+    async def going_on() -> T:
+        fair_queue.go_on()
+        return await work
+
+    return await asyncio.shield(_task_of(going_on()))
 
 
 def _task_of(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -180,6 +213,7 @@ def _finished(task: asyncio.Task[Any]) -> None:
 
 
 async def _retried(work: Callable[[], Awaitable[T]]) -> T:
+    until = monotonic() + _RETRYING_SECONDS_MAX
     for attempt in range(1, _ATTEMPTS_MAX + 1):
         topics: set[str] = set()
         token = _topics.set(topics)
@@ -187,8 +221,10 @@ async def _retried(work: Callable[[], Awaitable[T]]) -> T:
             async with tortoise_transaction():
                 result = await work()
         except Exception as error:
-            if attempt == _ATTEMPTS_MAX or not is_conflict(error):
+            if not is_conflict(error):
                 raise
+            if attempt == _ATTEMPTS_MAX or monotonic() >= until:
+                raise TryAgain from error
         else:
             if topics and _bell is not None:
                 _bell(topics)
@@ -205,8 +241,6 @@ def is_conflict(error: BaseException | None) -> bool:
         if isinstance(error, Conflict):
             return True
         if getattr(error, "sqlstate", None) in _RETRYABLE:
-            return True
-        if isinstance(error, OperationalError) and "database is locked" in str(error):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -230,9 +264,9 @@ def open_transactions() -> int:
     return len(_running)
 
 
-def backlog() -> int:
-    """How many transactions of this process have begun or wait for their turn."""
-    return len(_begun)
+def waiting_transactions() -> int:
+    """How many transactions of this process wait for their turn."""
+    return 0 if _context is None else _client().turns.waiting
 
 
 async def drain() -> None:
@@ -249,8 +283,13 @@ def dialect() -> str:
     return get_connection("default").capabilities.dialect
 
 
-def database_config(database_url: str) -> dict[str, Any]:
-    """Tortoise's configuration for a `sqlite://` or `postgres://` URL.
+def _client() -> sqlite_engine.Client | postgres_engine.Client:
+    """The database, outside transactions."""
+    return cast("sqlite_engine.Client | postgres_engine.Client", get_connection("default"))
+
+
+def database_config(database_url: str, **settings: str) -> dict[str, Any]:
+    """Tortoise's configuration for a `sqlite://` or `postgres://` URL; `settings` are PostgreSQL's.
 
     Raises ValueError for any other scheme. Query parameters go to the driver
     (`?maxsize=20&host=/run/postgresql`).
@@ -264,7 +303,7 @@ def database_config(database_url: str) -> dict[str, Any]:
         credentials = connection["credentials"]
         credentials.setdefault("maxsize", 16)
         credentials["min_size"] = 1
-        credentials["server_settings"] = {"jit": "off", "statement_timeout": "15000"}
+        credentials["server_settings"] = {**_SERVER_SETTINGS, **settings}
         connection["engine"] = "models.postgres_engine"
     else:
         raise ValueError("DATABASE_URL must begin with sqlite:// or postgres://")
@@ -297,7 +336,7 @@ async def connect(database_url: str) -> None:
 def _keep_private(config: dict[str, Any]) -> None:
     """SQLite's files are their owner's alone. It gives those beside the database its own mode."""
     path = config["connections"]["default"]["credentials"].get("file_path", _IN_MEMORY)
-    if path == _IN_MEMORY:
+    if path == _IN_MEMORY or sqlite_engine.is_fixed(path):
         return
     with suppress(OSError):  # SQLite says better what cannot be opened
         private.make_file(Path(path))
@@ -322,7 +361,7 @@ async def migrate(database_url: str) -> None:
 
 
 async def _migrate(database_url: str) -> None:
-    config = database_config(database_url)
+    config = database_config(database_url, **_MIGRATION_SETTINGS)
     async with alone(database_url):
         _keep_private(config)
         try:

@@ -14,6 +14,9 @@ transaction it rolls everything back, so a refused operation has changed nothing
     └── NotFound                    Invalid                  PossibleDuplicate
     Unauthenticated                 nobody is signed in
     Forbidden                       the role or the scope does not allow it
+    Busy                            not now: nothing was done, and the same may be asked again
+    ├── TooManyAtOnce               this caller has too much under way already
+    └── TryAgain                    something else is in the way
 """
 
 from __future__ import annotations
@@ -35,6 +38,27 @@ class Forbidden(Exception):
     def __init__(self, needs: str) -> None:
         super().__init__(needs)
         self.needs = needs
+
+
+class Busy(Exception):
+    """Nothing was done, because it could not be done just now: the same may be asked again, with
+    the same idempotency key, after `retry_after_seconds`. `code` is that of a top-level error.
+    """
+
+    code: ClassVar[str]
+    retry_after_seconds: ClassVar[int] = 1
+
+
+class TooManyAtOnce(Busy):
+    """This caller has too much under way already."""
+
+    code = "RATE_LIMITED"
+
+
+class TryAgain(Busy):
+    """Somebody else's work is in the way: a lock that did not come, a database that is busy."""
+
+    code = "TRY_AGAIN"
 
 
 class Refusal(Exception):

@@ -59,6 +59,11 @@ class Actor:
         return self.user_id.hex
 
     @property
+    def caller(self) -> str:
+        """Whose turn it is (models.fair_queue): the account's, whichever of its users asks."""
+        return f"account {self.account_id.hex}" if self.account_id else f"user {self.principal}"
+
+    @property
     def is_staff(self) -> bool:
         """Whether this is somebody of the provider's own."""
         return self.role is Role.STAFF

@@ -15,6 +15,7 @@ from models import sql
 from models.base import Record, new_id, now, parse_id, transaction
 from models.book import book, every_book
 from models.case import Case
+from models.errors import Busy
 from models.gateway import DISPUTE_KINDS, MONEY_KINDS, EventKind, GatewayEvent
 from models.invoice import read as read_invoice
 from models.money import MINOR_MAX, Money
@@ -89,6 +90,8 @@ async def take_in(gateway: str, events: Sequence[GatewayEvent]) -> None:
         receipt_id = await transaction(lambda told=told: _store(gateway, told))  # type: ignore[misc]
         try:
             await process(receipt_id)
+        except Busy:
+            _log.warning("receipt.put_off", gateway=gateway, receipt=receipt_id.hex)
         except Exception:  # noqa: BLE001 - it is stored: the worker tries it again
             _log.exception("receipt.failed", gateway=gateway, receipt=receipt_id.hex)
 
@@ -233,6 +236,8 @@ async def retry_parked(limit: int = 100) -> int:
     for row in rows:
         try:
             await process(row["id"])
+        except Busy:
+            _log.warning("receipt.put_off", receipt=row["id"].hex)
         except Exception:  # noqa: BLE001 - one that fails must not stop the others
             _log.exception("receipt.failed", receipt=row["id"].hex)
             await sql.execute(

@@ -16,7 +16,7 @@ from tortoise import fields
 
 from models import attempt, device, sql
 from models import password as passwords
-from models.base import Record, begin, now, transaction
+from models.base import Record, begin_aside, now, transaction
 from models.email import key_of
 from models.errors import InvalidCredentials, Unauthenticated
 from models.identity import Actor, Role, User
@@ -169,7 +169,7 @@ def _mark_seen(session_id: UUID, moment: datetime) -> None:
     if session_id in _marking:
         return
     _marking.add(session_id)
-    task = begin(lambda: Session.filter(id=session_id).update(seen_at=moment))
+    task = begin_aside(lambda: Session.filter(id=session_id).update(seen_at=moment))
     task.add_done_callback(lambda _: _marking.discard(session_id))
 
 

@@ -13,10 +13,11 @@ import strawberry
 from graphql import GraphQLError
 
 from models import errors
-from models.errors import Forbidden, Unauthenticated
+from models.errors import Busy, Forbidden, Unauthenticated
 from models.errors import Refusal as Refused
 from schema import texts
 from schema.context import Info
+from schema.masking import busy_error
 from schema.money import Money
 
 if TYPE_CHECKING:
@@ -91,9 +92,10 @@ class UserError:
     A mutation that is refused changes nothing, and says so here. The top-level `errors` are for
     requests that never reach a rule; their `extensions.code` is BAD_USER_INPUT (a value that cannot
     be read as its type), UNAUTHENTICATED, FORBIDDEN (role or scope), NOT_FOUND (a query for what
-    does not exist or is not yours, and cannot be null), LIMIT_EXCEEDED, TRY_AGAIN (the database is
-    full, busy or away: send it again later, with the same key), INTERNAL, or of persisted documents
-    PERSISTED_QUERY_NOT_FOUND, _NOT_SUPPORTED or _ONLY.
+    does not exist or is not yours, and cannot be null), LIMIT_EXCEEDED, RATE_LIMITED (you have too
+    much under way), TRY_AGAIN (something else is in the way, or the database is full or away),
+    INTERNAL, or of persisted documents PERSISTED_QUERY_NOT_FOUND, _NOT_SUPPORTED or _ONLY. After
+    RATE_LIMITED and TRY_AGAIN send the same again a moment later, with the same `idempotencyKey`.
     """
 
     code: UserErrorCode
@@ -212,6 +214,8 @@ def top_level_error(error: Exception, locale: str) -> GraphQLError:
             code, message = "UNAUTHENTICATED", texts.say("UNAUTHENTICATED", locale)
         case Forbidden():
             code, message = "FORBIDDEN", texts.say("FORBIDDEN", locale)
+        case Busy():
+            return busy_error(error, locale)
         case errors.NotFound():
             code, message = "NOT_FOUND", texts.explain(error, locale)
         case Refused():
@@ -230,7 +234,7 @@ def top_level(info: Info, *kinds: type[Exception]) -> Iterator[None]:
         raise top_level_error(error, info.context.locale) from error
 
 
-_FOR_ALL: Final = (Unauthenticated, Forbidden)
+_FOR_ALL: Final = (Unauthenticated, Forbidden, Busy)
 _FOR_QUERIES: Final = (*_FOR_ALL, Refused)
 
 

@@ -9,7 +9,9 @@ from uuid import uuid4
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
+from models.errors import Busy
 from models.trouble import Trouble, note
+from schema import texts
 
 #: The codes of top-level errors; a rule's no is a `userErrors` entry and has its own.
 CODES = frozenset(
@@ -19,8 +21,9 @@ CODES = frozenset(
         "FORBIDDEN",
         "NOT_FOUND",
         "LIMIT_EXCEEDED",
-        "INTERNAL",
+        "RATE_LIMITED",
         "TRY_AGAIN",
+        "INTERNAL",
         # Of persisted documents, as Apollo's clients know them.
         "PERSISTED_QUERY_NOT_FOUND",
         "PERSISTED_QUERY_NOT_SUPPORTED",
@@ -52,7 +55,7 @@ def public_errors(
     """
     incident = ""
     public = []
-    given = list(errors)
+    given = [_with_its_code(error) for error in errors]
     if len(given) > ERRORS_MAX:
         left = f"… and {len(given) - ERRORS_MAX} more errors."
         given[ERRORS_MAX:] = [GraphQLError(left, extensions={"code": "LIMIT_EXCEEDED"})]
@@ -69,6 +72,28 @@ def public_errors(
             message = _message(error, suggestions=suggestions)
             public.append(_formatted(error, message, {**(error.extensions or {}), "code": code}))
     return public
+
+
+def busy_error(busy: Busy, locale: str = texts.FALLBACK) -> GraphQLError:
+    """The top-level error for what could not be done just now."""
+    extensions = {"code": busy.code, "retryAfterSeconds": busy.retry_after_seconds}
+    message = texts.say(f"BUSY.{busy.code}", locale)
+    return GraphQLError(message, original_error=busy, extensions=extensions)
+
+
+def _with_its_code(error: GraphQLError) -> GraphQLError:
+    """What could not be done just now, wherever it came up, is told as that."""
+    busy = error.original_error
+    if not isinstance(busy, Busy) or (error.extensions or {}).get("code"):
+        return error
+    told = busy_error(busy)
+    return GraphQLError(
+        told.message,
+        error.nodes,
+        path=error.path,
+        original_error=busy,
+        extensions=told.extensions,
+    )
 
 
 def code_of(error: GraphQLError) -> str | None:

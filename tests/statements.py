@@ -54,18 +54,31 @@ async def asked() -> AsyncIterator[Asked]:
     """Note all statements meanwhile. For one task at a time: connections are not told apart."""
     noted = Asked()
     client: Any = get_connection("default")
-    watched = _on_sqlite if client.capabilities.dialect == "sqlite" else _on_postgres
+    on_sqlite = client.capabilities.dialect == "sqlite"
     async with client.acquire_connection():
         pass  # it is connected now
-    async with watched(client, noted):
+    await client.execute_query("SELECT 1")
+    async with (_on_sqlite if on_sqlite else _on_postgres)(client, noted):
         yield noted
 
 
 @asynccontextmanager
 async def _on_sqlite(client: Any, noted: Asked) -> AsyncIterator[None]:
+    opened = client.reader
+
+    async def one_more() -> Any:
+        reader = await opened()
+        await reader.set_trace_callback(noted.note)
+        return reader
+
+    client.reader = one_more  # those that are opened meanwhile
     await client._connection.set_trace_callback(noted.note)
+    for reader in client.readers.connections:
+        await reader.set_trace_callback(noted.note)
     yield
-    await client._connection.set_trace_callback(None)
+    del client.reader
+    for connection in (client._connection, *client.readers.connections):
+        await connection.set_trace_callback(None)
 
 
 @asynccontextmanager
@@ -79,11 +92,14 @@ async def _on_postgres(client: Any, noted: Asked) -> AsyncIterator[None]:
         connection.add_query_logger(logged)
         connections.append(connection)
 
-    for holder in client._pool._holders:
-        if holder._con is not None:
-            await watch(holder._con)
-    client._pool._init = watch  # those that are opened meanwhile
+    pools = (client._pool, client.readers._pool)
+    for pool in pools:
+        for holder in pool._holders:
+            if holder._con is not None:
+                await watch(holder._con)
+        pool._init = watch  # those that are opened meanwhile
     yield
-    client._pool._init = None
+    for pool in pools:
+        pool._init = None
     for connection in connections:
         connection.remove_query_logger(logged)

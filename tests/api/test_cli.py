@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -271,6 +272,61 @@ def test_what_may_heal_by_itself_is_a_warning_and_the_books_add_up(database_url:
     assert re.search(warning, done.stderr, re.MULTILINE)
     assert "add up" in done.stderr
     assert "Warning" not in done.stdout
+
+
+@pytest.mark.sqlite_only
+def test_a_copy_where_nothing_can_be_written_is_audited_and_nothing_appears_beside_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    _demo(database_url)
+    with _read_only_copy(database_url, tmp_path) as copy:
+        before = copy.read_bytes()
+        done = run("audit", url=f"sqlite://{copy}", SECRET_KEY="")
+        assert done.exit_code == 0, done.stderr
+        assert re.search(r"^USD deposited +68\.66$", done.stdout, re.MULTILINE)
+        assert [file.name for file in copy.parent.iterdir()] == ["copy.db"]
+        assert copy.read_bytes() == before
+
+
+@pytest.mark.sqlite_only
+def test_a_copy_whose_log_cannot_be_read_where_it_is_is_refused_with_what_to_do(
+    database_url: str, tmp_path: Path
+) -> None:
+    _demo(database_url)
+    path = database_url.removeprefix("sqlite://")
+    writing = sqlite3.connect(path, isolation_level=None)
+    writing.execute("PRAGMA wal_autocheckpoint = 0")
+    writing.execute("UPDATE balance SET available = available + 1 WHERE available > 0")
+    with _read_only_copy(database_url, tmp_path) as copy:
+        done = run("audit", url=f"sqlite://{copy}", SECRET_KEY="")
+        assert done.exit_code == 1
+        assert "copy.db-wal has changes" in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert sorted(file.name for file in copy.parent.iterdir()) == ["copy.db", "copy.db-wal"]
+        # Where files can be written, the log is read as well.
+        copy.parent.chmod(0o755)
+        for file in copy.parent.iterdir():
+            file.chmod(0o644)
+        done = run("audit", url=f"sqlite://{copy}", SECRET_KEY="")
+        assert done.exit_code == 1
+        assert "balance" in done.stdout
+    writing.close()
+
+
+@contextmanager
+def _read_only_copy(url: str, tmp_path: Path) -> Iterator[Path]:
+    """A plain copy of the database, with its log where it has one, in a read-only folder."""
+    path, folder = Path(url.removeprefix("sqlite://")), tmp_path / "medium"
+    folder.mkdir()
+    for suffix in ("", "-wal"):
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            copy = folder / f"copy.db{suffix}"
+            shutil.copyfile(beside, copy)
+            copy.chmod(0o444)
+    folder.chmod(0o555)
+    yield folder / "copy.db"
+    folder.chmod(0o755)
 
 
 def _demo(url: str) -> dict[str, Any]:

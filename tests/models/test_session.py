@@ -229,7 +229,7 @@ async def test_use_is_noted_once_a_minute_beside_the_request(
         begun.append(base.begin(work))
         return begun[-1]
 
-    monkeypatch.setattr(session, "begin", begin)
+    monkeypatch.setattr(session, "begin_aside", begin)
     for _ in range(3):
         await actor_of_token(given, ADDRESS)
     await base.drain()

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sqlite3
+import threading
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 from tortoise.connection import get_connection
-from tortoise.exceptions import OperationalError
+from tortoise.exceptions import OperationalError, TransactionManagementError
 
 from models import base, sql
 from models.account import Account
-from models.base import Conflict, transaction
+from models.base import Conflict, snapshot, transaction
+from models.errors import TryAgain
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -81,12 +85,14 @@ async def test_a_conflict_runs_the_work_again_and_only_the_last_run_counts() -> 
     assert await _names() == ["ada3"]
 
 
-async def test_a_conflict_that_does_not_go_away_is_raised_in_the_end() -> None:
+async def test_a_conflict_that_does_not_go_away_may_be_tried_again_by_who_asked() -> None:
     async def work() -> None:
+        await _add("ada")
         raise Conflict
 
-    with pytest.raises(Conflict):
+    with pytest.raises(TryAgain):
         await transaction(work)
+    assert await _names() == []
 
 
 async def test_a_transaction_is_never_opened_inside_another() -> None:
@@ -271,6 +277,164 @@ async def test_a_second_process_waits_for_the_lock_and_then_sees_everything(db: 
     assert seen == [["bo"]]
     assert other.execute("SELECT COUNT(*) FROM account").fetchone() == (2,)
     other.close()
+
+
+async def _locks(url: str) -> AsyncIterator[None]:
+    """Somebody outside of this process has what `_add` needs; then no more."""
+    if url.startswith("sqlite"):
+        other = sqlite3.connect(url.removeprefix("sqlite://"), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+        other.close()
+        return
+    connection = await asyncpg.connect(url.partition("&maxsize")[0])
+    held = connection.transaction()
+    await held.start()
+    await connection.execute("LOCK TABLE account IN EXCLUSIVE MODE")
+    yield
+    await held.rollback()
+    await connection.close()
+
+
+async def test_a_lock_that_does_not_come_is_waited_for_once_and_reading_goes_on(db: str) -> None:
+    runs = 0
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        await _add("bo")
+
+    await transaction(lambda: _add("ada"))
+    async with asynccontextmanager(_locks)(db):
+        waiting = asyncio.create_task(transaction(work))
+        assert await _names() == ["ada"]
+        with pytest.raises(TryAgain):
+            await waiting
+        with pytest.raises(TryAgain):  # a write outside any transaction as well
+            await sql.execute("UPDATE account SET locale = 'de'")
+    assert runs <= 1
+    await transaction(work)
+    assert await _names() == ["ada", "bo"]
+
+
+async def test_what_was_committed_is_read_at_once_and_what_was_not_never() -> None:
+    for n in range(50):
+        await transaction(lambda n=n: _add(f"a{n:02}"))  # type: ignore[misc]
+        assert len(await _names()) == n + 1
+
+    async def work() -> None:
+        await _add("bo")
+        assert len(await _names()) == 51, "inside, its own are there"
+        assert len(await asyncio.create_task(_names(), context=outside)) == 50
+
+    outside = contextvars.copy_context()
+    await transaction(work)
+    assert len(await _names()) == 51
+
+
+async def test_a_snapshot_sees_one_moment_while_others_write() -> None:
+    """As the audit, however large the books are: nobody waits until it has read."""
+    await transaction(lambda: _add("ada"))
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+    seen: list[list[str]] = []
+
+    async def read() -> None:
+        seen.append(await _names())
+        begun.set()
+        await goes_on.wait()
+        seen.append(await _names())
+
+    reading = asyncio.create_task(snapshot(read))
+    await begun.wait()
+    await transaction(lambda: _add("bo"))
+    assert await _names() == ["ada", "bo"]
+    goes_on.set()
+    await reading
+    assert seen == [["ada"], ["ada"]]
+
+
+async def test_a_snapshot_changes_nothing_and_takes_no_turn() -> None:
+    turns = get_connection("default").turns  # type: ignore[attr-defined]
+
+    async def write() -> None:
+        assert turns._free == turns.places
+        await _add("ada")
+
+    with pytest.raises((OperationalError, TransactionManagementError), match=r"read.?only"):
+        await snapshot(write)
+    assert await _names() == []
+
+
+async def test_a_snapshot_whose_caller_goes_away_ends_and_leaves_no_connection() -> None:
+    begun = asyncio.Event()
+    threads = threading.active_count()
+
+    async def read() -> None:
+        await _names()
+        begun.set()
+        await asyncio.Event().wait()
+
+    reading = asyncio.create_task(snapshot(read))
+    await begun.wait()
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await transaction(lambda: _add("ada"))
+    assert await _names() == ["ada"]
+    assert threading.active_count() <= threads + 2, "one that writes and one that reads"
+
+
+@pytest.mark.sqlite_only
+async def test_a_read_that_is_given_up_ends_and_holds_nobody_up() -> None:
+    forever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n"
+    for _ in range(8):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await sql.fetch(forever)
+    assert await _names() == []
+
+
+@pytest.mark.postgres_only
+async def test_a_transaction_that_stands_still_is_ended_and_the_next_one_works() -> None:
+    pid = 0
+
+    async def stands_still(*, writes: bool) -> None:
+        nonlocal pid
+        await sql.execute("SET LOCAL idle_in_transaction_session_timeout = 50")
+        row = await sql.fetch_one("SELECT pg_backend_pid() AS pid")
+        assert row is not None
+        pid = row["pid"]
+        await _add("lost")
+        gone = "SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = $1) AS gone"
+        while not (await asyncio.create_task(sql.fetch(gone, pid), context=outside))[0]["gone"]:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        if writes:
+            await _add("lost, too")
+
+    outside = contextvars.copy_context()
+    for writes in (True, False):
+        with pytest.raises(TryAgain):
+            await transaction(lambda w=writes: stands_still(writes=w))  # type: ignore[misc]
+    assert await _names() == []
+    await asyncio.gather(*(transaction(lambda n=n: _add(f"a{n}")) for n in range(8)))  # type: ignore[misc]
+    assert len(await _names()) == 8
+
+
+@pytest.mark.postgres_only
+async def test_connections_have_their_limits_and_the_snapshot_no_time_limit() -> None:
+    names = (
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+        "default_transaction_read_only",
+    )
+
+    async def shown() -> list[str]:
+        return [(await sql.fetch(f"SELECT current_setting('{n}') AS s"))[0]["s"] for n in names]
+
+    assert await shown() == ["15s", "2s", "10s", "on"]
+    assert await transaction(shown) == ["15s", "2s", "10s", "off"]
+    assert await snapshot(shown) == ["0", "2s", "0", "on"]
 
 
 @pytest.mark.sqlite_only

@@ -62,7 +62,7 @@ export function useAction<P extends Payload, I extends object>(
   return { ...state, run };
 }
 
-/** Send it again with the same key while nobody answers, or another copy is being worked on. */
+/** Send it again with the same key while nobody can answer, or another copy is being worked on. */
 async function persist<P extends Payload, I>(
   document: Document<{ [name: string]: P }, { input: I }>,
   input: I,
@@ -74,7 +74,7 @@ async function persist<P extends Payload, I>(
       const busy = payload.userErrors.some((error) => error.code === "IDEMPOTENCY_IN_FLIGHT");
       if (!busy || last) return payload;
     } catch (problem) {
-      if (last || (problem as Problem).kind !== "unreachable") throw problem;
+      if (last || !["unreachable", "busy"].includes((problem as Problem).kind)) throw problem;
     }
     await new Promise((resolve) => setTimeout(resolve, WAITS_MS[tried]));
   }

@@ -5,9 +5,9 @@ import { store } from "./store.ts";
 
 const PATIENCE_MS = 45_000;
 
-export type ProblemKind = "unreachable" | "signed-out" | "not-found" | "failed";
+export type ProblemKind = "unreachable" | "busy" | "signed-out" | "not-found" | "failed";
 
-/** Why there is no answer. `unreachable` alone may be tried again as it is. */
+/** Why there is no answer. What is `unreachable` or `busy` may be tried again as it is. */
 export class Problem extends Error {
   constructor(readonly kind: ProblemKind, message = "", readonly id = "") {
     super(message);
@@ -16,6 +16,12 @@ export class Problem extends Error {
 
 /** Grows whenever the backend says that nobody is signed in. */
 export const signedOut = store(0);
+
+const KINDS: Record<string, ProblemKind> = {
+  NOT_FOUND: "not-found",
+  RATE_LIMITED: "busy",
+  TRY_AGAIN: "busy",
+};
 
 interface GraphQLProblem {
   message: string;
@@ -52,6 +58,5 @@ export function problemOf(errors: readonly GraphQLProblem[]): Problem {
     signedOut.set(signedOut.get() + 1);
     return new Problem("signed-out", message);
   }
-  const kind = extensions?.code === "NOT_FOUND" ? "not-found" : "failed";
-  return new Problem(kind, message, extensions?.id);
+  return new Problem(KINDS[extensions?.code ?? ""] ?? "failed", message, extensions?.id);
 }

@@ -109,7 +109,11 @@ export function Notice({ tone, title, children, alert }: NoticeProps) {
 /** Why something could not be had, with a way to try again. */
 export function Trouble({ problem, again }: { problem: Problem; again?: () => void }) {
   if (problem.kind === "signed-out") return null;
-  const said = problem.kind === "unreachable" ? t("problem.unreachable") : t("problem.failed");
+  const said = problem.kind === "unreachable"
+    ? t("problem.unreachable")
+    : problem.kind === "busy"
+    ? problem.message
+    : t("problem.failed");
   return (
     <Notice tone="bad" title={said} alert>
       {problem.id && <p class="hint">{t("problem.id", { id: problem.id })}</p>}

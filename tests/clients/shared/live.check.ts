@@ -51,6 +51,7 @@ const interruptions = [
   () => sink.error({ code: 1006 }),
   () => sink.error(fault("INTERNAL")),
   () => sink.next({ errors: fault("INTERNAL") }),
+  () => sink.error(fault("TRY_AGAIN")),
 ];
 for (const [number, interrupt] of interruptions.entries()) {
   const old = sink!;
@@ -62,15 +63,15 @@ for (const [number, interrupt] of interruptions.entries()) {
   sink!.next({ data: credit(8 + number) });
   assert.equal(connection.live, true);
 }
-assert.deepEqual(asked, [{}, ...[7, 8, 9, 10, 11].map((afterVersion) => ({ afterVersion }))]);
-assert.deepEqual(shown, [7, 8, 9, 10, 11, 12].map(credit));
+assert.deepEqual(asked, [{}, ...[7, 8, 9, 10, 11, 12].map((afterVersion) => ({ afterVersion }))]);
+assert.deepEqual(shown, [7, 8, 9, 10, 11, 12, 13].map(credit));
 
 // Once it is stopped nothing is asked or shown any more, and no subscription is left open.
 stop();
 sink!.error(new Error("lost"));
 sink!.next({ data: credit(99) });
-assert.deepEqual([asked.length, shown.length, problems.length], [6, 6, 0]);
-assert.deepEqual(cancelled, [0, 1, 2, 3, 4, 5]);
+assert.deepEqual([asked.length, shown.length, problems.length], [7, 7, 0]);
+assert.deepEqual(cancelled, [0, 1, 2, 3, 4, 5, 6]);
 
 // What the server refuses is not asked for again.
 const refusals = [

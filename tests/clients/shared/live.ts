@@ -123,10 +123,12 @@ function versionOf(data: unknown): number | undefined {
   return update?.balance.version;
 }
 
+const PASSING: unknown[] = ["INTERNAL", "RATE_LIMITED", "TRY_AGAIN"];
+
 /** Whether the server has said no, rather than the connection been lost or a fault been met. */
 function isFinal(problem: unknown): boolean {
   if (Array.isArray(problem)) {
-    return problem.some(({ extensions }) => extensions?.code !== "INTERNAL");
+    return problem.some(({ extensions }) => !PASSING.includes(extensions?.code));
   }
   // 4403: a websocket's credentials are no good; 401: those of an event stream.
   const { code, response } = (problem ?? {}) as { code?: number; response?: Response };
