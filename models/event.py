@@ -40,24 +40,26 @@ class Fact:
 
 async def record(facts: Sequence[Fact]) -> None:
     """Write facts down in this transaction, and wake who watches an invoice of theirs."""
-    if not facts:
-        return
+    if facts:
+        await sql.together([recording(facts)])
+
+
+def recording(facts: Sequence[Fact]) -> sql.Statement:
+    """What `record` runs, for `sql.together`."""
     moment = now()
-    await sql.insert(
-        "event",
-        [
-            {
-                "id": new_id(),
-                "created_at": moment,
-                "kind": fact.kind,
-                "account_id": fact.account_id,
-                "subject_id": fact.subject_id,
-                "data": sql.json(dict(fact.data)),
-            }
-            for fact in facts
-        ],
-    )
+    rows: list[sql.Row] = [
+        {
+            "id": new_id(),
+            "created_at": moment,
+            "kind": fact.kind,
+            "account_id": fact.account_id,
+            "subject_id": fact.subject_id,
+            "data": sql.json(dict(fact.data)),
+        }
+        for fact in facts
+    ]
     ring(*(f"invoice:{fact.subject_id.hex}" for fact in facts if fact.kind.startswith("invoice.")))
+    return sql.insertion("event", rows)
 
 
 async def forget(days: int) -> int:

@@ -65,9 +65,11 @@ async def issue(
     gateway: str | None = None,
     reference: str | None = None,
     source: str | None = None,
+    credit: int = 0,
 ) -> Invoice:
-    """Give it the next number and write it down. Inside a transaction, as its last lock: the series
-    is held until the commit, which is what makes it gapless. One `source` has one invoice
+    """Give it the next number and write it down, with `credit` that has paid of it already. Inside
+    a transaction, as its last lock: the series is held until the commit, which is what makes it
+    gapless, and so all that can come before has come before. One `source` has one invoice
     (IdempotencyKeyReused).
     """
     issued_at = now()
@@ -79,7 +81,7 @@ async def issue(
         id=id,
         created_at=issued_at,
         account_id=account.id,
-        number=await next_number(house().invoice_prefix, day_of(issued_at)),
+        number="",
         kind=kind.value,
         status=InvoiceStatus.UNPAID.value,
         currency=currency,
@@ -92,38 +94,56 @@ async def issue(
         gateway=gateway,
         reference=reference,
         transfer_reference=new_reference() if currency in house().seller.bank_accounts else None,
+        credit_applied=credit,
+        amount_paid=credit,
         snapshot={},
         source=source,
     )
-    invoice.snapshot = snapshot_of(invoice, account, lines)
+    if credit and not invoice.amount_due:
+        invoice.status, invoice.paid_at = InvoiceStatus.PAID.value, issued_at
     if (logo := house().seller.logo) is not None:
         await picture.keep(logo)
+    written: list[sql.Row] = [
+        {
+            "id": new_id(),
+            "invoice_id": id,
+            "position": position,
+            "description": line.description,
+            "quantity": f"{line.quantity:f}",
+            "unit_price": line.unit_price,
+            "unit_price_exact": f"{line.unit_price_exact:f}",
+            "tax_rate": f"{line.tax_rate:f}",
+            "total": line.total,
+        }
+        for position, line in enumerate(lines)
+    ]
+    invoice.number = await next_number(house().invoice_prefix, day_of(issued_at))
+    invoice.snapshot = snapshot_of(invoice, account, lines)
     if not await sql.insert("invoice", [_row(invoice)], ignore_conflicts=True):
         assert await _is_issued(source), "a number is given once"
         raise IdempotencyKeyReused("idempotency_key")
-    await sql.insert(
-        "invoice_line",
-        [
-            {
-                "id": new_id(),
-                "invoice_id": id,
-                "position": position,
-                "description": line.description,
-                "quantity": f"{line.quantity:f}",
-                "unit_price": line.unit_price,
-                "unit_price_exact": f"{line.unit_price_exact:f}",
-                "tax_rate": f"{line.tax_rate:f}",
-                "total": line.total,
-            }
-            for position, line in enumerate(lines)
-        ],
-    )
-    await event.record([event.Fact("invoice.issued", account.id, id, {"number": invoice.number})])
+    await sql.together([sql.insertion("invoice_line", written), event.recording(_facts(invoice))])
     return invoice
 
 
 async def _is_issued(source: str | None) -> bool:
     return await sql.fetch_one("SELECT id FROM invoice WHERE source = $1", source) is not None
+
+
+def gross(lines: Sequence[DraftLine]) -> int:
+    """What they come to with tax, in minor units."""
+    taxes = tax_per_rate((line.tax_rate, line.total) for line in lines)
+    return sum(line.total for line in lines) + sum(rate.tax for rate in taxes)
+
+
+def _facts(invoice: Invoice) -> list[event.Fact]:
+    number = {"number": invoice.number}
+    facts = [event.Fact("invoice.issued", invoice.account_id, invoice.id, number)]
+    if invoice.credit_applied:
+        kind = "invoice.paid" if invoice.status == InvoiceStatus.PAID else "invoice.updated"
+        status = {**number, "status": invoice.status}
+        facts.append(event.Fact(kind, invoice.account_id, invoice.id, status))
+    return facts
 
 
 def _row(invoice: Invoice) -> sql.Row:

@@ -25,7 +25,7 @@ from models.funds import made_invoice
 from models.identity import Actor
 from models.invoice import PAYABLE, Invoice, InvoiceKind, InvoiceStatus, visible
 from models.invoice import read as read_invoice
-from models.issuing import DraftLine, issue, may_stay_open, next_number, too_many_open
+from models.issuing import DraftLine, gross, issue, may_stay_open, next_number, too_many_open
 from models.ledger import LineKind
 from models.money import MINOR_MAX, Money, product, tax_per_rate
 from models.payment import of_invoices
@@ -96,7 +96,10 @@ async def create(
             raise Invalid("due_at", problem="far")
         text = clean_text(reference, "reference", maximum=200) if reference else None
         async with book(account_id, currency) as opened:
-            has_room = await may_stay_open(account_id)
+            wanted = opened.auto_apply_credit if apply_credit is None else apply_credit
+            amount = _applicable(opened, gross(drafts)) if wanted else 0
+            if amount < gross(drafts) and not await may_stay_open(account_id):
+                raise too_many_open("account_id")
             invoice = await issue(
                 account,
                 InvoiceKind.ORDER,
@@ -106,12 +109,10 @@ async def create(
                 due_at=due_at,
                 reference=text,
                 source=idempotency.source_of(by, key),
+                credit=amount,
             )
-            wanted = opened.auto_apply_credit if apply_credit is None else apply_credit
-            if wanted:
-                await _apply_credit(opened, invoice)
-            if not has_room and invoice.status in PAYABLE:
-                raise too_many_open("account_id")
+            if amount:
+                credit.spend(opened, amount, _payment_of(invoice))
         subject = invoice.public_id
         await audit_log.record(by, "invoice.create", subject, number=invoice.number)
 
@@ -147,18 +148,21 @@ def _drafted(line: OrderLine, currency: str, at: str) -> DraftLine:
     return DraftLine(text, line.quantity, price.minor, line.unit_price, line.tax_rate, total)
 
 
-async def _apply_credit(opened: Book, invoice: Invoice) -> None:
-    """As far as it goes; an account whose spending is stopped pays nothing, and is not refused."""
-    amount = min(opened.available, invoice.amount_due)
-    if not amount or opened.stopped:
-        return
-    await spend_on(opened, invoice, amount)
+def _applicable(opened: Book, total: int) -> int:
+    """How much credit pays: as far as it goes. An account whose spending is stopped pays nothing,
+    and is not refused.
+    """
+    return 0 if opened.stopped else min(opened.available, total)
+
+
+def _payment_of(invoice: Invoice) -> Line:
+    kind = LineKind.INVOICE_PAYMENT
+    return Line(kind, new_id().hex, note=invoice.number, invoice_id=invoice.id)
 
 
 async def spend_on(opened: Book, invoice: Invoice, amount: int) -> None:
     """Pay `amount` of the invoice with credit."""
-    line = Line(LineKind.INVOICE_PAYMENT, new_id().hex, note=invoice.number, invoice_id=invoice.id)
-    credit.spend(opened, amount, line)
+    credit.spend(opened, amount, _payment_of(invoice))
     columns: dict[str, object] = {
         "credit_applied": invoice.credit_applied + amount,
         "amount_paid": invoice.amount_paid + amount,
@@ -196,15 +200,18 @@ async def void(invoice_id: UUID, reason: str, *, by: Actor, key: str) -> Invoice
         async with book(found.account_id, found.currency) as opened:
             invoice = await read_invoice(invoice_id)
             assert invoice is not None
-            await _void(opened, invoice, text)
+            credited = await _give_back(opened, invoice)
+        # The balance stays locked; the number is the last lock, held for two statements.
         await audit_log.record(by, "invoice.void", invoice.public_id, reason=text)
+        await _void(invoice, text, credited=credited)
 
     made = {"invoice": public_id(Invoice.PREFIX, invoice_id)}
     done = await idempotency.once(by, key, "voidInvoice", given, made, admit=admit, work=work)
     return await made_invoice(done)
 
 
-async def _void(opened: Book, invoice: Invoice, reason: str) -> None:
+async def _give_back(opened: Book, invoice: Invoice) -> bool:
+    """Return what was paid of an order as credit; whether there was any."""
     payments = (await of_invoices([invoice.id])).get(invoice.id, [])
     if any(payment.is_open for payment in payments):
         raise PaymentInProgress("invoice_id")
@@ -215,26 +222,33 @@ async def _void(opened: Book, invoice: Invoice, reason: str) -> None:
     # What they will take back must not become credit as well.
     if payments and await refund.pending(*(payment.id for payment in payments)):
         raise PaymentInProgress("invoice_id")
+    if funds or not invoice.amount_paid:
+        return False
+    sold = sum(payment.applied for payment in payments)
+    await credit.give_back(
+        opened,
+        await credit.origins(invoice.id),
+        Line(
+            LineKind.INVOICE_PAYMENT_RETURNED,
+            invoice.id.hex,
+            note=invoice.number,
+            invoice_id=invoice.id,
+        ),
+        captured=sold,
+    )
+    for payment in payments:
+        if payment.applied:
+            await payment.change(excess=payment.excess + payment.applied, applied=0)
+    return True
+
+
+async def _void(invoice: Invoice, reason: str, *, credited: bool) -> None:
+    """With a credit note where something was given back."""
     columns: dict[str, object] = {}
     voided_at = now()
-    if not funds and invoice.amount_paid:
+    if credited:
         voided_on = day_of(voided_at, zone_of(invoice.snapshot))
         columns["credit_note_number"] = await next_number(house().credit_note_prefix, voided_on)
-        sold = sum(payment.applied for payment in payments)
-        await credit.give_back(
-            opened,
-            await credit.origins(invoice.id),
-            Line(
-                LineKind.INVOICE_PAYMENT_RETURNED,
-                invoice.id.hex,
-                note=invoice.number,
-                invoice_id=invoice.id,
-            ),
-            captured=sold,
-        )
-        for payment in payments:
-            if payment.applied:
-                await payment.change(excess=payment.excess + payment.applied, applied=0)
     await invoice.change(
         status=InvoiceStatus.VOID.value,
         voided_at=voided_at,
