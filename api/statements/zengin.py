@@ -20,10 +20,15 @@ from models.money import Money
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    Branches = Mapping[str, tuple[str, str | None]]
+
 #: 令和 1 was 2019; of an older era nobody imports a statement any more.
 _ERA: Final = 2018
 _CORRECTION: Final = 19
 _MINUS: Final = 2
+#: How many digits the number of an account has, and the code of a branch.
+_NUMBER: Final = 7
+_BRANCH: Final = 3
 _TYPES: Final = {1: "ordinary", 2: "current"}
 _BEGINNING: Final = re.compile(rb"1(?:01|03)[01][0-9]{18}")
 
@@ -33,9 +38,7 @@ def is_zengin(data: bytes) -> bool:
     return bool(_BEGINNING.match(data.removeprefix(b"\xef\xbb\xbf")))
 
 
-def read(
-    data: bytes, accounts: Collection[str], branches: Mapping[str, tuple[str, str | None]]
-) -> list[Statement]:
+def read(data: bytes, accounts: Collection[str], branches: Branches) -> list[Statement]:
     """The statements in a file. Of an account in `branches` the branch's code and the account's
     type (`ordinary`, `current`) are checked too. Raises StatementUnreadable.
     """
@@ -43,8 +46,10 @@ def read(
     statements = []
     for group in found:
         with at(f"record {group[0].number}:"):
-            _check_branch(group[0], accounts, branches)
-        statements.append(_statement(group, accounts))
+            own = _own(group[0], accounts, branches)
+            account = own_account(own, accounts)
+            _check_branch(group[0], own, branches)
+        statements.append(_statement(group, account))
     with at(f"record {end.number}:"):
         _check_end(end, len(found))
     return statements
@@ -68,30 +73,47 @@ def _grouped(all_records: list[Record]) -> tuple[list[list[Record]], Record]:
     return groups, end
 
 
-def _account(header: Record, accounts: Collection[str]) -> str:
-    """The account: its number, which some have written with the branch or the bank before it."""
-    number = header.text("number").lstrip("0").zfill(7)
-    bank, branch = header.text("bank"), header.text("branch")
-    for written in (number, branch + number, bank + branch + number):
-        if written in accounts:
-            return own_account(written, accounts)
-    return own_account(f"{bank}-{branch}-{number}", accounts)
+def _own(header: Record, accounts: Collection[str], branches: Branches) -> str:
+    """Which of our accounts it is, as we write it: by its number, before which we may have written
+    the branch, the bank or the BIC; of two with one number by the branch.
+    """
+    number, bank, branch = (header.text(name) for name in ("number", "bank", "branch"))
+    number = number.lstrip("0").zfill(_NUMBER)
+
+    def is_alike(own: str) -> bool:
+        before, its_number = _parts(own)
+        return its_number == number and before[:-_BRANCH] in ("", bank)
+
+    found = [own for own in accounts if is_alike(own)]
+    found.sort(key=lambda own: _branch_of(own, branches) not in (branch, ""))
+    return found[0] if found else f"{bank}-{branch}-{number}"
 
 
-def _check_branch(
-    header: Record, accounts: Collection[str], branches: Mapping[str, tuple[str, str | None]]
-) -> None:
-    code, kind = branches.get(_account(header, accounts), (None, None))
-    branch, said = header.text("branch"), header.digits("type")
-    if code is not None and branch != code:
-        raise StatementUnreadable(f"its branch is {branch}, and that of the account is {code}")
+def _parts(own: str) -> tuple[str, str]:
+    """What of bank and branch we have written before an account's number, and the number."""
+    digits = re.sub(r"[ -]", "", own.rpartition("/")[2])
+    if not digits.isdecimal():
+        return "", ""
+    return digits[:-_NUMBER], digits[-_NUMBER:].zfill(_NUMBER)
+
+
+def _branch_of(own: str, branches: Branches) -> str:
+    return branches[own][0] if own in branches else _parts(own)[0][-_BRANCH:]
+
+
+def _check_branch(header: Record, own: str, branches: Branches) -> None:
+    code, kind = _branch_of(own, branches), branches.get(own, ("", None))[1]
+    said = header.digits("type")
+    if code not in ("", header.text("branch")):
+        raise StatementUnreadable(
+            f"its branch is {header.text('branch')}, and that of the account is {code}"
+        )
     if said not in {1, 2, 4} or (kind is not None and _TYPES.get(said) != kind):
         raise StatementUnreadable(f"its type of account (預金種目) is {said}, not the account's")
 
 
-def _statement(group: Sequence[Record], accounts: Collection[str]) -> Statement:
+def _statement(group: Sequence[Record], account: str) -> Statement:
     header, *data, trailer = group
-    account = _account(header, accounts)
     lines = []
     for record in data:
         with at(f"record {record.number}:"):

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from api.statements import Reading, StatementUnreadable, read
+from models import bank_account
 from models.bank_reference import candidates
 from models.bank_statement import Statement
 from tests.bank_files import TODAY
@@ -81,9 +82,30 @@ def test_several_accounts_in_one_file_are_all_read() -> None:
     assert [len(one.lines) for one in read(both, [*OURS, "7654321"])] == [1, 1]
 
 
-@pytest.mark.parametrize("own", ["1234567", "0011234567", "01230011234567"])
-def test_our_number_may_have_branch_and_bank_before_it(own: str) -> None:
-    assert read(file(statement(Account())), [own])[0].account == own
+@pytest.mark.parametrize(
+    "own", ["1234567", "0011234567", "001-1234567", "01230011234567", "AAAAJPJTXXX/1234567"]
+)
+def test_our_number_may_have_branch_bank_or_bic_before_it(own: str) -> None:
+    how = Reading(branches={own: ("001", "ordinary")})
+    (found,) = read(file(statement(Account())), [own], how)
+    assert found.account == bank_account.own_account(own, [own])
+    with pytest.raises(StatementUnreadable, match="record 1: its branch is 002"):
+        read(file(statement(Account(branch="002"))), [own], how)
+
+
+def test_of_two_accounts_with_one_number_the_branch_says_which() -> None:
+    own = ["001-1234567", "002-1234567"]
+    for branch, account in zip(("001", "002"), own, strict=True):
+        (found,) = read(file(statement(Account(branch=branch))), own)
+        assert found.account == bank_account.own_account(account, own)
+    with pytest.raises(StatementUnreadable, match="record 1: its branch is 003"):
+        read(file(statement(Account(branch="003"))), own)
+
+
+@pytest.mark.parametrize("own", ["02340011234567", "DE1234567", "0211234567"])
+def test_a_number_behind_another_bank_or_branch_is_not_ours(own: str) -> None:
+    with pytest.raises(StatementUnreadable):
+        read(file(statement(Account())), [own])
 
 
 def test_records_may_have_lost_the_spaces_at_their_end() -> None:
