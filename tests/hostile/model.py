@@ -43,6 +43,16 @@ class Bill:
 
 
 @dataclass
+class Asked:
+    """A refund that staff have asked for; `held` of it is credit."""
+
+    payment: int
+    amount: int
+    held: int
+    status: str = "PENDING"
+
+
+@dataclass
 class Attempt:
     """A payment, and its charge at the gateway, which may know more than we were told."""
 
@@ -72,6 +82,7 @@ class Credit:
         self.deposits = self.debt = 0
         self.grants: list[Grant] = []
         self.holds: dict[int, list[Part]] = {}
+        self.refunds: list[Asked] = []
         self.lines: list[tuple[str, int]] = []
 
     @property
@@ -84,7 +95,8 @@ class Credit:
 
     @property
     def reserved(self) -> int:
-        return sum(amount for parts in self.holds.values() for _, amount in parts)
+        held = sum(asked.held for asked in self.refunds if asked.status == "PENDING")
+        return held + sum(amount for parts in self.holds.values() for _, amount in parts)
 
     @property
     def next_expiry(self) -> int | None:
@@ -115,6 +127,13 @@ class Credit:
                 self.deposits += amount
             else:
                 self.grants[number].left += amount
+        self.repay()
+
+    def repay(self) -> None:
+        """Deposits never stand beside a debt."""
+        repaid = min(self.deposits, self.debt)
+        self.deposits -= repaid
+        self.debt -= repaid
 
     def expire(self) -> None:
         for grant in sorted(self.grants, key=lambda grant: grant.expires):
@@ -201,6 +220,7 @@ class Model(Credit):
             raise No("INSUFFICIENT_CREDIT")
         self.deposits += amount
         self.line("ADJUSTMENT", amount)
+        self.repay()
 
     def order(self, total: int, *, apply: bool) -> None:
         self.bills.append(bill := Bill("ORDER", total))
@@ -255,6 +275,8 @@ class Model(Credit):
         received = sum(payment.received for payment in payments)
         if bill.status not in (*PAYABLE, "PAID") or (bill.kind == "FUNDS" and received):
             raise No("INVOICE_NOT_VOIDABLE")
+        if any(self.pending_of(n) for n, _ in self.of(bill)):
+            raise No("PAYMENT_IN_PROGRESS")
         if bill.paid:
             sold = sum(payment.applied for payment in payments)
             self.put_back([*bill.parts, (DEPOSITS, sold)])
@@ -263,6 +285,40 @@ class Model(Credit):
             for payment in payments:
                 payment.excess, payment.applied = payment.excess + payment.applied, 0
         bill.status, bill.paid, bill.credit = "VOID", 0, 0
+
+    def refund(self, number: int, amount: int | None) -> None:
+        """Staff ask for it; the gateway does not say yet what comes of it."""
+        payment = self.payments[number]
+        pending = self.pending_of(number)
+        if payment.status != "SUCCEEDED" or payment.dispute:
+            raise No("NOT_REFUNDABLE")
+        excess = payment.excess - sum(asked.held for asked in pending)
+        funds = self.bills[payment.bill].kind == "FUNDS"
+        most = payment.applied + payment.excess - sum(asked.amount for asked in pending)
+        if funds or excess > self.deposits:
+            most = min(most, self.deposits)
+        if most <= 0:
+            raise No("NOT_REFUNDABLE")
+        if amount is not None and amount > most:
+            raise No("AMOUNT_OUT_OF_RANGE")
+        amount = most if amount is None else amount
+        held = amount if funds else min(amount, excess)
+        self.deposits -= held
+        self.refunds.append(Asked(number, amount, held))
+
+    def pending_of(self, number: int) -> list[Asked]:
+        return [one for one in self.refunds if one.payment == number and one.status == "PENDING"]
+
+    def end_refund(self, asked: Asked) -> None:
+        """The gateway gives it back, or has no longer enough."""
+        payment = self.payments[asked.payment]
+        asked.status = "SUCCEEDED" if asked.amount <= payment.left else "FAILED"
+        self.deposits += asked.held
+        if asked.status == "SUCCEEDED":
+            payment.left -= asked.amount
+            payment.refunds += asked.amount
+            self.settle(asked.payment, asked)
+        self.repay()
 
     def _supersede(self, bill: Bill) -> None:
         for number, payment in self.of(bill):
@@ -300,7 +356,7 @@ class Model(Credit):
         elif payment.charge in {"FAILED", "EXPIRED"} and payment.status in OPEN:
             self._close(number, payment.charge)
 
-    def settle(self, number: int) -> None:
+    def settle(self, number: int, ours: Asked | None = None) -> None:
         """We are told of money: what is known now decides, in whatever order it became known."""
         payment = self.payments[number]
         bill = self.bills[payment.bill]
@@ -310,12 +366,37 @@ class Model(Credit):
         change = min(payment.captured, returned) - payment.taken_back
         payment.taken_back += change
         if change > 0:
-            self._reverse(payment, bill, change)
+            self._reverse(number, change, ours)
         elif change < 0:
             self._book_in(payment, bill, -change, again=True)
             self._close_if_paid(bill, number)
+        self._secure(number)
         if bill.kind == "FUNDS" and bill.status in PAYABLE and payment.received >= bill.total:
             bill.status = "REFUNDED"
+        self.repay()
+
+    def _loosen(self, number: int, there: int) -> None:
+        """No more is held for refunds than is there of the payment's credit."""
+        for asked in self.pending_of(number):
+            free = max(0, asked.held - there)
+            asked.held -= free
+            self.deposits += free
+            there -= asked.held
+
+    def _secure(self, number: int) -> None:
+        """What refunds will not find in what the invoice had is held for them."""
+        payment = self.payments[number]
+        funds = self.bills[payment.bill].kind == "FUNDS"
+        sold = 0 if funds else payment.applied
+        there = payment.excess + payment.applied - sold
+        there -= sum(asked.held for asked in self.pending_of(number))
+        for asked in self.pending_of(number):
+            from_sales = min(asked.amount - asked.held, sold)
+            wanted = min(asked.amount - asked.held - from_sales, there)
+            sold, there = sold - from_sales, there - wanted
+            more = min(wanted, self.deposits)
+            asked.held += more
+            self.deposits -= more
 
     def _receive(self, number: int, amount: int) -> None:
         payment = self.payments[number]
@@ -359,15 +440,23 @@ class Model(Credit):
             if other != number and payment.status == "REQUIRES_ACTION":
                 self._close(other, "CANCELED")
 
-    def _reverse(self, payment: Attempt, bill: Bill, amount: int) -> None:
-        excess = min(amount, payment.excess)
+    def _reverse(self, number: int, amount: int, ours: Asked | None) -> None:
+        payment = self.payments[number]
+        bill = self.bills[payment.bill]
+        funds = bill.kind == "FUNDS"
+        # A refund of an order takes what it was promised from.
+        sold = 0 if ours is None or funds else min(ours.amount - ours.held, payment.applied, amount)
+        excess = min(amount - sold, payment.excess)
         applied = amount - excess
-        self.move_back(excess + (applied if bill.kind == "FUNDS" else 0))
+        from_credit = excess + (applied if funds else 0)
+        there = payment.excess + (payment.applied if funds else 0)
+        self._loosen(number, there - from_credit)
+        self.move_back(from_credit)
         payment.excess -= excess
         payment.applied -= applied
         bill.paid -= applied
         if applied and bill.status in {"PAID", "REFUNDED"}:
-            bill.status = "REFUNDED" if bill.kind == "FUNDS" else "UNPAID"
+            bill.status = "REFUNDED" if funds else "UNPAID"
 
     # ------------------------------------------------------------------------- at the gateway
 

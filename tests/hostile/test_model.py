@@ -25,9 +25,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from models import account, house_keeping, session, sql
+from api.gateways.sandbox import SandboxGateway
+from models import account, house_keeping, refund, refunding, session, sql
 from models.audit import audit
 from models.base import now, parse_id
+from models.gateway import EventKind, GatewayEvent
 from models.identity import User, create_staff
 from tests.api.stage import demo_settings, running
 from tests.hostile.model import PAYABLE, Model, No
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from models.gateway import RefundOrder
     from tests.servers import Databases
 
     Answer = dict[str, Any]
@@ -62,6 +65,7 @@ MAKES = {
     "payInvoice": MADE,
     "redeemVoucher": "transaction { id }",
     "issueVouchers": "codes",
+    "refundPayment": "refund { id status }",
 }
 ACTIONS = (
     *("approve", "decline", "expire", "settle-later", "lost"),
@@ -78,6 +82,7 @@ class Desk:
         self.runner = runner
         self.http = http
         self.staff = ""
+        self.refunds_end = False
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.runner.run(work)
@@ -113,6 +118,7 @@ def office(databases: Databases) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         # Money that is to come later comes when it is hurried, and not meanwhile.
         patch.setattr("api.sandbox.actions.SETTLE_SECONDS", 3600)
+        patch.setattr(SandboxGateway, "refund", _refund_later)
         stack = AsyncExitStack()
         http = runner.run(stack.enter_async_context(running(demo_settings(url))))
         desk = Desk(runner, http)
@@ -121,6 +127,36 @@ def office(databases: Databases) -> Iterator[None]:
         assert runner.run(audit()).findings == []
         runner.run(stack.aclose())
     databases.drop(url)
+
+
+_refund = SandboxGateway.refund
+
+
+async def _refund_later(sandbox: SandboxGateway, order: RefundOrder) -> list[GatewayEvent]:
+    """The sandbox gives back at once; here a refund is under way until it is to end."""
+    if desk.refunds_end:
+        return await _refund(sandbox, order)
+    pending = EventKind.REFUND_PENDING
+    return [GatewayEvent(f"pending-{next(_keys)}", pending, order.payment.id, refund=order.id)]
+
+
+async def _end(refund_id: str) -> None:
+    """The gateway is asked about this refund now, and about no other."""
+    one, moment = parse_id("rfd", refund_id), now()
+    await sql.execute(
+        "UPDATE refund SET next_check_at = $1 WHERE next_check_at IS NOT NULL",
+        moment + timedelta(days=1),
+    )
+    await sql.execute("UPDATE refund SET next_check_at = $2 WHERE id = $1", one, moment)
+    desk.refunds_end = True
+    await refunding.check_refunds()
+    desk.refunds_end = False
+
+
+async def _statuses(refund_ids: list[str]) -> list[str]:
+    ids = [id for one in refund_ids if (id := parse_id("rfd", one))]
+    found = await refund.by_ids(ids) if ids else {}
+    return [found[id].status for id in ids]
 
 
 async def _staff() -> str:
@@ -184,6 +220,7 @@ class Life(RuleBasedStateMachine):
         self.payments: list[tuple[str, str]] = []
         self.done: list[tuple[str, str, Answer]] = []
         self.codes: list[str] = []
+        self.refunds: list[str] = []
         self.account, self.token = desk.run(_client())
         self.grant(3000, 3)
         self.grant(2000, 1)
@@ -230,6 +267,8 @@ class Life(RuleBasedStateMachine):
             *(self.add, self.order, self.order, self.redeem, self.adjust, self.time_passes),
             *(3 * [self.pay] + [self.void] if self.bills else []),
             *(6 * [self.act] + [self.recheck, self.cancel] if self.payments else []),
+            *(2 * [self.refund] if self.payments else []),
+            *(2 * [self.end_refund] if self.under_way() else []),
             *([self.redeem_again] if self.codes else []),
             *([self.repeat] if self.done else []),
         ]
@@ -318,6 +357,28 @@ class Life(RuleBasedStateMachine):
         real = self.do("voidInvoice", staff=True, invoiceId=self.bills[number], reason="mistake")
         self.both("void", number, real=real)
 
+    def refund(self, dice: Random) -> None:
+        """Staff ask for it: mostly where money came in."""
+        good = [n for n, p in enumerate(self.model.payments) if p.status == "SUCCEEDED"]
+        anything = range(len(self.payments))
+        number = dice.choice(good if good and dice.random() < 0.9 else anything)
+        amount = dice.choice([None, dice.randint(1, 4000)])
+        how: Answer = {} if amount is None else {"amount": usd(amount)}
+        payment = self.payments[number][0]
+        real = self.do("refundPayment", staff=True, paymentId=payment, reason="moved", **how)
+        before = len(self.model.refunds)
+        self.both("refund", number, amount, real=real)
+        if len(self.model.refunds) > before:
+            self.refunds.append(real["refund"]["id"])
+
+    def under_way(self) -> list[int]:
+        return [n for n, one in enumerate(self.model.refunds) if one.status == "PENDING"]
+
+    def end_refund(self, dice: Random) -> None:
+        number = dice.choice(self.under_way())
+        desk.run(_end(self.refunds[number]))
+        self.model.end_refund(self.model.refunds[number])
+
     def redeem(self, dice: Random) -> None:
         self.grant(dice.randint(1, 4000), dice.choice([None, 1, 2, 3]))
 
@@ -378,6 +439,8 @@ class Life(RuleBasedStateMachine):
                 if p.bill == number
             }
         assert _statement(shown["creditTransactions"]) == self.expected_statement()
+        refunds = desk.run(_statuses(self.refunds))
+        assert refunds == [asked.status for asked in self.model.refunds]
 
     def expected_balance(self) -> Answer:
         model = self.model
