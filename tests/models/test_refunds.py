@@ -139,7 +139,8 @@ async def test_a_refund_at_the_gateway_itself_is_not_taken_for_ours_of_the_same_
     """Else what is held for ours is spent before ours goes back, too."""
     ada = await a_client()
     begun = await ada.deposit(2500)
-    asked = await the_pending(begun, 1000)
+    gateway().trouble = GatewayUnreachable("no answer")
+    asked = await give_back(begun, 1000)
     await tell(begun, event(begun, Kind.REFUNDED, key(), 1000))
     assert (await now(asked)).status == "PENDING"
     await ada.spend(await ada.order(500))
