@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from models import pulse, sql, trouble
+from models.base import waiting_transactions
 from models.errors import Busy
 from models.fair_queue import SYSTEM, called_by
 from models.trouble import Trouble, trouble_of
@@ -38,6 +39,7 @@ _SECONDS_MAX: Final = 5.0
 _ANSWER_SECONDS: Final = 0.5
 _OLD_SECONDS: Final = 15.0
 _WRITES_FRESH_SECONDS: Final = 5.0
+_WRITE_SECONDS: Final = 2.0
 
 _TROUBLES: Final = {
     Trouble.FULL: "Nothing can be written to it: the disk is full, or fails.",
@@ -163,6 +165,9 @@ class Storage:
         if self._beat is None or self._beat.done():
             with called_by(SYSTEM):
                 self._beat = asyncio.create_task(pulse.beat())
+        await asyncio.wait({self._beat}, timeout=_WRITE_SECONDS)
+        if not self._beat.done() and waiting_transactions():
+            return  # as where it is Busy
         await asyncio.shield(self._beat)
         self._well_at = tried_at
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -31,7 +32,7 @@ from tests.identities import CHEAP_HASHER, a_client
 from tests.providers import key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from models.fair_queue import FairQueue
 
@@ -74,9 +75,12 @@ class Place:
 
     address: str
     http: httpx.AsyncClient
+    #: Many at once: a client's own work grows with the square of its connections.
+    crowd: Iterator[httpx.AsyncClient]
 
     async def post(self, person: Person, body: dict[str, Any], **headers: str) -> httpx.Response:
-        return await self.http.post("/graphql", json=body, headers={**person.headers, **headers})
+        http = next(self.crowd)
+        return await http.post("/graphql", json=body, headers={**person.headers, **headers})
 
     async def balance(self, person: Person) -> str:
         answer = (await self.post(person, {"query": BALANCE})).json()
@@ -140,11 +144,15 @@ async def served(url: str, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Asyn
     async with LifespanManager(create_app(demo_settings(url, **more))) as manager:
         app: Any = manager.app
         how: Any = {"http": HttpConnection, "ws": WebsocketConnection, "backlog": 2048}
-        async with (
-            serving(app, **how) as address,
-            httpx.AsyncClient(base_url=f"http://{address}", limits=limits, timeout=900) as http,
-        ):
-            place = Place(address, http)
+        how["timeout_keep_alive"] = 900  # or it hangs up on a connection just when it is used again
+        async with serving(app, **how) as address, AsyncExitStack() as stack:
+            clients = [
+                await stack.enter_async_context(
+                    httpx.AsyncClient(base_url=f"http://{address}", limits=limits, timeout=900)
+                )
+                for _ in range(MANY // 50)
+            ]
+            place = Place(address, clients[0], cycle(clients))
             yield place
             assert (await audit.audit()).findings == []
             await base.drain()
@@ -427,18 +435,20 @@ async def locked(url: str, person: Person) -> AsyncIterator[None]:
     """Somebody outside of this server has what paying needs: SQLite's lock, or the balance."""
     if url.startswith("sqlite"):
         other = sqlite3.connect(url.removeprefix("sqlite://").partition("?")[0])
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.rollback()
-        other.close()
+        with closing(other):
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.rollback()
         return
     connection = await asyncpg.connect(url.partition("?maxsize")[0].partition("&maxsize")[0])
-    async with connection.transaction():
-        await connection.execute(
-            "SELECT 1 FROM balance WHERE account_id = $1 FOR UPDATE", person.account.id
-        )
-        yield
-    await connection.close()
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "SELECT 1 FROM balance WHERE account_id = $1 FOR UPDATE", person.account.id
+            )
+            yield
+    finally:
+        await connection.close()
 
 
 async def test_a_lock_that_does_not_come_is_try_again_at_once_and_the_same_key_pays_once(
