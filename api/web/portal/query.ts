@@ -1,9 +1,13 @@
 /** What screens show: kept from before where there is any, and asked for anew each time. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask, Problem } from "./client.ts";
+import { ask, Problem, type ProblemKind } from "./client.ts";
 import type { Document } from "./graphql.ts";
 import { store, useStore } from "./store.ts";
+
+const AGAIN_MS = 5_000;
+/** Nobody needs to press a button when these are over. */
+const PASSING: ProblemKind[] = ["unreachable", "busy"];
 
 const kept = new Map<string, unknown>();
 const age = store(0);
@@ -36,18 +40,25 @@ export function useQuery<D, V>(document: Document<D, V>, variables: V | null): A
       mine === turn.current &&
       setAnswer((was) => ({ data: was.key === key ? was.data : undefined, ...found, key }));
     if (!variables) return;
+    let timer: number | undefined;
     ask(document, variables).then(
       (data) => {
         kept.set(key, data);
         tell({ data, problem: undefined });
       },
-      (problem) => tell({ problem }),
+      (problem: Problem) => {
+        tell({ problem });
+        if (mine === turn.current && PASSING.includes(problem.kind)) {
+          timer = setTimeout(() => setTries((before) => before + 1), AGAIN_MS);
+        }
+      },
     );
+    return () => clearTimeout(timer);
   }, [key, tries, changes]);
   const current = answer.key === key ? answer : undefined;
   return {
     data: current?.data ?? kept.get(key) as D | undefined,
     problem: current?.problem,
-    again: () => setTries(tries + 1),
+    again: () => setTries((before) => before + 1),
   };
 }
