@@ -12,12 +12,13 @@ from collections.abc import Collection
 from uuid import UUID
 
 from models import event, sql
-from models.bank_reference import bank_gateways, batches, issued, new_reference
+from models.bank_reference import bank_gateways, batches, issued
 from models.base import now
 from models.invoice import Invoice
 from models.ledger import LedgerKind, house_account, open_accounts
 from models.payment import Payment, PaymentStatus
 from models.policy import house
+from models.reference import new_reference
 
 
 async def by_reference(references: Collection[str]) -> dict[str, Payment]:

@@ -14,8 +14,8 @@ from typing import Final
 
 from models.bank_account import compact
 from models.bank_credit import BY_HAND, BankCredit
-from models.bank_reference import candidates
 from models.payment import Payment
+from models.reference import candidates
 
 #: SWIFT's fields for references have 16 characters: longer ones are cut off.
 _CUT_REFERENCE: Final = 16

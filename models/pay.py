@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from models import attempt, audit_log, credit, event, idempotency, outcome, sql
-from models.bank_reference import new_reference
 from models.base import Conflict, new_id, now, public_id, to_the_end
 from models.book import Book, book
 from models.case import Case, cancel_others, supersede
@@ -44,6 +43,7 @@ from models.payment import OPEN_SQL, Payment, PaymentStatus, check_another, open
 from models.payment import read as read_payment
 from models.payment import visible as payment_visible
 from models.policy import house
+from models.reference import new_reference
 
 _CANCELABLE: Final = (PaymentStatus.CREATED.value, PaymentStatus.REQUIRES_ACTION.value)
 _GIVEN_UP: Final = (PaymentStatus.CANCELED.value, PaymentStatus.EXPIRED.value)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from api.statements import Columns, ColumnsWrong, Reading, StatementUnreadable, read
-from models.bank_reference import candidates
 from models.bank_statement import Statement
+from models.reference import candidates
 
 pytestmark = pytest.mark.once
 

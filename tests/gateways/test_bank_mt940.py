@@ -7,8 +7,8 @@ from datetime import date, timedelta
 import pytest
 
 from api.statements import StatementUnreadable, read
-from models.bank_reference import candidates
 from models.bank_statement import Statement
+from models.reference import candidates
 from tests.bank_files import IBAN, TODAY
 
 pytestmark = pytest.mark.once

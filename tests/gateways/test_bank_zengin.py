@@ -9,8 +9,8 @@ import pytest
 
 from api.statements import Reading, StatementUnreadable, read
 from models import bank_account
-from models.bank_reference import candidates
 from models.bank_statement import Statement
+from models.reference import candidates
 from tests.bank_files import TODAY
 from tests.zengin_files import Account, Entry, era, file, notification, statement
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.bank_reference import candidates, issued, new_reference
+from models.bank_reference import issued
+from models.reference import candidates, new_reference
 from tests.factories import a_client
 
 LETTERS = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import bank_reference, base, pay, sql
+from models import base, pay, reference, sql
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -218,7 +218,7 @@ async def test_a_credit_limit_that_is_no_amount_is_refused(limit: str) -> None:
 
 
 async def test_references_are_unique_and_pass_their_own_check() -> None:
-    references = {bank_reference.new_reference() for _ in range(200)}
+    references = {reference.new_reference() for _ in range(200)}
     assert len(references) == 200
     for text in references:
         assert len(text) == 16
