@@ -17,7 +17,7 @@ from api.gateways.sandbox import SandboxGateway
 from api.sandbox.actions import ACTIONS, Asked, perform
 from api.sandbox.delivery import Delivery
 from api.settings import SettingsProblem
-from models import account, funds, order, pay, sandbox, session, staff, voucher
+from models import account, bank_by_hand, funds, order, pay, sandbox, session, voucher
 from models.api_key import create_key
 from models.billing import Billing
 from models.identity import SCOPES, Actor, User, create_staff
@@ -229,7 +229,7 @@ async def _approve(payment: Payment) -> None:
 
 async def _transfer(client: DemoClient, payment: Payment, by: Actor) -> None:
     """What the bank's statement says."""
-    await staff.record_bank_transfer(
+    await bank_by_hand.record_bank_transfer(
         payment.reference,
         Decimal(client.deposit),
         client.currency,

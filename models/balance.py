@@ -42,14 +42,15 @@ class BalanceState:
         return self.account_stopped or self.debt > 0
 
 
-# What has begun and is not confirmed: deposits that are due and have an open payment.
-_PENDING: Final = """
+#: Deposits that have begun: what is due on FUNDS invoices that have an open payment.
+PENDING_SQL: Final = """
 SELECT COALESCE(SUM(i.total - i.amount_paid), 0) FROM invoice i
- WHERE i.account_id = a.id AND i.currency = c.code AND i.kind = 'FUNDS'
+ WHERE i.account_id = {account} AND i.currency = {currency} AND i.kind = 'FUNDS'
    AND i.status IN ('UNPAID', 'PROCESSING')
    AND EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id
                 AND p.status IN ('CREATED', 'REQUIRES_ACTION', 'PROCESSING'))
 """
+_PENDING: Final = PENDING_SQL.format(account="a.id", currency="c.code")
 
 #: What is over of the grants beside balance `b`, in minor units, and not booked as expired yet.
 EXPIRED_SQL: Final = """

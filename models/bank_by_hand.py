@@ -4,12 +4,14 @@ that has come before is refused, until they say that it is another.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from models import sql
+from models import audit_log, bank_draft, idempotency, sql
 from models.bank_account import AccountUnclear, account_of_ours
 from models.bank_credit import (
     BY_HAND,
@@ -25,15 +27,119 @@ from models.bank_credit import (
 )
 from models.bank_match import folded, pays, same_reference
 from models.bank_near import APART, RECORDED_LATE, warn_of
-from models.base import new_id, now
-from models.errors import Invalid, NotFound, PossibleDuplicate
+from models.base import new_id, now, parse_id, public_id
+from models.errors import (
+    AmountOutOfRange,
+    CurrencyNotSupported,
+    Invalid,
+    NotFound,
+    PossibleDuplicate,
+)
+from models.identity import Actor
 from models.money import Money
 from models.payment import Payment
+from models.payment import read as read_payment
 from models.policy import house
+from models.text import clean_code, clean_text
 
 _LINE: Final = "bank_transaction_id"
 #: As many lines of one reference are looked at; a bank that has more gives it to everything.
 _SAME_REFERENCE_MAX: Final = 100
+
+
+async def record_bank_transfer(
+    reference: str,
+    amount: Decimal,
+    currency: str,
+    *,
+    bank_account: str,
+    bank_transaction: str,
+    received_at: datetime | None,
+    by: Actor,
+    key: str,
+    despite: UUID | None = None,
+) -> Payment:
+    """Book money that came in by bank transfer on the payment that has this reference.
+
+    One bank transaction of one bank account is booked once: told again with the same reference and
+    amount it changes nothing, with others it is Invalid at `bank_transaction_id`. What only looks
+    like a line that has come before is PossibleDuplicate, unless `despite` is that line. Raises
+    NotFound at `reference` and `despite`, CurrencyNotSupported, AmountPrecision, AmountOutOfRange.
+    Staff only.
+    """
+    by.require_staff()
+    bank = _wide(bank_account, "bank_account", maximum=64).replace(" ", "").upper()
+    line = _wide(bank_transaction, "bank_transaction_id", maximum=128)
+    quoted = clean_code(reference, "reference", maximum=100)
+    found: list[Payment] = []
+    made: dict[str, str] = {}
+    given = {
+        "reference": quoted,
+        "amount": str(amount),
+        "currency": currency,
+        "bank": bank,
+        "line": line,
+        "received": received_at.isoformat() if received_at else None,
+        **({"despite": despite.hex} if despite else {}),
+    }
+
+    async def prepare() -> None:
+        payment = await _by_reference(quoted)
+        found.append(payment)
+        made["payment"] = payment.public_id
+
+    async def work() -> None:
+        payment = found[0]
+        paid = _received(amount, currency, payment)
+        await bank_draft.write_down(payment, paid.minor)
+        await record(
+            payment,
+            paid,
+            bank_account=bank,
+            line=line,
+            received_at=received_at,
+            despite=despite,
+        )
+        facts = {"amount": paid.minor, "currency": currency, "bank": bank, "line": line}
+        facts |= {"despite": public_id(BankCredit.PREFIX, despite)} if despite else {}
+        await audit_log.record(by, "bank_transfer.record", payment.public_id, **facts)
+
+    done = await idempotency.once(
+        by,
+        key,
+        "recordBankTransfer",
+        given,
+        made,
+        admit=idempotency.for_staff(by),
+        work=work,
+        prepare=prepare,
+    )
+    payment_id = parse_id(Payment.PREFIX, done["payment"])
+    assert payment_id is not None
+    booked = await read_payment(payment_id)
+    assert booked is not None
+    return booked
+
+
+def _wide(text: str, field: str, *, maximum: int) -> str:
+    """What was typed, full-width letters as the bank has them."""
+    return clean_text(unicodedata.normalize("NFKC", text), field, maximum=maximum)
+
+
+async def _by_reference(reference: str) -> Payment:
+    payment = (await bank_draft.by_reference([reference])).get(reference)
+    if payment is None:
+        raise NotFound("reference")
+    return payment
+
+
+def _received(amount: Decimal, currency: str, payment: Payment) -> Money:
+    if currency != payment.currency:
+        raise CurrencyNotSupported("amount", "currency", currency=currency)
+    paid = Money.parse(amount, currency, "amount", "amount")
+    if paid.minor < 1:
+        raise AmountOutOfRange("amount", "amount", minimum=Money(1, currency))
+    return paid
 
 
 def account_typed(bank_account: str) -> str:

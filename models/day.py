@@ -5,13 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from models.base import now
-from models.policy import house, zone_named
-from models.snapshot import InvoiceSnapshot
-
-
-def zone_of(snapshot: InvoiceSnapshot) -> tzinfo:
-    """The zone that an invoice's documents are dated in, frozen like all that they say."""
-    return zone_named(snapshot["seller"].get("timezone", "UTC"))
+from models.policy import house
 
 
 def day_of(moment: datetime, zone: tzinfo | None = None) -> date:

@@ -278,3 +278,11 @@ class Hinting(Protocol):
 #: Where the message that is being read came from: for limits on what strangers cause, never for
 #: trust. Empty where nobody says.
 sender: Final[ContextVar[str]] = ContextVar("sender", default="")
+
+
+def accepts(gateway: Gateway, amount: Money) -> bool:
+    """Whether the gateway takes a payment of this amount."""
+    if amount.currency not in gateway.currencies:
+        return False
+    minimum, maximum = gateway.minimum(amount.currency), gateway.maximum(amount.currency)
+    return not (minimum and amount < minimum) and not (maximum and maximum < amount)

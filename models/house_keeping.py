@@ -1,10 +1,9 @@
-"""What is done without being asked: expiries, and payments that nobody has told us about."""
+"""Payments that nobody has told us about: their gateways are asked, or they expire."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
-from uuid import UUID
 
 import structlog
 
@@ -23,25 +22,6 @@ _log = structlog.get_logger()
 
 #: A payment that never got through to its gateway is given up after this.
 _BEGINNING_MAX: Final = timedelta(minutes=30)
-
-
-async def expire_grants(limit: int = 100) -> int:
-    """Take back promotional credit whose time is over; how many balances changed."""
-    rows = await sql.fetch(
-        "SELECT DISTINCT account_id, currency FROM credit_grant"
-        " WHERE remaining > 0 AND expires_at <= $1 LIMIT $2",
-        now(),
-        limit,
-    )
-    for row in rows:
-        account_id, currency = row["account_id"], row["currency"]
-        await transaction(lambda a=account_id, c=currency: _expire(a, c))  # type: ignore[misc]
-    return len(rows)
-
-
-async def _expire(account_id: UUID, currency: str) -> None:
-    async with book(account_id, currency):
-        pass  # opening it takes back what has expired
 
 
 async def check_payments(limit: int = 20) -> int:

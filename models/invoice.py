@@ -13,9 +13,9 @@ from uuid import UUID
 from tortoise import fields
 from tortoise.models import Model
 
-from models import sql
+from models import idempotency, sql
 from models.balance import EXPIRED_SQL
-from models.base import Changing, Conflict, now, ring
+from models.base import Changing, Conflict, now, parse_id, ring
 from models.day import today
 from models.errors import Forbidden, NotFound
 from models.identity import Actor, Role
@@ -272,3 +272,12 @@ async def credit_applicable(invoices: Sequence[Invoice]) -> dict[UUID, int]:
     statement = f"{_APPLICABLE} WHERE i.id IN ({sql.placeholders(len(ids), 2)})"
     rows = await sql.fetch(statement, now(), *ids)
     return {row["id"]: min(int(row["available"]), open_orders[row["id"]]) for row in rows}
+
+
+async def made_invoice(done: idempotency.Result) -> Invoice:
+    """The invoice that a keyed operation made, as it is now."""
+    invoice_id = parse_id(Invoice.PREFIX, done["invoice"])
+    assert invoice_id is not None
+    invoice = await read(invoice_id)
+    assert invoice is not None, "invoices are never deleted"
+    return invoice

@@ -14,6 +14,7 @@ from models import attempt, audit_log, credit, event, idempotency, outcome, sql
 from models.base import Conflict, new_id, now, public_id, to_the_end
 from models.book import Book, book
 from models.case import Case, cancel_others, supersede
+from models.credit_limits import check_room
 from models.errors import (
     AccountFrozen,
     AmountOutOfRange,
@@ -29,12 +30,11 @@ from models.errors import (
     RateLimited,
     Refusal,
 )
-from models.funds import accepts, check_room, made_invoice
-from models.gateway import Gateway
+from models.gateway import Gateway, accepts
 from models.gateway_calls import LEASE, ask, joined, start, tell_canceled, with_invoice
 from models.gateway_line import is_down
 from models.identity import Actor, Role
-from models.invoice import PAYABLE, Invoice, InvoiceKind
+from models.invoice import PAYABLE, Invoice, InvoiceKind, made_invoice
 from models.invoice import visible as invoice_visible
 from models.ledger import LedgerKind, house_account, open_accounts
 from models.money import Money

@@ -7,7 +7,10 @@ strings; moments are RFC 3339 in UTC.
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import Final, Literal, NotRequired, TypedDict
+
+from models.policy import zone_named
 
 #: Description of a FUNDS invoice's line. Kept in English in the snapshot; documents translate it.
 DEPOSIT: Final = "Deposit to account credit"
@@ -124,3 +127,8 @@ class InvoiceSnapshot(TypedDict):
     """Why a deposit carries no tax: a sentence of the seller's, or empty for the standard one."""
     e_invoice: NotRequired[bool]
     """Whether its PDF carries the invoice as data too (EN 16931)."""
+
+
+def zone_of(snapshot: InvoiceSnapshot) -> tzinfo:
+    """The zone that an invoice's documents are dated in, frozen like all that they say."""
+    return zone_named(snapshot["seller"].get("timezone", "UTC"))

@@ -9,7 +9,7 @@ import strawberry
 
 from models import gateway
 from models.errors import Invalid
-from models.funds import accepts
+from models.gateway import accepts
 from models.gateway_line import is_down
 from models.money import exponent
 from models.policy import CreditPolicy as Policy

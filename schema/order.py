@@ -10,6 +10,7 @@ import strawberry
 from models import order
 from models.account import Account
 from models.invoice import Invoice as InvoiceRecord
+from models.void import void_invoice
 from schema.balance import BalancePayload
 from schema.context import Info
 from schema.errors import refused_in_payload
@@ -117,7 +118,7 @@ class OrderMutation:
         Credit returns to where it came from, and money that came in becomes credit.
         """
         by = info.context.signed_in()
-        record = await order.void(
+        record = await void_invoice(
             id_of(InvoiceRecord.PREFIX, input.invoice_id, "invoice_id"),
             input.reason,
             by=by,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from models import staff
+from models import adjustment, bank_by_hand
 from models.account import Account
 from models.bank_credit import BankCredit
 from schema.balance import BalancePayload
@@ -87,7 +87,7 @@ class StaffMutation:
     ) -> RecordBankTransferPayload:
         """Staff: a transfer has come in; settles the payment whose reference it quotes."""
         by = info.context.signed_in()
-        record = await staff.record_bank_transfer(
+        record = await bank_by_hand.record_bank_transfer(
             input.reference,
             input.amount.amount,
             input.amount.currency,
@@ -106,7 +106,7 @@ class StaffMutation:
     async def adjust_credit(self, info: Info, input: AdjustCreditInput) -> AdjustCreditPayload:
         """Staff: changes an account's credit, with a reason."""
         by = info.context.signed_in()
-        line = await staff.adjust(
+        line = await adjustment.adjust(
             id_of(Account.PREFIX, input.account_id, "account_id"),
             input.amount.amount,
             input.amount.currency,

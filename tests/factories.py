@@ -7,7 +7,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from models import account as accounts
-from models import balance, base, funds, invoice, order, pay, payment, receipt, refund, staff
+from models import (
+    adjustment,
+    balance,
+    base,
+    funds,
+    invoice,
+    order,
+    pay,
+    payment,
+    receipt,
+    refund,
+)
 from models import voucher as vouchers
 from models.account import Account
 from models.gateway import EventKind, GatewayEvent
@@ -59,7 +70,7 @@ class Client:
     async def given(self, minor: int) -> CreditTransaction:
         """Credit of the kind that deposits make."""
         amount, currency = self.major(minor), self.account.currency
-        return await staff.adjust(self.id, amount, currency, "a gift", by=STAFF, key=key())
+        return await adjustment.adjust(self.id, amount, currency, "a gift", by=STAFF, key=key())
 
     async def frozen(self) -> None:
         """Staff stop all spending."""

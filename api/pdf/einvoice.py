@@ -13,9 +13,8 @@ from typing import Final
 
 from api.pdf import text
 from models.billing import EUROPEAN_UNION
-from models.day import zone_of
 from models.money import exponent
-from models.snapshot import InvoiceSnapshot
+from models.snapshot import InvoiceSnapshot, zone_of
 
 #: More decimals than EN 16931 gives amounts (BR-DEC).
 _DECIMALS_MAX: Final = 2

@@ -24,7 +24,7 @@ from api.app import create_app
 from api.gateways import load_gateways
 from api.settings import load_settings
 from api.wiring import make_feed, opened
-from models import base, staff
+from models import adjustment, base
 from models.account import Account
 from models.identity import Actor, Role
 
@@ -77,7 +77,7 @@ async def _messages(settings: Settings, asked: dict[str, Any]) -> AsyncIterator[
     async with connect(url, subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]
         await _subscribe(socket, asked["token"])
         for n in range(_COMMITS + _WARM):
-            await staff.adjust(account_id, Decimal(1), "USD", "push", by=by, key=f"push-{n}")
+            await adjustment.adjust(account_id, Decimal(1), "USD", "push", by=by, key=f"push-{n}")
             told = json.loads(await socket.recv())
             assert told["type"] == "next", told
             yield perf_counter() - committed[-1]

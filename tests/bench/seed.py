@@ -18,7 +18,7 @@ from api.gateways import load_gateways
 from api.live import LocalFeed
 from api.settings import load_settings
 from api.wiring import opened
-from models import account, base, identity, invoice, order, session, sql, staff
+from models import account, adjustment, base, identity, invoice, order, session, sql
 
 if TYPE_CHECKING:
     from models.account import Account
@@ -55,7 +55,7 @@ async def _client(number: int, desk: Actor) -> Account:
         by=desk,
         key=f"client-{number}",
     )
-    await staff.adjust(made.id, _CREDIT, "USD", "bench", by=desk, key=f"gift-{number}")
+    await adjustment.adjust(made.id, _CREDIT, "USD", "bench", by=desk, key=f"gift-{number}")
     return made
 
 

@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 
 from api.app import create_app
 from api.connection import HttpConnection, WebsocketConnection
-from models import audit, base, order, password, session, sql, staff
+from models import adjustment, audit, base, order, password, session, sql
 from models.account import Account
 from tests.api.edge import serving
 from tests.api.stage import demo_settings
@@ -183,7 +183,7 @@ def _target(file: Path) -> str:
 async def wishes(house: House, count: int) -> list[Wish]:
     """As many mutations: credit spent, payments begun at the gateway, funds added."""
     credit = Decimal(PRICE * count)
-    await staff.adjust(house.account_id, credit, "JPY", "a gift", by=STAFF, key="gift")
+    await adjustment.adjust(house.account_id, credit, "JPY", "a gift", by=STAFF, key="gift")
     account = await Account.get(id=house.account_id)
     made = []
     for n in range(count):

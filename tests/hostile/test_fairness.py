@@ -21,7 +21,7 @@ from websockets.asyncio.client import connect
 from api.app import create_app
 from api.connection import HttpConnection, WebsocketConnection
 from api.webhooks import receive_message
-from models import audit, base, fair_queue, order, password, session, sql, staff
+from models import adjustment, audit, base, fair_queue, order, password, session, sql
 from models.account import Account
 from models.fair_queue import WAITING_MAX, called_by
 from models.gateway import EventKind, GatewayEvent
@@ -122,7 +122,9 @@ class Place:
     async def person(self) -> Person:
         user = await a_client(f"{key()}@example.com")
         account = await Account.get(id=user.account_id)
-        await staff.adjust(account.id, Decimal(50), account.currency, "gift", by=STAFF, key=key())
+        await adjustment.adjust(
+            account.id, Decimal(50), account.currency, "gift", by=STAFF, key=key()
+        )
         line = order.OrderLine("Hosting", Decimal(1), Decimal(20), Decimal(0))
         how: dict[str, Any] = {"due_at": None, "apply_credit": False, "reference": None}
         bill = await order.create(account.id, account.currency, [line], by=STAFF, key=key(), **how)

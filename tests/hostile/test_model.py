@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from api.gateways.sandbox import SandboxGateway
-from models import account, house_keeping, refund, refunding, session, sql
+from models import account, expiry, refund, refunding, session, sql
 from models.audit import audit
 from models.base import now, parse_id
 from models.gateway import EventKind, GatewayEvent
@@ -198,7 +198,7 @@ async def _time_passes(account_id: str) -> None:
             ("voucher", "credit_expires_at", row["voucher_id"]),
         ):
             await sql.execute(f"UPDATE {table} SET {column} = $2 WHERE id = $1", id, moment)
-    await house_keeping.expire_grants()
+    await expiry.expire_grants()
 
 
 def major(cents: int) -> str:

@@ -16,7 +16,7 @@ from pwdlib import PasswordHash
 
 from api.graphql import EdgeOptions
 from api.revocations import LOOK_SECONDS
-from models import account, password, session, staff, voucher
+from models import account, adjustment, password, session, voucher
 from models.api_key import create_key, find_key, revoke_key
 from models.base import now
 from models.identity import SCOPES, User
@@ -192,7 +192,7 @@ async def test_a_socket_does_nothing_more_once_its_key_was_revoked(world: World)
 async def a_gift(world: World) -> None:
     """Something for listeners to hear of."""
     by = world.actor("staff")
-    await staff.adjust(world.account_id, Decimal(1), "USD", "a gift", by=by, key=key())
+    await adjustment.adjust(world.account_id, Decimal(1), "USD", "a gift", by=by, key=key())
 
 
 @asynccontextmanager

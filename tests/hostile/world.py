@@ -23,7 +23,9 @@ from api.settings_defaults import DEMO_BANK_ACCOUNTS
 from api.statements import read as read_statement
 from models import (
     account,
+    adjustment,
     bank_assign,
+    bank_by_hand,
     bank_import,
     funds,
     order,
@@ -34,7 +36,6 @@ from models import (
     sandbox,
     session,
     sql,
-    staff,
     voucher,
 )
 from models.api_key import ApiKey, create_key, revoke_key
@@ -330,7 +331,7 @@ def _hash_of(headers: Headers) -> str:
 async def _furnish(world: World, ada: Account) -> None:
     """Something of every type, of Ada's; and an order of the other client's."""
     by = world.actor("staff")
-    given = await staff.adjust(ada.id, Decimal(500), "USD", REASON, by=by, key=key())
+    given = await adjustment.adjust(ada.id, Decimal(500), "USD", REASON, by=by, key=key())
     await world.an_order(apply_credit=True)
     transfer = await world.a_payment("bank-transfer")
     await book(world, transfer)
@@ -359,7 +360,7 @@ async def _furnish(world: World, ada: Account) -> None:
 
 async def book(world: World, transfer: Payment) -> None:
     """The bank has reported the transfer."""
-    await staff.record_bank_transfer(
+    await bank_by_hand.record_bank_transfer(
         transfer.reference,
         Decimal(25),
         "USD",

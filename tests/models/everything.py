@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING
 from models import (
     account,
     bank_assign,
+    bank_by_hand,
     base,
-    house_keeping,
+    expiry,
     invoice,
     order,
     outcome,
     pay,
     refunding,
     sql,
-    staff,
     voucher,
 )
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
 from models.money import Money
 from models.payment import Payment
+from models.void import void_invoice
 from tests.bank_files import Transfer
 from tests.factories import STAFF, a_client, a_voucher, captured, event, now, tell
 from tests.models.test_bank_import import a_day, paid, take
@@ -147,7 +148,7 @@ async def _voids(there: Everything) -> None:
     late = await dan.begin(deposit)
     await tell(late, event(late, Kind.FAILED))
     for bill in (returned, await _invoice_of(sold), unpaid, deposit):
-        await order.void(bill.id, "a mistake", by=STAFF, key=key())
+        await void_invoice(bill.id, "a mistake", by=STAFF, key=key())
     await tell(late, captured(late))
     there.keep(dan=dan, void_invoice=returned, void_sold=sold, void_unpaid_invoice=unpaid)
     there.keep(void_sold_invoice=sold.invoice_id, void_deposit=late, void_deposit_invoice=deposit)
@@ -225,7 +226,7 @@ async def _promotions(there: Everything) -> None:
     for table in ("credit_grant", "voucher"):
         column = "expires_at" if table == "credit_grant" else "credit_expires_at"
         await sql.execute(f"UPDATE {table} SET {column} = $1 WHERE amount = 800", until)
-    await house_keeping.expire_grants()
+    await expiry.expire_grants()
     await a_voucher(5000)
     there.keep(ida=ida, jon=jon)
 
@@ -259,7 +260,7 @@ async def _line(day: Day) -> BankCredit:
 
 
 async def _by_hand(payment: Payment) -> None:
-    await staff.record_bank_transfer(
+    await bank_by_hand.record_bank_transfer(
         payment.reference,
         Decimal(25),
         payment.currency,

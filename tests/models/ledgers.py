@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models import order
+from models.void import void_invoice
 from tests.factories import STAFF, a_client, captured, tell
 from tests.providers import key
 
@@ -21,7 +21,7 @@ async def busy_books() -> Client:
     await ada.granted(700)
     void = await ada.order(800)
     await ada.spend(void)
-    await order.void(void.id, "a mistake", by=STAFF, key=key())
+    await void_invoice(void.id, "a mistake", by=STAFF, key=key())
     part = await ada.order(2500)
     begun = await ada.begin(part)
     await tell(begun, captured(begun, 600))

@@ -14,7 +14,7 @@ from tortoise.connection import get_connection
 from api.settings import SettingsProblem, load_settings
 from api.settings_defaults import DEMO_BANK_ACCOUNTS
 from api.statements import read
-from models import bank_import, base, sql, staff
+from models import bank_by_hand, bank_import, base, sql
 from models.bank_account import AccountUnclear, account_of_ours, own_account, own_keys
 from models.bank_statement import Statement
 from models.errors import Invalid
@@ -184,7 +184,7 @@ async def test_what_staff_type_is_our_account_in_whatever_notation(
     day = a_day(paid(begun), account=IBAN)
     how = {"bank_transaction": day.transfers[0].ref, "received_at": None, "by": STAFF}
     for written in (f"COBADEFFXXX/{IBAN}", "37040044/532013000", "532013000", IBAN):
-        await staff.record_bank_transfer(
+        await bank_by_hand.record_bank_transfer(
             begun.reference,
             Decimal(25),
             "USD",
@@ -195,7 +195,7 @@ async def test_what_staff_type_is_our_account_in_whatever_notation(
     assert await counts(day.camt053(), day) == {"KNOWN": 1}
     assert await ada.kinds() == ["DEPOSIT"]
     with pytest.raises(Invalid) as refused:
-        await staff.record_bank_transfer(
+        await bank_by_hand.record_bank_transfer(
             begun.reference,
             Decimal(26),
             "USD",

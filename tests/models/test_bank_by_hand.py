@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import sql, staff
+from models import bank_by_hand, sql
 from models.bank_credit import BankCredit
 from models.base import new_id
 from models.errors import IdempotencyKeyReused, Invalid, NotFound, PossibleDuplicate, Refusal
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("provider")
 
 async def record(begun: Payment, day: Day, line: str, minor: int = 2500, **how: Any) -> Payment:
     given = {"received_at": None, "by": STAFF, "key": key(), "reference": begun.reference, **how}
-    return await staff.record_bank_transfer(
+    return await bank_by_hand.record_bank_transfer(
         given.pop("reference"),
         Decimal(minor) / 100,
         "USD",

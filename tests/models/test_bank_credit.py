@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tortoise.connection import get_connection
 
-from models import audit, bank_assign, bank_credit, base, order, sql, staff
+from models import audit, bank_assign, bank_by_hand, bank_credit, base, sql
 from models.bank_credit import BankCredit
 from models.errors import (
     CurrencyNotSupported,
@@ -27,6 +27,7 @@ from models.gateway import GatewayKind
 from models.page import PageRequest
 from models.policy import house
 from models.settlement import Settlement
+from models.void import void_invoice
 from tests.bank_files import Day, Transfer
 from tests.factories import STAFF, Client, a_client, now
 from tests.models.test_bank_import import a_day, paid, take, waiting
@@ -115,7 +116,7 @@ async def test_an_invoice_that_nobody_pays_by_transfer_gets_a_payment() -> None:
 async def test_money_for_a_void_invoice_is_credit() -> None:
     ada = await a_client()
     bill = await ada.order(4000)
-    await order.void(bill.id, "a mistake", by=STAFF, key=key())
+    await void_invoice(bill.id, "a mistake", by=STAFF, key=key())
     await assign(await parked(), invoice_id=bill.id)
     assert await ada.amounts() == (2500, 0, 0, 0)
     assert await ada.kinds() == ["OVERPAYMENT"]
@@ -242,7 +243,7 @@ async def test_a_line_that_is_not_there_is_not_found() -> None:
 
 
 async def by_hand(credit: BankCredit, reference: str, minor: int = 2500) -> Any:
-    return await staff.record_bank_transfer(
+    return await bank_by_hand.record_bank_transfer(
         reference,
         Decimal(minor) / 100,
         "USD",

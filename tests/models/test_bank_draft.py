@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import bank_assign, house_keeping, order, staff
+from models import bank_assign, bank_by_hand, house_keeping
 from models.bank_draft import by_reference, is_draft
 from models.bank_import import Outcome
 from models.errors import NotFound
 from models.invoice import read as read_invoice
 from models.payment import of_invoices
 from models.policy import BankDetails, Seller
+from models.void import void_invoice
 from tests.bank_files import Transfer
 from tests.factories import STAFF, Client, a_client
 from tests.models.test_bank_import import a_day, counts, lines_of, take
@@ -106,7 +107,7 @@ async def test_too_little_leaves_the_rest_due_which_may_be_paid_otherwise() -> N
 async def test_a_deposit_is_credit_and_money_for_what_is_void_as_well() -> None:
     ada, bill, reference = await billed()
     deposit = await ada.funds(700, "bank")
-    await order.void(bill.id, "Ordered twice", by=STAFF, key=key())
+    await void_invoice(bill.id, "Ordered twice", by=STAFF, key=key())
     day = a_day(quoting(str(deposit.transfer_reference), 700), quoting(reference))
     assert await counts(day.camt053(), day) == {"BOOKED": 2}
     assert await ada.amounts() == (3200, 0, 0, 0)
@@ -156,7 +157,7 @@ async def test_staff_record_and_assign_by_it() -> None:
         "bank_transaction": key(),
     }
     recorded = [
-        await staff.record_bank_transfer(
+        await bank_by_hand.record_bank_transfer(
             reference, Decimal(5), "USD", received_at=None, by=STAFF, key=key(), **line
         )
         for _ in range(2)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.statements import read
-from models import bank_import, sql, staff
+from models import bank_by_hand, bank_import, sql
 from models.bank_import import Import, Outcome, outcomes
 from models.payment import Payment
 from tests.bank_files import TODAY, Day, Transfer
@@ -279,7 +279,7 @@ async def test_what_staff_recorded_by_hand_is_not_booked_again() -> None:
 
 
 async def by_hand(payment: Payment, **line: Any) -> Payment:
-    return await staff.record_bank_transfer(
+    return await bank_by_hand.record_bank_transfer(
         payment.reference,
         Decimal(25),
         "USD",
@@ -360,7 +360,7 @@ async def test_transfers_of_a_batch_whose_sum_staff_have_booked_are_not_booked_a
     day = a_day(paid(begun, ref=ref), paid(begun, 1500, ref=ref), batch=ref)
     await take(replace(day, details=False).camt053(), day)
     assert await lines_of(day) == [("PARKED", "BATCH")]
-    await staff.record_bank_transfer(
+    await bank_by_hand.record_bank_transfer(
         begun.reference,
         Decimal(40),
         "USD",

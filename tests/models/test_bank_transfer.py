@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models import sql, staff
+from models import bank_by_hand, sql
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -36,7 +36,7 @@ async def _record(begun: Payment, minor: int = 2500, **wish: Any) -> Payment:
         "by": STAFF,
         "key": key(),
     }
-    return await staff.record_bank_transfer(**{**how, **wish})
+    return await bank_by_hand.record_bank_transfer(**{**how, **wish})
 
 
 async def _waiting() -> tuple[Client, Payment]:

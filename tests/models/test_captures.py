@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import base, order, pay, receipt, sql
+from models import base, pay, receipt, sql
 from models.errors import InvoiceNotPayable, PaymentNotCancelable
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
 from models.money import MINOR_MAX, Money
 from models.payment import Payment
+from models.void import void_invoice
 from tests.factories import STAFF, a_client, captured, event, now, tell
 from tests.providers import gateway, key
 
@@ -118,7 +119,7 @@ async def test_a_capture_for_a_void_invoice_is_credit() -> None:
     bill = await ada.funds(2500)
     begun = await ada.begin(bill)
     await tell(begun, event(begun, Kind.EXPIRED))
-    await order.void(bill.id, "mistake", by=STAFF, key=key())
+    await void_invoice(bill.id, "mistake", by=STAFF, key=key())
     await tell(begun, captured(begun))
     void = await now(bill)
     assert (void.status, void.amount_paid) == ("VOID", 0)

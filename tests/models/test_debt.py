@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import account, balance, funds, order, staff
+from models import account, adjustment, balance, funds, order
 from models.errors import (
     AccountFrozen,
     BalanceLimitExceeded,
@@ -18,6 +18,7 @@ from models.gateway import EventKind as Kind
 from models.invoice import credit_applicable
 from models.money import Money
 from models.policy import Limits
+from models.void import void_invoice
 from tests.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.providers import VERSION, key, open_house
 
@@ -169,9 +170,9 @@ async def test_staff_take_no_more_than_the_deposits() -> None:
     await ada.granted(1000)
     await ada.given(300)
     with pytest.raises(InsufficientCredit) as refusal:
-        await staff.adjust(ada.id, -ada.major(301), "USD", "wrong", by=STAFF, key=key())
+        await adjustment.adjust(ada.id, -ada.major(301), "USD", "wrong", by=STAFF, key=key())
     assert (refusal.value.available.minor, refusal.value.required.minor) == (300, 301)
-    await staff.adjust(ada.id, -ada.major(300), "USD", "wrong", by=STAFF, key=key())
+    await adjustment.adjust(ada.id, -ada.major(300), "USD", "wrong", by=STAFF, key=key())
     assert await ada.amounts() == (1000, 0, 1000, 0)
 
 
@@ -203,7 +204,7 @@ async def test_a_debt_freezes_the_credit_of_its_own_currency_only() -> None:
     states = {one.currency: one.stopped for one in (await balance.balances_of([ada.id]))[ada.id]}
     assert states == {"USD": False, "KWD": True}
     assert await account.is_frozen(ada.id)
-    await staff.adjust(ada.id, Money(500, "KWD").amount, "KWD", "a gift", by=STAFF, key=key())
+    await adjustment.adjust(ada.id, Money(500, "KWD").amount, "KWD", "a gift", by=STAFF, key=key())
     dollars, dinars = await ada.order(700), await _bill(ada, 700)
     with pytest.raises(AccountFrozen) as refusal:
         await ada.spend(dinars)
@@ -282,7 +283,7 @@ async def test_what_a_voided_order_gives_back_repays_a_debt_and_its_grants_do_no
     paid = await ada.spend(await ada.order(2900))
     await tell(begun, event(begun, Kind.REFUNDED, key(), 2500))
     assert await ada.amounts() == (0, 0, 0, 2500)
-    await order.void(paid.id, "a mistake", by=STAFF, key=key())
+    await void_invoice(paid.id, "a mistake", by=STAFF, key=key())
     assert await ada.amounts() == (400, 0, 400, 0)
     line = (await ada.lines())[-1]
     assert (line.kind, line.amount) == ("INVOICE_PAYMENT_RETURNED", 2900)
@@ -304,7 +305,7 @@ async def test_a_debt_is_put_right_in_a_currency_that_is_not_offered_any_more(
 ) -> None:
     ada = await _in_debt_abroad()
     open_house(monkeypatch, limits={"USD": Limits(Money(500, "USD"), Money(50_000, "USD"))})
-    await staff.adjust(ada.id, Decimal(2), "KWD", "written off", by=STAFF, key=key())
+    await adjustment.adjust(ada.id, Decimal(2), "KWD", "written off", by=STAFF, key=key())
     assert (await balance.balance_of(ada.id, "KWD")).debt == 0
     with pytest.raises(CurrencyNotSupported):
-        await staff.adjust(ada.id, Decimal(2), "EUR", "a mistake", by=STAFF, key=key())
+        await adjustment.adjust(ada.id, Decimal(2), "EUR", "a mistake", by=STAFF, key=key())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from models import account, base, event, order, pay, sql, staff
+from models import account, adjustment, base, event, order, pay, sql
 from models.errors import AccountFrozen, InvoiceNotPayable, Refusal
 from models.gateway import EventKind as Kind
 from tests import factories
@@ -102,7 +102,7 @@ async def rich_client() -> Client:
     """5000 of credit, and some in another currency, so that it has a balance there, too."""
     ada = await a_client(auto_apply_credit=True)
     await ada.given(5000)
-    await staff.adjust(ada.id, Decimal(100), "JPY", "a gift", by=STAFF, key=key())
+    await adjustment.adjust(ada.id, Decimal(100), "JPY", "a gift", by=STAFF, key=key())
     return ada
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import balance, base, book, house_keeping, invoice, pay, sql
-from models import order as orders
+from models import balance, base, book, expiry, house_keeping, invoice, pay, sql
 from models.errors import GatewayFailed, GatewayNotAvailable, InsufficientCredit
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayDeclined
 from models.invoice import credit_applicable
+from models.void import void_invoice
 from tests.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.providers import gateway, key
 
@@ -197,7 +197,7 @@ async def test_a_held_grant_does_not_expire_and_its_rest_does(
     bill = await ada.order(2500)
     begun = await ada.begin(bill, credit_limit=600)
     await _later(monkeypatch, 2)
-    assert await house_keeping.expire_grants() >= 1
+    assert await expiry.expire_grants() >= 1
     assert await ada.amounts() == (0, 600, 0, 0)
     await tell(begun, captured(begun))
     assert (await now(bill)).credit_applied == 600
@@ -237,7 +237,7 @@ async def test_voided_credit_that_goes_back_to_an_expired_grant_expires_at_once(
     bill = await ada.order(1200)
     await ada.spend(bill)
     await _later(monkeypatch, 2)
-    await orders.void(bill.id, "mistake", by=STAFF, key=key())
+    await void_invoice(bill.id, "mistake", by=STAFF, key=key())
     assert await ada.amounts() == (500, 0, 0, 0)
     assert (await ada.kinds())[-2:] == ["INVOICE_PAYMENT_RETURNED", "EXPIRY"]
 
@@ -256,7 +256,7 @@ async def test_expired_credit_is_gone_for_every_reader_before_anybody_has_booked
     assert await balance.balances_of([ada.id]) == {ada.id: [state]}
     assert await credit_applicable([bill]) == {bill.id: 300}
     assert await ada.kinds() == ["VOUCHER", "VOUCHER"]
-    assert await house_keeping.expire_grants() >= 1
+    assert await expiry.expire_grants() >= 1
     booked = await ada.balance()
     assert (booked.available, booked.promotional, booked.version) == (300, 300, 3)
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import base, gateway_calls, idempotency, order, pay, sql, staff, voucher
+from models import (
+    adjustment,
+    base,
+    gateway_calls,
+    idempotency,
+    pay,
+    sql,
+    voucher,
+)
 from models.errors import (
     GatewayFailed,
     IdempotencyInFlight,
@@ -20,6 +28,7 @@ from models.errors import (
 )
 from models.funds import add_funds
 from models.gateway import GatewayDeclined, GatewayProblem, PaymentOrder, Started
+from models.void import void_invoice
 from tests.factories import STAFF, Client, a_client, a_voucher, captured, now, tell
 from tests.providers import VERSION, Fake, gateway, key, open_house
 
@@ -68,9 +77,9 @@ async def test_a_key_is_not_used_again_with_other_input_and_nothing_changes() ->
 async def test_a_key_is_not_used_again_for_another_operation() -> None:
     ada = await a_client()
     bill, once = await ada.order(), key()
-    await order.void(bill.id, "mistake", by=STAFF, key=once)
+    await void_invoice(bill.id, "mistake", by=STAFF, key=once)
     with pytest.raises(IdempotencyKeyReused):
-        await staff.adjust(ada.id, ada.major(100), "USD", "gift", by=STAFF, key=once)
+        await adjustment.adjust(ada.id, ada.major(100), "USD", "gift", by=STAFF, key=once)
     assert await ada.kinds() == []
 
 

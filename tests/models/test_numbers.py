@@ -7,9 +7,10 @@ import asyncio
 import asyncpg
 import pytest
 
-from models import base, order
+from models import base
 from models.errors import TryAgain
 from models.fair_queue import called_by
+from models.void import void_invoice
 from tests.factories import STAFF, a_client
 from tests.providers import key
 from tests.statements import asked
@@ -35,7 +36,7 @@ async def test_the_series_is_the_last_lock_and_is_held_for_few_statements() -> N
         await ada.funds()
         held["funds"] = after_the_number(seen.inside)
         seen.all.clear()
-        await order.void(bill.id, "a mistake", by=STAFF, key=key())
+        await void_invoice(bill.id, "a mistake", by=STAFF, key=key())
         held["credit note"] = after_the_number(seen.inside)
     assert {name: len(statements) for name, statements in held.items()} == {
         "order that credit paid": 4,

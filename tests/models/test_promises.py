@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from models import order, refund, refunding, sql
+from models import refund, refunding, sql
 from models.audit import audit
 from models.errors import PaymentInProgress, Refusal
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
 from models.invoice import Invoice
 from models.money import Money
+from models.void import void_invoice
 from tests.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.hostile.crowd import SOAK
 from tests.providers import gateway, key
@@ -177,7 +178,7 @@ class Scene:
     async def void(self) -> None:
         under_way = await refund.pending(*(charge.payment.id for charge in self.charges))
         try:
-            await order.void(self.bill.id, "a mistake", by=STAFF, key=key())
+            await void_invoice(self.bill.id, "a mistake", by=STAFF, key=key())
         except PaymentInProgress:
             assert under_way
             raise

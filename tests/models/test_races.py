@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import order, receipt, sql, voucher
+from models import receipt, sql, voucher
 from models.errors import (
     BalanceLimitExceeded,
     InsufficientCredit,
@@ -18,6 +18,7 @@ from models.errors import (
     VoucherRefused,
 )
 from models.money import Money
+from models.void import void_invoice
 from tests.factories import STAFF, a_client, a_voucher, captured, now, tell
 from tests.providers import gateway, key, open_house
 
@@ -194,7 +195,7 @@ async def test_voiding_and_paying_at_once_never_lose_the_credit() -> None:
         await ada.given(2500)
         bill = await ada.order(2500)
         await at_once(
-            ada.spend(bill), *(order.void(bill.id, "mistake", by=STAFF, key=key()) for _ in "ab")
+            ada.spend(bill), *(void_invoice(bill.id, "mistake", by=STAFF, key=key()) for _ in "ab")
         )
         assert (await now(bill)).status == "VOID"
         assert await ada.amounts() == (2500, 0, 0, 0)

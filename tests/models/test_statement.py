@@ -12,6 +12,7 @@ from models.identity import Actor, Role
 from models.invoice import InvoiceFilter
 from models.ledger import LineKind
 from models.page import PageRequest
+from models.void import void_invoice
 from tests.factories import STAFF, Client, a_client, captured, tell
 from tests.providers import key
 from tests.statements import asked
@@ -270,7 +271,7 @@ async def test_an_issued_invoice_never_changes_what_it_said() -> None:
     await base.transaction(lambda: ada.account.filter(id=ada.id).update(name="Eva"))
     await ada.given(2500)
     await ada.spend(bill)
-    await order.void(bill.id, "mistake", by=STAFF, key=key())
+    await void_invoice(bill.id, "mistake", by=STAFF, key=key())
     again = await invoice.read(bill.id)
     assert again is not None
     assert again.snapshot == said

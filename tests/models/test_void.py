@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from models import base, order, sql
+from models import base, sql
 from models.errors import Invalid, InvoiceNotVoidable, NotFound, PaymentInProgress
 from models.gateway import EventKind as Kind
 from models.identity import Actor, Role
 from models.invoice import Invoice
+from models.void import void_invoice
 from tests.factories import STAFF, a_client, captured, event, now, tell
 from tests.models.test_refunds import heard, the_pending
 from tests.providers import key
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("provider")
 
 
 async def _void(bill: Invoice, reason: str = "a mistake", by: Actor = STAFF) -> Invoice:
-    return await order.void(bill.id, reason, by=by, key=key())
+    return await void_invoice(bill.id, reason, by=by, key=key())
 
 
 async def test_credit_returns_to_the_grants_and_deposits_it_came_from() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from models import base, house_keeping, sql, voucher
+from models import base, expiry, sql, voucher
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -168,8 +168,8 @@ async def test_promotional_credit_expires_once_and_deposits_never(
     await ada.spend(await ada.order(100))
     for module in ("models.balance", "models.book", "models.house_keeping"):
         monkeypatch.setattr(f"{module}.now", lambda: base.now() + timedelta(days=2))
-    await house_keeping.expire_grants()
-    await house_keeping.expire_grants()
+    await expiry.expire_grants()
+    await expiry.expire_grants()
     assert await ada.amounts() == (800, 0, 300, 0)
     line = (await ada.lines())[-1]
     assert (line.kind, line.amount) == ("EXPIRY", -900)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from api.live import LocalFeed
-from models import base, order, staff
+from models import adjustment, base, order
 from models.account import Account
 from models.gateway import GatewayKind, PaymentOrder, Started, TransferInstructions
 from models.identity import Actor, Role
@@ -81,7 +81,9 @@ def partner(*scopes: str, accounts: Collection[Account] | None = None) -> Actor:
 async def give(account: Account, amount: str, reason: str = "a gift") -> CreditTransaction:
     """Credit for an account."""
     currency = account.currency
-    return await staff.adjust(account.id, Decimal(amount), currency, reason, by=STAFF, key=key())
+    return await adjustment.adjust(
+        account.id, Decimal(amount), currency, reason, by=STAFF, key=key()
+    )
 
 
 async def an_order(account: Account, price: str = "10.00", **settings: Any) -> Invoice:
