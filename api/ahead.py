@@ -13,7 +13,7 @@ from api.pdf.process import PdfError
 from models import invoice as invoices
 from models import payment as payments
 from models import sql
-from models.base import new_id
+from models.record import new_id
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -41,7 +41,7 @@ from api.sandbox.pages import Pages
 from api.webhooks import webhook_route
 from api.wiring import make_feed, migrations_problem, opened, room_problem
 from api.worker import Worker
-from models import base, device
+from models import device, tasks, transactions
 from schema import make_schema
 from schema.costs import lists
 from schema.extensions import Guard
@@ -72,11 +72,11 @@ def create_app(settings: Settings) -> Starlette:
     revocations = Revocations()
     delivery = None if sandbox is None else Delivery(sandbox)
     metrics.watch("live_subscriptions", "Open live subscriptions.", lambda: feed.listeners)
-    metrics.watch("transactions_open", "Database transactions under way.", base.open_transactions)
+    metrics.watch("transactions_open", "Database transactions under way.", tasks.open_transactions)
     metrics.watch(
         "transactions_waiting",
         "Database transactions that wait for their turn.",
-        base.waiting_transactions,
+        transactions.waiting_transactions,
     )
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from api.gateways import load_gateways
 from api.live import LocalFeed
 from api.settings import SettingsProblem
 from api.wiring import make_feed, opened, require_migrated, require_readable, require_usable
-from models import account, api_key, audit, base, identity
+from models import account, api_key, audit, clock, connection, identity, record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 async def migrate(settings: Settings) -> None:
     """Bring the database to the newest schema."""
     require_usable(settings)
-    await base.migrate(settings.database_url)
+    await connection.migrate(settings.database_url)
 
 
 async def check(settings: Settings) -> None:
@@ -48,7 +48,7 @@ async def fill_demo(settings: Settings) -> bool:
     await migrate(settings)
     async with (
         opened(settings, load_gateways(settings), LocalFeed()),
-        base.alone(settings.database_url),
+        connection.alone(settings.database_url),
     ):
         return await demo.fill(settings)
 
@@ -59,7 +59,7 @@ async def demo_sign_ins(settings: Settings) -> dict[str, Any]:
 
     await migrate(settings)
     async with opened(settings, load_gateways(settings), make_feed(settings)):
-        async with base.alone(settings.database_url):
+        async with connection.alone(settings.database_url):
             await demo.fill(settings)
         return await demo.sign_ins(settings)
 
@@ -90,7 +90,7 @@ async def create_key(
     Raises Invalid, NotFound and SettingsProblem.
     """
     within = [_account_id(text) for text in accounts] or None
-    expires_at = None if days is None else base.now() + timedelta(days=days)
+    expires_at = None if days is None else clock.now() + timedelta(days=days)
     async with _connected(settings):
         _, key = await api_key.create_key(partner, scopes, within, expires_at=expires_at)
     return key
@@ -179,16 +179,16 @@ async def _connected(
 ) -> AsyncIterator[None]:
     """The database alone, for what decides nothing."""
     usable(settings)
-    await base.connect(settings.database_url)
+    await connection.connect(settings.database_url)
     try:
         await require_migrated(settings)
         yield
     finally:
-        await base.disconnect()
+        await connection.disconnect()
 
 
 def _account_id(text: str) -> UUID:
-    found = base.parse_id(account.Account.PREFIX, text)
+    found = record.parse_id(account.Account.PREFIX, text)
     if found is None:
         raise SettingsProblem(f"{text} is no account id: those look like acc_0192f3… .")
     return found

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from api.tokens import LinkSigner
-from models.base import now
+from models.clock import now
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -16,7 +16,6 @@ from models import account as accounts
 from models import credit_statement, picture
 from models import invoice as invoices
 from models import payment as payments
-from models.base import parse_id
 from models.day import day_of
 from models.gateway import GatewayKind, TransferInstructions
 from models.invoice import Invoice
@@ -24,6 +23,7 @@ from models.issuing import buyer_now, seller_now
 from models.ledger import LineKind
 from models.payment import Payment
 from models.policy import house
+from models.record import parse_id
 from models.sql import fetch_one
 from schema import texts
 

@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from models import pulse, sql, trouble
-from models.base import waiting_transactions
 from models.errors import Busy
 from models.fair_queue import SYSTEM, called_by
+from models.transactions import waiting_transactions
 from models.trouble import Trouble, trouble_of
 
 if TYPE_CHECKING:

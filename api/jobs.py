@@ -20,7 +20,7 @@ from models import (
     session,
     transmission,
 )
-from models.base import transaction
+from models.transactions import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

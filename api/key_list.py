@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from models.account import Account
 from models.api_key import MARK
-from models.base import now, public_id
+from models.clock import now
+from models.record import public_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

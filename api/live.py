@@ -1,7 +1,8 @@
 """The live feed: what wakes subscriptions when something has been committed.
 
 A wake is only a hint. Who is woken reads the database, and reads it from time to time unasked, so
-a lost wake delays and never loses. What a topic is named stands where it is rung: `base.ring`.
+a lost wake delays and never loses. What a topic is named stands where it is rung
+(`transactions.ring`).
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from models import pay, payment
-from models.base import parse_id, to_the_end
 from models.payment import Payment
+from models.record import parse_id
+from models.tasks import to_the_end
 
 if TYPE_CHECKING:
     from uuid import UUID

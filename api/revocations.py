@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from models.base import now
+from models.clock import now
 from models.token import revoked_since
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from models.base import now
+from models.clock import now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

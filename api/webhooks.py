@@ -16,7 +16,6 @@ from starlette.routing import Route
 
 from api.auth import address_of
 from models import pay, receipt, transmission
-from models.base import parse_id
 from models.errors import Busy
 from models.fair_queue import called_by
 from models.gateway import (
@@ -28,6 +27,7 @@ from models.gateway import (
     sender,
 )
 from models.payment import Payment
+from models.record import parse_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

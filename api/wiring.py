@@ -12,7 +12,7 @@ from tortoise.exceptions import OperationalError
 
 from api.live import LiveFeed, LocalFeed
 from api.settings import SettingsProblem
-from models import base, migrations, policy, sql
+from models import connection, migrations, policy, sql, tasks, transactions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -34,19 +34,19 @@ async def opened(
     Raises SettingsProblem when the database is not of this version.
     """
     require_usable(settings)
-    await base.connect(settings.database_url)
+    await connection.connect(settings.database_url)
     try:
         await require_migrated(settings)
         policy.wire(settings.house(gateways))
         async with feed:
-            base.on_ring(feed.ring)
+            transactions.on_ring(feed.ring)
             try:
                 yield
             finally:
-                await base.drain()
-                base.on_ring(None)
+                await tasks.drain()
+                transactions.on_ring(None)
     finally:
-        await base.disconnect()
+        await connection.disconnect()
         for gateway in gateways.values():
             if close := getattr(gateway, "close", None):
                 await close()

@@ -11,7 +11,6 @@ from tortoise.exceptions import IntegrityError
 
 from models import audit_log, event, idempotency, password, sql
 from models import email as emails
-from models.base import Record, new_id, parse_id, public_id
 from models.billing import Billing
 from models.book import every_book
 from models.errors import Forbidden, Invalid, NotFound
@@ -19,6 +18,7 @@ from models.identity import Actor, Role, add_user
 from models.locale_tag import language_tag
 from models.page import Page, PageRequest, by_id, fetch_page
 from models.policy import house
+from models.record import Record, new_id, parse_id, public_id
 from models.text import clean_text, folded
 
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from models import account as accounts
 from models import audit_log, event, idempotency, sql
 from models.balance import has_balance, lines_by_ids
-from models.base import new_id, parse_id, public_id
 from models.book import Leg, Line, book
 from models.errors import (
     AmountOutOfRange,
@@ -22,6 +21,7 @@ from models.identity import Actor
 from models.ledger import CreditTransaction, LedgerKind, LineKind
 from models.money import Money
 from models.policy import house
+from models.record import new_id, parse_id, public_id
 from models.text import clean_text
 
 #: A larger balance is a slip of the hand.

@@ -19,10 +19,12 @@ from uuid import UUID
 from tortoise import fields
 
 from models import sql
-from models.base import Conflict, Record, begin_aside, new_id, now, parse_id, transaction
+from models.clock import now
 from models.errors import Invalid, NotFound
 from models.identity import SCOPES, Actor, Role, User, add_user
+from models.record import Record, new_id, parse_id
 from models.text import clean_text
+from models.transactions import Conflict, begin_aside, transaction
 
 #: How an API key begins; a session's token begins otherwise (models.session).
 MARK: Final = "ack_"

@@ -15,9 +15,11 @@ from typing import Final
 from tortoise import fields
 
 from models import sql
-from models.base import Record, new_id, now, transaction
+from models.clock import now
 from models.errors import RateLimited
 from models.policy import house
+from models.record import Record, new_id
+from models.transactions import transaction
 
 _IPV6_HOST_BITS: Final = 64
 _KEY_BYTES_MAX: Final = 64

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from tortoise import fields
 
-from models.base import Record
+from models.record import Record
 
 if TYPE_CHECKING:
     from models.identity import Actor

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from models import sql
-from models.base import now
+from models.clock import now
 from models.errors import NotFound
 from models.ledger import CreditTransaction, balance_id
 from models.page import BY_VERSION, Page, PageRequest, fetch_page

@@ -14,12 +14,12 @@ from models.bank_credit import (
     read,
     settle,
 )
-from models.base import new_id, public_id
 from models.errors import CurrencyNotSupported, GatewayNotAvailable, Invalid, NotAllowed, NotFound
 from models.identity import Actor
 from models.invoice import Invoice
 from models.invoice import read as read_invoice
 from models.payment import Payment, of_invoices
+from models.record import new_id, public_id
 from models.text import clean_code, clean_text
 
 

@@ -27,7 +27,7 @@ from models.bank_credit import (
 )
 from models.bank_match import folded, pays, same_reference
 from models.bank_near import APART, RECORDED_LATE, warn_of
-from models.base import new_id, now, parse_id, public_id
+from models.clock import now
 from models.errors import (
     AmountOutOfRange,
     CurrencyNotSupported,
@@ -40,6 +40,7 @@ from models.money import Money
 from models.payment import Payment
 from models.payment import read as read_payment
 from models.policy import house
+from models.record import new_id, parse_id, public_id
 from models.text import clean_code, clean_text
 
 _LINE: Final = "bank_transaction_id"

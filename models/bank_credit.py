@@ -16,9 +16,9 @@ from tortoise import fields
 
 from models import sql
 from models.bank_account import same_account
-from models.base import Changing, dialect, new_id
 from models.book import book
 from models.case import Case
+from models.connection import dialect
 from models.errors import Invalid
 from models.gateway import EventKind, GatewayEvent
 from models.identity import Actor
@@ -28,6 +28,7 @@ from models.page import Page, PageRequest, by_id, fetch_page
 from models.payment import Payment
 from models.payment import read as read_payment
 from models.policy import house
+from models.record import Changing, new_id
 from models.settlement import Settlement, advance
 
 #: The form of what staff have recorded by hand.

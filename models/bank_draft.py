@@ -13,7 +13,7 @@ from uuid import UUID
 
 from models import event, sql
 from models.bank_reference import bank_gateways, batches, issued
-from models.base import now
+from models.clock import now
 from models.invoice import Invoice
 from models.ledger import LedgerKind, house_account, open_accounts
 from models.payment import Payment, PaymentStatus

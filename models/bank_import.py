@@ -32,9 +32,11 @@ from models.bank_draft import by_reference, is_draft, write_down
 from models.bank_match import folded, same, same_payer
 from models.bank_near import may_be, near, of_reference, warn_of
 from models.bank_statement import BankLine, Gap, Statement, days_beside, gaps, remember
-from models.base import new_id, now, transaction
+from models.clock import now
 from models.payment import Payment
+from models.record import new_id
 from models.reference import candidates
+from models.transactions import transaction
 
 _TEXT_MAX: Final = 2000
 

@@ -14,8 +14,9 @@ from itertools import accumulate
 from tortoise import fields
 
 from models import sql
-from models.base import Record, new_id, now
+from models.clock import now
 from models.money import Money
+from models.record import Record, new_id
 
 
 @dataclass(frozen=True, slots=True)

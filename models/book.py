@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from models import sql
-from models.base import new_id, now, ring
+from models.clock import now
 from models.ledger import (
     LedgerKind,
     LineKind,
@@ -26,6 +26,8 @@ from models.ledger import (
     house_account,
     open_accounts,
 )
+from models.record import new_id
+from models.transactions import ring
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from models import credit
-from models.base import now
 from models.book import Book
+from models.clock import now
 from models.invoice import Invoice, InvoiceKind, InvoiceStatus
 from models.payment import Payment, PaymentStatus, open_of
 

@@ -10,9 +10,10 @@ from uuid import UUID
 from tortoise import fields
 
 from models import sql
-from models.base import Record, now
 from models.book import Book, Leg, Line
+from models.clock import now
 from models.ledger import LedgerKind, MoveKind, Ref
+from models.record import Record
 
 
 class HoldState(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from models.base import now
+from models.clock import now
 from models.policy import house
 
 

@@ -13,7 +13,7 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from models.base import now
+from models.clock import now
 from models.identity import User
 from models.policy import house
 

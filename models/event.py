@@ -1,6 +1,6 @@
 """The outbox: facts, recorded in the transaction that made them true.
 
-They wake live subscriptions (by `base.ring`) and are what partners will be told of.
+They wake live subscriptions (by `transactions.ring`) and are what partners will be told of.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from uuid import UUID
 from tortoise import fields
 
 from models import sql
-from models.base import Record, new_id, now, ring
+from models.clock import now
+from models.record import Record, new_id
+from models.transactions import ring
 
 
 class Event(Record):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from models import sql
-from models.base import now, transaction
 from models.book import book
+from models.clock import now
+from models.transactions import transaction
 
 
 async def expire_grants(limit: int = 100) -> int:

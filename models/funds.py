@@ -7,7 +7,6 @@ from decimal import Decimal
 from models import account as accounts
 from models import idempotency
 from models.balance import has_balance
-from models.base import new_id, public_id
 from models.book import book
 from models.credit_limits import check_room
 from models.errors import (
@@ -24,6 +23,7 @@ from models.invoice import Invoice, InvoiceKind, made_invoice
 from models.issuing import DraftLine, issue, may_stay_open, too_many_open
 from models.money import Money
 from models.policy import house
+from models.record import new_id, public_id
 from models.snapshot import DEPOSIT
 
 

@@ -11,9 +11,9 @@ from uuid import UUID
 import structlog
 
 from models import idempotency, sql
-from models.base import now, parse_id, ring, to_the_end, transaction
 from models.book import book
 from models.case import Case, close
+from models.clock import now
 from models.errors import GatewayFailed, IdempotencyInFlight
 from models.gateway import EventKind, GatewayDeclined, GatewayEvent, GatewayProblem, Started
 from models.gateway_line import call
@@ -24,7 +24,10 @@ from models.payment import Payment, PaymentStatus, action_json
 from models.payment import read as read_payment
 from models.policy import house
 from models.receipt import take_in
+from models.record import parse_id
 from models.refund import Refund
+from models.tasks import to_the_end
+from models.transactions import ring, transaction
 
 _log = structlog.get_logger()
 

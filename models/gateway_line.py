@@ -13,8 +13,8 @@ from typing import Final, TypeVar
 import stamina
 from circuitbreaker import CircuitBreaker
 
-from models.base import in_transaction
 from models.gateway import Gateway, GatewayUnreachable
+from models.transactions import in_transaction
 
 T = TypeVar("T")
 

@@ -8,15 +8,16 @@ from typing import Final
 import structlog
 
 from models import event, sql
-from models.base import now, ring, transaction
 from models.book import book
 from models.case import Case, close
+from models.clock import now
 from models.errors import GatewayFailed
 from models.gateway_calls import ask, claim_check, tell_canceled
 from models.invoice import read as read_invoice
 from models.payment import Payment, PaymentStatus
 from models.payment import read as read_payment
 from models.policy import house
+from models.transactions import ring, transaction
 
 _log = structlog.get_logger()
 

@@ -30,9 +30,11 @@ import orjson
 from tortoise import fields
 
 from models import sql
-from models.base import Record, new_id, now, transaction
+from models.clock import now
 from models.errors import IdempotencyInFlight, IdempotencyKeyReused, Invalid, Refusal
 from models.identity import Actor
+from models.record import Record, new_id
+from models.transactions import transaction
 
 KEPT_DAYS: Final = 60
 

@@ -12,8 +12,9 @@ from tortoise.exceptions import IntegrityError
 
 from models import email as emails
 from models import password as passwords
-from models.base import Record, transaction
 from models.errors import Forbidden, Invalid
+from models.record import Record
+from models.transactions import transaction
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -15,12 +15,14 @@ from tortoise.models import Model
 
 from models import idempotency, sql
 from models.balance import EXPIRED_SQL
-from models.base import Changing, Conflict, now, parse_id, ring
+from models.clock import now
 from models.day import today
 from models.errors import Forbidden, NotFound
 from models.identity import Actor, Role
 from models.page import Page, PageRequest, by_id, fetch_page
+from models.record import Changing, parse_id
 from models.snapshot import InvoiceSnapshot
+from models.transactions import Conflict, ring
 
 
 class InvoiceKind(StrEnum):

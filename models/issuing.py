@@ -11,12 +11,13 @@ from uuid import UUID
 
 from models import event, picture, sql
 from models.account import Account
-from models.base import new_id, now
+from models.clock import now
 from models.day import day_of, days_after
 from models.errors import IdempotencyKeyReused, NotAllowed
 from models.invoice import Invoice, InvoiceKind, InvoiceStatus
 from models.money import tax_per_rate
 from models.policy import house
+from models.record import new_id
 from models.reference import new_reference
 from models.snapshot import BankSnapshot, BuyerSnapshot, InvoiceSnapshot, SellerSnapshot
 

@@ -17,7 +17,8 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models import sql
-from models.base import Record, now
+from models.clock import now
+from models.record import Record
 
 _NAMESPACE: Final = UUID("6f1c1d3e-52c5-4b0c-9a41-3f0f0a3f6f10")
 

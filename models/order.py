@@ -11,8 +11,8 @@ from uuid import UUID
 
 from models import account as accounts
 from models import audit_log, credit, event, idempotency
-from models.base import new_id, now, public_id
 from models.book import Book, Line, book
+from models.clock import now
 from models.errors import (
     AmountOutOfRange,
     Invalid,
@@ -24,6 +24,7 @@ from models.issuing import DraftLine, gross, issue, may_stay_open, too_many_open
 from models.ledger import LineKind
 from models.money import MINOR_MAX, Money, product, tax_per_rate
 from models.policy import house
+from models.record import new_id, public_id
 from models.text import clean_text
 
 LINES_MAX: Final = 200

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from models import audit_log, idempotency
-from models.base import public_id
 from models.book import book
 from models.case import Case, close, supersede
 from models.errors import NotFound, PaymentNotCancelable
@@ -17,6 +16,7 @@ from models.identity import Actor
 from models.money import Money
 from models.payment import Payment, PaymentStatus
 from models.payment import read as read_payment
+from models.record import public_id
 from models.settlement import advance
 from models.text import clean_text
 

@@ -10,8 +10,8 @@ from uuid import UUID
 from tortoise.models import Model
 
 from models import sql
-from models.base import parse_id
 from models.errors import Invalid
+from models.record import parse_id
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from models import attempt, audit_log, credit, event, idempotency, outcome, sql
-from models.base import Conflict, new_id, now, public_id, to_the_end
 from models.book import Book, book
 from models.case import Case, cancel_others, supersede
+from models.clock import now
 from models.credit_limits import check_room
 from models.errors import (
     AccountFrozen,
@@ -43,7 +43,10 @@ from models.payment import OPEN_SQL, Payment, PaymentStatus, check_another, open
 from models.payment import read as read_payment
 from models.payment import visible as payment_visible
 from models.policy import house
+from models.record import new_id, public_id
 from models.reference import new_reference
+from models.tasks import to_the_end
+from models.transactions import Conflict
 
 _CANCELABLE: Final = (PaymentStatus.CREATED.value, PaymentStatus.REQUIRES_ACTION.value)
 _GIVEN_UP: Final = (PaymentStatus.CANCELED.value, PaymentStatus.EXPIRED.value)

@@ -12,7 +12,7 @@ from uuid import UUID
 from tortoise import fields
 
 from models import sql
-from models.base import Changing, now
+from models.clock import now
 from models.errors import NotAllowed
 from models.gateway import (
     ConfirmCard,
@@ -25,6 +25,7 @@ from models.identity import Actor
 from models.invoice import Invoice
 from models.money import Money
 from models.policy import house
+from models.record import Changing
 
 
 class PaymentStatus(StrEnum):

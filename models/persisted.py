@@ -10,7 +10,9 @@ from typing import Final
 from tortoise import fields
 
 from models import sql
-from models.base import Record, new_id, now, transaction
+from models.clock import now
+from models.record import Record, new_id
+from models.transactions import transaction
 
 #: What begins an identifier that is the hash of its document (GraphQL over HTTP, Appendix A).
 BY_HASH: Final = "sha256:"

@@ -6,7 +6,7 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models import sql
-from models.base import now
+from models.clock import now
 from models.policy import Picture
 
 

@@ -9,7 +9,9 @@ from typing import Final
 from tortoise import fields
 
 from models import sql
-from models.base import Record, new_id, now, transaction
+from models.clock import now
+from models.record import Record, new_id
+from models.transactions import transaction
 
 #: More than a page or two: a disk without room shows.
 _BYTES: Final = 16_384

@@ -12,16 +12,18 @@ import structlog
 from tortoise import fields
 
 from models import sql
-from models.base import Record, new_id, now, parse_id, transaction
 from models.book import book, every_book
 from models.case import Case
+from models.clock import now
 from models.errors import Busy
 from models.gateway import DISPUTE_KINDS, MONEY_KINDS, EventKind, GatewayEvent
 from models.invoice import read as read_invoice
 from models.money import MINOR_MAX, Money
 from models.payment import Payment
 from models.payment import read as read_payment
+from models.record import Record, new_id, parse_id
 from models.settlement import advance, payment_of
+from models.transactions import transaction
 
 _log = structlog.get_logger()
 

@@ -11,10 +11,11 @@ from uuid import UUID
 from tortoise import fields
 
 from models import credit, sql
-from models.base import Changing, now, parse_id
 from models.book import Book
 from models.case import Case
+from models.clock import now
 from models.gateway import EventKind, GatewayEvent
+from models.record import Changing, parse_id
 
 #: Of one payment, those that its gateway did not give included.
 REFUNDS_MAX: Final = 50

@@ -11,8 +11,8 @@ from uuid import UUID
 import structlog
 
 from models import audit_log, event, idempotency, refund, sql
-from models.base import new_id, now, parse_id, public_id, ring, to_the_end, transaction
 from models.book import Book, book
+from models.clock import now
 from models.errors import (
     AmountOutOfRange,
     CurrencyNotSupported,
@@ -31,8 +31,11 @@ from models.payment import Payment, PaymentStatus
 from models.payment import read as read_payment
 from models.policy import house
 from models.receipt import take_in
+from models.record import new_id, parse_id, public_id
 from models.refund import Refund, RefundStatus
+from models.tasks import to_the_end
 from models.text import clean_text
+from models.transactions import ring, transaction
 
 _log = structlog.get_logger()
 

@@ -18,9 +18,11 @@ from typing import Any, Final
 from tortoise import fields
 
 from models import sql
-from models.base import Record, new_id, now, transaction
+from models.clock import now
 from models.gateway import PaymentOrder
 from models.money import Money
+from models.record import Record, new_id
+from models.transactions import transaction
 
 OPEN_HOURS: Final = 24
 

@@ -16,11 +16,13 @@ from tortoise import fields
 
 from models import attempt, device, sql
 from models import password as passwords
-from models.base import Record, begin_aside, now, transaction
+from models.clock import now
 from models.email import key_of
 from models.errors import InvalidCredentials, Unauthenticated
 from models.identity import Actor, Role, User
 from models.policy import house
+from models.record import Record
+from models.transactions import begin_aside, transaction
 
 #: How a session's token begins; an API key's begins otherwise (models.api_key).
 MARK: Final = "acs_"

@@ -15,14 +15,15 @@ from uuid import UUID
 from tortoise import fields
 
 from models import credit, event, refund, sql
-from models.base import Record, new_id, now
 from models.book import Leg, Line
 from models.case import Case, cancel_others, close, reopen
+from models.clock import now
 from models.gateway import MONEY_KINDS, EventKind, GatewayEvent
 from models.invoice import PAYABLE, Invoice, InvoiceStatus
 from models.ledger import LedgerKind, LineKind, MoveKind, Ref
 from models.payment import PaymentStatus
 from models.policy import house
+from models.record import Record, new_id
 from models.refund import Refund
 
 #: Statuses of a payment that waits for its client.

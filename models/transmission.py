@@ -13,8 +13,10 @@ from typing import Final
 from tortoise import fields
 
 from models import sql
-from models.base import Record, new_id, now, transaction
+from models.clock import now
 from models.gateway import SignatureRefused
+from models.record import Record, new_id
+from models.transactions import transaction
 
 #: Longer than any gateway's messages are good for (PayPal's: 31 days).
 _KEPT_DAYS: Final = 40

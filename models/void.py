@@ -5,8 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from models import audit_log, credit, event, idempotency, refund
-from models.base import now, public_id
 from models.book import Book, Line, book
+from models.clock import now
 from models.day import day_of
 from models.errors import InvoiceNotVoidable, NotFound, PaymentInProgress
 from models.identity import Actor
@@ -16,6 +16,7 @@ from models.issuing import next_number
 from models.ledger import LineKind
 from models.payment import of_invoices
 from models.policy import house
+from models.record import public_id
 from models.snapshot import zone_of
 from models.text import clean_text
 

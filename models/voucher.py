@@ -19,8 +19,8 @@ from tortoise import fields
 from models import account as accounts
 from models import attempt, audit_log, event, idempotency, sql
 from models.balance import lines_by_ids
-from models.base import Record, new_id, now, parse_id, public_id
 from models.book import Leg, Line, book
+from models.clock import now
 from models.errors import (
     AmountOutOfRange,
     Forbidden,
@@ -34,6 +34,7 @@ from models.identity import Actor, Role
 from models.ledger import CreditTransaction, LedgerKind, LineKind
 from models.money import Money
 from models.policy import house
+from models.record import Record, new_id, parse_id, public_id
 from models.text import clean_text
 
 CODES_MAX: Final = 1000

@@ -8,9 +8,9 @@ import strawberry
 
 from models import account, billing
 from models.balance import BalanceState
-from models.base import parse_id
 from models.money import exponent
 from models.page import Page
+from models.record import parse_id
 from models.text import clean_text
 from schema.balance import Balance, OwnCurrency
 from schema.context import Info

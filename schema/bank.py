@@ -11,9 +11,9 @@ import strawberry
 
 from models import bank_assign, bank_credit
 from models.bank_credit import BankCredit as Record
-from models.base import parse_id
 from models.invoice import Invoice as InvoiceRecord
 from models.page import Page
+from models.record import parse_id
 from schema.balance import BalancePayload
 from schema.context import Info
 from schema.errors import Payload, refused_at_top, refused_in_payload

@@ -17,7 +17,7 @@ import strawberry
 
 from models import balance, invoice, payment
 from models.balance import BalanceState
-from models.base import now
+from models.clock import now
 from models.errors import Invalid, NotFound
 from models.identity import Actor
 from models.ledger import CreditTransaction as Line

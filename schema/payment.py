@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 
 from models import gateway, payment
-from models.base import parse_id
+from models.record import parse_id
 from schema import texts
 from schema.context import Info
 from schema.errors import refused_at_top

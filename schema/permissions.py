@@ -5,10 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from models.account import Account
-from models.base import parse_id
 from models.errors import Invalid, NotFound
 from models.identity import Actor
 from models.money import exponent
+from models.record import parse_id
 from schema.context import Info
 
 

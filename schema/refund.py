@@ -9,9 +9,9 @@ from typing import Annotated
 import strawberry
 
 from models import refund, refunding
-from models.base import parse_id
 from models.payment import Payment as PaymentRecord
 from models.payment import read as read_payment
+from models.record import parse_id
 from schema import texts
 from schema.balance import BalancePayload
 from schema.context import Info

@@ -10,9 +10,9 @@ import strawberry
 
 from models import balance, credit_statement
 from models.account import Account
-from models.base import parse_id, public_id
 from models.ledger import CreditTransaction as Line
 from models.page import Page
+from models.record import parse_id, public_id
 from schema import texts
 from schema.balance import AccountId, OwnCurrency
 from schema.context import Info

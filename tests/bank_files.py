@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 from xml.sax.saxutils import escape
 
-from models.base import now
+from models.clock import now
 from models.money import Money
 
 IBAN: Final = "DE89370400440532013000"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from redis import Redis
 
-from models import base
+from models import connection
 from tests import servers
 
 if TYPE_CHECKING:
@@ -122,9 +122,9 @@ def database_url(databases: servers.Databases) -> Iterator[str]:
 @pytest.fixture
 async def db(database_url: str) -> AsyncIterator[str]:
     """The test's database, open for the models; its URL."""
-    await base.connect(database_url)
+    await connection.connect(database_url)
     yield database_url
-    await base.disconnect()
+    await connection.disconnect()
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,15 @@ from models import account as accounts
 from models import (
     adjustment,
     balance,
-    base,
     funds,
     invoice,
     order,
     pay,
     payment,
     receipt,
+    record,
     refund,
+    transactions,
 )
 from models import voucher as vouchers
 from models.account import Account
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from models.ledger import CreditTransaction
     from models.payment import Payment
 
-STAFF: Final = Actor(role=Role.STAFF, user_id=base.new_id())
+STAFF: Final = Actor(role=Role.STAFF, user_id=record.new_id())
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,10 @@ class Client:
 
 
 async def a_client(currency: str = "USD", **settings: Any) -> Client:
-    account = await base.transaction(
+    account = await transactions.transaction(
         lambda: Account.create(name="Ada", email=f"{key()}@x.org", currency=currency, **settings)
     )
-    user_id, address = base.new_id(), key()
+    user_id, address = record.new_id(), key()
     actor = Actor(role=Role.CLIENT, user_id=user_id, account_id=account.id, address=address)
     return Client(account, actor)
 

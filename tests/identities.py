@@ -9,9 +9,9 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from models import password, policy
 from models.account import Account
-from models.base import transaction
 from models.identity import Role, User, add_user
 from models.policy import CreditPolicy, House, Seller
+from models.transactions import transaction
 
 if TYPE_CHECKING:
     import pytest

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from models import base, policy
+from models import policy, record
 from models.gateway import (
     EventKind,
     GatewayEvent,
@@ -28,7 +28,7 @@ _numbers = count(1)
 
 def key() -> str:
     """A text that nobody has used: a key, a reference, an event id."""
-    return f"made-{next(_numbers)}-{base.new_id().hex[-8:]}"
+    return f"made-{next(_numbers)}-{record.new_id().hex[-8:]}"
 
 
 class Fake:

@@ -9,7 +9,7 @@ import segno.helpers
 from stdnum import iban, iso11649
 
 from api.gateways.terms import Fee, name_of_gateway
-from models.base import now
+from models.clock import now
 from models.gateway import (
     EventKind,
     GatewayDeclined,

@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 
 from api.gateways.terms import Fee, name_of_gateway
 from models import sandbox
-from models.base import now
+from models.clock import now
 from models.errors import Refusal
 from models.gateway import (
     MONEY_KINDS,

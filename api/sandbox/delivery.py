@@ -10,7 +10,7 @@ import structlog
 
 from api.webhooks import receive_message
 from models import sandbox
-from models.base import now
+from models.clock import now
 from models.gateway import MessageRefused
 
 if TYPE_CHECKING:

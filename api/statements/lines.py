@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from models import bank_account
-from models.base import now
+from models.clock import now
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

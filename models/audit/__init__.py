@@ -15,7 +15,9 @@ from models import sql
 from models.audit import invoices, ledger, money, promises
 from models.audit.check import Finding, Sweep
 from models.audit.ledger import NET
-from models.base import dialect, now, snapshot
+from models.clock import now
+from models.connection import dialect
+from models.transactions import snapshot
 
 SWEEPS: Final = (*ledger.SWEEPS, *money.SWEEPS, *invoices.SWEEPS, *promises.SWEEPS)
 

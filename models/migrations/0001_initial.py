@@ -1,6 +1,6 @@
 from tortoise import migrations
 from tortoise.migrations import operations as ops
-from models.base import now
+from models.clock import now
 from orjson import loads
 from tortoise.fields.data import JSON_DUMPS
 from uuid import uuid4

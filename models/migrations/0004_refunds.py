@@ -7,7 +7,7 @@ from tortoise.migrations import operations as ops
 from tortoise.migrations.constraints import CheckConstraint
 from uuid_utils.compat import uuid7
 
-from models.base import now
+from models.clock import now
 
 CHECKS = {
     "amount": "amount > 0 AND held >= 0 AND held <= amount",

@@ -1,7 +1,7 @@
 from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
 
-from models.base import now
+from models.clock import now
 
 
 class Migration(migrations.Migration):

@@ -6,7 +6,7 @@ from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
 from uuid_utils.compat import uuid7
 
-from models.base import now
+from models.clock import now
 
 _INDEXES = (
     "CREATE UNIQUE INDEX uq_transmission ON transmission (gateway, reference)",

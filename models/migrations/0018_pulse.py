@@ -4,7 +4,7 @@ from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
 from uuid_utils.compat import uuid7
 
-from models.base import now
+from models.clock import now
 
 
 class Migration(migrations.Migration):

@@ -14,7 +14,7 @@ from api.auth import SessionCookie, actor_of, actor_of_bearer, address_of
 from api.tokens import LinkExpired, LinkSigner
 from models import session
 from models.api_key import create_key
-from models.base import now
+from models.clock import now
 from models.errors import Unauthenticated
 from models.policy import House
 from tests.identities import ADDRESS, a_client, small_house

@@ -24,7 +24,7 @@ from typer.testing import CliRunner, Result
 from api import cli, demo
 from api.pdf.frames import TEMPLATES
 from api.settings import Settings
-from models import base, password, sql
+from models import connection, password, sql
 from tests import servers
 from tests.api.pdf.reading import needs_pango, pages
 from tests.identities import CHEAP_HASHER
@@ -337,17 +337,17 @@ def _demo(url: str) -> dict[str, Any]:
 
 
 async def _embezzle(url: str) -> None:
-    await base.connect(url)
+    await connection.connect(url)
     await sql.execute("UPDATE balance SET available = available + 1 WHERE currency = 'USD'")
-    await base.disconnect()
+    await connection.disconnect()
 
 
 async def _leave_a_grant_behind(url: str) -> None:
-    await base.connect(url)
+    await connection.connect(url)
     for table, column in (("credit_grant", "expires_at"), ("voucher", "credit_expires_at")):
         past = f"UPDATE {table} SET {column} = '2020-01-01 00:00:00+00:00'"
         await sql.execute(f"{past} WHERE {column} IS NOT NULL")
-    await base.disconnect()
+    await connection.disconnect()
 
 
 # ------------------------------------------------------------------------------- real processes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api import commands
-from models import base, persisted
+from models import connection, persisted
 from tests.api.stage import demo_settings, running
 from tests.api.test_cli import _quiet, run
 
@@ -115,7 +115,7 @@ async def test_in_production_clients_ask_what_is_registered_and_staff_anything(
     db: str,
 ) -> None:
     await persisted.register({sha256(VIEWER): VIEWER, sha256(SIGN_IN): SIGN_IN})
-    await base.disconnect()
+    await connection.disconnect()
     settings = demo_settings(db, persisted_documents="only")
     told = await commands.demo_sign_ins(settings)
     async with running(settings) as client:
@@ -144,4 +144,4 @@ async def test_in_production_clients_ask_what_is_registered_and_staff_anything(
         }
         schema = await post(staff["token"], query="{ __schema { queryType { name } } }")
         assert schema == {"data": {"__schema": {"queryType": {"name": "Query"}}}}
-    await base.connect(db)
+    await connection.connect(db)

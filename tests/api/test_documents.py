@@ -17,7 +17,7 @@ from api.ahead import Ahead
 from api.pdf.process import PdfUnavailable, RendererBusy, RenderTimeout
 from api.pdf.renderer import PdfRenderer, RenderedPdf
 from api.statement_csv import safe
-from models import base, event, password
+from models import event, password, record, transactions
 from models.account import Account
 from models.book import Leg, Line, book
 from models.invoice import Invoice
@@ -25,6 +25,7 @@ from models.ledger import LedgerKind, LineKind
 from models.payment import Payment
 from models.policy import house
 from tests.api.stage import ask, demo_settings, running
+from tests.clocks import set_clock
 from tests.identities import CHEAP_HASHER
 
 if TYPE_CHECKING:
@@ -161,8 +162,7 @@ async def test_an_expired_link_says_so(
 ) -> None:
     async with portal(database_url) as (client, token):
         link = (await links(client, token))["PAID"]
-        later = base.now() + timedelta(minutes=61)
-        monkeypatch.setattr("api.tokens.now", lambda: later)
+        set_clock(monkeypatch, timedelta(minutes=61))
         answer = await client.get(link)
     assert answer.status_code == 410
     assert "expired" in answer.text
@@ -360,7 +360,7 @@ async def test_a_long_statement_is_prepared_and_then_sent(
 
 async def many_lines(client: httpx.AsyncClient, token: str) -> None:
     account = (await ask(client, "{ viewer { account { id } } }", token))["viewer"]["account"]["id"]
-    account_id = base.parse_id("acc", account)
+    account_id = record.parse_id("acc", account)
     assert account_id is not None
 
     async def work() -> None:
@@ -369,7 +369,7 @@ async def many_lines(client: httpx.AsyncClient, token: str) -> None:
                 legs = [Leg(opened.house(LedgerKind.ADJUSTMENTS), opened.deposited, 1)]
                 opened.post(Line(LineKind.ADJUSTMENT, f"many-{n}", note="=1+1"), legs)
 
-    await base.transaction(work)
+    await transactions.transaction(work)
 
 
 async def test_documents_are_made_before_anybody_asks(
@@ -382,7 +382,7 @@ async def test_documents_are_made_before_anybody_asks(
         account = await Account.get(email="mina@client.example")
         invoice = await Invoice.get(account_id=account.id, kind="ORDER", status="UNPAID")
         fact = event.Fact("invoice.paid", account.id, invoice.id)
-        await base.transaction(lambda: event.record([fact]))
+        await transactions.transaction(lambda: event.record([fact]))
         assert await ahead.render() == 1
         assert await ahead.render() == 0
     assert [document.number for document in renderer.documents] == [invoice.number]

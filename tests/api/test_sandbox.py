@@ -13,7 +13,7 @@ from api.gateways.sandbox import SandboxGateway
 from api.sandbox.delivery import Delivery
 from api.sandbox.pages import Pages
 from models import receipt, sandbox
-from models.base import now
+from models.clock import now
 from models.gateway import GatewayEvent, MessageRefused, Redirect
 from models.money import Money
 from models.sandbox import SandboxCharge

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from api.gateways.sandbox import SandboxGateway
 from api.webhooks import BODY_BYTES_MAX, receive_message, webhook_route
 from models import receipt, sql
-from models.base import now
+from models.clock import now
 from models.gateway import GatewayEvent, MessageRefused
 from models.sandbox import Message
 

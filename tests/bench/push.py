@@ -24,7 +24,7 @@ from api.app import create_app
 from api.gateways import load_gateways
 from api.settings import load_settings
 from api.wiring import make_feed, opened
-from models import adjustment, base
+from models import adjustment, record, transactions
 from models.account import Account
 from models.identity import Actor, Role
 
@@ -69,9 +69,9 @@ async def _elsewhere(settings: Settings) -> AsyncIterator[None]:
 
 async def _messages(settings: Settings, asked: dict[str, Any]) -> AsyncIterator[float]:
     """Seconds from each commit to its message."""
-    account_id = base.parse_id(Account.PREFIX, asked["account"])
+    account_id = record.parse_id(Account.PREFIX, asked["account"])
     assert account_id is not None
-    by = Actor(role=Role.STAFF, user_id=base.new_id())
+    by = Actor(role=Role.STAFF, user_id=record.new_id())
     committed = _committed()
     url = f"ws://127.0.0.1:{settings.port}/graphql"
     async with connect(url, subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]
@@ -95,14 +95,14 @@ async def _subscribe(socket: Any, token: str) -> None:
 def _committed() -> list[float]:
     """The moments of the commits from now on: the bell rings right after each."""
     moments: list[float] = []
-    bell = base._bell
+    bell = transactions._bell
     assert bell is not None
 
     def noted(topics: set[str]) -> None:
         moments.append(perf_counter())
         bell(topics)
 
-    base.on_ring(noted)
+    transactions.on_ring(noted)
     return moments
 
 

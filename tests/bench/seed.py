@@ -18,7 +18,17 @@ from api.gateways import load_gateways
 from api.live import LocalFeed
 from api.settings import load_settings
 from api.wiring import opened
-from models import account, adjustment, base, identity, invoice, order, session, sql
+from models import (
+    account,
+    adjustment,
+    identity,
+    invoice,
+    order,
+    record,
+    session,
+    sql,
+    transactions,
+)
 
 if TYPE_CHECKING:
     from models.account import Account
@@ -85,16 +95,16 @@ async def _copies(pattern: Invoice, owners: list[Account]) -> list[str]:
     """Public ids of copies of an invoice, one an owner: issuing each would take most of the run."""
     bill = {**sql.row_of(pattern), "snapshot": sql.json(pattern.snapshot)}
     lines = [sql.row_of(line) for line in (await invoice.lines_of([pattern.id]))[pattern.id]]
-    ids = [base.new_id() for _ in owners]
+    ids = [record.new_id() for _ in owners]
     bills = [
         {**bill, "id": id, "account_id": owner.id, "number": f"BENCH-{id.hex}"}
         for id, owner in zip(ids, owners, strict=True)
     ]
-    copied = [{**line, "id": base.new_id(), "invoice_id": id} for id in ids for line in lines]
+    copied = [{**line, "id": record.new_id(), "invoice_id": id} for id in ids for line in lines]
     for table, rows in (("invoice", bills), ("invoice_line", copied)):
         for start in range(0, len(rows), _BATCH):
-            await base.transaction(partial(sql.insert, table, rows[start : start + _BATCH]))
-    return [base.public_id("inv", id) for id in ids]
+            await transactions.transaction(partial(sql.insert, table, rows[start : start + _BATCH]))
+    return [record.public_id("inv", id) for id in ids]
 
 
 async def _main(payments: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models.base import now
+from models.clock import now
 from models.gateway import (
     MONEY_KINDS,
     ConfirmCard,

@@ -10,7 +10,7 @@ from api.gateways.terms import Fee
 from api.settings import load_settings
 from api.settings_shapes import BankAccount
 from models.bank_account import own_account, own_keys
-from models.base import now
+from models.clock import now
 from models.gateway import TransferInstructions
 from models.money import Money
 from models.payment import action_json

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from api.gateways import GROUP, load_gateways
 from api.settings import load_settings
-from models.base import now
+from models.clock import now
 from models.gateway import GatewayUnreachable, PaymentOrder
 from models.money import Money
 from tests.gateways.contract import *  # noqa: F403 - the suite

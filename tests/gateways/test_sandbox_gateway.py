@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 
 from api.gateways.sandbox import SandboxGateway
 from models import sandbox
-from models.base import now
+from models.clock import now
 from models.gateway import EventKind, MessageRefused, PaymentOrder, Redirect, SignatureRefused
 from models.money import Money
 from models.sandbox import SandboxCharge, Say

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tortoise.connection import get_connection
 
-from models import base, sql
+from models import connection, sql
 from tests.journeys.shop import Shop, open_shop
 
 if TYPE_CHECKING:
@@ -71,11 +71,11 @@ def execute(database_url: str, statement: str) -> None:
 
 
 async def _execute(database_url: str, statement: str) -> None:
-    await base.connect(database_url)
+    await connection.connect(database_url)
     try:
         await get_connection("default").execute_script(statement)
     finally:
-        await base.disconnect()
+        await connection.disconnect()
 
 
 def rows(database_url: str, statement: str, *args: object) -> list[dict[str, Any]]:
@@ -84,8 +84,8 @@ def rows(database_url: str, statement: str, *args: object) -> list[dict[str, Any
 
 
 async def _rows(database_url: str, statement: str, *args: object) -> list[dict[str, Any]]:
-    await base.connect(database_url)
+    await connection.connect(database_url)
     try:
         return await sql.fetch(statement, *args)
     finally:
-        await base.disconnect()
+        await connection.disconnect()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from unittest.mock import patch
 
 from api import cli
-from models import bank_import, base, gateway_calls, idempotency, receipt, sandbox
+from models import bank_import, gateway_calls, idempotency, receipt, sandbox, transactions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,11 +28,11 @@ async def die_in_the_transaction(work: Callable[[], Awaitable[Any]]) -> Any:
         await work()
         die()
 
-    return await base.transaction(to_the_end)
+    return await transactions.transaction(to_the_end)
 
 
 async def die_after_the_transaction(work: Callable[[], Awaitable[Any]]) -> Any:
-    await base.transaction(work)
+    await transactions.transaction(work)
     die()
 
 

@@ -19,8 +19,9 @@ from websockets.asyncio.client import connect
 
 from api.app import create_app
 from api.connection import HttpConnection, WebsocketConnection
-from models import adjustment, audit, base, order, password, session, sql
+from models import adjustment, audit, connection, order, password, session, sql
 from models.account import Account
+from models.tasks import open_transactions
 from tests.api.edge import serving
 from tests.api.stage import demo_settings
 from tests.factories import STAFF
@@ -146,17 +147,15 @@ async def nothing_left_behind(house: House, count: int) -> AsyncIterator[None]:
     """All tasks, sockets and connections that are open afterwards were open before: what `count`
     callers left behind is worked off first.
     """
-    tasks, sockets = len(asyncio.all_tasks()), _open_sockets()
+    running, sockets = len(asyncio.all_tasks()), _open_sockets()
     yield
     async with asyncio.timeout(20 + count / 40):
         while (  # noqa: ASYNC110 - nobody tells when the last task has gone
-            base.open_transactions()
-            or len(asyncio.all_tasks()) > tasks
-            or _open_sockets() > sockets
+            open_transactions() or len(asyncio.all_tasks()) > running or _open_sockets() > sockets
         ):
             await asyncio.sleep(0.01)
     assert (await house.http.get("/readyz")).status_code == 200
-    if base.dialect() == "postgres":
+    if connection.dialect() == "postgres":
         pool = get_connection("default")._pool
         assert pool.get_idle_size() == pool.get_size()
         stuck = await sql.fetch(
@@ -168,7 +167,7 @@ async def nothing_left_behind(house: House, count: int) -> AsyncIterator[None]:
 
 def _open_sockets() -> int:
     folder = Path("/proc/self/fd")
-    if not folder.is_dir() or base.dialect() == "postgres":
+    if not folder.is_dir() or connection.dialect() == "postgres":
         return 0  # the pool opens and closes connections as it likes, and is asked itself
     return sum(_target(file).startswith("socket:") for file in folder.iterdir())
 

@@ -21,7 +21,18 @@ from websockets.asyncio.client import connect
 from api.app import create_app
 from api.connection import HttpConnection, WebsocketConnection
 from api.webhooks import receive_message
-from models import adjustment, audit, base, fair_queue, order, password, session, sql
+from models import (
+    adjustment,
+    audit,
+    connection,
+    fair_queue,
+    order,
+    password,
+    session,
+    sql,
+    tasks,
+    transactions,
+)
 from models.account import Account
 from models.fair_queue import WAITING_MAX, called_by
 from models.gateway import EventKind, GatewayEvent
@@ -103,7 +114,7 @@ class Place:
         gate, begun = asyncio.Event(), []
 
         async def stand() -> None:
-            if base.dialect() == "postgres":  # else it ends them
+            if connection.dialect() == "postgres":  # else it ends them
                 await sql.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             began.release()
             await gate.wait()
@@ -111,7 +122,7 @@ class Place:
         began = asyncio.Semaphore(0)
         for n in range(self.turns.places):
             with called_by(f"stander {n}"):
-                begun.append(base.begin(stand))
+                begun.append(transactions.begin(stand))
             await began.acquire()
         try:
             yield
@@ -157,7 +168,7 @@ async def served(url: str, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Asyn
             place = Place(address, clients[0], cycle(clients))
             yield place
             assert (await audit.audit()).findings == []
-            await base.drain()
+            await tasks.drain()
             assert (place.turns.waiting, place.turns._free) == (0, place.turns.places)
 
 
@@ -344,7 +355,7 @@ async def test_who_leaves_while_they_wait_takes_no_turn_and_has_changed_nothing(
     person = await place.person()
     async with place.standing_still():
         await leaves(place, person)
-    await base.drain()
+    await tasks.drain()
     assert await place.balance(person) == "50"
     assert (await place.post(person, person.paying())).status_code == 200
     assert await place.balance(person) == "30"
@@ -372,7 +383,7 @@ async def test_the_worker_and_gateways_have_turns_of_their_own_beside_any_flood(
         told.append("gateway")
 
     async def job() -> None:
-        await base.transaction(lambda: sql.fetch("SELECT 1 AS one"))
+        await transactions.transaction(lambda: sql.fetch("SELECT 1 AS one"))
         told.append("worker")
 
     async def sent(person: Person) -> None:

@@ -28,9 +28,10 @@ from hypothesis.stateful import (
 from api.gateways.sandbox import SandboxGateway
 from models import account, expiry, refund, refunding, session, sql
 from models.audit import audit
-from models.base import now, parse_id
+from models.clock import now
 from models.gateway import EventKind, GatewayEvent
 from models.identity import User, create_staff
+from models.record import parse_id
 from tests.api.stage import demo_settings, running
 from tests.hostile.model import PAYABLE, Model, No
 

@@ -13,7 +13,7 @@ from graphql import get_introspection_query, parse
 
 from api.portal import Built
 from models import sql
-from models.base import new_id
+from models.record import new_id
 from schema import execution, make_schema
 from schema.costs import Costs, lists
 from schema.extensions import Guard, Schema

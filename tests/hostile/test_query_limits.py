@@ -11,7 +11,7 @@ import pytest
 from asyncpg import QueryCanceledError
 from graphql import GraphQLObjectType, parse
 
-from models import base, session, sql
+from models import session, sql, transactions
 from models.identity import create_staff
 from schema import make_schema
 from schema.costs import lists
@@ -227,7 +227,7 @@ async def test_the_database_stops_a_statement_that_takes_too_long() -> None:
         await sql.fetch("SELECT pg_sleep(10)")
 
     with pytest.raises(QueryCanceledError, match="statement timeout"):
-        await base.transaction(dawdle)
+        await transactions.transaction(dawdle)
     [row] = await sql.fetch("SELECT 1 AS one")
     assert row["one"] == 1
 

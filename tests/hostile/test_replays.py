@@ -15,7 +15,7 @@ import pytest
 
 from models import idempotency, sql
 from models.api_key import create_key
-from models.base import now
+from models.clock import now
 from models.identity import SCOPES, User
 from tests.hostile import access_table as table
 from tests.hostile.test_access import SCHEMA, a_target, verdict

@@ -18,7 +18,7 @@ from api.graphql import EdgeOptions
 from api.revocations import LOOK_SECONDS
 from models import account, adjustment, password, session, voucher
 from models.api_key import create_key, find_key, revoke_key
-from models.base import now
+from models.clock import now
 from models.identity import SCOPES, User
 from models.session import Session
 from models.token import actor_of_token

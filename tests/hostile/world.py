@@ -39,10 +39,11 @@ from models import (
     voucher,
 )
 from models.api_key import ApiKey, create_key, revoke_key
-from models.base import now, public_id
+from models.clock import now
 from models.gateway import EventKind, GatewayEvent
 from models.identity import SCOPES, User, create_staff
 from models.policy import house
+from models.record import public_id
 from models.sandbox import SandboxCharge
 from models.session import Session
 from tests.api.edge import serving

@@ -17,7 +17,7 @@ from api.gateways import load_gateways
 from api.live import LocalFeed
 from api.settings import load_settings
 from api.wiring import opened
-from models import account, audit, base, password, policy, session
+from models import account, audit, connection, password, policy, session
 from models.identity import User
 from tests.identities import CHEAP_HASHER
 
@@ -88,8 +88,8 @@ def findings(database_url: str) -> list[str]:
 
 
 async def _findings(database_url: str) -> list[str]:
-    await base.connect(database_url)
+    await connection.connect(database_url)
     try:
         return list((await audit.audit()).findings)
     finally:
-        await base.disconnect()
+        await connection.disconnect()

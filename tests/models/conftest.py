@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import base, sql
+from models import connection, sql, tasks
 from models.audit import audit
 from tests.providers import open_house
 
@@ -27,9 +27,9 @@ def module_url(databases: servers.Databases) -> Iterator[str]:
 @pytest.fixture(scope="module")
 async def books(module_url: str) -> AsyncIterator[str]:
     """A database for all tests of a module, open for the models; its URL."""
-    await base.connect(module_url)
+    await connection.connect(module_url)
     yield module_url
-    await base.disconnect()
+    await connection.disconnect()
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ async def provider(
     yield open_house(monkeypatch)
     assert (await audit()).findings == []
     assert await sql.fetch(_SUMS_THAT_DIFFER) == []
-    assert base.open_transactions() == 0
+    assert tasks.open_transactions() == 0
 
 
 # Beside the audit, and simpler: the statement is a running sum, its versions are 1 … n.

@@ -12,12 +12,13 @@ from models import (
     account,
     bank_assign,
     bank_by_hand,
-    base,
+    clock,
     expiry,
     invoice,
     order,
     outcome,
     pay,
+    record,
     refunding,
     sql,
     voucher,
@@ -49,7 +50,7 @@ class Everything(dict[str, str]):
 
 async def everything() -> Everything:
     """A few clients to whom all has happened."""
-    there = Everything({f"new{n}": str(base.new_id()) for n in range(1, 9)})
+    there = Everything({f"new{n}": str(record.new_id()) for n in range(1, 9)})
     for happens in (_deposits, _orders, _ends, _voids, _refunds, _disputes, _promotions, _bank):
         await happens(there)
     await _staff(there)
@@ -220,7 +221,7 @@ async def _promotions(there: Everything) -> None:
     codes = await a_voucher(700, max_redemptions=5)
     for one in (ida, jon):
         await voucher.redeem(codes[0], by=one.actor, key=key())
-    until = base.now()
+    until = clock.now()
     await jon.granted(900, until.replace(year=until.year + 1))
     await ida.granted(800, until.replace(year=until.year + 1))
     for table in ("credit_grant", "voucher"):
@@ -279,7 +280,7 @@ async def _staff(there: Everything) -> None:
     for who, freezes in ((max_, (True,)), (ned, (True, False))):
         for frozen in freezes:
             await account.update(who.id, {"spending_frozen": frozen}, by=STAFF, key=key())
-    early = Payment(id=base.new_id(), currency="USD", gateway="card")
+    early = Payment(id=record.new_id(), currency="USD", gateway="card")
     await tell(early, captured(early, 2500))
     await tell(early, GatewayEvent(key(), Kind.CAPTURED, "who knows", key(), Money(100, "USD")))
     there.keep(lea=lea, max=max_, ned=ned, early=early)

@@ -12,10 +12,12 @@ from tortoise.connection import get_connection
 
 from models import account, sql
 from models.account import Account
-from models.base import dialect, new_id, now
+from models.clock import now
+from models.connection import dialect
 from models.errors import Invalid
 from models.identity import User
 from models.page import PageRequest
+from models.record import new_id
 from tests.factories import STAFF, a_client
 from tests.providers import key
 

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from models import base
+from models import tasks
 from models.api_key import ApiKey, create_key, revoke_key
-from models.base import new_id, now, transaction
+from models.clock import now
 from models.errors import Invalid, NotFound
 from models.identity import SCOPES, Role, User
 from models.policy import House
+from models.record import new_id
 from models.session import open_session, revoke_session
 from models.token import actor_of_token, still_holds
+from models.transactions import transaction
 from tests.identities import ADDRESS, a_client, an_account, small_house
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -94,7 +96,7 @@ async def test_a_keys_use_is_noted() -> None:
     key, given = await create_key("Order desk", ["credit:read"])
     assert key.used_at is None
     await actor_of_token(given, ADDRESS)
-    await base.drain()
+    await tasks.drain()
     assert (await ApiKey.get(id=key.id)).used_at is not None
 
 

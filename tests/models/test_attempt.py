@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,10 +12,12 @@ from models import attempt, sql
 from models.attempt import give_back, network, purge, spend
 from models.errors import RateLimited
 from models.policy import House
+from tests.clocks import set_clock
 from tests.identities import small_house
 
 pytestmark = pytest.mark.usefixtures("db")
 
+At = Callable[[float], None]
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -24,11 +27,14 @@ def house(monkeypatch: pytest.MonkeyPatch) -> House:
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """What time it is; tests move it on."""
-    time = [NOON]
-    monkeypatch.setattr(attempt, "now", lambda: time[0])
-    return time
+def at(monkeypatch: pytest.MonkeyPatch) -> At:
+    """It is noon, and so many seconds; tests move it on."""
+
+    def put(seconds: float) -> None:
+        set_clock(monkeypatch, NOON + timedelta(seconds=seconds))
+
+    put(0)
+    return put
 
 
 async def _try(subject: str = "ada", *, limit: int = 3) -> bool:
@@ -43,17 +49,17 @@ async def test_the_limit_holds_within_a_window() -> None:
     assert [await _try() for _ in range(5)] == [True, True, True, False, False]
 
 
-async def test_a_new_window_begins_from_nothing(clock: list[datetime]) -> None:
+async def test_a_new_window_begins_from_nothing(at: At) -> None:
     while await _try():
         pass
-    clock[0] = NOON + timedelta(seconds=59.9)
+    at(59.9)
     assert not await _try()
-    clock[0] = NOON + timedelta(seconds=60)
+    at(60)
     assert await _try()
 
 
-async def test_the_refusal_says_when_the_next_window_begins(clock: list[datetime]) -> None:
-    clock[0] = NOON + timedelta(seconds=40.5)
+async def test_the_refusal_says_when_the_next_window_begins(at: At) -> None:
+    at(40.5)
     with pytest.raises(RateLimited) as refusal:
         await spend("redeem", "ada", limit=0, window_seconds=60)
     assert refusal.value.retry_after_seconds == 20
@@ -95,11 +101,11 @@ async def test_nothing_that_identifies_anybody_is_kept() -> None:
     assert "192.0" not in repr(rows)
 
 
-async def test_windows_that_are_over_are_purged(clock: list[datetime]) -> None:
+async def test_windows_that_are_over_are_purged(at: At) -> None:
     await _try("ada")
     await _try("bo")
     assert await purge() == 0
-    clock[0] = NOON + timedelta(seconds=61)
+    at(61)
     await _try("ada")
     assert await purge() == 2
     assert len(await sql.fetch("SELECT id FROM attempt")) == 1

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import audit, base, sql
-from models.base import transaction
+from models import audit, connection, sql
+from models.transactions import transaction
 from tests.factories import a_client
 from tests.models.everything import Everything, everything
 from tests.models.plants import PLANTS, Plant
@@ -47,7 +47,7 @@ async def _found(statements: list[str], sweeps: Sequence[Sweep] = audit.SWEEPS) 
 
 def _guards() -> list[str]:
     """Statements that take the append-only triggers down."""
-    if base.dialect() == "postgres":
+    if connection.dialect() == "postgres":
         return [f"DROP TRIGGER {table}_append_only ON {table}" for table in _GUARDED]
     return [
         f"DROP TRIGGER {table}_no_{verb}" for table in _GUARDED for verb in ("update", "delete")

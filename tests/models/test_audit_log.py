@@ -6,8 +6,9 @@ import pytest
 
 from models import audit_log
 from models.audit_log import AuditEntry
-from models.base import now, transaction
+from models.clock import now
 from models.identity import create_staff
+from models.transactions import transaction
 from tests.identities import ADDRESS
 
 pytestmark = pytest.mark.usefixtures("db")

@@ -14,7 +14,7 @@ from tortoise.connection import get_connection
 from api.settings import SettingsProblem, load_settings
 from api.settings_defaults import DEMO_BANK_ACCOUNTS
 from api.statements import read
-from models import bank_by_hand, bank_import, base, sql
+from models import bank_by_hand, bank_import, connection, sql, transactions
 from models.bank_account import AccountUnclear, account_of_ours, own_account, own_keys
 from models.bank_statement import Statement
 from models.errors import Invalid
@@ -224,7 +224,7 @@ async def test_statements_of_old_notations_are_the_accounts() -> None:
     migration = import_module("models.migrations.0016_bank_lines")
 
     async def again() -> None:
-        editor = SimpleNamespace(client=get_connection("default"), DIALECT=base.dialect())
+        editor = SimpleNamespace(client=get_connection("default"), DIALECT=connection.dialect())
         await migration._drop_index(None, editor)
         await sql.execute("UPDATE bank_credit SET folded = NULL")
         await migration._fill(None, editor)
@@ -235,4 +235,4 @@ async def test_statements_of_old_notations_are_the_accounts() -> None:
         raise _Undo
 
     with pytest.raises(_Undo):
-        await base.transaction(again)
+        await transactions.transaction(again)

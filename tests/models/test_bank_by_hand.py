@@ -12,8 +12,8 @@ import pytest
 
 from models import bank_by_hand, sql
 from models.bank_credit import BankCredit
-from models.base import new_id
 from models.errors import IdempotencyKeyReused, Invalid, NotFound, PossibleDuplicate, Refusal
+from models.record import new_id
 from tests.bank_files import TODAY, Day, Transfer
 from tests.factories import STAFF, Client
 from tests.models.test_bank_credit import dismiss, only_line_of

@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 from tortoise.connection import get_connection
 
-from models import audit, bank_assign, bank_by_hand, bank_credit, base, sql
+from models import (
+    audit,
+    bank_assign,
+    bank_by_hand,
+    bank_credit,
+    clock,
+    connection,
+    sql,
+    transactions,
+)
 from models.bank_credit import BankCredit
 from models.errors import (
     CurrencyNotSupported,
@@ -324,8 +333,8 @@ async def test_what_was_recorded_before_there_were_lines_is_kept(
     migration = import_module("models.migrations.0003_bank_credits")
 
     async def again() -> None:
-        connection = get_connection("default")
-        editor = SimpleNamespace(client=connection, DIALECT=base.dialect())
+        client = get_connection("default")
+        editor = SimpleNamespace(client=client, DIALECT=connection.dialect())
         await sql.execute("DELETE FROM bank_credit")
         await migration._drop(None, editor)
         await migration._fill(None, editor)
@@ -335,8 +344,8 @@ async def test_what_was_recorded_before_there_were_lines_is_kept(
             "page 3: line 2",
             "ASSIGNED",
         )
-        assert (kept.payment_id, kept.amount, kept.day) == (begun.id, 2500, base.now().date())
+        assert (kept.payment_id, kept.amount, kept.day) == (begun.id, 2500, clock.now().date())
         raise _Undo
 
     with pytest.raises(_Undo):
-        await base.transaction(again)
+        await transactions.transaction(again)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import base, pay, receipt, sql
+from models import clock, pay, receipt, record, sql
 from models.errors import InvoiceNotPayable, PaymentNotCancelable
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
@@ -222,12 +222,12 @@ async def test_news_that_comes_before_its_payment_waits_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ada = await a_client()
-    payment_id = base.new_id()
+    payment_id = record.new_id()
     early = Payment(id=payment_id, currency="USD", gateway="card")
     await tell(early, captured(early, 2500))
     assert await _receipts(early) == [("PARKED", "no such payment yet")]
     begun = await _begun_as(payment_id, ada, monkeypatch)
-    await sql.execute("UPDATE receipt SET next_try_at = $1 WHERE state = 'PARKED'", base.now())
+    await sql.execute("UPDATE receipt SET next_try_at = $1 WHERE state = 'PARKED'", clock.now())
     assert await receipt.retry_parked() == 1
     assert await _receipts(begun) == [("APPLIED", "")]
     assert await ada.amounts() == (2500, 0, 0, 0)
@@ -242,11 +242,11 @@ async def _begun_as(payment_id: UUID, ada: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_news_of_a_payment_that_never_comes_is_put_aside_in_the_end() -> None:
-    never = Payment(id=base.new_id(), currency="USD", gateway="card")
+    never = Payment(id=record.new_id(), currency="USD", gateway="card")
     await tell(never, captured(never, 2500))
     await sql.execute(
         "UPDATE receipt SET created_at = $1, next_try_at = $1 WHERE state = 'PARKED'",
-        base.now() - timedelta(days=8),
+        clock.now() - timedelta(days=8),
     )
     await receipt.retry_parked()
     assert await _receipts(never) == [("QUARANTINED", "no such payment")]

@@ -8,10 +8,10 @@ from typing import Final
 import pytest
 from tortoise.exceptions import BaseORMException, IntegrityError
 
-from models import base, sql
+from models import record, sql
 from models.api_key import create_key
-from models.base import transaction
 from models.identity import create_staff
+from models.transactions import transaction
 from tests.models.ledgers import busy_books
 from tests.providers import open_house
 
@@ -132,7 +132,7 @@ def test_every_check_has_a_row_that_breaks_it() -> None:
 async def test_what_happens_once_cannot_be_written_twice(unique: str) -> None:
     table, _, number = unique.rpartition("_")
     columns = RULES.UNIQUE[table][int(number) - 1].split(", ")
-    instead = {"id": f"'{base.new_id()}'", **TWICE[unique]}
+    instead = {"id": f"'{record.new_id()}'", **TWICE[unique]}
     where = " AND ".join(f"{column} IS NOT NULL" for column in columns)
     # PostgreSQL names the index, SQLite its columns.
     told = f"uq_{unique}|" + ", ".join(f"{table}.{column}" for column in columns)
@@ -142,7 +142,7 @@ async def test_what_happens_once_cannot_be_written_twice(unique: str) -> None:
 
 @in_books
 async def test_an_idempotency_key_issues_one_invoice_ever() -> None:
-    instead = {"id": f"'{base.new_id()}'", "number": "'another'", "credit_note_number": "NULL"}
+    instead = {"id": f"'{record.new_id()}'", "number": "'another'", "credit_note_number": "NULL"}
     with pytest.raises(IntegrityError, match=r"uq_invoice_source|invoice\.source"):
         await _copy("invoice", instead, "source IS NOT NULL")
 

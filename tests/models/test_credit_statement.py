@@ -11,6 +11,7 @@ from models import credit_statement, sql
 from models.errors import Invalid
 from models.policy import Seller
 from tests import providers
+from tests.clocks import set_clock
 from tests.factories import a_client
 
 if TYPE_CHECKING:
@@ -28,12 +29,11 @@ class Clock:
     """A clock that stands where it was put."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.at = datetime(2026, 1, 1, tzinfo=UTC)
-        for module in ("base", "book"):
-            monkeypatch.setattr(f"models.{module}.now", lambda: self.at)
+        self._patch = monkeypatch
+        set_clock(monkeypatch, datetime(2026, 1, 1, tzinfo=UTC))
 
     def put(self, text: str) -> None:
-        self.at = datetime.fromisoformat(text)
+        set_clock(self._patch, datetime.fromisoformat(text))
 
 
 async def of(client: Client, first: str, last: str) -> credit_statement.CreditStatement:

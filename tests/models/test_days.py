@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tortoise.connection import get_connection
 
-from models import base, order, sql
+from models import connection, order, sql, transactions
 from models.invoice import InvoiceFilter, page
 from models.page import PageRequest
 from models.policy import Seller
 from models.void import void_invoice
+from tests.clocks import set_clock
 from tests.factories import STAFF, Client, a_client, now
 from tests.providers import key, open_house
 
@@ -35,8 +36,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> At:
 
     def put(moment: str, zone: str) -> None:
         open_house(monkeypatch, seller=Seller("Example", timezone=zone))
-        for module in ("base", "day", "issuing", "order", "book"):
-            monkeypatch.setattr(f"models.{module}.now", lambda: datetime.fromisoformat(moment))
+        set_clock(monkeypatch, datetime.fromisoformat(moment))
 
     return put
 
@@ -136,9 +136,9 @@ async def test_invoices_of_before_are_given_the_day_that_their_documents_say(at:
     for zone, due_on in (("Asia/Tokyo", "2026-11-17"), ("UTC", "2026-11-16")):
         at("2026-11-02T16:00:00+00:00", zone)
         bills.append((await _issued(ada), due_on))
-    await base.transaction(lambda: sql.execute("UPDATE invoice SET due_on = ''"))
+    await transactions.transaction(lambda: sql.execute("UPDATE invoice SET due_on = ''"))
     migration = import_module("models.migrations.0009_due_days")
-    editor = SimpleNamespace(client=get_connection("default"), DIALECT=base.dialect())
+    editor = SimpleNamespace(client=get_connection("default"), DIALECT=connection.dialect())
     await migration._fill(None, editor)
     assert [(await now(bill)).due_on for bill, _ in bills] == [due_on for _, due_on in bills]
 

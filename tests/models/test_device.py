@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from models import device, password
 from models import session as sessions
-from models.base import now
 from models.device import known, noted
 from models.errors import InvalidCredentials, RateLimited
 from models.identity import User
 from models.session import sign_in
+from tests.clocks import set_clock
 from tests.identities import ADDRESS, PASSWORD, a_client, small_house
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -108,12 +108,8 @@ async def test_a_note_ends_with_its_time_and_with_the_password(
 ) -> None:
     ada = await a_client()
     notes = await a_device(ada)
-
-    def later() -> datetime:
-        return now() + device.KEPT + timedelta(seconds=1)
-
     with monkeypatch.context() as patch:
-        patch.setattr(device, "now", later)
+        set_clock(patch, device.KEPT + timedelta(seconds=1))
         assert known(notes, ada) is None
     assert known(notes, ada) is not None
     await User.filter(id=ada.id).update(password_hash=await password.hashed("another pass phrase"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from models import account, adjustment, base, event, order, pay, sql
+from models import account, adjustment, connection, event, order, pay, sql
 from models.errors import AccountFrozen, InvoiceNotPayable, Refusal
 from models.gateway import EventKind as Kind
 from tests import factories
@@ -140,7 +140,7 @@ async def _waits(spending: asyncio.Future[Any]) -> None:
         "SELECT pid FROM pg_stat_activity"
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    while base.dialect() == "postgres" and not (spending.done() or await sql.fetch(waiting)):
+    while connection.dialect() == "postgres" and not (spending.done() or await sql.fetch(waiting)):
         pass
 
 
@@ -281,7 +281,7 @@ async def test_freezing_disputing_and_spending_at_once_never_wait_for_each_other
 
 
 async def _deadlocks() -> int:
-    if base.dialect() == "sqlite":
+    if connection.dialect() == "sqlite":
         return 0
     row = await sql.fetch_one(
         "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import base, pay, reference, sql
+from models import pay, record, reference, sql
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -81,7 +81,9 @@ async def test_the_limits_themselves_are_allowed() -> None:
 
 
 async def test_only_clients_add_funds() -> None:
-    partner = Actor(role=Role.PARTNER, user_id=base.new_id(), scopes=frozenset({"invoices:write"}))
+    partner = Actor(
+        role=Role.PARTNER, user_id=record.new_id(), scopes=frozenset({"invoices:write"})
+    )
     for actor in (STAFF, partner):
         with pytest.raises(Forbidden):
             await add_funds(Decimal(25), "USD", "card", VERSION, by=actor, key=key())

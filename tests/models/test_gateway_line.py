@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import stamina
 
-from models import base, gateway_line, house_keeping, pay, refunding
+from models import clock, gateway_line, house_keeping, pay, refunding, tasks, transactions
 from models.errors import GatewayFailed
 from models.gateway import EventKind, GatewayDeclined, GatewayProblem, GatewayUnreachable
 from tests.factories import STAFF, a_client, captured, now, tell
@@ -109,7 +109,7 @@ async def test_a_gateway_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch)
 async def test_no_gateway_is_called_inside_a_transaction() -> None:
     work = Trouble(0, GatewayProblem(""))
     with pytest.raises(AssertionError, match="inside a transaction"):
-        await base.transaction(lambda: gateway_line.call(Fake("card"), work))
+        await transactions.transaction(lambda: gateway_line.call(Fake("card"), work))
     assert work.asked == 0
 
 
@@ -122,7 +122,7 @@ async def test_a_gateway_that_is_asked_sees_no_transaction_of_its_caller(
         real = getattr(Fake, name)
 
         async def watched(self: Fake, order: object, real: object = real) -> object:
-            seen.append(base.in_transaction() or base.open_transactions() > 1)
+            seen.append(transactions.in_transaction() or tasks.open_transactions() > 1)
             return await real(self, order)  # type: ignore[operator]
 
         monkeypatch.setattr(Fake, name, watched)
@@ -131,7 +131,7 @@ async def test_a_gateway_that_is_asked_sees_no_transaction_of_its_caller(
     await pay.cancel(given_up.id, by=ada.actor, key=key())
     begun = await ada.begin(await ada.funds())
     await pay.recheck(begun.id, by=ada.actor)
-    await begun.change(next_check_at=base.now())
+    await begun.change(next_check_at=clock.now())
     await house_keeping.check_payments()
     await tell(begun, captured(begun))
     given = await refunding.refund_payment(begun.id, None, None, "moved away", by=STAFF, key=key())

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import balance, base, book, expiry, house_keeping, invoice, pay, sql
+from models import balance, clock, expiry, pay, sql
 from models.errors import GatewayFailed, GatewayNotAvailable, InsufficientCredit
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayDeclined
 from models.invoice import credit_applicable
 from models.void import void_invoice
+from tests.clocks import set_clock
 from tests.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.providers import gateway, key
 
@@ -33,8 +34,7 @@ async def _split(given: int = 1000, price: int = 2500) -> tuple[Client, Invoice,
 
 async def _later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     """It is so many days later, for what expires."""
-    for module in (balance, book, house_keeping, invoice):
-        monkeypatch.setattr(module, "now", lambda: base.now() + timedelta(days=days))
+    set_clock(monkeypatch, timedelta(days=days))
 
 
 async def _hold(begun: Payment) -> str:
@@ -164,7 +164,7 @@ async def test_a_credit_limit_bounds_the_credit_part() -> None:
 async def test_promotional_credit_is_held_first_soonest_expiry_first_and_goes_back_there() -> None:
     ada = await a_client()
     for days in (30, 10, 20):
-        await ada.granted(500, base.now() + timedelta(days=days))
+        await ada.granted(500, clock.now() + timedelta(days=days))
     await ada.given(500)
     begun = await ada.begin(await ada.order(3000), credit_limit=1200)
     rows = await sql.fetch(
@@ -179,7 +179,7 @@ async def test_promotional_credit_is_held_first_soonest_expiry_first_and_goes_ba
 async def test_the_order_of_grants_holds_after_a_release_in_the_same_transaction() -> None:
     ada = await a_client()
     for days in (10, 20):
-        await ada.granted(500, base.now() + timedelta(days=days))
+        await ada.granted(500, clock.now() + timedelta(days=days))
     bill = await ada.order(3000)
     await ada.begin(bill, credit_limit=500)
     await ada.begin(bill, credit_limit=500)
@@ -193,7 +193,7 @@ async def test_a_held_grant_does_not_expire_and_its_rest_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ada = await a_client()
-    await ada.granted(1000, base.now() + timedelta(days=1))
+    await ada.granted(1000, clock.now() + timedelta(days=1))
     bill = await ada.order(2500)
     begun = await ada.begin(bill, credit_limit=600)
     await _later(monkeypatch, 2)
@@ -208,7 +208,7 @@ async def test_held_credit_that_a_capture_leaves_of_an_expired_grant_expires_at_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ada = await a_client()
-    await ada.granted(1000, base.now() + timedelta(days=1))
+    await ada.granted(1000, clock.now() + timedelta(days=1))
     begun = await ada.begin(await ada.order(2500), credit_limit=1000)
     await _later(monkeypatch, 2)
     await tell(begun, captured(begun, 2300))
@@ -220,7 +220,7 @@ async def test_held_credit_that_goes_back_to_an_expired_grant_expires_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ada = await a_client()
-    await ada.granted(1000, base.now() + timedelta(days=1))
+    await ada.granted(1000, clock.now() + timedelta(days=1))
     begun = await ada.begin(await ada.order(2500), credit_limit=600)
     await _later(monkeypatch, 2)
     await tell(begun, event(begun, Kind.FAILED))
@@ -232,7 +232,7 @@ async def test_voided_credit_that_goes_back_to_an_expired_grant_expires_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ada = await a_client()
-    await ada.granted(1000, base.now() + timedelta(days=1))
+    await ada.granted(1000, clock.now() + timedelta(days=1))
     await ada.given(500)
     bill = await ada.order(1200)
     await ada.spend(bill)
@@ -246,8 +246,8 @@ async def test_expired_credit_is_gone_for_every_reader_before_anybody_has_booked
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ada = await a_client()
-    later = base.now() + timedelta(days=9)
-    await ada.granted(1000, base.now() + timedelta(days=1))
+    later = clock.now() + timedelta(days=9)
+    await ada.granted(1000, clock.now() + timedelta(days=1))
     await ada.granted(300, later)
     bill = await ada.order(1500)
     await _later(monkeypatch, 2)
@@ -263,7 +263,7 @@ async def test_expired_credit_is_gone_for_every_reader_before_anybody_has_booked
 
 async def test_expired_credit_is_never_spent(monkeypatch: pytest.MonkeyPatch) -> None:
     ada = await a_client()
-    await ada.granted(1000, base.now() + timedelta(days=1))
+    await ada.granted(1000, clock.now() + timedelta(days=1))
     await ada.granted(1000)
     bill = await ada.order(1500)
     await _later(monkeypatch, 2)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from models import attempt, base, house_keeping, pay, sql
+from models import clock, house_keeping, pay, sql
 from models.errors import GatewayFailed, NotFound, RateLimited
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayProblem, PaymentOrder
 from models.payment import Payment
+from tests.clocks import set_clock
 from tests.factories import a_client, captured, event, now, tell
 from tests.providers import Fake, gateway
 
@@ -27,7 +28,7 @@ async def nothing_else_waits(provider: object) -> None:  # noqa: ARG001 - opens 
 
 async def _due(begun: Payment, **columns: Any) -> None:
     """Its next check is due, and these columns are so."""
-    columns = {"next_check_at": base.now() - timedelta(seconds=1), **columns}
+    columns = {"next_check_at": clock.now() - timedelta(seconds=1), **columns}
     assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns, 2))
     await sql.execute(
         f"UPDATE payment SET {assignments} WHERE id = $1", begun.id, *columns.values()
@@ -53,14 +54,14 @@ async def test_a_payment_that_stays_silent_is_asked_about_less_and_less() -> Non
         await _due(begun)
         await house_keeping.check_payments()
         after = (await now(begun)).next_check_at
-        waits.append(round((after - base.now()) / timedelta(minutes=1)))
+        waits.append(round((after - clock.now()) / timedelta(minutes=1)))
     assert waits == [5, 15, 60, 240]
 
 
 async def test_a_payment_that_has_expired_is_asked_about_once_more_before_it_is_given_up() -> None:
     ada = await a_client()
     await ada.given(1000)
-    past = base.now() - timedelta(minutes=1)
+    past = clock.now() - timedelta(minutes=1)
     lost, kept = [
         await ada.begin(await ada.order(), credit_limit=400),
         await ada.begin(await ada.order(), credit_limit=600),
@@ -84,7 +85,7 @@ async def test_a_payment_that_never_got_through_to_its_gateway_is_given_up() -> 
     await _due(begun)
     await house_keeping.check_payments()
     assert (await now(begun)).status == "CREATED"
-    await _due(begun, created_at=base.now() - timedelta(minutes=31))
+    await _due(begun, created_at=clock.now() - timedelta(minutes=31))
     await house_keeping.check_payments()
     assert (await now(begun)).status == "EXPIRED"
 
@@ -124,7 +125,7 @@ async def test_a_gateway_that_cannot_be_asked_is_asked_later(
     assert await house_keeping.check_payments() == 1
     after = await now(begun)
     assert (after.status, after.checks) == ("REQUIRES_ACTION", 1)
-    assert after.next_check_at > base.now()
+    assert after.next_check_at > clock.now()
 
 
 async def test_a_payment_that_ends_while_it_is_its_turn_is_not_asked_about_any_more() -> None:
@@ -153,8 +154,7 @@ async def test_two_workers_ask_about_a_payment_once(monkeypatch: pytest.MonkeyPa
 async def test_a_client_may_have_the_gateway_asked_but_not_all_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    moment = base.now()
-    monkeypatch.setattr(attempt, "now", lambda: moment)
+    set_clock(monkeypatch, clock.now())
     ada, bo = await a_client(), await a_client()
     begun = await ada.begin(await ada.funds())
     with pytest.raises(NotFound):

@@ -11,8 +11,9 @@ import pytest
 
 from models import order, policy, refund, refunding, sql
 from models.bank_draft import draft_of, write_down
-from models.base import new_id, transaction
 from models.errors import NotAllowed, NotRefundable, Refusal
+from models.record import new_id
+from models.transactions import transaction
 from models.void import void_invoice
 from tests.factories import STAFF, a_client, captured, now, tell
 from tests.providers import gateway, key

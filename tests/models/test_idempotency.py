@@ -11,11 +11,13 @@ import pytest
 
 from models import (
     adjustment,
-    base,
+    clock,
     gateway_calls,
     idempotency,
     pay,
+    record,
     sql,
+    tasks,
     voucher,
 )
 from models.errors import (
@@ -95,7 +97,7 @@ async def test_a_key_belongs_to_the_user_whatever_session_or_address_they_use() 
     ada = await a_client()
     once = key()
     first = await _add_funds(ada, once)
-    elsewhere = replace(ada.actor, session_id=base.new_id(), address="198.51.100.1")
+    elsewhere = replace(ada.actor, session_id=record.new_id(), address="198.51.100.1")
     again = await _add_funds(replace(ada, actor=elsewhere), once)
     assert again.id == first.id
 
@@ -178,7 +180,7 @@ async def test_after_a_crash_before_the_gateway_was_asked_the_same_key_goes_on(
         with pytest.raises(SystemError):
             await ada.begin(bill, key=once)
     assert gateway().orders == []
-    await sql.execute("UPDATE payment SET lease_at = $1", base.now())
+    await sql.execute("UPDATE payment SET lease_at = $1", clock.now())
     begun = await ada.begin(bill, key=once)
     assert begun.status == "REQUIRES_ACTION"
     assert [one.id for one in gateway().orders] == [begun.public_id]
@@ -241,7 +243,7 @@ async def test_a_caller_who_goes_away_does_not_cut_off_what_the_gateway_answers(
     with pytest.raises(asyncio.CancelledError):
         await gone
     slow.answers.set()
-    await base.drain()
+    await tasks.drain()
     begun: Payment = await ada.begin(bill, key=once)
     assert begun.status == "REQUIRES_ACTION"
     assert len(slow.orders) == 1
@@ -280,7 +282,7 @@ async def test_keys_are_forgotten_after_sixty_days_and_not_before() -> None:
         await sql.execute(
             "UPDATE idempotency_key SET created_at = $2 WHERE key = $1",
             once,
-            base.now() - timedelta(days=days),
+            clock.now() - timedelta(days=days),
         )
     assert await idempotency.forget() == 1
     assert (await _keys(ada, old), await _keys(ada, young)) == (0, 1)

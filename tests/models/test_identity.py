@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from models.base import new_id
 from models.errors import Forbidden, Invalid
 from models.identity import SCOPES, Actor, Role, User, create_staff
+from models.record import new_id
 from tests.identities import PASSWORD
 
 

@@ -7,7 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from models import base
+from models import transactions
 from models.errors import TryAgain
 from models.fair_queue import called_by
 from models.void import void_invoice
@@ -66,4 +66,4 @@ async def test_who_holds_the_series_and_stands_still_stops_no_payment(books: str
     await held.rollback()
     await connection.close()
     assert (await bo.order(100)).number > bill.number
-    assert base.waiting_transactions() == 0
+    assert transactions.waiting_transactions() == 0

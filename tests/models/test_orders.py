@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models import base, invoice, order, sql
+from models import clock, invoice, order, record, sql
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -21,6 +21,7 @@ from models.errors import (
 from models.identity import Actor, Role
 from models.order import OrderLine
 from models.void import void_invoice
+from tests.clocks import set_clock
 from tests.factories import STAFF, Client, a_client
 from tests.providers import key
 
@@ -171,7 +172,7 @@ async def test_partners_make_invoices_for_their_accounts_and_clients_for_none() 
     ada, bo = await a_client(), await a_client()
     desk = Actor(
         role=Role.PARTNER,
-        user_id=base.new_id(),
+        user_id=record.new_id(),
         scopes=frozenset({"invoices:write"}),
         accounts=frozenset({ada.id}),
     )
@@ -187,14 +188,13 @@ async def test_partners_make_invoices_for_their_accounts_and_clients_for_none() 
 
 async def test_numbers_are_of_their_year(monkeypatch: pytest.MonkeyPatch) -> None:
     ada = await a_client()
-    new_year = datetime(2031, 1, 1, tzinfo=UTC)
-    monkeypatch.setattr("models.issuing.now", lambda: new_year)
+    set_clock(monkeypatch, datetime(2031, 1, 1, tzinfo=UTC))
     assert [(await _order(ada)).number for _ in "12"] == ["INV-2031-000001", "INV-2031-000002"]
 
 
 async def test_an_invoice_is_overdue_when_its_day_is_past_and_it_is_not_paid() -> None:
     ada = await a_client()
-    late = await _order(ada, due_at=base.now() - timedelta(days=1))
+    late = await _order(ada, due_at=clock.now() - timedelta(days=1))
     assert late.overdue
     await ada.given(1000)
     assert not (await ada.spend(late)).overdue

@@ -11,13 +11,14 @@ import pytest
 
 from models import (
     audit_log,
-    base,
+    clock,
     gateway_calls,
     house_keeping,
     invoice,
     outcome,
     pay,
     policy,
+    record,
     refund,
     refunding,
     sql,
@@ -90,7 +91,7 @@ async def due(record: Payment | Refund) -> None:
     await sql.execute(
         f"UPDATE {sql.table_of(type(record))} SET next_check_at = $2 WHERE id = $1",
         record.id,
-        base.now() - timedelta(seconds=1),
+        clock.now() - timedelta(seconds=1),
     )
 
 
@@ -197,7 +198,7 @@ async def test_a_gateway_that_says_no_to_canceling_leaves_the_payment_open(
     await sql.execute(
         "UPDATE payment SET expires_at = $2 WHERE id = $1",
         begun.id,
-        base.now() - timedelta(minutes=1),
+        clock.now() - timedelta(minutes=1),
     )
     await due(begun)
     assert await house_keeping.check_payments() == 1
@@ -416,12 +417,12 @@ async def test_only_staff_say_what_came_of_a_payment(gone: Any) -> None:
     ada = await a_client()
     begun = await ada.begin(await ada.funds())
     gone("card")
-    partner = Actor(role=Role.PARTNER, user_id=base.new_id())
+    partner = Actor(role=Role.PARTNER, user_id=record.new_id())
     for who in (ada.actor, partner):
         with pytest.raises(Forbidden):
             await said(begun, captured=True, by=who)
     with pytest.raises(NotFound):
-        await outcome.record(base.new_id(), captured=True, reason="x", by=STAFF, key=key())
+        await outcome.record(record.new_id(), captured=True, reason="x", by=STAFF, key=key())
     for reason in ("", "  ", "x" * 501, "\0"):
         with pytest.raises(Invalid):
             await said(begun, captured=True, reason=reason)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from api.demo_secret import kept_secret
 from api.pdf.store import DocumentStore
-from models import base, private
+from models import connection, private, transactions
 from models.account import Account
 
 if TYPE_CHECKING:
@@ -55,32 +55,32 @@ def open_up(folder: Path) -> None:
 
 async def test_a_database_and_what_is_beside_it_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path}/fresh.db"
-    await base.migrate(url)
-    await base.connect(url)
+    await connection.migrate(url)
+    await connection.connect(url)
     try:
-        await base.transaction(
+        await transactions.transaction(
             lambda: Account.create(name="Ada", email="ada@client.example", currency="EUR")
         )
         assert names(tmp_path) == {"fresh.db", "fresh.db-wal", "fresh.db-shm", "fresh.db.migrating"}
         assert modes(tmp_path) == {}
     finally:
-        await base.disconnect()
+        await connection.disconnect()
     assert modes(tmp_path) == {}
 
 
 async def test_a_database_that_was_open_to_others_is_closed_with_a_word(tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path}/old.db"
-    await base.migrate(url)
+    await connection.migrate(url)
     open_up(tmp_path)
     with capture_logs() as logs:
-        await base.connect(url)
-        await base.disconnect()
+        await connection.connect(url)
+        await connection.disconnect()
     told = [log for log in logs if log["event"] == "was_open_to_others"]
     assert [(log["path"], log["mode"]) for log in told] == [(f"{tmp_path}/old.db", "644")]
     with capture_logs() as logs:
-        await base.migrate(url)
-        await base.connect(url)
-        await base.disconnect()
+        await connection.migrate(url)
+        await connection.connect(url)
+        await connection.disconnect()
     assert [log["path"] for log in logs if log["event"] == "was_open_to_others"] == [
         f"{tmp_path}/old.db.migrating"
     ]

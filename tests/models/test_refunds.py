@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import base, house_keeping, receipt, refund, refunding, sql
+from models import clock, house_keeping, receipt, record, refund, refunding, sql
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -98,7 +98,7 @@ async def test_a_refund_without_an_answer_is_pending_and_the_worker_asks_again()
     assert asked.status == "PENDING"
     assert await ada.amounts() == (0, 2500, 0, 0)
     gateway().trouble = None
-    await asked.change(next_check_at=base.now())
+    await asked.change(next_check_at=clock.now())
     await refunding.check_refunds()
     assert (await now(asked)).status == "SUCCEEDED"
     assert {one.id for one in gateway().refunded} == {asked.public_id}
@@ -111,11 +111,11 @@ async def test_a_pending_refund_is_asked_for_at_growing_intervals() -> None:
     asked = await the_pending(begun)
     waits = []
     for _ in range(4):
-        await asked.change(next_check_at=base.now())
+        await asked.change(next_check_at=clock.now())
         await refunding.check_refunds()
         asked = await now(asked)
         assert asked.next_check_at is not None
-        waits.append(asked.next_check_at - base.now())
+        waits.append(asked.next_check_at - clock.now())
     assert waits == sorted(waits)
     assert waits[-1] > 10 * waits[0]
 
@@ -129,7 +129,7 @@ async def test_the_gateways_word_may_come_before_its_answer_and_without_our_id()
     await tell(begun, nameless)
     assert await ada.amounts() == (500, 1000, 0, 0)
     gateway().trouble = None
-    await asked.change(next_check_at=base.now())
+    await asked.change(next_check_at=clock.now())
     await refunding.check_refunds()
     assert (await now(asked)).status == "SUCCEEDED"
     assert await ada.amounts() == (1500, 0, 0, 0)
@@ -382,7 +382,7 @@ async def test_a_gateway_that_says_no_changes_nothing_and_frees_the_key() -> Non
         ({"reason": "  "}, Invalid),
         ({"reason": "x" * 501}, Invalid),
         ({"key": ""}, Invalid),
-        ({"payment_id": base.new_id()}, NotFound),
+        ({"payment_id": record.new_id()}, NotFound),
     ],
 )
 async def test_bad_wishes_change_nothing(wish: dict[str, Any], refused: type[Exception]) -> None:
@@ -414,7 +414,7 @@ async def test_a_dispute_that_names_only_what_was_captured_finds_its_payment() -
     await tell(begun, nameless)
     assert await ada.amounts() == (0, 0, 0, 0)
     await tell(begun, captured(begun, reference=f"c-{begun.id.hex}"))
-    await sql.execute("UPDATE receipt SET next_try_at = $1 WHERE state = 'PARKED'", base.now())
+    await sql.execute("UPDATE receipt SET next_try_at = $1 WHERE state = 'PARKED'", clock.now())
     await receipt.retry_parked()
     taken = await now(begun)
     assert (taken.received, taken.taken_back, taken.disputed) == (2500, 2500, True)
@@ -424,11 +424,11 @@ async def test_an_approval_makes_the_worker_ask_at_once() -> None:
     ada = await a_client()
     begun = await ada.begin(await ada.funds())
     assert begun.next_check_at is not None
-    assert begun.next_check_at > base.now()
+    assert begun.next_check_at > clock.now()
     await tell(begun, event(begun, Kind.APPROVED))
     due = await now(begun)
     assert due.next_check_at is not None
-    assert due.next_check_at <= base.now()
+    assert due.next_check_at <= clock.now()
     gateway().events = [captured(begun)]
     await house_keeping.check_payments()
     assert (await now(begun)).status == "SUCCEEDED"

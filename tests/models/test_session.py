@@ -11,14 +11,16 @@ import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from models import base, password, policy, session, sql
+from models import password, policy, session, sql, tasks, transactions
 from models.api_key import create_key
-from models.base import now, transaction
+from models.clock import now
 from models.errors import InvalidCredentials, RateLimited
 from models.identity import Role, User, create_staff
 from models.policy import House
 from models.session import Session, open_session, sign_in, sign_out
 from models.token import actor_of_token, still_holds
+from models.transactions import transaction
+from tests.clocks import set_clock
 from tests.identities import ADDRESS, PASSWORD, a_client, an_account, small_house
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -184,7 +186,7 @@ async def test_a_session_ends_by_itself(house: House, monkeypatch: pytest.Monkey
     moment = now()
     assert actor.expires_at is not None
     assert house.session_lifetime - timedelta(minutes=1) < actor.expires_at - moment
-    monkeypatch.setattr(session, "now", lambda: moment + house.session_lifetime)
+    set_clock(monkeypatch, moment + house.session_lifetime)
     assert await actor_of_token(given, ADDRESS) is None
     assert not await still_holds(actor)
 
@@ -222,17 +224,17 @@ async def test_use_is_noted_once_a_minute_beside_the_request(
     actor, given = await open_session(await a_client(), address=ADDRESS)
     assert actor.session_id is not None
     later = now() + timedelta(minutes=2)
-    monkeypatch.setattr(session, "now", lambda: later)
+    set_clock(monkeypatch, later)
     begun: list[object] = []
 
     def begin(work: Callable[[], Awaitable[int]]) -> object:
-        begun.append(base.begin(work))
+        begun.append(transactions.begin(work))
         return begun[-1]
 
     monkeypatch.setattr(session, "begin_aside", begin)
     for _ in range(3):
         await actor_of_token(given, ADDRESS)
-    await base.drain()
+    await tasks.drain()
     await actor_of_token(given, ADDRESS)
     assert len(begun) == 1
     assert (await Session.get(id=actor.session_id)).seen_at == later
@@ -245,7 +247,7 @@ async def test_sessions_that_ran_out_long_ago_are_forgotten(
     assert await session.purge() == 0
     later = now() + timedelta(days=31)
     with monkeypatch.context() as time:
-        time.setattr(session, "now", lambda: later)
+        set_clock(time, later)
         assert await session.purge() == 1
     assert await actor_of_token(given, ADDRESS) is None
 

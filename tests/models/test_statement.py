@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from models import balance, base, invoice, order
+from models import balance, clock, invoice, order, record, transactions
 from models.errors import Invalid, NotFound
 from models.identity import Actor, Role
 from models.invoice import InvoiceFilter
@@ -159,7 +159,7 @@ async def test_an_account_without_credit_has_a_balance_of_zeros() -> None:
     state = await balance.balance_of(ada.id)
     assert (state.currency, state.available, state.version) == ("KWD", 0, 0)
     with pytest.raises(NotFound):
-        await balance.balance_of(base.new_id())
+        await balance.balance_of(record.new_id())
 
 
 # ------------------------------------------------------------------------------- what it costs
@@ -167,7 +167,7 @@ async def test_an_account_without_credit_has_a_balance_of_zeros() -> None:
 
 async def test_a_balance_is_one_statement() -> None:
     ada = await a_client()
-    await ada.granted(100, base.now() + timedelta(days=1))
+    await ada.granted(100, clock.now() + timedelta(days=1))
     await ada.begin(await ada.funds())
     async with asked() as noted:
         state = await balance.balance_of(ada.id, "USD")
@@ -182,7 +182,7 @@ async def test_paying_with_credit_takes_at_most_eight_statements_in_its_transact
     ada = await a_client()
     await ada.given(5000)
     for n in range(grants):
-        await ada.granted(100, base.now() + timedelta(days=n + 1))
+        await ada.granted(100, clock.now() + timedelta(days=n + 1))
     bill = await ada.order(2500)
     async with asked() as noted:
         assert (await ada.spend(bill)).status == "PAID"
@@ -214,7 +214,7 @@ async def test_invoices_are_filtered() -> None:
     paid = await ada.order(reference="R-1")
     await ada.spend(paid)
     deposit = await ada.funds()
-    late = await ada.order(due_at=base.now() - timedelta(days=1))
+    late = await ada.order(due_at=clock.now() - timedelta(days=1))
 
     async def read(**filter: object) -> list[str]:
         chosen = InvoiceFilter(**filter)  # type: ignore[arg-type]
@@ -258,7 +258,7 @@ async def test_what_is_not_in_sight_is_not_found() -> None:
         await bo.spend(bill)
     scopes = frozenset({"invoices:read"})
     desk = Actor(
-        role=Role.PARTNER, user_id=base.new_id(), scopes=scopes, accounts=frozenset({bo.id})
+        role=Role.PARTNER, user_id=record.new_id(), scopes=scopes, accounts=frozenset({bo.id})
     )
     assert await invoice.visible(bill.id, desk) is None
     assert (await invoice.page(PageRequest(), by=desk)).rows == []
@@ -268,7 +268,7 @@ async def test_an_issued_invoice_never_changes_what_it_said() -> None:
     ada = await a_client()
     bill = await ada.order()
     said = bill.snapshot
-    await base.transaction(lambda: ada.account.filter(id=ada.id).update(name="Eva"))
+    await transactions.transaction(lambda: ada.account.filter(id=ada.id).update(name="Eva"))
     await ada.given(2500)
     await ada.spend(bill)
     await void_invoice(bill.id, "mistake", by=STAFF, key=key())

@@ -14,10 +14,10 @@ import pytest
 from tortoise.connection import get_connection
 from tortoise.exceptions import OperationalError, TransactionManagementError
 
-from models import base, sql
+from models import sql, tasks, transactions
 from models.account import Account
-from models.base import Conflict, snapshot, transaction
 from models.errors import TryAgain
+from models.transactions import Conflict, snapshot, transaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -54,10 +54,10 @@ async def test_an_exception_leaves_nothing_behind() -> None:
 
 async def test_a_bell_rings_after_the_commit_and_never_for_what_was_rolled_back() -> None:
     rung: list[set[str]] = []
-    base.on_ring(rung.append)
+    transactions.on_ring(rung.append)
 
     async def work(*, fails: bool) -> None:
-        base.ring("a", "b")
+        transactions.ring("a", "b")
         if fails:
             raise LookupError
 
@@ -66,7 +66,7 @@ async def test_a_bell_rings_after_the_commit_and_never_for_what_was_rolled_back(
         with pytest.raises(LookupError):
             await transaction(lambda: work(fails=True))
     finally:
-        base.on_ring(None)
+        transactions.on_ring(None)
     assert rung == [{"a", "b"}]
 
 
@@ -122,10 +122,10 @@ async def test_a_caller_who_goes_away_leaves_a_transaction_that_ends_whole() -> 
         await _add("bo")
 
     await _cut_off(work, reached)
-    assert base.open_transactions() == 1
+    assert tasks.open_transactions() == 1
     goes_on.set()
-    await base.drain()
-    assert base.open_transactions() == 0
+    await tasks.drain()
+    assert tasks.open_transactions() == 0
     assert await _names() == ["ada", "bo"]
 
 
@@ -136,7 +136,7 @@ async def test_callers_who_go_away_at_any_point_neither_wedge_nor_leak() -> None
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    await base.drain()
+    await tasks.drain()
     await transaction(lambda: _add("zoe"))
     names = await _names()
     assert names[-1] == "zoe"
@@ -146,7 +146,7 @@ async def test_callers_who_go_away_at_any_point_neither_wedge_nor_leak() -> None
 async def test_a_transaction_that_is_itself_canceled_rolls_back_and_the_next_one_works() -> None:
     """As when the process is told to stop: even then nothing is half done, or locked."""
     for steps in range(30):
-        task = base.begin(lambda n=steps: _add(f"a{n:02}"))  # type: ignore[misc]
+        task = transactions.begin(lambda n=steps: _add(f"a{n:02}"))  # type: ignore[misc]
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from models import base, sql
+from models import clock, record, sql
 from models.errors import Invalid, InvoiceNotVoidable, NotFound, PaymentInProgress
 from models.gateway import EventKind as Kind
 from models.identity import Actor, Role
@@ -25,7 +25,7 @@ async def _void(bill: Invoice, reason: str = "a mistake", by: Actor = STAFF) -> 
 
 async def test_credit_returns_to_the_grants_and_deposits_it_came_from() -> None:
     ada = await a_client()
-    soon = base.now() + timedelta(days=3)
+    soon = clock.now() + timedelta(days=3)
     await ada.granted(500, soon)
     await ada.granted(500)
     await ada.given(1000)
@@ -200,7 +200,7 @@ async def test_a_void_needs_a_reason_and_somebody_who_sees_the_invoice() -> None
         await _void(bill, " \t ")
     assert refusal.value.field == ("reason",)
     scopes = frozenset({"invoices:write"})
-    stranger = Actor(role=Role.PARTNER, user_id=base.new_id(), scopes=scopes)
+    stranger = Actor(role=Role.PARTNER, user_id=record.new_id(), scopes=scopes)
     with pytest.raises(NotFound):
         await _void(bill, by=stranger)
     assert (await now(bill)).status == "UNPAID"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from models import base, expiry, sql, voucher
+from models import clock, expiry, record, sql, voucher
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -24,6 +24,7 @@ from models.errors import (
     VoucherRefused,
 )
 from models.identity import Actor, Role
+from tests.clocks import set_clock
 from tests.factories import STAFF, Client, a_client, a_voucher
 from tests.providers import key
 
@@ -53,7 +54,7 @@ async def test_a_code_has_a_hundred_random_bits_and_only_its_hash_is_kept() -> N
 
 async def test_a_code_turns_into_credit_that_is_separate_and_expires() -> None:
     ada = await a_client()
-    expires_at = base.now() + timedelta(days=30)
+    expires_at = clock.now() + timedelta(days=30)
     (code,) = await a_voucher(1000, credit_expires_at=expires_at, note="Welcome")
     line = await _redeem(ada, code)
     assert (line.kind, line.amount, line.note, line.version) == ("VOUCHER", 1000, "Welcome", 1)
@@ -80,7 +81,7 @@ async def test_every_wrong_code_is_refused_in_the_same_words() -> None:
     (foreign,) = await a_voucher(1000, "JPY")
     (late,), (worthless,) = [await a_voucher(1000, note=note) for note in ("late", "worthless")]
     for column, note in (("expires_at", "late"), ("credit_expires_at", "worthless")):
-        await sql.execute(f"UPDATE voucher SET {column} = $1 WHERE note = $2", base.now(), note)
+        await sql.execute(f"UPDATE voucher SET {column} = $1 WHERE note = $2", clock.now(), note)
     await _redeem(bo, used)
     await _redeem(ada, mine)
     wrong = [used, mine, foreign, late, worthless, "AAAAA-AAAAA-AAAAA-AAAAA", "", "ä" * 9999]
@@ -92,8 +93,7 @@ async def test_every_wrong_code_is_refused_in_the_same_words() -> None:
 @pytest.fixture
 def window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time stands still for what counts attempts."""
-    moment = base.now()
-    monkeypatch.setattr("models.attempt.now", lambda: moment)
+    set_clock(monkeypatch, clock.now())
 
 
 @pytest.mark.usefixtures("window")
@@ -139,7 +139,7 @@ async def test_the_same_request_shows_the_same_codes_for_a_day() -> None:
 async def test_after_a_day_codes_are_not_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:
     once = key()
     await a_voucher(1000, key=once)
-    monkeypatch.setattr(voucher, "now", lambda: base.now() + timedelta(hours=24, seconds=1))
+    set_clock(monkeypatch, timedelta(hours=24, seconds=1))
     with pytest.raises(NotAllowed):
         await a_voucher(1000, key=once)
 
@@ -148,7 +148,7 @@ async def test_promotional_credit_is_spent_first_soonest_expiry_first() -> None:
     ada = await a_client()
     await ada.given(500)
     for days in (None, 20, 10):
-        await ada.granted(500, days and base.now() + timedelta(days=days))
+        await ada.granted(500, days and clock.now() + timedelta(days=days))
     await ada.spend(await ada.order(700))
     rows = await sql.fetch(
         "SELECT remaining FROM credit_grant WHERE account_id = $1 ORDER BY id", ada.id
@@ -163,11 +163,10 @@ async def test_promotional_credit_expires_once_and_deposits_never(
 ) -> None:
     ada = await a_client()
     await ada.given(500)
-    await ada.granted(1000, base.now() + timedelta(days=1))
-    await ada.granted(300, base.now() + timedelta(days=9))
+    await ada.granted(1000, clock.now() + timedelta(days=1))
+    await ada.granted(300, clock.now() + timedelta(days=9))
     await ada.spend(await ada.order(100))
-    for module in ("models.balance", "models.book", "models.house_keeping"):
-        monkeypatch.setattr(f"{module}.now", lambda: base.now() + timedelta(days=2))
+    set_clock(monkeypatch, timedelta(days=2))
     await expiry.expire_grants()
     await expiry.expire_grants()
     assert await ada.amounts() == (800, 0, 300, 0)
@@ -187,8 +186,8 @@ async def test_promotional_credit_expires_once_and_deposits_never(
         ({"amount": Decimal("500.01")}, AmountOutOfRange, ("amount", "amount")),
         ({"amount": Decimal("1.005")}, AmountPrecision, ("amount", "amount")),
         ({"currency": "EUR"}, CurrencyNotSupported, ("amount", "currency")),
-        ({"expires_at": base.now()}, Invalid, ("expires_at",)),
-        ({"credit_expires_at": base.now()}, Invalid, ("credit_expires_at",)),
+        ({"expires_at": clock.now()}, Invalid, ("expires_at",)),
+        ({"credit_expires_at": clock.now()}, Invalid, ("credit_expires_at",)),
         ({"note": "x" * 201}, Invalid, ("note",)),
     ],
 )
@@ -210,7 +209,9 @@ async def test_a_thousand_vouchers_are_issued_at_once() -> None:
 
 async def test_clients_redeem_and_staff_issue_and_nobody_else() -> None:
     ada = await a_client()
-    partner = Actor(role=Role.PARTNER, user_id=base.new_id(), scopes=frozenset({"invoices:write"}))
+    partner = Actor(
+        role=Role.PARTNER, user_id=record.new_id(), scopes=frozenset({"invoices:write"})
+    )
     for actor in (STAFF, partner):
         with pytest.raises(Forbidden):
             await voucher.redeem("any", by=actor, key=key())

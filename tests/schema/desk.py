@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from api.live import LocalFeed
-from models import adjustment, base, order
+from models import adjustment, order, record, transactions
 from models.account import Account
 from models.gateway import GatewayKind, PaymentOrder, Started, TransferInstructions
 from models.identity import Actor, Role
@@ -60,7 +60,7 @@ def open_house(monkeypatch: pytest.MonkeyPatch) -> House:
 async def an_account(name: str = "Ada", currency: str = "USD", **settings: Any) -> Account:
     """A client."""
     email = f"{name.lower()}@example.com"
-    return await base.transaction(
+    return await transactions.transaction(
         lambda: Account.create(name=name, email=email, currency=currency, **settings)
     )
 
@@ -68,14 +68,14 @@ async def an_account(name: str = "Ada", currency: str = "USD", **settings: Any) 
 def client(account: Account) -> Actor:
     """The account's own client, signed in."""
     return Actor(
-        role=Role.CLIENT, user_id=base.new_id(), account_id=account.id, locale=account.locale
+        role=Role.CLIENT, user_id=record.new_id(), account_id=account.id, locale=account.locale
     )
 
 
 def partner(*scopes: str, accounts: Collection[Account] | None = None) -> Actor:
     """A partner's key with these scopes, for these accounts or all."""
     ids = None if accounts is None else frozenset(account.id for account in accounts)
-    return Actor(role=Role.PARTNER, user_id=base.new_id(), scopes=frozenset(scopes), accounts=ids)
+    return Actor(role=Role.PARTNER, user_id=record.new_id(), scopes=frozenset(scopes), accounts=ids)
 
 
 async def give(account: Account, amount: str, reason: str = "a gift") -> CreditTransaction:

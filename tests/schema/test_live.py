@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from api.live import LocalFeed
-from models import balance, base, session
+from models import balance, clock, session, transactions
 from models.identity import Role, User
 from schema import live
 from tests.factories import STAFF, a_client, captured, tell
@@ -52,9 +52,9 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalFeed]:
     """What is committed rings here, and nothing is looked at unasked."""
     monkeypatch.setattr(live, "POLL_SECONDS", 60.0)
     feed = LocalFeed()
-    base.on_ring(feed.ring)
+    transactions.on_ring(feed.ring)
     yield feed
-    base.on_ring(None)
+    transactions.on_ring(None)
 
 
 class Listener:
@@ -161,7 +161,7 @@ async def test_a_lost_ring_delays_and_loses_nothing(
 ) -> None:
     ada = await an_account()
     monkeypatch.setattr(live, "POLL_SECONDS", 0.01)
-    base.on_ring(None)
+    transactions.on_ring(None)
     async with listening(CREDIT, client(ada), feed) as listener:
         await listener.versions(1)
         await give(ada, "1.00")
@@ -250,7 +250,7 @@ async def test_only_those_who_may_read_may_listen(feed: LocalFeed) -> None:
 
 
 async def a_session(ada: Any) -> Actor:
-    user = await base.transaction(lambda: User.create(role=Role.CLIENT, account_id=ada.id))
+    user = await transactions.transaction(lambda: User.create(role=Role.CLIENT, account_id=ada.id))
     actor, _ = await session.open_session(user)
     return actor
 
@@ -267,7 +267,7 @@ async def test_a_revoked_session_hears_nothing_more(feed: LocalFeed) -> None:
 
 async def test_a_session_that_expires_ends_what_it_opened(feed: LocalFeed) -> None:
     ada = await an_account()
-    soon = base.now() + timedelta(milliseconds=50)
+    soon = clock.now() + timedelta(milliseconds=50)
     async with listening(CREDIT, replace(await a_session(ada), expires_at=soon), feed) as listener:
         await listener.next()
         assert await ended(listener) == "UNAUTHENTICATED"

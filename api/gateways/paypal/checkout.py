@@ -12,7 +12,7 @@ from api.gateways.paypal.events import payment_of
 from api.gateways.paypal.order import REMEMBERED, request, request_id
 from api.gateways.paypal.reading import Json, text
 from api.gateways.paypal.refusals import TRY_AGAIN, code_of
-from models.base import now
+from models.clock import now
 from models.gateway import GatewayDeclined, GatewayProblem
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from api.gateways.paypal.reading import Json, text
 from api.gateways.paypal.signature import Signature
 from api.gateways.paypal.webhooks import Webhooks
 from api.gateways.terms import Fee, name_of_gateway
-from models.base import now
+from models.clock import now
 from models.gateway import (
     EventKind,
     GatewayDeclined,

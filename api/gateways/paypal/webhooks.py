@@ -12,7 +12,7 @@ from api.gateways.paypal.allowance import Allowance, Remembered
 from api.gateways.paypal.certificates import Certificates
 from api.gateways.paypal.messages import name_of
 from api.gateways.paypal.signature import CertificateUnusable, Signature
-from models.base import now
+from models.clock import now
 from models.gateway import GatewayUnreachable, MessageRefused, SignatureRefused
 
 if TYPE_CHECKING:

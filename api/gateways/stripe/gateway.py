@@ -16,7 +16,7 @@ from api.gateways.stripe.messages import read_message
 from api.gateways.stripe.problems import StripeRefused, asking
 from api.gateways.stripe.requests import REFUND_KEY, deadline, once, refund_params
 from api.gateways.terms import Fee, name_of_gateway
-from models.base import now
+from models.clock import now
 from models.gateway import (
     EventKind,
     GatewayDeclined,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from api.gateways.stripe.events import Object, of_dispute, of_intent, of_refund
 from api.gateways.stripe.problems import StripeRefused, asking
 from api.gateways.stripe.requests import deadline, intent_params, once
-from models.base import now
+from models.clock import now
 from models.gateway import ConfirmCard, EventKind, GatewayEvent, GatewayProblem, Started
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from api.gateways.paypal import PayPalGateway, allowance, webhooks
+from api.gateways.paypal import PayPalGateway, allowance
 from api.gateways.paypal.client import PayPalClient
 from api.gateways.paypal.merchant import Merchant
 from api.gateways.paypal.signature import Signature, certificate_in
 from api.gateways.paypal.webhooks import Webhooks
 from api.settings import load_settings
-from models.base import now
+from models.clock import now
 from models.gateway import (
     EventKind,
     GatewayProblem,
@@ -24,6 +24,7 @@ from models.gateway import (
     MessageRefused,
     SignatureRefused,
 )
+from tests.clocks import set_clock
 from tests.gateways.paypal import signer
 from tests.gateways.paypal.fake import WEBHOOK_ID, FakePayPal
 from tests.gateways.paypal.referee import CONTRACT
@@ -109,7 +110,7 @@ async def test_on_its_day_the_real_message_was_taken_with_one_look_at_paypal(
     merchant = Merchant.from_settings(settings)
     assert merchant is not None
     gateway = PayPalGateway(merchant, transport=httpx.MockTransport(paypal))
-    monkeypatch.setattr(webhooks, "now", lambda: datetime(2015, 5, 18, 16, tzinfo=UTC))
+    set_clock(monkeypatch, datetime(2015, 5, 18, 16, tzinfo=UTC))
     [event] = await gateway.parse_message(real_headers(real), real["body"].encode())
     assert (event.kind, asked) == (EventKind.IGNORED, [real["cert_url"]])
     await gateway.close()

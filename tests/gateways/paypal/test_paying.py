@@ -12,7 +12,7 @@ import pytest
 
 from api.gateways.paypal import PayPalGateway, client
 from api.gateways.terms import Fee
-from models.base import now
+from models.clock import now
 from models.gateway import (
     EventKind,
     GatewayDeclined,

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from api.gateways.stripe.gateway import StripeGateway
-from models.base import now
+from models.clock import now
 from models.gateway import ConfirmCard, EventKind
 from models.money import Money
 from tests.gateways.contract import *  # noqa: F403 - the suite

@@ -8,7 +8,7 @@ import pytest
 
 from api.gateways.stripe.gateway import StripeGateway
 from api.gateways.stripe.requests import deadline, session_params
-from models.base import now
+from models.clock import now
 from models.gateway import EventKind, GatewayDeclined, GatewayUnreachable, Redirect
 from models.money import Money
 from tests.gateways.contract import *  # noqa: F403 - the suite
