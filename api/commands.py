@@ -13,7 +13,7 @@ from api.gateways import load_gateways
 from api.live import LocalFeed
 from api.settings import SettingsProblem
 from api.wiring import make_feed, opened, require_migrated, require_readable, require_usable
-from models import account, api_key, audit, clock, connection, identity, record
+from models import account, api_key, audit, clock, connection, record, user
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -75,7 +75,7 @@ async def audit_books(settings: Settings) -> Report:
 async def create_staff(settings: Settings, email: str, password: str, name: str) -> None:
     """Add a member of staff. Raises Invalid."""
     async with _connected(settings):
-        await identity.create_staff(email, password, name=name)
+        await user.create_staff(email, password, name=name)
 
 
 async def create_key(

@@ -20,10 +20,11 @@ from api.settings import SettingsProblem
 from models import account, bank_by_hand, funds, order, pay, sandbox, session, voucher
 from models.api_key import create_key
 from models.billing import Billing
-from models.identity import SCOPES, Actor, User, create_staff
+from models.identity import SCOPES, Actor
 from models.invoice import Invoice
 from models.order import OrderLine
 from models.policy import house
+from models.user import User, create_staff
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from api.pdf.transfer import Transfer
     from models.credit_statement import CreditStatement
     from models.gateway import Gateway
-    from models.policy import Picture
+    from models.seller import Picture
     from models.snapshot import InvoiceSnapshot
 
 #: A statement of more lines is for a spreadsheet: with the longest texts it would need more memory

@@ -16,7 +16,6 @@ from models import (
     house_keeping,
     idempotency,
     receipt,
-    refunding,
     session,
     transmission,
 )
@@ -51,7 +50,7 @@ def jobs(
         *documents,
         _batch("retry_receipts", 15, receipt.retry_parked),
         _batch("check_payments", 15, house_keeping.check_payments),
-        _batch("check_refunds", 15, refunding.check_refunds),
+        _batch("check_refunds", 15, house_keeping.check_refunds),
         _batch("expire_grants", 60, expiry.expire_grants),
         Job("forget_attempts", 600, attempt.purge, at_once=False),
         Job("forget_sessions", _HOUR, session.purge, at_once=False),

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from models import pay, payment
+from models import follow_up, payment, policy
 from models.payment import Payment
 from models.record import parse_id
 from models.tasks import to_the_end
@@ -37,7 +37,7 @@ def return_route(public_url: str, origins: frozenset[str]) -> Route:
         found = await _heard_of(payment_id) if payment_id else None
         if found is None:
             raise HTTPException(404, "There is no such payment.")
-        allowed = pay.origin_of(found.return_url) in origins
+        allowed = policy.origin_of(found.return_url) in origins
         url = found.return_url if allowed else f"{public_url}/"
         headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
         return RedirectResponse(with_payment(url, found.public_id), 303, headers)
@@ -49,7 +49,7 @@ async def _heard_of(payment_id: UUID) -> Payment | None:
     """The payment, once its gateway was asked, or the browser has waited long enough."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            await to_the_end(pay.came_back(payment_id))
+            await to_the_end(follow_up.came_back(payment_id))
     return await payment.read(payment_id)
 
 

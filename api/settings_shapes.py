@@ -35,7 +35,8 @@ from models import bank_account
 from models.billing import EUROPEAN_UNION, country_code
 from models.errors import CurrencyNotSupported, Refusal
 from models.money import Money
-from models.policy import BankDetails, Limits, Seller, zone_named
+from models.policy import Limits
+from models.seller import BankDetails, Seller, zone_named
 
 SECRET_CHARACTERS_MIN = 32
 _PLACEHOLDERS = re.compile(r"changeme|example|insecure|password|placeholder|yoursecret")

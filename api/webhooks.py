@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.auth import address_of
-from models import pay, receipt, transmission
+from models import follow_up, receipt, transmission
 from models.errors import Busy
 from models.fair_queue import called_by
 from models.gateway import (
@@ -91,7 +91,7 @@ async def _take_approved(events: Iterable[GatewayEvent]) -> None:
     for told in events:
         payment_id = parse_id(Payment.PREFIX, told.payment)
         if told.kind is EventKind.APPROVED and payment_id is not None:
-            await pay.came_back(payment_id)
+            await follow_up.came_back(payment_id)
 
 
 async def _answered(gateway: Gateway, headers: Mapping[str, str], body: bytes) -> Response:

@@ -12,7 +12,6 @@ from models.bank_statement import BankStatement
 from models.credit import Hold
 from models.event import Event
 from models.idempotency import IdempotencyKey
-from models.identity import User
 from models.invoice import Invoice, InvoiceLine, NumberSeries
 from models.ledger import Balance, CreditTransaction, Grant, LedgerAccount, Transfer
 from models.payment import Payment
@@ -25,6 +24,7 @@ from models.sandbox import SandboxCharge
 from models.session import Session
 from models.settlement import Settlement
 from models.transmission import Transmission
+from models.user import User
 from models.voucher import Redemption, Voucher
 
 __all__ = [

@@ -14,12 +14,13 @@ from models import email as emails
 from models.billing import Billing
 from models.book import every_book
 from models.errors import Forbidden, Invalid, NotFound
-from models.identity import Actor, Role, add_user
+from models.identity import Actor, Role
 from models.locale_tag import language_tag
 from models.page import Page, PageRequest, by_id, fetch_page
 from models.policy import house
 from models.record import Record, new_id, parse_id, public_id
 from models.text import clean_text, folded
+from models.user import add_user
 
 
 class Account(Record):

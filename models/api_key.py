@@ -21,10 +21,11 @@ from tortoise import fields
 from models import sql
 from models.clock import now
 from models.errors import Invalid, NotFound
-from models.identity import SCOPES, Actor, Role, User, add_user
+from models.identity import SCOPES, Actor, Role
 from models.record import Record, new_id, parse_id
 from models.text import clean_text
 from models.transactions import Conflict, begin_aside, transaction
+from models.user import User, add_user
 
 #: How an API key begins; a session's token begins otherwise (models.session).
 MARK: Final = "ack_"

@@ -14,8 +14,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from models.clock import now
-from models.identity import User
 from models.policy import house
+from models.user import User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,22 +1,25 @@
-"""Payments that nobody has told us about: their gateways are asked, or they expire."""
+"""Payments and refunds that nobody has told us about: their gateways are asked, or they end."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
 
-from models import event, sql
+from models import event, refunding, sql
 from models.book import book
 from models.case import Case, close
 from models.clock import now
 from models.errors import GatewayFailed
+from models.gateway import GatewayDeclined, GatewayProblem
 from models.gateway_calls import ask, claim_check, tell_canceled
 from models.invoice import read as read_invoice
 from models.payment import Payment, PaymentStatus
 from models.payment import read as read_payment
 from models.policy import house
+from models.refund import CHECKS, Refund
 from models.transactions import ring, transaction
 
 _log = structlog.get_logger()
@@ -80,3 +83,36 @@ async def _expire_payment(found: Payment) -> None:
         facts = {"invoice": invoice.public_id, "status": payment.status}
         await event.record([event.Fact("payment.expired", payment.account_id, payment.id, facts)])
         ring(f"invoice:{invoice.id.hex}")
+
+
+async def check_refunds(limit: int = 20) -> int:
+    """Ask the gateways about refunds that nobody has told us the end of; how many.
+
+    Those at a gateway that is not configured wait until it is.
+    """
+    codes = list(house().gateways)
+    rows = await sql.records(
+        Refund,
+        "SELECT r.* FROM refund r JOIN payment p ON p.id = r.payment_id"
+        f" WHERE r.next_check_at <= $1 AND p.gateway IN ({sql.placeholders(len(codes), 3)})"
+        " ORDER BY r.next_check_at LIMIT $2",
+        now(),
+        limit,
+        *codes,
+    )
+    for found in rows:
+        try:
+            if await claim_check(found, partial(_refund_check_after, found)):
+                await refunding.ask(found)
+        except GatewayDeclined as no:
+            failure = no.failure
+            await transaction(lambda f=found, why=failure: refunding.fail(f.id, why))  # type: ignore[misc]
+        except GatewayProblem:
+            _log.warning("refund.check_failed", refund=found.public_id)
+        except Exception:  # noqa: BLE001 - one that fails must not stop the others
+            _log.exception("refund.check_failed", refund=found.public_id)
+    return len(rows)
+
+
+def _refund_check_after(found: Refund) -> datetime:
+    return now() + CHECKS[min(found.checks, len(CHECKS) - 1)]

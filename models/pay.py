@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from models import attempt, audit_log, credit, event, idempotency, outcome, sql
+from models import credit, event, idempotency, sql
 from models.book import Book, book
 from models.case import Case, cancel_others, supersede
 from models.clock import now
@@ -26,30 +24,30 @@ from models.errors import (
     InvoiceNotPayable,
     NotFound,
     PaymentInProgress,
-    PaymentNotCancelable,
-    RateLimited,
     Refusal,
 )
 from models.gateway import Gateway, accepts
-from models.gateway_calls import LEASE, ask, joined, start, tell_canceled, with_invoice
+from models.gateway_calls import LEASE, joined, start
 from models.gateway_line import is_down
-from models.identity import Actor, Role
+from models.identity import Actor
 from models.invoice import PAYABLE, Invoice, InvoiceKind, made_invoice
 from models.invoice import visible as invoice_visible
 from models.ledger import LedgerKind, house_account, open_accounts
 from models.money import Money
 from models.order import spend_on
-from models.payment import OPEN_SQL, Payment, PaymentStatus, check_another, open_of
-from models.payment import read as read_payment
-from models.payment import visible as payment_visible
-from models.policy import house
+from models.payment import (
+    OPEN_SQL,
+    Payment,
+    PaymentStatus,
+    check_another,
+    open_of,
+    require_payer,
+)
+from models.policy import house, origin_of
 from models.record import new_id, public_id
 from models.reference import new_reference
 from models.tasks import to_the_end
 from models.transactions import Conflict
-
-_CANCELABLE: Final = (PaymentStatus.CREATED.value, PaymentStatus.REQUIRES_ACTION.value)
-_GIVEN_UP: Final = (PaymentStatus.CANCELED.value, PaymentStatus.EXPIRED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ async def pay(
     InsufficientCredit, GatewayNotAvailable, GatewayFailed, BalanceLimitExceeded, NotAllowed where
     the invoice has had as many payments as it may have, Invalid at `return_url`.
     """
-    _may_pay(by)
+    require_payer(by)
     wish = Wish(use_credit, credit_limit, gateway, return_url)
     payment_id = new_id()
     read: list[Payable] = []
@@ -147,11 +145,6 @@ async def pay(
     return Paid(await made_invoice(done), payment)
 
 
-def _may_pay(by: Actor) -> None:
-    if by.role is Role.PARTNER:
-        by.require_scope("invoices:write")
-
-
 _PAYABLE: Final = f"""
 SELECT i.*, EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id AND p.status IN {OPEN_SQL})
        AS has_open_payments
@@ -180,20 +173,6 @@ async def _check_unchanged(invoice: Invoice) -> None:
     row = await sql.fetch_one("SELECT revision FROM invoice WHERE id = $1", invoice.id)
     if row is None or row["revision"] != invoice.revision:
         raise Conflict
-
-
-def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL (RFC 6454), empty where it has none or carries credentials."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return ""
-    if not parts.hostname or parts.username is not None or parts.password is not None:
-        return ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != default else "")
 
 
 async def _pay(opened: Book, found: Payable, wish: Wish, payment_id: UUID) -> bool:
@@ -320,83 +299,3 @@ async def _supersede(opened: Book, invoice: Invoice) -> bool:
         else:
             await supersede(Case(other, invoice, opened, other.id.hex))
     return under_way
-
-
-# ------------------------------------------------------------------------------- asking, canceling
-
-
-async def recheck(payment_id: UUID, *, by: Actor) -> Payment:
-    """Ask the gateway now. Raises NotFound, RateLimited, GatewayFailed."""
-    _may_pay(by)
-    payment = await _in_sight(payment_id, by)
-    await _allow_asking(payment_id)
-    await ask(payment)
-    return (await with_invoice(payment_id))[0]
-
-
-async def came_back(payment_id: UUID) -> None:
-    """The browser is back from a gateway's page, whoever it is and whatever it says: ask, if there
-    is anything left to hear, as often as recheckPayment may.
-    """
-    payment = await read_payment(payment_id)
-    if payment is None or not payment.is_open:
-        return
-    with suppress(RateLimited, GatewayFailed, GatewayNotAvailable):
-        await _allow_asking(payment_id)
-        await ask(payment)
-
-
-async def _allow_asking(payment_id: UUID) -> None:
-    await attempt.spend("recheck", payment_id.hex, limit=12, window_seconds=60)
-
-
-async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
-    """Give up a payment that waits for the client; staff, any that is open at a gateway that is not
-    configured any more. Raises NotFound, PaymentNotCancelable (it is under way, or over),
-    GatewayFailed, GatewayNotAvailable.
-    """
-    _may_pay(by)
-
-    async def admit(_made: idempotency.Result) -> None:
-        await _in_sight(payment_id, by)
-
-    async def prepare() -> None:
-        payment = await _in_sight(payment_id, by)
-        if not _cancelable(payment, by):
-            raise PaymentNotCancelable("payment_id", status=payment.status)
-        if by.is_staff and not payment.has_gateway:
-            return
-        if not await tell_canceled(payment):
-            raise PaymentNotCancelable("payment_id", status=payment.status)
-
-    async def work() -> None:
-        found = (await with_invoice(payment_id))[0]
-        async with book(found.account_id, found.currency) as opened:
-            payment, invoice = await with_invoice(payment_id)
-            if payment.status in _GIVEN_UP:
-                return  # the gateway's own message of it was faster
-            if not _cancelable(payment, by):
-                raise PaymentNotCancelable("payment_id", status=payment.status)
-            case = Case(payment, invoice, opened, payment.id.hex)
-            await outcome.give_up(case, told=payment.has_gateway)
-        if by.is_staff:
-            await audit_log.record(by, "payment.cancel", payment.public_id)
-
-    made = {"payment": public_id(Payment.PREFIX, payment_id)}
-    given = {"payment": payment_id.hex}
-    await idempotency.once(
-        by, key, "cancelPayment", given, made, admit=admit, work=work, prepare=prepare
-    )
-    return (await with_invoice(payment_id))[0]
-
-
-async def _in_sight(payment_id: UUID, by: Actor) -> Payment:
-    payment = await payment_visible(payment_id, by)
-    if payment is None:
-        raise NotFound("payment_id")
-    return payment
-
-
-def _cancelable(payment: Payment, by: Actor) -> bool:
-    abandoned = by.is_staff and payment.is_open and not payment.has_gateway
-    return abandoned or payment.status in _CANCELABLE

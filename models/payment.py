@@ -21,7 +21,7 @@ from models.gateway import (
     Redirect,
     TransferInstructions,
 )
-from models.identity import Actor
+from models.identity import Actor, Role
 from models.invoice import Invoice
 from models.money import Money
 from models.policy import house
@@ -220,3 +220,9 @@ async def open_of(invoice_id: UUID) -> list[Payment]:
         f"SELECT * FROM payment WHERE invoice_id = $1 AND status IN {OPEN_SQL} ORDER BY id",
         invoice_id,
     )
+
+
+def require_payer(by: Actor) -> None:
+    """Raises Forbidden for partners whose key may not write invoices."""
+    if by.role is Role.PARTNER:
+        by.require_scope("invoices:write")

@@ -7,7 +7,7 @@ from tortoise.models import Model
 
 from models import sql
 from models.clock import now
-from models.policy import Picture
+from models.seller import Picture
 
 
 class StoredPicture(Model):

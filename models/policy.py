@@ -6,24 +6,18 @@ the settings and wired once at start-up (`wire`); the rules read it by `house()`
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, timedelta, tzinfo
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+from urllib.parse import urlsplit
 
 from models.errors import CurrencyNotSupported, GatewayNotAvailable
 from models.money import Money
+from models.seller import Seller
 
 if TYPE_CHECKING:
     from models.gateway import Gateway
-
-
-def zone_named(name: str) -> tzinfo:
-    """The time zone of an IANA name."""
-    # UTC needs no zone database, which slim systems lack.
-    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,61 +38,6 @@ class CreditPolicy:
     refundable_in_cash: bool = False
     refund_exceptions: bool = True
     """Whether staff may give a deposit back, with a reason, although it is not refundable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A logo: its bytes, and `image/png` or `image/svg+xml`."""
-
-    media_type: str
-    content: bytes
-
-    @property
-    def name(self) -> str:
-        """The SHA-256 of what it is, in hex."""
-        return hashlib.sha256(f"{self.media_type}\n".encode() + self.content).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class BankDetails:
-    """The account that clients transfer one currency to, as it is printed."""
-
-    beneficiary: str
-    bank_name: str
-    account_number: str
-    bic: str | None = None
-    branch_name: str | None = None
-    branch_code: str | None = None
-    account_type: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Seller:
-    """Who issues the invoices, as they are printed. `country` is ISO 3166-1's two letters."""
-
-    name: str
-    address: tuple[str, ...] = ()
-    email: str = ""
-    url: str = ""
-    registration: tuple[tuple[str, str], ...] = ()
-    brand: str = ""
-    accent: str = ""
-    logo: Picture | None = None
-    timezone: str = "UTC"
-    postcode: str = ""
-    city: str = ""
-    country: str = ""
-    vat_id: str = ""
-    exemption: str = ""
-    """Why lines at 0 % carry no tax, where that is the seller's own reason."""
-    notes: tuple[str, ...] = ()
-    bank_accounts: Mapping[str, BankDetails] = field(default_factory=dict)
-    """By currency."""
-
-    @property
-    def zone(self) -> tzinfo:
-        """The zone that the seller's days are in."""
-        return zone_named(self.timezone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +96,17 @@ def house() -> House:
     """The house of this process."""
     assert _house is not None, "wire() is called at start-up"
     return _house
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL (RFC 6454), empty where it has none or carries credentials."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != default else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar, Final
 from uuid import UUID
@@ -19,6 +20,8 @@ from models.record import Changing, parse_id
 
 #: Of one payment, those that its gateway did not give included.
 REFUNDS_MAX: Final = 50
+#: When a gateway that has not said what became of a refund is asked again, after each time.
+CHECKS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720, 1440))
 
 
 class RefundStatus(StrEnum):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -22,7 +20,7 @@ from models.errors import (
     NotRefundable,
 )
 from models.gateway import GatewayDeclined, GatewayProblem, RefundOrder
-from models.gateway_calls import claim_check, with_invoice
+from models.gateway_calls import with_invoice
 from models.gateway_line import call
 from models.identity import Actor
 from models.invoice import Invoice, InvoiceKind
@@ -32,15 +30,12 @@ from models.payment import read as read_payment
 from models.policy import house
 from models.receipt import take_in
 from models.record import new_id, parse_id, public_id
-from models.refund import Refund, RefundStatus
+from models.refund import CHECKS, Refund, RefundStatus
 from models.tasks import to_the_end
 from models.text import clean_text
 from models.transactions import ring, transaction
 
 _log = structlog.get_logger()
-
-#: When a gateway that has not said what became of a refund is asked again, after each time.
-_CHECKS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720, 1440))
 
 
 async def refund_payment(
@@ -89,7 +84,7 @@ async def refund_payment(
                 currency=payment.currency,
                 reason=why,
                 status=RefundStatus.PENDING.value,
-                next_check_at=now() + _CHECKS[0],
+                next_check_at=now() + CHECKS[0],
                 source=idempotency.source_of(by, key),
                 **given_back,
             )
@@ -222,7 +217,7 @@ async def _ask_first(refund_id: UUID, by: Actor, key: str) -> Refund:
         await ask(found)
     except GatewayDeclined as no:
         failure = no.failure
-        await transaction(lambda: _fail(refund_id, failure, by, key))
+        await transaction(lambda: fail(refund_id, failure, by, key))
         raise GatewayFailed("payment_id", failure=failure, problem="refund") from None
     except GatewayProblem:
         _log.warning("refund.unanswered", refund=found.public_id, exc_info=True)
@@ -250,7 +245,7 @@ async def ask(found: Refund) -> None:
     await take_in(payment.gateway, events)
 
 
-async def _fail(refund_id: UUID, failure: str, by: Actor | None = None, key: str = "") -> None:
+async def fail(refund_id: UUID, failure: str, by: Actor | None = None, key: str = "") -> None:
     """The gateway said no: the credit is free again."""
     found = await refund.read(refund_id)
     assert found is not None
@@ -269,36 +264,3 @@ async def _fail(refund_id: UUID, failure: str, by: Actor | None = None, key: str
     if by is not None:
         await found.change(source=None)
         await idempotency.release(by, key)
-
-
-async def check_refunds(limit: int = 20) -> int:
-    """Ask the gateways about refunds that nobody has told us the end of; how many.
-
-    Those at a gateway that is not configured wait until it is.
-    """
-    codes = list(house().gateways)
-    rows = await sql.records(
-        Refund,
-        "SELECT r.* FROM refund r JOIN payment p ON p.id = r.payment_id"
-        f" WHERE r.next_check_at <= $1 AND p.gateway IN ({sql.placeholders(len(codes), 3)})"
-        " ORDER BY r.next_check_at LIMIT $2",
-        now(),
-        limit,
-        *codes,
-    )
-    for found in rows:
-        try:
-            if await claim_check(found, partial(_check_after, found)):
-                await ask(found)
-        except GatewayDeclined as no:
-            failure = no.failure
-            await transaction(lambda f=found, why=failure: _fail(f.id, why))  # type: ignore[misc]
-        except GatewayProblem:
-            _log.warning("refund.check_failed", refund=found.public_id)
-        except Exception:  # noqa: BLE001 - one that fails must not stop the others
-            _log.exception("refund.check_failed", refund=found.public_id)
-    return len(rows)
-
-
-def _check_after(found: Refund) -> datetime:
-    return now() + _CHECKS[min(found.checks, len(_CHECKS) - 1)]

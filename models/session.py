@@ -19,10 +19,11 @@ from models import password as passwords
 from models.clock import now
 from models.email import key_of
 from models.errors import InvalidCredentials, Unauthenticated
-from models.identity import Actor, Role, User
+from models.identity import Actor, Role
 from models.policy import house
 from models.record import Record
 from models.transactions import begin_aside, transaction
+from models.user import User
 
 #: How a session's token begins; an API key's begins otherwise (models.api_key).
 MARK: Final = "acs_"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Final, Literal, NotRequired, TypedDict
 
-from models.policy import zone_named
+from models.seller import zone_named
 
 #: Description of a FUNDS invoice's line. Kept in English in the snapshot; documents translate it.
 DEPOSIT: Final = "Deposit to account credit"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from models import outcome, pay
+from models import follow_up, outcome, pay
 from models.invoice import Invoice as InvoiceRecord
 from models.payment import Payment as PaymentRecord
 from schema.balance import BalancePayload
@@ -145,7 +145,7 @@ class PayMutation:
         """Asks the gateway now instead of waiting for its message."""
         by = info.context.signed_in()
         payment_id = id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id")
-        record = await pay.recheck(payment_id, by=by)
+        record = await follow_up.recheck(payment_id, by=by)
         return RecheckPaymentPayload(payment=Payment.of(record))
 
     @strawberry.mutation
@@ -154,7 +154,7 @@ class PayMutation:
         """Gives up a payment that is not under way yet; what it held is free again."""
         by = info.context.signed_in()
         payment_id = id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id")
-        record = await pay.cancel(payment_id, by=by, key=input.idempotency_key)
+        record = await follow_up.cancel(payment_id, by=by, key=input.idempotency_key)
         return CancelPaymentPayload(payment=Payment.of(record))
 
     @strawberry.mutation

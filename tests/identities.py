@@ -9,9 +9,11 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from models import password, policy
 from models.account import Account
-from models.identity import Role, User, add_user
-from models.policy import CreditPolicy, House, Seller
+from models.identity import Role
+from models.policy import CreditPolicy, House
+from models.seller import Seller
 from models.transactions import transaction
+from models.user import User, add_user
 
 if TYPE_CHECKING:
     import pytest

@@ -17,7 +17,8 @@ from models.gateway import (
     Started,
 )
 from models.money import Money
-from models.policy import CreditPolicy, House, Limits, Seller
+from models.policy import CreditPolicy, House, Limits
+from models.seller import Seller
 
 if TYPE_CHECKING:
     import pytest

@@ -17,7 +17,7 @@ from api.pdf import text
 from api.pdf.text import LINE_MAX, NAME_MAX, TEXT_MAX, clean
 from models.billing import EUROPEAN_UNION
 from models.money import Money, exponent
-from models.policy import Picture
+from models.seller import Picture
 from models.snapshot import BuyerSnapshot, LineSnapshot, SellerSnapshot, TaxSnapshot
 
 #: The mark of a document: how what it is about stands.

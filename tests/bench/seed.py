@@ -21,13 +21,13 @@ from api.wiring import opened
 from models import (
     account,
     adjustment,
-    identity,
     invoice,
     order,
     record,
     session,
     sql,
     transactions,
+    user,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _CREDIT: Final = Decimal(900_000)
 
 async def seed(payments: int) -> dict[str, Any]:
     """Clients with credit and unpaid invoices: their tokens and accounts, the invoices in turns."""
-    desk = (await identity.create_staff("bench@example.com", secrets.token_hex(16))).actor()
+    desk = (await user.create_staff("bench@example.com", secrets.token_hex(16))).actor()
     clients = [await _client(number, desk) for number in range(_CLIENTS)]
     pattern = await _order(clients[0], desk)
     owners = [clients[n % _CLIENTS] for n in range(max(payments, _CLIENTS * _PAGE))]
@@ -87,7 +87,7 @@ async def _order(owner: Account, desk: Actor) -> Invoice:
 
 
 async def _token(owner: Account) -> str:
-    user = await identity.User.get(email=owner.email)
+    user = await user.User.get(email=owner.email)
     return (await session.open_session(user))[1]
 
 

@@ -14,7 +14,7 @@ import pytest
 from api import health
 from models import session, sql
 from models.audit import audit
-from models.identity import create_staff
+from models.user import create_staff
 from tests.api.stage import demo_settings, running
 from tests.journeys.people import findings
 from tests.journeys.shop import Shop

@@ -12,7 +12,7 @@ from asyncpg import QueryCanceledError
 from graphql import GraphQLObjectType, parse
 
 from models import session, sql, transactions
-from models.identity import create_staff
+from models.user import create_staff
 from schema import make_schema
 from schema.costs import lists
 from schema.limits import LimitExceeded, Limits, check

@@ -16,7 +16,8 @@ import pytest
 from models import idempotency, sql
 from models.api_key import create_key
 from models.clock import now
-from models.identity import SCOPES, User
+from models.identity import SCOPES
+from models.user import User
 from tests.hostile import access_table as table
 from tests.hostile.test_access import SCHEMA, a_target, verdict
 from tests.hostile.world import REASON, World, bearer

@@ -19,9 +19,10 @@ from api.revocations import LOOK_SECONDS
 from models import account, adjustment, password, session, voucher
 from models.api_key import create_key, find_key, revoke_key
 from models.clock import now
-from models.identity import SCOPES, User
+from models.identity import SCOPES
 from models.session import Session
 from models.token import actor_of_token
+from models.user import User
 from tests.api.stage import SECRET
 from tests.hostile.world import COOKIE, EMAIL, World, bearer
 from tests.identities import PASSWORD

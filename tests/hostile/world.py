@@ -27,6 +27,7 @@ from models import (
     bank_assign,
     bank_by_hand,
     bank_import,
+    follow_up,
     funds,
     order,
     password,
@@ -41,11 +42,12 @@ from models import (
 from models.api_key import ApiKey, create_key, revoke_key
 from models.clock import now
 from models.gateway import EventKind, GatewayEvent
-from models.identity import SCOPES, User, create_staff
+from models.identity import SCOPES
 from models.policy import house
 from models.record import public_id
 from models.sandbox import SandboxCharge
 from models.session import Session
+from models.user import User, create_staff
 from tests.api.edge import serving
 from tests.api.stage import SECRET
 from tests.bank_files import Day, Transfer
@@ -161,7 +163,7 @@ class World:
         charge = await sandbox.by_payment(payment.public_id)
         assert charge is not None
         await sandbox.change(charge, SandboxCharge.capture)
-        return await pay.recheck(payment.id, by=self.actor("client"))
+        return await follow_up.recheck(payment.id, by=self.actor("client"))
 
     async def a_refund(self) -> Refund:
         """What staff have given back to her."""

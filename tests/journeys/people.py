@@ -18,7 +18,7 @@ from api.live import LocalFeed
 from api.settings import load_settings
 from api.wiring import opened
 from models import account, audit, connection, password, policy, session
-from models.identity import User
+from models.user import User
 from tests.identities import CHEAP_HASHER
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from models import (
     bank_by_hand,
     clock,
     expiry,
+    follow_up,
     invoice,
     order,
     outcome,
-    pay,
     record,
     refunding,
     sql,
@@ -133,7 +133,7 @@ async def _ends(there: Everything) -> None:
 async def _ended(client: Client, bill: Invoice, kind: Kind | None) -> Payment:
     begun = await client.begin(bill, credit_limit=700)
     if kind is None:
-        return await pay.cancel(begun.id, by=client.actor, key=key())
+        return await follow_up.cancel(begun.id, by=client.actor, key=key())
     await tell(begun, event(begun, kind))
     return begun
 

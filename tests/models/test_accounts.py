@@ -15,9 +15,9 @@ from models.account import Account
 from models.clock import now
 from models.connection import dialect
 from models.errors import Invalid
-from models.identity import User
 from models.page import PageRequest
 from models.record import new_id
+from models.user import User
 from tests.factories import STAFF, a_client
 from tests.providers import key
 

@@ -10,12 +10,13 @@ from models import tasks
 from models.api_key import ApiKey, create_key, revoke_key
 from models.clock import now
 from models.errors import Invalid, NotFound
-from models.identity import SCOPES, Role, User
+from models.identity import SCOPES, Role
 from models.policy import House
 from models.record import new_id
 from models.session import open_session, revoke_session
 from models.token import actor_of_token, still_holds
 from models.transactions import transaction
+from models.user import User
 from tests.identities import ADDRESS, a_client, an_account, small_house
 
 pytestmark = pytest.mark.usefixtures("db")

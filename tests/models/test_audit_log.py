@@ -7,8 +7,8 @@ import pytest
 from models import audit_log
 from models.audit_log import AuditEntry
 from models.clock import now
-from models.identity import create_staff
 from models.transactions import transaction
+from models.user import create_staff
 from tests.identities import ADDRESS
 
 pytestmark = pytest.mark.usefixtures("db")

@@ -15,7 +15,7 @@ from models.bank_import import Outcome
 from models.errors import NotFound
 from models.invoice import read as read_invoice
 from models.payment import of_invoices
-from models.policy import BankDetails, Seller
+from models.seller import BankDetails, Seller
 from models.void import void_invoice
 from tests.bank_files import Transfer
 from tests.factories import STAFF, Client, a_client

@@ -9,7 +9,7 @@ import pytest
 from models import account, picture
 from models.billing import Billing
 from models.errors import Invalid
-from models.policy import BankDetails, Picture, Seller
+from models.seller import BankDetails, Picture, Seller
 from tests import providers
 from tests.factories import Client, a_client, now
 from tests.providers import key

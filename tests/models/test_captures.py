@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import clock, pay, receipt, record, sql
+from models import clock, follow_up, receipt, record, sql
 from models.errors import InvoiceNotPayable, PaymentNotCancelable
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
@@ -284,6 +284,6 @@ async def test_a_capture_that_came_while_the_client_canceled_is_booked() -> None
     begun = await ada.begin(await ada.funds(2500))
     gateway().events = [captured(begun)]
     with pytest.raises(PaymentNotCancelable):
-        await pay.cancel(begun.id, by=ada.actor, key=key())
+        await follow_up.cancel(begun.id, by=ada.actor, key=key())
     assert (await now(begun)).status == "SUCCEEDED"
     assert await ada.amounts() == (2500, 0, 0, 0)

@@ -10,8 +10,8 @@ from tortoise.exceptions import BaseORMException, IntegrityError
 
 from models import record, sql
 from models.api_key import create_key
-from models.identity import create_staff
 from models.transactions import transaction
+from models.user import create_staff
 from tests.models.ledgers import busy_books
 from tests.providers import open_house
 

@@ -9,7 +9,7 @@ import pytest
 
 from models import credit_statement, sql
 from models.errors import Invalid
-from models.policy import Seller
+from models.seller import Seller
 from tests import providers
 from tests.clocks import set_clock
 from tests.factories import a_client

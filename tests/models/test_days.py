@@ -14,7 +14,7 @@ from tortoise.connection import get_connection
 from models import connection, order, sql, transactions
 from models.invoice import InvoiceFilter, page
 from models.page import PageRequest
-from models.policy import Seller
+from models.seller import Seller
 from models.void import void_invoice
 from tests.clocks import set_clock
 from tests.factories import STAFF, Client, a_client, now

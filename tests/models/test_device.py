@@ -10,8 +10,8 @@ from models import device, password
 from models import session as sessions
 from models.device import known, noted
 from models.errors import InvalidCredentials, RateLimited
-from models.identity import User
 from models.session import sign_in
+from models.user import User
 from tests.clocks import set_clock
 from tests.identities import ADDRESS, PASSWORD, a_client, small_house
 

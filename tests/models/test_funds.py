@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import pay, record, reference, sql
+from models import follow_up, record, reference, sql
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -196,7 +196,7 @@ async def test_a_payment_under_way_is_not_superseded_and_not_canceled() -> None:
     with pytest.raises(PaymentInProgress):
         await ada.begin(bill, "bank")
     with pytest.raises(PaymentNotCancelable):
-        await pay.cancel(begun.id, by=ada.actor, key=key())
+        await follow_up.cancel(begun.id, by=ada.actor, key=key())
     assert (await now(begun)).status == "PROCESSING"
 
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 import stamina
 
-from models import clock, gateway_line, house_keeping, pay, refunding, tasks, transactions
+from models import (
+    clock,
+    follow_up,
+    gateway_line,
+    house_keeping,
+    refunding,
+    tasks,
+    transactions,
+)
 from models.errors import GatewayFailed
 from models.gateway import EventKind, GatewayDeclined, GatewayProblem, GatewayUnreachable
 from tests.factories import STAFF, a_client, captured, now, tell
@@ -128,9 +136,9 @@ async def test_a_gateway_that_is_asked_sees_no_transaction_of_its_caller(
         monkeypatch.setattr(Fake, name, watched)
     ada = await a_client()
     given_up = await ada.begin(await ada.funds())
-    await pay.cancel(given_up.id, by=ada.actor, key=key())
+    await follow_up.cancel(given_up.id, by=ada.actor, key=key())
     begun = await ada.begin(await ada.funds())
-    await pay.recheck(begun.id, by=ada.actor)
+    await follow_up.recheck(begun.id, by=ada.actor)
     await begun.change(next_check_at=clock.now())
     await house_keeping.check_payments()
     await tell(begun, captured(begun))

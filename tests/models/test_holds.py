@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import balance, clock, expiry, pay, sql
+from models import balance, clock, expiry, follow_up, sql
 from models.errors import GatewayFailed, GatewayNotAvailable, InsufficientCredit
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayDeclined
@@ -75,7 +75,7 @@ async def test_held_credit_is_free_again_when_the_payment_ends_without_money(kin
 
 async def test_held_credit_is_free_again_when_the_client_cancels() -> None:
     ada, _, begun = await _split()
-    ended = await pay.cancel(begun.id, by=ada.actor, key=key())
+    ended = await follow_up.cancel(begun.id, by=ada.actor, key=key())
     assert ended.status == "CANCELED"
     assert await ada.amounts() == (1000, 0, 0, 0)
 
@@ -172,7 +172,7 @@ async def test_promotional_credit_is_held_first_soonest_expiry_first_and_goes_ba
     )
     assert [row["remaining"] for row in rows] == [0, 0, 300]
     assert await ada.amounts() == (800, 1200, 300, 0)
-    await pay.cancel(begun.id, by=ada.actor, key=key())
+    await follow_up.cancel(begun.id, by=ada.actor, key=key())
     assert await ada.amounts() == (2000, 0, 1500, 0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models import clock, house_keeping, pay, sql
+from models import clock, follow_up, house_keeping, sql
 from models.errors import GatewayFailed, NotFound, RateLimited
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayProblem, PaymentOrder
@@ -158,10 +158,10 @@ async def test_a_client_may_have_the_gateway_asked_but_not_all_the_time(
     ada, bo = await a_client(), await a_client()
     begun = await ada.begin(await ada.funds())
     with pytest.raises(NotFound):
-        await pay.recheck(begun.id, by=bo.actor)
+        await follow_up.recheck(begun.id, by=bo.actor)
     for _ in range(12):
-        assert (await pay.recheck(begun.id, by=ada.actor)).status == "REQUIRES_ACTION"
+        assert (await follow_up.recheck(begun.id, by=ada.actor)).status == "REQUIRES_ACTION"
     with pytest.raises(RateLimited):
-        await pay.recheck(begun.id, by=ada.actor)
+        await follow_up.recheck(begun.id, by=ada.actor)
     await tell(begun, event(begun, Kind.FAILED))
     assert (await now(begun)).failure == "declined"

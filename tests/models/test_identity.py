@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from models.errors import Forbidden, Invalid
-from models.identity import SCOPES, Actor, Role, User, create_staff
+from models.identity import SCOPES, Actor, Role
 from models.record import new_id
+from models.user import User, create_staff
 from tests.identities import PASSWORD
 
 

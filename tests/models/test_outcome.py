@@ -12,11 +12,11 @@ import pytest
 from models import (
     audit_log,
     clock,
+    follow_up,
     gateway_calls,
     house_keeping,
     invoice,
     outcome,
-    pay,
     policy,
     record,
     refund,
@@ -141,7 +141,7 @@ async def test_without_any_gateway_nothing_is_asked(gone: Any) -> None:
     ada = await a_client()
     await due(await ada.begin(await ada.funds()))
     gone(*policy.house().gateways)
-    assert (await house_keeping.check_payments(), await refunding.check_refunds()) == (0, 0)
+    assert (await house_keeping.check_payments(), await house_keeping.check_refunds()) == (0, 0)
 
 
 @pytest.mark.parametrize("trouble", [ValueError("a bug"), GatewayDeclined("not_known")])
@@ -176,7 +176,7 @@ async def test_a_gateway_that_says_no_when_asked_ends_the_payment(
         raise GatewayDeclined("account_closed")
 
     monkeypatch.setattr(gateway(), "fetch", no)
-    ended = await pay.recheck(begun.id, by=ada.actor)
+    ended = await follow_up.recheck(begun.id, by=ada.actor)
     assert (ended.status, ended.failure) == ("FAILED", "account_closed")
     assert await ada.amounts() == (1000, 0, 0, 0)
     await tell(begun, captured(begun))  # and money beats it, as always
@@ -194,7 +194,7 @@ async def test_a_gateway_that_says_no_to_canceling_leaves_the_payment_open(
 
     monkeypatch.setattr(gateway(), "cancel", no)
     with pytest.raises(PaymentNotCancelable):
-        await pay.cancel(begun.id, by=ada.actor, key=key())
+        await follow_up.cancel(begun.id, by=ada.actor, key=key())
     await sql.execute(
         "UPDATE payment SET expires_at = $2 WHERE id = $1",
         begun.id,
@@ -217,7 +217,7 @@ async def test_refunds_at_a_gateway_that_is_gone_wait_and_the_others_go_on(gone:
     gone("card")
     for one in asked:
         await due(one)
-    assert await refunding.check_refunds() == 1
+    assert await house_keeping.check_refunds() == 1
     assert [(await now(one)).status for one in asked] == ["PENDING", "SUCCEEDED"]
     bill = await invoice.read((await gateway_calls.with_invoice(asked[0].payment_id))[1].id)
     assert bill is not None
@@ -435,10 +435,10 @@ async def test_staff_cancel_what_nobody_else_can(gone: Any) -> None:
     await tell(processing, event(processing, Kind.PROCESSING))
     gone("card")
     with pytest.raises(GatewayNotAvailable):
-        await pay.cancel(begun.id, by=ada.actor, key=key())
+        await follow_up.cancel(begun.id, by=ada.actor, key=key())
     assert await ada.amounts() == (0, 1000, 0, 0)
     for payment in (begun, processing):
-        assert (await pay.cancel(payment.id, by=STAFF, key=key())).status == "CANCELED"
+        assert (await follow_up.cancel(payment.id, by=STAFF, key=key())).status == "CANCELED"
         [entry] = await audit_log.AuditEntry.filter(subject=payment.public_id)
         assert entry.action == "payment.cancel"
     assert await ada.amounts() == (1000, 0, 0, 0)
@@ -449,9 +449,9 @@ async def test_asking_a_gateway_that_is_gone_is_refused_in_words(gone: Any) -> N
     begun = await ada.begin(await ada.funds())
     gone("card")
     with pytest.raises(GatewayNotAvailable) as refused:
-        await pay.recheck(begun.id, by=ada.actor)
+        await follow_up.recheck(begun.id, by=ada.actor)
     assert refused.value.field == ("payment_id",)
-    await pay.came_back(begun.id)  # the browser of a client goes on to where it was going
+    await follow_up.came_back(begun.id)  # the browser of a client goes on to where it was going
     bill = (await gateway_calls.with_invoice(begun.id))[1]
     told = diagnose(bill, [begun])
     assert (told.stage, told.reason) == (Stage.AWAITING_GATEWAY, "abandoned")

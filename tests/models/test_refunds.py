@@ -99,7 +99,7 @@ async def test_a_refund_without_an_answer_is_pending_and_the_worker_asks_again()
     assert await ada.amounts() == (0, 2500, 0, 0)
     gateway().trouble = None
     await asked.change(next_check_at=clock.now())
-    await refunding.check_refunds()
+    await house_keeping.check_refunds()
     assert (await now(asked)).status == "SUCCEEDED"
     assert {one.id for one in gateway().refunded} == {asked.public_id}
     assert await ada.amounts() == (0, 0, 0, 0)
@@ -112,7 +112,7 @@ async def test_a_pending_refund_is_asked_for_at_growing_intervals() -> None:
     waits = []
     for _ in range(4):
         await asked.change(next_check_at=clock.now())
-        await refunding.check_refunds()
+        await house_keeping.check_refunds()
         asked = await now(asked)
         assert asked.next_check_at is not None
         waits.append(asked.next_check_at - clock.now())
@@ -130,7 +130,7 @@ async def test_the_gateways_word_may_come_before_its_answer_and_without_our_id()
     assert await ada.amounts() == (500, 1000, 0, 0)
     gateway().trouble = None
     await asked.change(next_check_at=clock.now())
-    await refunding.check_refunds()
+    await house_keeping.check_refunds()
     assert (await now(asked)).status == "SUCCEEDED"
     assert await ada.amounts() == (1500, 0, 0, 0)
 

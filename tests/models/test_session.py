@@ -15,11 +15,12 @@ from models import password, policy, session, sql, tasks, transactions
 from models.api_key import create_key
 from models.clock import now
 from models.errors import InvalidCredentials, RateLimited
-from models.identity import Role, User, create_staff
+from models.identity import Role
 from models.policy import House
 from models.session import Session, open_session, sign_in, sign_out
 from models.token import actor_of_token, still_holds
 from models.transactions import transaction
+from models.user import User, create_staff
 from tests.clocks import set_clock
 from tests.identities import ADDRESS, PASSWORD, a_client, an_account, small_house
 

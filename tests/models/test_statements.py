@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models import balance, invoice, session
-from models.identity import User
 from models.page import PageRequest
 from models.token import actor_of_token
+from models.user import User
 from tests.factories import a_client
 from tests.statements import asked
 

@@ -12,7 +12,8 @@ import pytest
 
 from api.live import LocalFeed
 from models import balance, clock, session, transactions
-from models.identity import Role, User
+from models.identity import Role
+from models.user import User
 from schema import live
 from tests.factories import STAFF, a_client, captured, tell
 from tests.schema.desk import (

@@ -1,0 +1,70 @@
+"""Who issues the invoices, as they are printed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo
+
+
+def zone_named(name: str) -> tzinfo:
+    """The time zone of an IANA name."""
+    # UTC needs no zone database, which slim systems lack.
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A logo: its bytes, and `image/png` or `image/svg+xml`."""
+
+    media_type: str
+    content: bytes
+
+    @property
+    def name(self) -> str:
+        """The SHA-256 of what it is, in hex."""
+        return hashlib.sha256(f"{self.media_type}\n".encode() + self.content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class BankDetails:
+    """The account that clients transfer one currency to, as it is printed."""
+
+    beneficiary: str
+    bank_name: str
+    account_number: str
+    bic: str | None = None
+    branch_name: str | None = None
+    branch_code: str | None = None
+    account_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """Who issues the invoices, as they are printed. `country` is ISO 3166-1's two letters."""
+
+    name: str
+    address: tuple[str, ...] = ()
+    email: str = ""
+    url: str = ""
+    registration: tuple[tuple[str, str], ...] = ()
+    brand: str = ""
+    accent: str = ""
+    logo: Picture | None = None
+    timezone: str = "UTC"
+    postcode: str = ""
+    city: str = ""
+    country: str = ""
+    vat_id: str = ""
+    exemption: str = ""
+    """Why lines at 0 % carry no tax, where that is the seller's own reason."""
+    notes: tuple[str, ...] = ()
+    bank_accounts: Mapping[str, BankDetails] = field(default_factory=dict)
+    """By currency."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone that the seller's days are in."""
+        return zone_named(self.timezone)
