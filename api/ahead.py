@@ -10,17 +10,17 @@ import structlog
 from api.document_links import Wanted
 from api.document_sources import document_of, invoice_pdf
 from api.pdf.process import PdfError
-from models import invoice as invoices
-from models import payment as payments
-from models import sql
-from models.record import new_id
+from models.db import sql
+from models.db.record import new_id
+from models.invoices import invoice as invoices
+from models.payments import payment as payments
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from api.pdf.renderer import PdfRenderer
     from models.gateway import Gateway
-    from models.payment import Payment
+    from models.payments.payment import Payment
 
 _BATCH: Final = 20
 

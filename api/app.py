@@ -41,7 +41,8 @@ from api.sandbox.pages import Pages
 from api.webhooks import webhook_route
 from api.wiring import make_feed, migrations_problem, opened, room_problem
 from api.worker import Worker
-from models import device, tasks, transactions
+from models.access import device
+from models.db import tasks, transactions
 from schema import make_schema
 from schema.costs import lists
 from schema.extensions import Guard

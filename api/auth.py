@@ -9,16 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from models import session
+from models.access import session
+from models.access.credential import actor_of_token
 from models.errors import Unauthenticated
-from models.token import actor_of_token
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from starlette.requests import HTTPConnection
 
-    from models.identity import Actor
+    from models.access.identity import Actor
 
 Header = tuple[bytes, bytes]
 
@@ -76,7 +76,7 @@ class SessionCookie(Cookie):
 
 
 class DeviceCookie(Cookie):
-    """The cookie that says who has signed in with a browser before; see models.device."""
+    """The cookie that says who has signed in with a browser before; see models.access.device."""
 
     _NAME = "account_credit_device"
 

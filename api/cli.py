@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from api.settings import Settings
     from api.statements import Reading
     from models.audit import Report
-    from models.bank_statement import Statement
+    from models.bank.statement import Statement
 
 app = typer.Typer(
     name="account-credit",

@@ -13,7 +13,10 @@ from api.gateways import load_gateways
 from api.live import LocalFeed
 from api.settings import SettingsProblem
 from api.wiring import make_feed, opened, require_migrated, require_readable, require_usable
-from models import account, api_key, audit, clock, connection, record, user
+from models import audit, clock
+from models.access import api_key, user
+from models.accounts import account
+from models.db import connection, record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -22,10 +25,10 @@ if TYPE_CHECKING:
 
     from api.ahead import Ahead
     from api.settings import Settings
-    from models.api_key import ApiKey, ListedKey
+    from models.access.api_key import ApiKey, ListedKey
     from models.audit import Report
-    from models.bank_import import Import
-    from models.bank_statement import Statement
+    from models.bank.statement import Statement
+    from models.bank.take_in import Import
     from models.gateway import Gateway
 
 
@@ -118,7 +121,7 @@ async def import_statements(
     settings: Settings, files: Sequence[tuple[str, list[Statement]]]
 ) -> list[tuple[str, list[Import]]]:
     """Book what bank statements brought; what became of each file's lines."""
-    from models.bank_import import take_in  # noqa: PLC0415 - the only command with statements
+    from models.bank.take_in import take_in  # noqa: PLC0415 - the only command with statements
 
     async with opened(settings, load_gateways(settings), make_feed(settings)):
         return [(name, [await take_in(one) for one in found]) for name, found in files]

@@ -14,9 +14,9 @@ from api.graphql import Contexts
 from api.graphql_ws import token_of
 from api.live import LiveFeed
 from api.revocations import Revocations
+from models.access.identity import Actor
+from models.db.fair_queue import set_caller
 from models.errors import Unauthenticated
-from models.fair_queue import set_caller
-from models.identity import Actor
 from schema.context import Context, DocumentUrl
 
 

@@ -17,20 +17,27 @@ from api.gateways.sandbox import SandboxGateway
 from api.sandbox.actions import ACTIONS, Asked, perform
 from api.sandbox.delivery import Delivery
 from api.settings import SettingsProblem
-from models import account, bank_by_hand, funds, order, pay, sandbox, session, voucher
-from models.api_key import create_key
-from models.billing import Billing
-from models.identity import SCOPES, Actor
-from models.invoice import Invoice
-from models.order import OrderLine
-from models.policy import house
-from models.user import User, create_staff
+from models.access import session
+from models.access.api_key import create_key
+from models.access.identity import SCOPES, Actor
+from models.access.user import User, create_staff
+from models.accounts import account
+from models.accounts.billing import Billing
+from models.bank import by_hand
+from models.credit import voucher
+from models.edge import sandbox_charge
+from models.invoices import deposit as deposits
+from models.invoices import order
+from models.invoices.invoice import Invoice
+from models.invoices.order import OrderLine
+from models.payments import pay
+from models.provider.provider import house
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from api.settings import Settings
-    from models.payment import Payment
+    from models.payments.payment import Payment
 
 #: Everybody's password in the demo.
 PASSWORD: Final = "kaze-demo-2026"  # noqa: S105 - of people who do not exist
@@ -197,7 +204,7 @@ async def _begin(client: DemoClient, by: Actor) -> None:
 
 async def _deposit(client: DemoClient, own: Actor, by: Actor) -> None:
     amount, version = Decimal(client.deposit), house().policy.version
-    invoice = await funds.add_funds(
+    invoice = await deposits.add_funds(
         amount, client.currency, client.gateway, version, by=own, key=_key(client, "deposit")
     )
     paid = await pay.pay(
@@ -218,19 +225,19 @@ async def _deposit(client: DemoClient, own: Actor, by: Actor) -> None:
 
 async def _approve(payment: Payment) -> None:
     """What the payer's click does."""
-    charge = await sandbox.by_payment(payment.public_id)
+    charge = await sandbox_charge.by_payment(payment.public_id)
     gateway = house().gateways[SandboxGateway.code]
     assert charge is not None
     assert isinstance(gateway, SandboxGateway)
     action = ACTIONS["approve"]
     if action.when(charge):
-        charge = await sandbox.change(charge, lambda now: perform(action, now, Asked()))
+        charge = await sandbox_charge.change(charge, lambda now: perform(action, now, Asked()))
     await Delivery(gateway).deliver(charge)
 
 
 async def _transfer(client: DemoClient, payment: Payment, by: Actor) -> None:
     """What the bank's statement says."""
-    await bank_by_hand.record_bank_transfer(
+    await by_hand.record_bank_transfer(
         payment.reference,
         Decimal(client.deposit),
         client.currency,

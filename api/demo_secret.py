@@ -7,7 +7,7 @@ import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from models import private
+from models.db import private
 
 if TYPE_CHECKING:
     from pathlib import Path

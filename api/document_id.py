@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from models.persisted import BY_HASH, hash_in
+from models.edge.registered_query import BY_HASH, hash_in
 
 ID_CHARS_MAX: Final = 255
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from api.document_id import MalformedId, canonical
-from models import persisted
-from models.persisted import IdentifierTaken, hash_in, identifier_of
+from models.edge import registered_query
+from models.edge.registered_query import IdentifierTaken, hash_in, identifier_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ def read_documents(path: Path, schema: Schema) -> dict[str, str]:
 async def register(documents: Mapping[str, str]) -> int:
     """Add them to the database, all or none; how many are new. Raises DocumentsProblem."""
     try:
-        return await persisted.register(documents)
+        return await registered_query.register(documents)
     except IdentifierTaken as taken:
         problem = f"{taken.identifier} is registered already, with another document."
         raise DocumentsProblem(problem) from None
@@ -97,7 +97,7 @@ def _is_own_hash(identifier: str, text: str) -> bool:
     """Whether an identifier that looks like a hash is its document's; others may be anything."""
     sha256 = hash_in(identifier)
     if sha256 is not None:
-        return identifier_of(text) == f"{persisted.BY_HASH}{sha256}"
+        return identifier_of(text) == f"{registered_query.BY_HASH}{sha256}"
     known = _OTHER_HASHES.get(len(identifier))
     if known is None or set(identifier) - set("0123456789abcdef"):
         return True

@@ -12,29 +12,30 @@ from api.pdf.receipt import receipt_document
 from api.pdf.statement import Change, statement_document
 from api.pdf.transfer import transfer_of
 from api.pdf.void import void_document
-from models import account as accounts
-from models import credit_statement, picture
-from models import invoice as invoices
-from models import payment as payments
-from models.day import day_of
+from models.accounts import account as accounts
+from models.credit import statement as credit_statement
+from models.db.record import parse_id
+from models.db.sql import fetch_one
 from models.gateway import GatewayKind, TransferInstructions
-from models.invoice import Invoice
-from models.issuing import buyer_now, seller_now
-from models.ledger import LineKind
-from models.payment import Payment
-from models.policy import house
-from models.record import parse_id
-from models.sql import fetch_one
+from models.invoices import invoice as invoices
+from models.invoices.invoice import Invoice
+from models.invoices.issue import buyer_now, seller_now
+from models.ledger.chart import LineKind
+from models.payments import payment as payments
+from models.payments.payment import Payment
+from models.provider import picture
+from models.provider.day import day_of
+from models.provider.provider import house
 from schema import texts
 
 if TYPE_CHECKING:
     from api.document_links import Wanted
     from api.pdf.document import Document
     from api.pdf.transfer import Transfer
-    from models.credit_statement import CreditStatement
+    from models.credit.statement import CreditStatement
     from models.gateway import Gateway
-    from models.seller import Picture
-    from models.snapshot import InvoiceSnapshot
+    from models.invoices.snapshot import InvoiceSnapshot
+    from models.provider.seller import Picture
 
 #: A statement of more lines is for a spreadsheet: with the longest texts it would need more memory
 #: than a process may have.

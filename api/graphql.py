@@ -51,7 +51,7 @@ from api.graphql_sse import send_events, until_disconnected
 from api.graphql_ws import Socket
 from api.persisted import PersistedDocuments
 from api.places import one_more
-from models.fair_queue import while_wanted
+from models.db.fair_queue import while_wanted
 from schema.extensions import Schema, operation_kind
 from schema.masking import public_errors, report
 

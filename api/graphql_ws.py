@@ -29,7 +29,7 @@ from api.graphql_http import (
     parse_request,
 )
 from api.places import one_more
-from models.attempt import network
+from models.access.rate_limit import network
 from models.errors import Busy, TooManyAtOnce
 from schema.masking import report
 

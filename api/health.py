@@ -17,11 +17,11 @@ import structlog
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from models import pulse, sql, trouble
+from models.db import pulse, sql, trouble
+from models.db.fair_queue import SYSTEM, called_by
+from models.db.transactions import waiting_transactions
+from models.db.trouble import Trouble, trouble_of
 from models.errors import Busy
-from models.fair_queue import SYSTEM, called_by
-from models.transactions import waiting_transactions
-from models.trouble import Trouble, trouble_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request

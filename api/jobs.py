@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from api.worker import Job
-from models import (
-    attempt,
-    audit,
-    event,
-    expiry,
-    house_keeping,
-    idempotency,
-    receipt,
-    session,
-    transmission,
-)
-from models.transactions import transaction
+from models import audit
+from models.access import rate_limit, session
+from models.credit import expiry
+from models.db.transactions import transaction
+from models.journal import idempotency, outbox
+from models.payments import inbox, reconcile, transmission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,11 +42,11 @@ def jobs(
         documents.append(Job("prune_documents", _HOUR, prune))
     return [
         *documents,
-        _batch("retry_receipts", 15, receipt.retry_parked),
-        _batch("check_payments", 15, house_keeping.check_payments),
-        _batch("check_refunds", 15, house_keeping.check_refunds),
+        _batch("retry_receipts", 15, inbox.retry_parked),
+        _batch("check_payments", 15, reconcile.check_payments),
+        _batch("check_refunds", 15, reconcile.check_refunds),
         _batch("expire_grants", 60, expiry.expire_grants),
-        Job("forget_attempts", 600, attempt.purge, at_once=False),
+        Job("forget_attempts", 600, rate_limit.purge, at_once=False),
         Job("forget_sessions", _HOUR, session.purge, at_once=False),
         Job("forget_keys", _HOUR, _forget_keys, at_once=False),
         Job("forget_events", _HOUR, _forget_events, at_once=False),
@@ -70,7 +64,7 @@ async def _forget_keys() -> int:
 
 
 async def _forget_events() -> int:
-    return await transaction(partial(event.forget, _EVENT_DAYS))
+    return await transaction(partial(outbox.forget, _EVENT_DAYS))
 
 
 async def _forget_transmissions() -> int:

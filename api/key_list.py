@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from models.account import Account
-from models.api_key import MARK
+from models.access.api_key import MARK
+from models.accounts.account import Account
 from models.clock import now
-from models.record import public_id
+from models.db.record import public_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from models.api_key import ListedKey
+    from models.access.api_key import ListedKey
 
 _HEADS = ("Key", "Prefix", "Partner", "Scopes", "Accounts", "Last used", "Expires", "State")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from models.seller import Picture
+from models.provider.seller import Picture
 
 #: It is a part of every document, and is kept with the invoices.
 BYTES_MAX: Final = 128 * 1024

@@ -17,10 +17,10 @@ from structlog.contextvars import bound_contextvars
 
 from api.graphql_http import BUSY_STATUS
 from api.telemetry import MASK
-from models.attempt import network
+from models.access.rate_limit import network
+from models.db.fair_queue import called_by
+from models.db.trouble import note
 from models.errors import Busy
-from models.fair_queue import called_by
-from models.trouble import note
 from schema.masking import TROUBLE_MESSAGES
 
 if TYPE_CHECKING:

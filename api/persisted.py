@@ -16,8 +16,8 @@ from typing import Final, Literal
 import structlog
 from graphql import GraphQLError
 
-from models import persisted
-from models.persisted import hash_in, identifier_of
+from models.edge import registered_query
+from models.edge.registered_query import hash_in, identifier_of
 
 Mode = Literal["off", "allow", "only"]
 
@@ -63,7 +63,7 @@ class PersistedDocuments:
     def __init__(
         self,
         mode: Mode = "off",
-        find: Callable[[str], Awaitable[str | None]] = persisted.find,
+        find: Callable[[str], Awaitable[str | None]] = registered_query.find,
         *,
         own: Mapping[str, str] | None = None,
         text_chars_max: int = 65_536,

@@ -13,8 +13,8 @@ from api.gateways import GatewayNotLoaded
 from api.pdf.process import PdfError
 from api.settings import SettingsProblem
 from api.statements.csv_columns import ColumnsWrong
+from models.db.sqlite_engine import Unreadable
 from models.errors import Busy, Refusal
-from models.sqlite_engine import Unreadable
 
 _BUSY: Final = "The database of DATABASE_URL is busy with something else. Try again in a moment."
 _ABOUT_THE_DATABASE: Final = (DBConnectionError, OSError, sqlite3.DatabaseError)

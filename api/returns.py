@@ -15,10 +15,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from models import follow_up, payment, policy
-from models.payment import Payment
-from models.record import parse_id
-from models.tasks import to_the_end
+from models.db.record import parse_id
+from models.db.tasks import to_the_end
+from models.payments import follow_up, payment
+from models.payments.payment import Payment
+from models.provider import provider
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -37,7 +38,7 @@ def return_route(public_url: str, origins: frozenset[str]) -> Route:
         found = await _heard_of(payment_id) if payment_id else None
         if found is None:
             raise HTTPException(404, "There is no such payment.")
-        allowed = policy.origin_of(found.return_url) in origins
+        allowed = provider.origin_of(found.return_url) in origins
         url = found.return_url if allowed else f"{public_url}/"
         headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
         return RedirectResponse(with_payment(url, found.public_id), 303, headers)

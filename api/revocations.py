@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from models.access.credential import revoked_since
 from models.clock import now
-from models.token import revoked_since
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from uuid import UUID
 
-    from models.identity import Actor
+    from models.access.identity import Actor
 
 LOOK_SECONDS: Final = 0.4
 #: Longer than a revocation takes to commit and clocks are apart. What is older still is found when

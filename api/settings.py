@@ -48,7 +48,7 @@ from api.settings_shapes import (
     Templates,
     same_machine,
 )
-from models.policy import CreditPolicy, House
+from models.provider.provider import CreditPolicy, House
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -466,7 +466,7 @@ class Settings(BaseSettings):
 
     @property
     def bank_account_numbers(self) -> list[str]:
-        """The accounts whose statements may be imported, as `models.bank_account` reads them."""
+        """The accounts whose statements may be imported, as `models.bank.account` reads them."""
         return [number for account in self.bank_accounts.values() for number in account.numbers]
 
     @property

@@ -31,12 +31,12 @@ from pydantic_settings import NoDecode
 from stdnum.eu import vat
 
 from api.logo import read_logo
-from models import bank_account
-from models.billing import EUROPEAN_UNION, country_code
+from models.accounts.billing import EUROPEAN_UNION, country_code
+from models.bank import account as bank_account
 from models.errors import CurrencyNotSupported, Refusal
 from models.money import Money
-from models.policy import Limits
-from models.seller import BankDetails, Seller, zone_named
+from models.provider.provider import Limits
+from models.provider.seller import BankDetails, Seller, zone_named
 
 SECRET_CHARACTERS_MIN = 32
 _PLACEHOLDERS = re.compile(r"changeme|example|insecure|password|placeholder|yoursecret")
@@ -102,7 +102,7 @@ class BankAccount(Shape):
 
     @property
     def numbers(self) -> list[str]:
-        """The accounts whose statements are imported, as `models.bank_account` reads them."""
+        """The accounts whose statements are imported, as `models.bank.account` reads them."""
         return [bank_account.with_bic(self.account_number, self.bic), *self.statements_of]
 
     def details(self) -> BankDetails:

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from io import StringIO
 from typing import TYPE_CHECKING, Final
 
-from models.day import day_of
 from models.money import Money
+from models.provider.day import day_of
 from schema import texts
 
 if TYPE_CHECKING:
-    from models.credit_statement import CreditStatement
-    from models.ledger import CreditTransaction
+    from models.credit.statement import CreditStatement
+    from models.ledger.chart import CreditTransaction
 
 HEAD: Final = ("date", "version", "kind", "description", "amount", "balance", "currency")
 #: With these a spreadsheet takes a text for a formula (OWASP, CSV injection); some are full-width.

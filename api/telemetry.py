@@ -18,7 +18,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from models.trouble import Trouble, trouble_of
+from models.db.trouble import Trouble, trouble_of
 
 if TYPE_CHECKING:
     from api.settings import Settings

@@ -1,7 +1,7 @@
 """Gateways' messages in: verified, stored, and only then answered with 200.
 
-What they tell is believed once it is stored (`models.receipt`); a gateway that gets no 200 tells it
-again.
+What they tell is believed once it is stored (`models.payments.inbox`); a gateway that gets no 200
+tells it again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.auth import address_of
-from models import follow_up, receipt, transmission
+from models.db.fair_queue import called_by
+from models.db.record import parse_id
 from models.errors import Busy
-from models.fair_queue import called_by
 from models.gateway import (
     EventKind,
     GatewayProblem,
@@ -26,8 +26,8 @@ from models.gateway import (
     SignatureRefused,
     sender,
 )
-from models.payment import Payment
-from models.record import parse_id
+from models.payments import follow_up, inbox, transmission
+from models.payments.payment import Payment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,7 +75,7 @@ async def receive_message(
     events = await gateway.parse_message(headers, body)
     # It is the gateway's own from here on: clients who ask at once do not shut it out.
     with called_by(f"gateway {gateway.code}"):
-        await receipt.take_in(gateway.code, events)
+        await inbox.take_in(gateway.code, events)
         if signed:
             await transmission.take(gateway.code, signed, body)
     _log.info(

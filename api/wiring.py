@@ -12,7 +12,9 @@ from tortoise.exceptions import OperationalError
 
 from api.live import LiveFeed, LocalFeed
 from api.settings import SettingsProblem
-from models import connection, migrations, policy, sql, tasks, transactions
+from models import migrations
+from models.db import connection, sql, tasks, transactions
+from models.provider import provider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -37,7 +39,7 @@ async def opened(
     await connection.connect(settings.database_url)
     try:
         await require_migrated(settings)
-        policy.wire(settings.house(gateways))
+        provider.wire(settings.house(gateways))
         async with feed:
             transactions.on_ring(feed.ring)
             try:

@@ -3,29 +3,29 @@
 Tortoise loads its tables from here.
 """
 
-from models.account import Account
-from models.api_key import ApiKey, KeyAccount
-from models.attempt import Attempt
-from models.audit_log import AuditEntry
-from models.bank_credit import BankCredit
-from models.bank_statement import BankStatement
-from models.credit import Hold
-from models.event import Event
-from models.idempotency import IdempotencyKey
-from models.invoice import Invoice, InvoiceLine, NumberSeries
-from models.ledger import Balance, CreditTransaction, Grant, LedgerAccount, Transfer
-from models.payment import Payment
-from models.persisted import PersistedDocument
-from models.picture import StoredPicture
-from models.pulse import Pulse
-from models.receipt import Receipt
-from models.refund import Refund
-from models.sandbox import SandboxCharge
-from models.session import Session
-from models.settlement import Settlement
-from models.transmission import Transmission
-from models.user import User
-from models.voucher import Redemption, Voucher
+from models.access.api_key import ApiKey, KeyAccount
+from models.access.rate_limit import Attempt
+from models.access.session import Session
+from models.access.user import User
+from models.accounts.account import Account
+from models.bank.line import BankCredit
+from models.bank.statement import BankStatement
+from models.credit.spending import Hold
+from models.credit.voucher import Redemption, Voucher
+from models.db.pulse import Pulse
+from models.edge.registered_query import PersistedDocument
+from models.edge.sandbox_charge import SandboxCharge
+from models.invoices.invoice import Invoice, InvoiceLine, NumberSeries
+from models.journal.audit_log import AuditEntry
+from models.journal.idempotency import IdempotencyKey
+from models.journal.outbox import Event
+from models.ledger.chart import Balance, CreditTransaction, Grant, LedgerAccount, Transfer
+from models.payments.inbox import Receipt
+from models.payments.payment import Payment
+from models.payments.refund import Refund
+from models.payments.settlement import Settlement
+from models.payments.transmission import Transmission
+from models.provider.picture import StoredPicture
 
 __all__ = [
     "Account",

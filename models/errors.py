@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from models.bank_credit import BankCredit
+    from models.bank.line import BankCredit
     from models.money import Money
 
 

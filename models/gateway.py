@@ -214,7 +214,7 @@ class SignatureRefused(MessageRefused):
 
 class Gateway(Protocol):
     """A way to pay. Amounts are exact; all network calls have time limits of their own (at most ten
-    seconds), and are not repeated by the adapter: `models.gateway_line` does that.
+    seconds), and are not repeated by the adapter: `models.payments.circuit` does that.
     """
 
     code: str

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import strawberry
 
-from models import account, billing
-from models.balance import BalanceState
+from models.accounts import account, billing
+from models.credit.balance import BalanceState
+from models.db.page import Page
+from models.db.record import parse_id
 from models.money import exponent
-from models.page import Page
-from models.record import parse_id
 from models.text import clean_text
 from schema.balance import Balance, OwnCurrency
 from schema.context import Info

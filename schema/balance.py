@@ -8,11 +8,11 @@ from uuid import UUID
 
 import strawberry
 
-from models import balance
-from models.balance import BalanceState
+from models.credit import balance
+from models.credit.balance import BalanceState
+from models.db.record import parse_id
 from models.errors import NotFound
 from models.money import EXPONENTS, exponent
-from models.record import parse_id
 from schema.context import Info
 from schema.errors import Payload, refused_at_top
 from schema.money import Money

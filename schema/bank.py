@@ -9,11 +9,11 @@ from uuid import UUID
 
 import strawberry
 
-from models import bank_assign, bank_credit
-from models.bank_credit import BankCredit as Record
-from models.invoice import Invoice as InvoiceRecord
-from models.page import Page
-from models.record import parse_id
+from models.bank import assign, line
+from models.bank.line import BankCredit as Record
+from models.db.page import Page
+from models.db.record import parse_id
+from models.invoices.invoice import Invoice as InvoiceRecord
 from schema.balance import BalancePayload
 from schema.context import Info
 from schema.errors import Payload, refused_at_top, refused_in_payload
@@ -195,7 +195,7 @@ class BankQuery:
         by = info.context.signed_in()
         request = page_request(info, first, after, last, before)
         states = None if state is None else [one.value for one in state]
-        return BankCreditConnection.of(await bank_credit.page(states, request, by))
+        return BankCreditConnection.of(await line.page(states, request, by))
 
 
 @strawberry.input
@@ -258,7 +258,7 @@ class BankMutation:
         """Staff: books a parked line of a bank statement."""
         by = info.context.signed_in()
         by.require_staff()
-        record = await bank_assign.assign(
+        record = await assign.assign(
             id_of(Record.PREFIX, input.bank_credit_id, "bank_credit_id"),
             invoice_id=_invoice_of(input),
             reference=input.reference,
@@ -282,7 +282,7 @@ class BankMutation:
         """Staff: says that a parked line of a bank statement is nothing to book."""
         by = info.context.signed_in()
         by.require_staff()
-        record = await bank_assign.dismiss(
+        record = await assign.dismiss(
             id_of(Record.PREFIX, input.bank_credit_id, "bank_credit_id"),
             input.reason,
             by=by,

@@ -9,8 +9,8 @@ from typing import Protocol, Self, TypeAlias
 
 import strawberry
 
+from models.access.identity import Actor
 from models.errors import Unauthenticated
-from models.identity import Actor
 from schema import texts
 from schema.loaders import Loaders
 
@@ -59,7 +59,7 @@ class Context:
     document_url: DocumentUrl
     address: str = ""
     accept_language: str = ""
-    #: What the browser brings of who has signed in with it before (models.device).
+    #: What the browser brings of who has signed in with it before (models.access.device).
     device_notes: str = ""
     set_device_cookie: Callable[[str], None] = _no_cookie
     set_session_cookie: Callable[[str], None] = _no_cookie

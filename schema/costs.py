@@ -24,13 +24,13 @@ from graphql import (
     is_list_type,
 )
 
-from models.billing import LINES_MAX as ADDRESS_LINES_MAX
+from models.access.identity import SCOPES
+from models.accounts.billing import LINES_MAX as ADDRESS_LINES_MAX
+from models.credit.voucher import CODES_MAX
 from models.gateway import GATEWAYS_MAX
-from models.identity import SCOPES
+from models.invoices.order import LINES_MAX as INVOICE_LINES_MAX
 from models.money import EXPONENTS
-from models.order import LINES_MAX as INVOICE_LINES_MAX
-from models.refund import REFUNDS_MAX
-from models.voucher import CODES_MAX
+from models.payments.refund import REFUNDS_MAX
 from schema.execution import DEFINITION, plain_field
 from schema.limits import PAGE_ARGUMENTS, UNKNOWN, Field
 from schema.nodes import IDS_MAX

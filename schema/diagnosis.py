@@ -7,7 +7,7 @@ from enum import Enum
 
 import strawberry
 
-from models.diagnosis import Diagnosis
+from models.payments.diagnosis import Diagnosis
 from schema import texts
 from schema.context import Info
 from schema.money import Locale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from models import funds
+from models.invoices import deposit
 from schema.context import Info
 from schema.errors import Payload, refused_in_payload
 from schema.invoice import Invoice
@@ -45,7 +45,7 @@ class FundsMutation:
     async def add_funds(self, info: Info, input: AddFundsInput) -> AddFundsPayload:
         """+ Add Funds: makes the unpaid invoice that deposits `amount`."""
         by = info.context.signed_in()
-        record = await funds.add_funds(
+        record = await deposit.add_funds(
             input.amount.amount,
             input.amount.currency,
             input.gateway,

@@ -10,10 +10,10 @@ import strawberry
 from models import gateway
 from models.errors import Invalid
 from models.gateway import accepts
-from models.gateway_line import is_down
 from models.money import exponent
-from models.policy import CreditPolicy as Policy
-from models.policy import Limits, house
+from models.payments.circuit import is_down
+from models.provider.provider import CreditPolicy as Policy
+from models.provider.provider import Limits, house
 from schema import texts
 from schema.context import Info
 from schema.errors import refused_at_top

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import strawberry
 
-from models import invoice
-from models.diagnosis import diagnose
-from models.page import Page
-from models.record import parse_id
+from models.db.page import Page
+from models.db.record import parse_id
+from models.invoices import invoice
+from models.payments.diagnosis import diagnose
 from models.text import clean_text
 from schema.account import Account
 from schema.context import Info

@@ -15,13 +15,15 @@ from uuid import UUID
 
 import strawberry
 
-from models import balance, invoice, payment
-from models.balance import BalanceState
+from models.access.credential import still_holds
+from models.access.identity import Actor
 from models.clock import now
+from models.credit import balance
+from models.credit.balance import BalanceState
 from models.errors import Invalid, NotFound
-from models.identity import Actor
-from models.ledger import CreditTransaction as Line
-from models.token import still_holds
+from models.invoices import invoice
+from models.ledger.chart import CreditTransaction as Line
+from models.payments import payment
 from schema.balance import AccountId, Balance, OwnCurrency
 from schema.context import Info
 from schema.errors import SessionEnded, refused_at_top

@@ -10,14 +10,18 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from models import account, balance, bank_credit, invoice, payment, refund
-from models.account import Account
-from models.balance import BalanceState
-from models.bank_credit import BankCredit
-from models.invoice import Invoice, InvoiceLine
-from models.ledger import CreditTransaction
-from models.payment import Payment
-from models.refund import Refund
+from models.accounts import account
+from models.accounts.account import Account
+from models.bank import line as bank_line
+from models.bank.line import BankCredit
+from models.credit import balance
+from models.credit.balance import BalanceState
+from models.invoices import invoice
+from models.invoices.invoice import Invoice, InvoiceLine
+from models.ledger.chart import CreditTransaction
+from models.payments import payment, refund
+from models.payments.payment import Payment
+from models.payments.refund import Refund
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -95,7 +99,7 @@ class Loaders:
     @cached_property
     def bank_credit(self) -> DataLoader[UUID, BankCredit | None]:
         """Lines of bank statements, by id; None where there is none."""
-        return _loader(bank_credit.by_ids, None)
+        return _loader(bank_line.by_ids, None)
 
     @cached_property
     def invoice_payments(self) -> DataLoader[UUID, Sequence[Payment]]:

@@ -9,8 +9,8 @@ from uuid import uuid4
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
+from models.db.trouble import Trouble, note
 from models.errors import Busy
-from models.trouble import Trouble, note
 from schema import texts
 
 #: The codes of top-level errors; a rule's no is a `userErrors` entry and has its own.

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import strawberry
 
-from models import order
-from models.account import Account
-from models.invoice import Invoice as InvoiceRecord
-from models.void import void_invoice
+from models.accounts.account import Account
+from models.invoices import order
+from models.invoices.invoice import Invoice as InvoiceRecord
+from models.payments.void import void_invoice
 from schema.balance import BalancePayload
 from schema.context import Info
 from schema.errors import refused_in_payload

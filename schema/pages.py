@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 import strawberry
 from graphql import FieldNode, FragmentSpreadNode, GraphQLResolveInfo, SelectionSetNode
 
-from models.page import Page, PageRequest
+from models.db.page import Page, PageRequest
 from schema.context import Info
 
 First: TypeAlias = Annotated[

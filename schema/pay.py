@@ -7,9 +7,9 @@ from typing import Annotated
 
 import strawberry
 
-from models import follow_up, outcome, pay
-from models.invoice import Invoice as InvoiceRecord
-from models.payment import Payment as PaymentRecord
+from models.invoices.invoice import Invoice as InvoiceRecord
+from models.payments import follow_up, outcome, pay
+from models.payments.payment import Payment as PaymentRecord
 from schema.balance import BalancePayload
 from schema.context import Info
 from schema.errors import Payload, refused_in_payload

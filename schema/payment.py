@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import strawberry
 
-from models import gateway, payment
-from models.record import parse_id
+from models import gateway
+from models.db.record import parse_id
+from models.payments import payment
 from schema import texts
 from schema.context import Info
 from schema.errors import refused_at_top

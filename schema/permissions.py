@@ -1,14 +1,14 @@
-"""Who may ask for what. The rules themselves are the actor's: `models.identity.Actor`."""
+"""Who may ask for what. The rules themselves are the actor's: `models.access.identity.Actor`."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from models.account import Account
+from models.access.identity import Actor
+from models.accounts.account import Account
+from models.db.record import parse_id
 from models.errors import Invalid, NotFound
-from models.identity import Actor
 from models.money import exponent
-from models.record import parse_id
 from schema.context import Info
 
 

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import strawberry
 
-from models import refund, refunding
-from models.payment import Payment as PaymentRecord
-from models.payment import read as read_payment
-from models.record import parse_id
+from models.db.record import parse_id
+from models.payments import ask_refund, refund
+from models.payments.payment import Payment as PaymentRecord
+from models.payments.payment import read as read_payment
 from schema import texts
 from schema.balance import BalancePayload
 from schema.context import Info
@@ -137,7 +137,7 @@ class RefundMutation:
         exceptions, at most what is unspent of it.
         """
         by = info.context.signed_in()
-        record = await refunding.refund_payment(
+        record = await ask_refund.refund_payment(
             id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id"),
             input.amount.amount if input.amount else None,
             input.amount.currency if input.amount else None,

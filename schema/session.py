@@ -6,8 +6,8 @@ from enum import Enum
 
 import strawberry
 
-from models import device, session
-from models.identity import Actor
+from models.access import device, session
+from models.access.identity import Actor
 from schema.account import Account
 from schema.context import Info
 from schema.errors import Payload, refused_in_payload

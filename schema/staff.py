@@ -7,9 +7,10 @@ from uuid import UUID
 
 import strawberry
 
-from models import adjustment, bank_by_hand
-from models.account import Account
-from models.bank_credit import BankCredit
+from models.accounts.account import Account
+from models.bank import by_hand
+from models.bank.line import BankCredit
+from models.credit import adjustment
 from schema.balance import BalancePayload
 from schema.context import Info
 from schema.errors import refused_in_payload
@@ -87,7 +88,7 @@ class StaffMutation:
     ) -> RecordBankTransferPayload:
         """Staff: a transfer has come in; settles the payment whose reference it quotes."""
         by = info.context.signed_in()
-        record = await bank_by_hand.record_bank_transfer(
+        record = await by_hand.record_bank_transfer(
             input.reference,
             input.amount.amount,
             input.amount.currency,

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import strawberry
 
-from models import balance, credit_statement
-from models.account import Account
-from models.ledger import CreditTransaction as Line
-from models.page import Page
-from models.record import parse_id, public_id
+from models.accounts.account import Account
+from models.credit import balance
+from models.credit import statement as credit_statement
+from models.db.page import Page
+from models.db.record import parse_id, public_id
+from models.ledger.chart import CreditTransaction as Line
 from schema import texts
 from schema.balance import AccountId, OwnCurrency
 from schema.context import Info

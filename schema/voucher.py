@@ -6,7 +6,7 @@ from datetime import datetime
 
 import strawberry
 
-from models import voucher
+from models.credit import voucher
 from schema.balance import BalancePayload
 from schema.context import Info
 from schema.errors import Payload, refused_in_payload

@@ -9,7 +9,7 @@ from babel.messages.pofile import write_po
 from jinja2.ext import babel_extract
 
 from api.pdf.frames import TEMPLATES
-from models.snapshot import DEPOSIT
+from models.invoices.snapshot import DEPOSIT
 from schema.texts import CATALOGUES
 
 POT = TEMPLATES / "locale" / "documents.pot"

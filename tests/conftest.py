@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from redis import Redis
 
-from models import connection
+from models.db import connection
 from tests import servers
 
 if TYPE_CHECKING:

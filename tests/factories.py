@@ -6,34 +6,26 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from models import account as accounts
-from models import (
-    adjustment,
-    balance,
-    funds,
-    invoice,
-    order,
-    pay,
-    payment,
-    receipt,
-    record,
-    refund,
-    transactions,
-)
-from models import voucher as vouchers
-from models.account import Account
+from models.access.identity import Actor, Role
+from models.accounts import account as accounts
+from models.accounts.account import Account
+from models.credit import adjustment, balance
+from models.credit import voucher as vouchers
+from models.db import record, transactions
+from models.db.page import PageRequest
 from models.gateway import EventKind, GatewayEvent
-from models.identity import Actor, Role
+from models.invoices import deposit as deposits
+from models.invoices import invoice, order
 from models.money import Money
-from models.page import PageRequest
+from models.payments import inbox, pay, payment, refund
 from tests.providers import VERSION, key
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from models.invoice import Invoice
-    from models.ledger import CreditTransaction
-    from models.payment import Payment
+    from models.invoices.invoice import Invoice
+    from models.ledger.chart import CreditTransaction
+    from models.payments.payment import Payment
 
 STAFF: Final = Actor(role=Role.STAFF, user_id=record.new_id())
 
@@ -91,7 +83,9 @@ class Client:
     async def funds(self, minor: int = 2500, gateway: str = "card") -> Invoice:
         """An unpaid FUNDS invoice."""
         amount, currency = self.major(minor), self.account.currency
-        return await funds.add_funds(amount, currency, gateway, VERSION, by=self.actor, key=key())
+        return await deposits.add_funds(
+            amount, currency, gateway, VERSION, by=self.actor, key=key()
+        )
 
     async def pay(self, bill: Invoice, **wish: Any) -> pay.Paid:
         how = {"use_credit": False, "credit_limit": None, "gateway": None, "return_url": None}
@@ -156,7 +150,7 @@ def captured(payment: Payment, minor: int | None = None, reference: str = "") ->
 
 
 async def tell(payment: Payment, *events: GatewayEvent) -> None:
-    await receipt.take_in(payment.gateway, events)
+    await inbox.take_in(payment.gateway, events)
 
 
 async def now(record: Any) -> Any:

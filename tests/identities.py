@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from models import password, policy
-from models.account import Account
-from models.identity import Role
-from models.policy import CreditPolicy, House
-from models.seller import Seller
-from models.transactions import transaction
-from models.user import User, add_user
+from models.access import password
+from models.access.identity import Role
+from models.access.user import User, add_user
+from models.accounts.account import Account
+from models.db.transactions import transaction
+from models.provider import provider
+from models.provider.provider import CreditPolicy, House
+from models.provider.seller import Seller
 
 if TYPE_CHECKING:
     import pytest
@@ -32,7 +33,7 @@ def small_house(monkeypatch: pytest.MonkeyPatch) -> House:
         gateways={},
         seller=Seller("Example"),
     )
-    monkeypatch.setattr(policy, "_house", house)
+    monkeypatch.setattr(provider, "_house", house)
     monkeypatch.setattr(password, "hasher", CHEAP_HASHER)
     return house
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from models import policy, record
+from models.db import record
 from models.gateway import (
     EventKind,
     GatewayEvent,
@@ -17,8 +17,9 @@ from models.gateway import (
     Started,
 )
 from models.money import Money
-from models.policy import CreditPolicy, House, Limits
-from models.seller import Seller
+from models.provider import provider
+from models.provider.provider import CreditPolicy, House, Limits
+from models.provider.seller import Seller
 
 if TYPE_CHECKING:
     import pytest
@@ -98,11 +99,11 @@ def open_house(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> House:
         seller=Seller("Example"),
         return_origins=frozenset({"https://portal.example.com"}),
     )
-    monkeypatch.setattr(policy, "_house", replace(house, **changes))
-    return policy.house()
+    monkeypatch.setattr(provider, "_house", replace(house, **changes))
+    return provider.house()
 
 
 def gateway(code: str = "card") -> Fake:
-    fake = policy.house().gateways[code]
+    fake = provider.house().gateways[code]
     assert isinstance(fake, Fake)
     return fake

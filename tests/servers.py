@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from models.connection import migrate
+from models.db.connection import migrate
 from tests.journeys.people import fill
 
 if TYPE_CHECKING:

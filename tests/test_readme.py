@@ -10,7 +10,7 @@ import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLUnionType, build_schema
 
 from api.cli import app
-from models.identity import SCOPES
+from models.access.identity import SCOPES
 from schema.limits import Limits
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Windows of time that attempts are counted in (`models.attempt`), as tests meet them."""
+"""Windows of time that attempts are counted in (`models.access.rate_limit`), as tests meet them."""
 
 from __future__ import annotations
 

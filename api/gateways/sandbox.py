@@ -1,7 +1,7 @@
 """The sandbox: a gateway that only pretends, so that integrators can try every path.
 
-Its pages are in `api/sandbox`, its charges in `models/sandbox.py`. Its messages are signed after
-Standard Webhooks and come in at `/webhooks/sandbox` like any other's.
+Its pages are in `api/sandbox`, its charges in `models/edge/sandbox_charge.py`. Its messages are
+signed after Standard Webhooks and come in at `/webhooks/sandbox` like any other's.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import orjson
 from standardwebhooks import Webhook
 
 from api.gateways.terms import Fee, name_of_gateway
-from models import sandbox
 from models.clock import now
+from models.edge import sandbox_charge
+from models.edge.sandbox_charge import ChargeStatus, Message, NotPossible, SandboxCharge, Say
 from models.errors import Refusal
 from models.gateway import (
     MONEY_KINDS,
@@ -34,7 +35,6 @@ from models.gateway import (
     Started,
 )
 from models.money import Money, exponent
-from models.sandbox import ChargeStatus, Message, NotPossible, SandboxCharge, Say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,7 +119,7 @@ class SandboxGateway:
 
     async def start(self, order: PaymentOrder) -> Started:
         """Send the payer to the sandbox's page of this payment."""
-        charge = await sandbox.open_charge(order)
+        charge = await sandbox_charge.open_charge(order)
         url = f"{self.public_url}/sandbox/pay/{charge.token}"
         return Started(charge.id.hex, Redirect(url, charge.expires_at), charge.expires_at)
 
@@ -130,21 +130,23 @@ class SandboxGateway:
 
     async def fetch(self, order: PaymentOrder) -> list[GatewayEvent]:
         """All that is true by now, whether its messages came through or not."""
-        charge = await sandbox.by_payment(order.id)
+        charge = await sandbox_charge.by_payment(order.id)
         return [] if charge is None else _told(charge)
 
     async def cancel(self, order: PaymentOrder) -> list[GatewayEvent]:
         """Give it up unless something has happened to it, then or later."""
-        charge = await sandbox.open_charge(order)
-        return _told(await sandbox.change(charge, SandboxCharge.cancel))
+        charge = await sandbox_charge.open_charge(order)
+        return _told(await sandbox_charge.change(charge, SandboxCharge.cancel))
 
     async def refund(self, order: RefundOrder) -> list[GatewayEvent]:
         """Give it back at once."""
-        charge = await sandbox.by_payment(order.payment.id)
+        charge = await sandbox_charge.by_payment(order.payment.id)
         if charge is None:
             raise GatewayDeclined("not_refundable")
         try:
-            charge = await sandbox.change(charge, lambda now: now.refund(order.amount, order.id))
+            charge = await sandbox_charge.change(
+                charge, lambda now: now.refund(order.amount, order.id)
+            )
         except NotPossible as reason:
             raise GatewayDeclined("not_refundable") from reason
         return [told for told in _told(charge) if told.refund == order.id]

@@ -18,10 +18,8 @@ from api.pdf.receipt import receipt_document
 from api.pdf.statement import Change, statement_document
 from api.pdf.transfer import transfer_of
 from api.pdf.void import void_document
-from models.credit_statement import CreditStatement
-from models.money import round_half_up, tax_per_rate
-from models.payment import Payment
-from models.snapshot import (
+from models.credit.statement import CreditStatement
+from models.invoices.snapshot import (
     DEPOSIT,
     BankSnapshot,
     BuyerSnapshot,
@@ -29,6 +27,8 @@ from models.snapshot import (
     LineSnapshot,
     SellerSnapshot,
 )
+from models.money import round_half_up, tax_per_rate
+from models.payments.payment import Payment
 
 if TYPE_CHECKING:
     from api.pdf.document import Document

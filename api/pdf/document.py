@@ -15,10 +15,10 @@ import orjson
 
 from api.pdf import text
 from api.pdf.text import LINE_MAX, NAME_MAX, TEXT_MAX, clean
-from models.billing import EUROPEAN_UNION
+from models.accounts.billing import EUROPEAN_UNION
+from models.invoices.snapshot import BuyerSnapshot, LineSnapshot, SellerSnapshot, TaxSnapshot
 from models.money import Money, exponent
-from models.seller import Picture
-from models.snapshot import BuyerSnapshot, LineSnapshot, SellerSnapshot, TaxSnapshot
+from models.provider.seller import Picture
 
 #: The mark of a document: how what it is about stands.
 Mark = Literal["UNPAID", "OVERDUE", "PROCESSING", "PAID", "VOID", "REFUNDED", "PARTLY_REFUNDED", ""]

@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Final
 
 from api.pdf import text
-from models.billing import EUROPEAN_UNION
+from models.accounts.billing import EUROPEAN_UNION
+from models.invoices.snapshot import InvoiceSnapshot, zone_of
 from models.money import exponent
-from models.snapshot import InvoiceSnapshot, zone_of
 
 #: More decimals than EN 16931 gives amounts (BR-DEC).
 _DECIMALS_MAX: Final = 2

@@ -12,7 +12,7 @@ from api.pdf.document import Document, Line, Look, Mark, Tax, letterhead, lines_
 from api.pdf.einvoice import EInvoice, e_invoice_of, reverse_charged
 from api.pdf.text import NAME_MAX, TEXT_MAX, clean
 from api.pdf.transfer import Transfer
-from models.snapshot import InvoiceSnapshot, zone_of
+from models.invoices.snapshot import InvoiceSnapshot, zone_of
 
 Status = Literal["UNPAID", "PROCESSING", "PAID", "VOID", "REFUNDED"]
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from api.pdf import text
 from api.pdf.document import Document, Look, Mark, letterhead
 from api.pdf.text import NAME_MAX, clean
-from models.payment import Payment
-from models.snapshot import InvoiceSnapshot, zone_of
+from models.invoices.snapshot import InvoiceSnapshot, zone_of
+from models.payments.payment import Payment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

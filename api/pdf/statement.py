@@ -10,15 +10,15 @@ from api.pdf.document import Document, Look, letterhead
 from api.pdf.text import LINE_MAX, clean
 
 if TYPE_CHECKING:
-    from models.credit_statement import CreditStatement
-    from models.snapshot import BuyerSnapshot, SellerSnapshot
+    from models.credit.statement import CreditStatement
+    from models.invoices.snapshot import BuyerSnapshot, SellerSnapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One line of the statement: signed minor units, and the balance after it.
 
-    `kind` is a `models.ledger.LineKind`, `note` the number or reason that goes with it.
+    `kind` is a `models.ledger.chart.LineKind`, `note` the number or reason that goes with it.
     """
 
     on: str

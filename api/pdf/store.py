@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import structlog
 
-from models import private
+from models.db import private
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -8,7 +8,7 @@ from stdnum import iban, iso11649
 
 from api.pdf.text import LINE_MAX, NAME_MAX, clean
 from models.gateway import TransferInstructions
-from models.snapshot import BankSnapshot
+from models.invoices.snapshot import BankSnapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from api.pdf import text
 from api.pdf.document import Document, Line, Look, Tax, letterhead, lines_of, taxes_of
 from api.pdf.einvoice import EInvoice, credit_note_of, reverse_charged
 from api.pdf.text import NAME_MAX, TEXT_MAX, clean
-from models.snapshot import InvoiceSnapshot, zone_of
+from models.invoices.snapshot import InvoiceSnapshot, zone_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from models.edge.sandbox_charge import ChargeStatus, NotPossible, SandboxCharge, Say
 from models.money import Money
-from models.sandbox import ChargeStatus, NotPossible, SandboxCharge, Say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from models.sandbox import SandboxCharge
+    from models.edge.sandbox_charge import SandboxCharge
 
 _SOURCE: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from api.webhooks import receive_message
-from models import sandbox
 from models.clock import now
+from models.edge import sandbox_charge
 from models.gateway import MessageRefused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from api.gateways.sandbox import SandboxGateway
-    from models.sandbox import Message, SandboxCharge
+    from models.edge.sandbox_charge import Message, SandboxCharge
 
 _SECONDS_MIN: Final = 1.0
 _SECONDS_MAX: Final = 30.0
@@ -54,7 +54,7 @@ class Delivery:
     async def deliver_due(self) -> float:
         """Deliver all that is due of every charge; in how many seconds to look again."""
         seconds = _SECONDS_MAX
-        for charge in await sandbox.with_waiting_messages():
+        for charge in await sandbox_charge.with_waiting_messages():
             seconds = max(_seconds_until_due(charge), _SECONDS_MIN)
             if seconds > _SECONDS_MIN:
                 break
@@ -66,7 +66,7 @@ class Delivery:
             for message in charge.said():
                 if message.waits and message.happened:
                     taken = await self._taken(message)
-                    await sandbox.mark_delivered(charge, message.id, lost=not taken)
+                    await sandbox_charge.mark_delivered(charge, message.id, lost=not taken)
         except Exception:  # noqa: BLE001 - it stays due, and is tried again
             _log.exception("sandbox message waits", payment=charge.payment)
 

@@ -18,10 +18,10 @@ from starlette.routing import Route
 
 from api.sandbox.actions import ACTIONS, CODE, Action, Asked, perform
 from api.sandbox.browser import back, from_here, page_headers
-from models import sandbox
+from models.edge import sandbox_charge
+from models.edge.sandbox_charge import NotPossible
 from models.errors import Refusal
 from models.money import Money
-from models.sandbox import NotPossible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from api.gateways.sandbox import SandboxGateway
     from api.sandbox.delivery import Delivery
-    from models.sandbox import SandboxCharge
+    from models.edge.sandbox_charge import SandboxCharge
 
 BODY_BYTES_MAX: Final = 16 * 1024
 
@@ -96,7 +96,9 @@ class Pages:
         try:
             async with request.form(max_files=0, max_fields=8) as form:
                 asked = _asked(form, charge)
-            charge = await sandbox.change(charge, lambda current: perform(action, current, asked))
+            charge = await sandbox_charge.change(
+                charge, lambda current: perform(action, current, asked)
+            )
         except NotPossible as reason:
             return self._not_possible(request, charge, action, str(reason))
         await self._delivery.deliver(charge)
@@ -136,7 +138,7 @@ class Pages:
 
 
 async def _charge(request: Request) -> SandboxCharge:
-    charge = await sandbox.by_token(request.path_params["token"])
+    charge = await sandbox_charge.by_token(request.path_params["token"])
     if charge is None:
         raise HTTPException(404, "There is no such payment.")
     return charge

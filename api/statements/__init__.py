@@ -15,7 +15,7 @@ from api.statements.texts import marked_encoding
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from models.bank_statement import Statement
+    from models.bank.statement import Statement
 
 #: Far more than a day of a bank that serves a hosting provider.
 SIZE_MAX: Final = 32 * 2**20
@@ -50,7 +50,7 @@ def read_file(
 
 
 def read(data: bytes, accounts: Collection[str], how: Reading | None = None) -> list[Statement]:
-    """The statements in a file, all of them of our own `accounts` (`models.bank_account`).
+    """The statements in a file, all of them of our own `accounts` (`models.bank.account`).
 
     Raises StatementUnreadable, which says where and why as the rest of a sentence.
     """

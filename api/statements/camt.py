@@ -22,7 +22,7 @@ from api.statements.xml_document import (
     parsed,
     value_at,
 )
-from models.bank_statement import Balance, BankLine, Statement
+from models.bank.statement import Balance, BankLine, Statement
 from models.money import Money
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from api.statements.csv_columns import Place, located
 from api.statements.csv_rows import Cells, Row, row_of
 from api.statements.lines import StatementUnreadable, at, clean, keyed
 from api.statements.texts import marked_encoding
-from models.bank_statement import Balance, Statement
+from models.bank.statement import Balance, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

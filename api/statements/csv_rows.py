@@ -17,7 +17,7 @@ from api.statements.lines import (
     own_account,
     reference_of,
 )
-from models.bank_statement import BankLine
+from models.bank.statement import BankLine
 from models.errors import CurrencyNotSupported
 from models.money import Money, exponent
 

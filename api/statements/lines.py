@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from models import bank_account
+from models.bank import account
 from models.clock import now
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from models.bank_statement import BankLine
+    from models.bank.statement import BankLine
 
 #: What banks write where they have no reference (SWIFT's User Handbook, ISO 20022).
 _NO_REFERENCE: Final = frozenset({"", "0", "NONREF", "NOTPROVIDED", "NOT PROVIDED", "UNKNOWN"})
@@ -48,8 +48,8 @@ def own_account(written: str, accounts: Collection[str], bic: str = "") -> str:
     """
     shown = clean(written)[:40] or "no account"
     try:
-        found = bank_account.own_account(written, accounts, bic)
-    except bank_account.AccountUnclear as unclear:
+        found = account.own_account(written, accounts, bic)
+    except account.AccountUnclear as unclear:
         raise StatementUnreadable(
             f"it is a statement of {shown}, which may be {unclear.own} and may be another bank's: "
             "name it in statements_of of BANK_ACCOUNTS where it is yours"

@@ -19,7 +19,7 @@ from api.statements.lines import (
 )
 from api.statements.mt940_details import Details, details
 from api.statements.texts import decoded
-from models.bank_statement import Balance, BankLine, Statement
+from models.bank.statement import Balance, BankLine, Statement
 from models.money import Money
 
 if TYPE_CHECKING:

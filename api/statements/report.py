@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from models.bank_import import Outcome, Taken, outcomes
+from models.bank.take_in import Outcome, Taken, outcomes
 from models.money import Money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from models.bank_import import Import
-    from models.bank_statement import Gap, Statement
+    from models.bank.statement import Gap, Statement
+    from models.bank.take_in import Import
 
 _WORDS = {
     Outcome.BOOKED: "booked",

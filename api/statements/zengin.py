@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.statements.lines import StatementUnreadable, at, checked_day, keyed, own_account
 from api.statements.zengin_records import Record, records
-from models.bank_statement import Balance, BankLine, Statement
+from models.bank.statement import Balance, BankLine, Statement
 from models.money import Money
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from models import sql
 from models.audit import invoices, ledger, money, promises
 from models.audit.check import Finding, Sweep
 from models.audit.ledger import NET
 from models.clock import now
-from models.connection import dialect
-from models.transactions import snapshot
+from models.db import sql
+from models.db.connection import dialect
+from models.db.transactions import snapshot
 
 SWEEPS: Final = (*ledger.SWEEPS, *money.SWEEPS, *invoices.SWEEPS, *promises.SWEEPS)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from models import sql
+from models.db import sql
 from models.errors import Refusal
 from models.money import Money
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from models import sql
 from models.audit.check import Check, Sweep, any_of, hexed
-from models.ledger import LedgerKind, LineKind, MoveKind, house_account
+from models.db import sql
+from models.ledger.chart import LedgerKind, LineKind, MoveKind, house_account
 
 _CLIENTS: Final = ("DEPOSITED", "GRANT", "HELD", "DEBT")
 #: What is only ever behind the statement, and what is only ever on it; a debt is repaid by both.

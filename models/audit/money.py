@@ -10,7 +10,7 @@ from typing import Final
 
 from models.audit.check import Check, Sweep, any_of, id_of, public
 from models.gateway import MONEY_KINDS
-from models.payment import OPEN_SQL
+from models.payments.payment import OPEN_SQL
 
 _MONEY: Final = any_of(frozenset(kind.value for kind in MONEY_KINDS))
 _ENDED: Final = "('SUCCEEDED', 'FAILED', 'CANCELED', 'EXPIRED')"

@@ -7,7 +7,7 @@ from tortoise.migrations import operations as ops
 from tortoise.migrations.constraints import CheckConstraint
 from uuid_utils.compat import uuid7
 
-from models.record import new_id
+from models.db.record import new_id
 from models.clock import now
 
 CHECKS = {

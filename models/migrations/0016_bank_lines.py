@@ -7,8 +7,8 @@ from typing import Any
 from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
 
-from models.bank_account import notation
-from models.bank_match import folded
+from models.bank.account import notation
+from models.bank.match import folded
 
 _INDEX = "CREATE INDEX ix_bank_credit_folded ON bank_credit (folded, booked_on)"
 

@@ -12,11 +12,11 @@ from starlette.requests import HTTPConnection
 
 from api.auth import SessionCookie, actor_of, actor_of_bearer, address_of
 from api.tokens import LinkExpired, LinkSigner
-from models import session
-from models.api_key import create_key
+from models.access import session
+from models.access.api_key import create_key
 from models.clock import now
 from models.errors import Unauthenticated
-from models.policy import House
+from models.provider.provider import House
 from tests.identities import ADDRESS, a_client, small_house
 
 COOKIE = SessionCookie(secure=True, lifetime=timedelta(hours=12))

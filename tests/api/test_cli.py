@@ -24,7 +24,8 @@ from typer.testing import CliRunner, Result
 from api import cli, demo
 from api.pdf.frames import TEMPLATES
 from api.settings import Settings
-from models import connection, password, sql
+from models.access import password
+from models.db import connection, sql
 from tests import servers
 from tests.api.pdf.reading import needs_pango, pages
 from tests.identities import CHEAP_HASHER

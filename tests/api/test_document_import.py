@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api import commands
-from models import connection, persisted
+from models.db import connection
+from models.edge import registered_query
 from tests.api.stage import demo_settings, running
 from tests.api.test_cli import _quiet, run
 
@@ -114,7 +115,7 @@ def test_an_identifier_that_means_another_document_is_a_sentence(
 async def test_in_production_clients_ask_what_is_registered_and_staff_anything(
     db: str,
 ) -> None:
-    await persisted.register({sha256(VIEWER): VIEWER, sha256(SIGN_IN): SIGN_IN})
+    await registered_query.register({sha256(VIEWER): VIEWER, sha256(SIGN_IN): SIGN_IN})
     await connection.disconnect()
     settings = demo_settings(db, persisted_documents="only")
     told = await commands.demo_sign_ins(settings)

@@ -17,13 +17,15 @@ from api.ahead import Ahead
 from api.pdf.process import PdfUnavailable, RendererBusy, RenderTimeout
 from api.pdf.renderer import PdfRenderer, RenderedPdf
 from api.statement_csv import safe
-from models import event, password, record, transactions
-from models.account import Account
-from models.book import Leg, Line, book
-from models.invoice import Invoice
-from models.ledger import LedgerKind, LineKind
-from models.payment import Payment
-from models.policy import house
+from models.access import password
+from models.accounts.account import Account
+from models.db import record, transactions
+from models.invoices.invoice import Invoice
+from models.journal import outbox
+from models.ledger.book import Leg, Line, book
+from models.ledger.chart import LedgerKind, LineKind
+from models.payments.payment import Payment
+from models.provider.provider import house
 from tests.api.stage import ask, demo_settings, running
 from tests.clocks import set_clock
 from tests.identities import CHEAP_HASHER
@@ -381,8 +383,8 @@ async def test_documents_are_made_before_anybody_asks(
         assert await ahead.render() == 0  # what was there before is nobody's wish now
         account = await Account.get(email="mina@client.example")
         invoice = await Invoice.get(account_id=account.id, kind="ORDER", status="UNPAID")
-        fact = event.Fact("invoice.paid", account.id, invoice.id)
-        await transactions.transaction(lambda: event.record([fact]))
+        fact = outbox.Fact("invoice.paid", account.id, invoice.id)
+        await transactions.transaction(lambda: outbox.record([fact]))
         assert await ahead.render() == 1
         assert await ahead.render() == 0
     assert [document.number for document in renderer.documents] == [invoice.number]

@@ -12,11 +12,12 @@ from starlette.applications import Starlette
 from api.gateways.sandbox import SandboxGateway
 from api.sandbox.delivery import Delivery
 from api.sandbox.pages import Pages
-from models import receipt, sandbox
 from models.clock import now
+from models.edge import sandbox_charge
+from models.edge.sandbox_charge import SandboxCharge
 from models.gateway import GatewayEvent, MessageRefused, Redirect
 from models.money import Money
-from models.sandbox import SandboxCharge
+from models.payments import inbox
 from tests.gateways.contract import order
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Intake:
 @pytest.fixture
 def intake(monkeypatch: pytest.MonkeyPatch) -> Intake:
     intake = Intake()
-    monkeypatch.setattr(receipt, "take_in", intake.take_in)
+    monkeypatch.setattr(inbox, "take_in", intake.take_in)
     return intake
 
 
@@ -402,7 +403,7 @@ async def test_the_providers_buttons_stay_on_the_page(
 async def sandbox_hours_pass() -> None:
     """Let everything that is to happen later be due."""
     for charge in await SandboxCharge.all():
-        await sandbox.change(charge, _bring_back)
+        await sandbox_charge.change(charge, _bring_back)
 
 
 def _bring_back(charge: SandboxCharge) -> None:

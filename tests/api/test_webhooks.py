@@ -11,10 +11,11 @@ from starlette.applications import Starlette
 
 from api.gateways.sandbox import SandboxGateway
 from api.webhooks import BODY_BYTES_MAX, receive_message, webhook_route
-from models import receipt, sql
 from models.clock import now
+from models.db import sql
+from models.edge.sandbox_charge import Message
 from models.gateway import GatewayEvent, MessageRefused
-from models.sandbox import Message
+from models.payments import inbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -44,7 +45,7 @@ def gateway() -> SandboxGateway:
 @pytest.fixture
 def intake(monkeypatch: pytest.MonkeyPatch) -> Intake:
     intake = Intake()
-    monkeypatch.setattr(receipt, "take_in", intake.take_in)
+    monkeypatch.setattr(inbox, "take_in", intake.take_in)
     return intake
 
 

@@ -24,9 +24,10 @@ from api.app import create_app
 from api.gateways import load_gateways
 from api.settings import load_settings
 from api.wiring import make_feed, opened
-from models import adjustment, record, transactions
-from models.account import Account
-from models.identity import Actor, Role
+from models.access.identity import Actor, Role
+from models.accounts.account import Account
+from models.credit import adjustment
+from models.db import record, transactions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -18,22 +18,17 @@ from api.gateways import load_gateways
 from api.live import LocalFeed
 from api.settings import load_settings
 from api.wiring import opened
-from models import (
-    account,
-    adjustment,
-    invoice,
-    order,
-    record,
-    session,
-    sql,
-    transactions,
-    user,
-)
+from models.access import session
+from models.access.user import User, create_staff
+from models.accounts import account
+from models.credit import adjustment
+from models.db import record, sql, transactions
+from models.invoices import invoice, order
 
 if TYPE_CHECKING:
-    from models.account import Account
-    from models.identity import Actor
-    from models.invoice import Invoice
+    from models.access.identity import Actor
+    from models.accounts.account import Account
+    from models.invoices.invoice import Invoice
 
 _CLIENTS: Final = 32
 _PAGE: Final = 20
@@ -44,7 +39,7 @@ _CREDIT: Final = Decimal(900_000)
 
 async def seed(payments: int) -> dict[str, Any]:
     """Clients with credit and unpaid invoices: their tokens and accounts, the invoices in turns."""
-    desk = (await user.create_staff("bench@example.com", secrets.token_hex(16))).actor()
+    desk = (await create_staff("bench@example.com", secrets.token_hex(16))).actor()
     clients = [await _client(number, desk) for number in range(_CLIENTS)]
     pattern = await _order(clients[0], desk)
     owners = [clients[n % _CLIENTS] for n in range(max(payments, _CLIENTS * _PAGE))]
@@ -87,7 +82,7 @@ async def _order(owner: Account, desk: Actor) -> Invoice:
 
 
 async def _token(owner: Account) -> str:
-    user = await user.User.get(email=owner.email)
+    user = await User.get(email=owner.email)
     return (await session.open_session(user))[1]
 
 

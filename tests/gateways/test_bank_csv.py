@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.statements import Columns, ColumnsWrong, Reading, StatementUnreadable, read
-from models.bank_statement import Statement
+from models.bank.statement import Statement
 from models.reference import candidates
 
 pytestmark = pytest.mark.once

@@ -23,7 +23,7 @@ from api.statements import (
     read,
     read_file,
 )
-from models.bank_statement import Statement
+from models.bank.statement import Statement
 from tests import zengin_files
 from tests.bank_files import IBAN, TODAY, Day, Transfer
 

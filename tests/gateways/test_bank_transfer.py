@@ -9,11 +9,11 @@ from api.gateways.bank_transfer import BankTransferGateway, epc_qr
 from api.gateways.terms import Fee
 from api.settings import load_settings
 from api.settings_shapes import BankAccount
-from models.bank_account import own_account, own_keys
+from models.bank.account import own_account, own_keys
 from models.clock import now
 from models.gateway import TransferInstructions
 from models.money import Money
-from models.payment import action_json
+from models.payments.payment import action_json
 from tests.gateways.contract import *  # noqa: F403 - the suite
 from tests.gateways.contract import REFERENCE, Case, order
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from api.statements import Reading, StatementUnreadable, read
-from models import bank_account
-from models.bank_statement import Statement
+from models.bank import account as bank_account
+from models.bank.statement import Statement
 from models.reference import candidates
 from tests.bank_files import TODAY
 from tests.zengin_files import Account, Entry, era, file, notification, statement

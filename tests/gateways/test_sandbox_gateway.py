@@ -9,11 +9,11 @@ import pytest
 from standardwebhooks import Webhook
 
 from api.gateways.sandbox import SandboxGateway
-from models import sandbox
 from models.clock import now
+from models.edge import sandbox_charge
+from models.edge.sandbox_charge import SandboxCharge, Say
 from models.gateway import EventKind, MessageRefused, PaymentOrder, Redirect, SignatureRefused
 from models.money import Money
-from models.sandbox import SandboxCharge, Say
 from tests.gateways.contract import *  # noqa: F403 - the suite
 from tests.gateways.contract import Case, order
 
@@ -37,9 +37,9 @@ def case(gateway: SandboxGateway, db: str) -> Case:  # noqa: ARG001 - charges ar
 
 
 async def approve(asked: PaymentOrder) -> None:
-    charge = await sandbox.by_payment(asked.id)
+    charge = await sandbox_charge.by_payment(asked.id)
     assert charge is not None
-    await sandbox.change(charge, SandboxCharge.capture)
+    await sandbox_charge.change(charge, SandboxCharge.capture)
 
 
 def captured(asked: PaymentOrder, **changes: object) -> dict[str, Any]:
@@ -76,7 +76,7 @@ async def test_the_exact_message_of_the_documentation_is_read(gateway: SandboxGa
 
 async def test_its_own_messages_are_genuine(gateway: SandboxGateway) -> None:
     data = {"payment": "pay_1", "capture": "cap_1", "amount": "2500", "currency": "JPY"}
-    message = sandbox.Message("msg_1", Say.CAPTURED, data, now().isoformat())
+    message = sandbox_charge.Message("msg_1", Say.CAPTURED, data, now().isoformat())
     headers, body = gateway.signed(message)
     Webhook(SECRET).verify(body, headers)
     [event] = await gateway.parse_message(headers, body)
@@ -288,7 +288,7 @@ async def test_an_unknown_type_is_ignored(gateway: SandboxGateway, message: obje
 
 
 async def charge_of(asked: PaymentOrder) -> SandboxCharge:
-    charge = await sandbox.by_payment(asked.id)
+    charge = await sandbox_charge.by_payment(asked.id)
     assert charge is not None
     return charge
 
@@ -306,7 +306,7 @@ async def test_the_payer_is_sent_to_an_address_that_nobody_guesses(gateway: Sand
 async def test_asking_again_finds_a_capture_whose_message_was_lost(gateway: SandboxGateway) -> None:
     asked = order(USD)
     await gateway.start(asked)
-    await sandbox.change(await charge_of(asked), lambda charge: charge.capture(lost=True))
+    await sandbox_charge.change(await charge_of(asked), lambda charge: charge.capture(lost=True))
     first, second = await gateway.fetch(asked), await gateway.fetch(asked)
     assert [(event.kind, event.amount) for event in first] == [(EventKind.CAPTURED, USD)]
     assert first == second
@@ -323,7 +323,7 @@ async def test_asking_again_tells_nothing_of_what_is_to_be_settled_later(
         charge.processing()
         charge.capture(after_seconds=600)
 
-    charge = await sandbox.change(await charge_of(asked), settle_later)
+    charge = await sandbox_charge.change(await charge_of(asked), settle_later)
     assert charge.status == "PROCESSING"
     assert [event.kind for event in await gateway.fetch(asked)] == [EventKind.PROCESSING]
 
@@ -341,7 +341,7 @@ async def test_the_whole_story_is_told_each_part_once(gateway: SandboxGateway) -
         charge.dispute()
         charge.close_dispute(Say.DISPUTE_LOST)
 
-    await sandbox.change(await charge_of(asked), story)
+    await sandbox_charge.change(await charge_of(asked), story)
     events = await gateway.fetch(asked)
     assert [(event.kind.value, event.amount and event.amount.minor) for event in events] == [
         ("CAPTURED", 2500),
@@ -360,7 +360,7 @@ async def test_the_whole_story_is_told_each_part_once(gateway: SandboxGateway) -
 async def test_what_is_under_way_cannot_be_canceled(gateway: SandboxGateway) -> None:
     asked = order(USD)
     await gateway.start(asked)
-    await sandbox.change(await charge_of(asked), SandboxCharge.processing)
+    await sandbox_charge.change(await charge_of(asked), SandboxCharge.processing)
     assert [event.kind for event in await gateway.cancel(asked)] == [EventKind.PROCESSING]
 
 

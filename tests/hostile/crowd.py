@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tortoise.connection import get_connection
 
-from models import connection, sql
+from models.db import connection, sql
 from tests.journeys.shop import Shop, open_shop
 
 if TYPE_CHECKING:

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from unittest.mock import patch
 
 from api import cli
-from models import bank_import, gateway_calls, idempotency, receipt, sandbox, transactions
+from models.bank import take_in
+from models.db import transactions
+from models.edge import sandbox_charge
+from models.journal import idempotency
+from models.payments import calls, inbox
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,13 +41,13 @@ async def die_after_the_transaction(work: Callable[[], Awaitable[Any]]) -> Any:
 
 
 POINTS: dict[str, tuple[object, str, Callable[..., Any]]] = {
-    "before the gateway": (sandbox, "open_charge", die),
-    "after the gateway": (gateway_calls, "_started", die),
+    "before the gateway": (sandbox_charge, "open_charge", die),
+    "after the gateway": (calls, "_started", die),
     "before the commit": (idempotency, "transaction", die_in_the_transaction),
     "after the commit": (idempotency, "transaction", die_after_the_transaction),
-    "in a statement": (bank_import, "transaction", die_after_the_transaction),
-    "before the receipt": (receipt, "_store", die),
-    "after the receipt": (receipt, "process", die),
+    "in a statement": (take_in, "transaction", die_after_the_transaction),
+    "before the receipt": (inbox, "_store", die),
+    "after the receipt": (inbox, "process", die),
 }
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
 from httpx_ws import WebSocketDisconnect, aconnect_ws
 
-from models.record import new_id
+from models.db.record import new_id
 from schema import make_schema
 from tests.hostile import access_table as table
 from tests.hostile.world import CALLERS, DEAD, EMAIL, PDF, World

@@ -19,9 +19,13 @@ from websockets.asyncio.client import connect
 
 from api.app import create_app
 from api.connection import HttpConnection, WebsocketConnection
-from models import adjustment, audit, connection, order, password, session, sql
-from models.account import Account
-from models.tasks import open_transactions
+from models import audit
+from models.access import password, session
+from models.accounts.account import Account
+from models.credit import adjustment
+from models.db import connection, sql
+from models.db.tasks import open_transactions
+from models.invoices import order
 from tests.api.edge import serving
 from tests.api.stage import demo_settings
 from tests.factories import STAFF

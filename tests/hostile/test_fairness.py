@@ -21,21 +21,14 @@ from websockets.asyncio.client import connect
 from api.app import create_app
 from api.connection import HttpConnection, WebsocketConnection
 from api.webhooks import receive_message
-from models import (
-    adjustment,
-    audit,
-    connection,
-    fair_queue,
-    order,
-    password,
-    session,
-    sql,
-    tasks,
-    transactions,
-)
-from models.account import Account
-from models.fair_queue import WAITING_MAX, called_by
+from models import audit
+from models.access import password, session
+from models.accounts.account import Account
+from models.credit import adjustment
+from models.db import connection, fair_queue, sql, tasks, transactions
+from models.db.fair_queue import WAITING_MAX, called_by
 from models.gateway import EventKind, GatewayEvent
+from models.invoices import order
 from tests.api.edge import serving
 from tests.api.stage import demo_settings
 from tests.factories import STAFF
@@ -45,7 +38,7 @@ from tests.providers import key
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from models.fair_queue import FairQueue
+    from models.db.fair_queue import FairQueue
 
 PROTOCOL: Any = ["graphql-transport-ws"]
 PAY = """mutation ($input: PayInvoiceInput!) {

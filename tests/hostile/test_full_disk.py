@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from api import health
-from models import session, sql
+from models.access import session
+from models.access.user import create_staff
 from models.audit import audit
-from models.user import create_staff
+from models.db import sql
 from tests.api.stage import demo_settings, running
 from tests.journeys.people import findings
 from tests.journeys.shop import Shop

@@ -26,12 +26,16 @@ from hypothesis.stateful import (
 )
 
 from api.gateways.sandbox import SandboxGateway
-from models import account, expiry, house_keeping, refund, session, sql
+from models.access import session
+from models.access.user import User, create_staff
+from models.accounts import account
 from models.audit import audit
 from models.clock import now
+from models.credit import expiry
+from models.db import sql
+from models.db.record import parse_id
 from models.gateway import EventKind, GatewayEvent
-from models.record import parse_id
-from models.user import User, create_staff
+from models.payments import reconcile, refund
 from tests.api.stage import demo_settings, running
 from tests.hostile.model import PAYABLE, Model, No
 
@@ -150,7 +154,7 @@ async def _end(refund_id: str) -> None:
     )
     await sql.execute("UPDATE refund SET next_check_at = $2 WHERE id = $1", one, moment)
     desk.refunds_end = True
-    await house_keeping.check_refunds()
+    await reconcile.check_refunds()
     desk.refunds_end = False
 
 

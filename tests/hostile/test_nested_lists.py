@@ -12,8 +12,8 @@ import pytest
 from graphql import get_introspection_query, parse
 
 from api.portal import Built
-from models import sql
-from models.record import new_id
+from models.db import sql
+from models.db.record import new_id
 from schema import execution, make_schema
 from schema.costs import Costs, lists
 from schema.extensions import Guard, Schema
@@ -26,7 +26,7 @@ from tests.schema import desk
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from models.invoice import Invoice
+    from models.invoices.invoice import Invoice
     from tests.factories import Client
 
 pytestmark = pytest.mark.once

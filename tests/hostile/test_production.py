@@ -14,7 +14,7 @@ from graphql import get_introspection_query
 from structlog.testing import capture_logs
 
 from api.settings import SettingsProblem, load_settings
-from models import balance
+from models.credit import balance
 from schema.masking import INTERNAL_MESSAGE
 from tests.hostile.test_browsers import cookie, the_cookies
 from tests.hostile.world import COOKIE, open_world

@@ -11,8 +11,9 @@ import pytest
 from asyncpg import QueryCanceledError
 from graphql import GraphQLObjectType, parse
 
-from models import session, sql, transactions
-from models.user import create_staff
+from models.access import session
+from models.access.user import create_staff
+from models.db import sql, transactions
 from schema import make_schema
 from schema.costs import lists
 from schema.limits import LimitExceeded, Limits, check

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from models import idempotency, sql
-from models.api_key import create_key
+from models.access.api_key import create_key
+from models.access.identity import SCOPES
+from models.access.user import User
 from models.clock import now
-from models.identity import SCOPES
-from models.user import User
+from models.db import sql
+from models.journal import idempotency
 from tests.hostile import access_table as table
 from tests.hostile.test_access import SCHEMA, a_target, verdict
 from tests.hostile.world import REASON, World, bearer

@@ -19,7 +19,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from httpx_ws import WebSocketDisconnect, WebSocketSession, connect_ws
 
-from models.connection import database_config
+from models.db.connection import database_config
 from tests.hostile.crowd import lines
 from tests.hostile.test_crashes import Visitor
 from tests.journeys.live import CREDIT, SECONDS, watching

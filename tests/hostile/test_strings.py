@@ -21,7 +21,7 @@ from graphql import (
 )
 from tortoise import Tortoise, fields
 
-from models import sql
+from models.db import sql
 from models.text import _DIRECTION_CONTROLS, _UNPRINTABLE
 from tests.hostile import access_table as table
 from tests.hostile.test_access import SCHEMA

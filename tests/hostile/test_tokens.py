@@ -16,13 +16,15 @@ from pwdlib import PasswordHash
 
 from api.graphql import EdgeOptions
 from api.revocations import LOOK_SECONDS
-from models import account, adjustment, password, session, voucher
-from models.api_key import create_key, find_key, revoke_key
+from models.access import password, session
+from models.access.api_key import create_key, find_key, revoke_key
+from models.access.credential import actor_of_token
+from models.access.identity import SCOPES
+from models.access.session import Session
+from models.access.user import User
+from models.accounts import account
 from models.clock import now
-from models.identity import SCOPES
-from models.session import Session
-from models.token import actor_of_token
-from models.user import User
+from models.credit import adjustment, voucher
 from tests.api.stage import SECRET
 from tests.hostile.world import COOKIE, EMAIL, World, bearer
 from tests.identities import PASSWORD

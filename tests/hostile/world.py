@@ -21,33 +21,24 @@ from api.sandbox.delivery import Delivery
 from api.settings import Settings, load_settings
 from api.settings_defaults import DEMO_BANK_ACCOUNTS
 from api.statements import read as read_statement
-from models import (
-    account,
-    adjustment,
-    bank_assign,
-    bank_by_hand,
-    bank_import,
-    follow_up,
-    funds,
-    order,
-    password,
-    pay,
-    receipt,
-    refunding,
-    sandbox,
-    session,
-    sql,
-    voucher,
-)
-from models.api_key import ApiKey, create_key, revoke_key
+from models.access import password, session
+from models.access.api_key import ApiKey, create_key, revoke_key
+from models.access.identity import SCOPES
+from models.access.session import Session
+from models.access.user import User, create_staff
+from models.accounts import account
+from models.bank import assign, by_hand, take_in
 from models.clock import now
+from models.credit import adjustment, voucher
+from models.db import sql
+from models.db.record import public_id
+from models.edge import sandbox_charge
+from models.edge.sandbox_charge import SandboxCharge
 from models.gateway import EventKind, GatewayEvent
-from models.identity import SCOPES
-from models.policy import house
-from models.record import public_id
-from models.sandbox import SandboxCharge
-from models.session import Session
-from models.user import User, create_staff
+from models.invoices import deposit as deposits
+from models.invoices import order
+from models.payments import ask_refund, follow_up, inbox, pay
+from models.provider.provider import house
 from tests.api.edge import serving
 from tests.api.stage import SECRET
 from tests.bank_files import Day, Transfer
@@ -57,12 +48,12 @@ from tests.providers import key
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from models.account import Account
-    from models.bank_credit import BankCredit
-    from models.identity import Actor
-    from models.invoice import Invoice
-    from models.payment import Payment
-    from models.refund import Refund
+    from models.access.identity import Actor
+    from models.accounts.account import Account
+    from models.bank.line import BankCredit
+    from models.invoices.invoice import Invoice
+    from models.payments.payment import Payment
+    from models.payments.refund import Refund
 
 PORTAL: Final = "https://portal.example.com"
 PDF: Final = b"%PDF-1.7 of a test"
@@ -137,7 +128,7 @@ class World:
     async def a_payment(self, gateway: str = "sandbox") -> Payment:
         """A payment of Ada's that waits for her."""
         by, version = self.actor("client"), house().policy.version
-        bill = await funds.add_funds(Decimal(25), "USD", gateway, version, by=by, key=key())
+        bill = await deposits.add_funds(Decimal(25), "USD", gateway, version, by=by, key=key())
         paid = await pay.pay(
             bill.id,
             use_credit=False,
@@ -154,21 +145,21 @@ class World:
         """A payment of Ada's that nobody but staff can end."""
         payment = await self.a_payment()
         told = GatewayEvent(key(), EventKind.PROCESSING, payment.public_id)
-        await receipt.take_in(payment.gateway, [told])
+        await inbox.take_in(payment.gateway, [told])
         return payment
 
     async def a_deposit(self) -> Payment:
         """Money that has come in from Ada."""
         payment = await self.a_payment()
-        charge = await sandbox.by_payment(payment.public_id)
+        charge = await sandbox_charge.by_payment(payment.public_id)
         assert charge is not None
-        await sandbox.change(charge, SandboxCharge.capture)
+        await sandbox_charge.change(charge, SandboxCharge.capture)
         return await follow_up.recheck(payment.id, by=self.actor("client"))
 
     async def a_refund(self) -> Refund:
         """What staff have given back to her."""
         by, deposit = self.actor("staff"), await self.a_deposit()
-        return await refunding.refund_payment(
+        return await ask_refund.refund_payment(
             deposit.id, Decimal(1), "USD", REASON, by=by, key=key()
         )
 
@@ -177,7 +168,7 @@ class World:
         line = Transfer(2500, text, ref=key() if ref is None else ref, payer=NAME)
         day = Day((line,), id=key(), account="000123456789", currency="USD")
         (statement,) = read_statement(day.camt053(), [day.account])
-        (taken,) = (await bank_import.take_in(statement)).taken
+        (taken,) = (await take_in.take_in(statement)).taken
         assert taken.credit is not None
         return taken.credit
 
@@ -187,7 +178,7 @@ class World:
         await self.a_bank_credit(waiting.reference)
         again = await self.a_bank_credit(waiting.reference, ref="")
         how: Any = {"invoice_id": None, "reference": waiting.reference, "key": key()}
-        return await bank_assign.assign(again.id, by=self.actor("staff"), **how)
+        return await assign.assign(again.id, by=self.actor("staff"), **how)
 
     async def a_voucher(self, redemptions: int = 1) -> str:
         (code,) = await voucher.issue(
@@ -363,7 +354,7 @@ async def _furnish(world: World, ada: Account) -> None:
 
 async def book(world: World, transfer: Payment) -> None:
     """The bank has reported the transfer."""
-    await bank_by_hand.record_bank_transfer(
+    await by_hand.record_bank_transfer(
         transfer.reference,
         Decimal(25),
         "USD",

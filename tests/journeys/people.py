@@ -17,8 +17,12 @@ from api.gateways import load_gateways
 from api.live import LocalFeed
 from api.settings import load_settings
 from api.wiring import opened
-from models import account, audit, connection, password, policy, session
-from models.user import User
+from models import audit
+from models.access import password, session
+from models.access.user import User
+from models.accounts import account
+from models.db import connection
+from models.provider import provider
 from tests.identities import CHEAP_HASHER
 
 if TYPE_CHECKING:
@@ -53,7 +57,7 @@ def signed_up(database_url: str, secret: str, currency: str) -> list[dict[str, s
 @contextmanager
 def _here() -> Iterator[None]:
     """In this process, whose house is another test's own, and without waiting for hashes."""
-    with patch.object(password, "hasher", CHEAP_HASHER), patch.object(policy, "_house", None):
+    with patch.object(password, "hasher", CHEAP_HASHER), patch.object(provider, "_house", None):
         yield
 
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import connection, sql, tasks
 from models.audit import audit
+from models.db import connection, sql, tasks
 from tests.providers import open_house
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from models.policy import House
+    from models.provider.provider import House
     from tests import servers
 
 

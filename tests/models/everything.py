@@ -8,35 +8,27 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from models import (
-    account,
-    bank_assign,
-    bank_by_hand,
-    clock,
-    expiry,
-    follow_up,
-    invoice,
-    order,
-    outcome,
-    record,
-    refunding,
-    sql,
-    voucher,
-)
+from models import clock
+from models.accounts import account
+from models.bank import assign, by_hand
+from models.credit import expiry, voucher
+from models.db import record, sql
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
+from models.invoices import invoice, order
 from models.money import Money
-from models.payment import Payment
-from models.void import void_invoice
+from models.payments import ask_refund, follow_up, outcome
+from models.payments.payment import Payment
+from models.payments.void import void_invoice
 from tests.bank_files import Transfer
 from tests.factories import STAFF, a_client, a_voucher, captured, event, now, tell
 from tests.models.test_bank_import import a_day, paid, take
 from tests.providers import gateway, key
 
 if TYPE_CHECKING:
-    from models.bank_credit import BankCredit
-    from models.invoice import Invoice
-    from models.refund import Refund
+    from models.bank.line import BankCredit
+    from models.invoices.invoice import Invoice
+    from models.payments.refund import Refund
     from tests.bank_files import Day
     from tests.factories import Client
 
@@ -181,7 +173,7 @@ async def _refunds(there: Everything) -> None:
 async def _given_back(payment: Payment, kind: Kind, minor: int) -> Refund:
     gateway(payment.gateway).refunds_are = kind
     money = Money(minor, payment.currency)
-    asked = await refunding.refund_payment(
+    asked = await ask_refund.refund_payment(
         payment.id, money.amount, money.currency, "moved away", by=STAFF, key=key()
     )
     gateway(payment.gateway).refunds_are = Kind.REFUNDED
@@ -242,8 +234,8 @@ async def _bank(there: Everything) -> None:
     returned = await _line(went.next(reversal))
     parked, assigned, dismissed = [await _line(a_day(_unknown(n))) for n in (1100, 1200, 1300)]
     bill = await kim.order(1200)
-    await bank_assign.assign(assigned.id, invoice_id=bill.id, reference=None, by=STAFF, key=key())
-    await bank_assign.dismiss(dismissed.id, "not ours", by=STAFF, key=key())
+    await assign.assign(assigned.id, invoice_id=bill.id, reference=None, by=STAFF, key=key())
+    await assign.dismiss(dismissed.id, "not ours", by=STAFF, key=key())
     await _by_hand(typed)
     await tell(begun, event(begun, Kind.IGNORED))
     there.keep(kim=kim, line_booked=booked, line_parked=parked, line_assigned=assigned)
@@ -261,7 +253,7 @@ async def _line(day: Day) -> BankCredit:
 
 
 async def _by_hand(payment: Payment) -> None:
-    await bank_by_hand.record_bank_transfer(
+    await by_hand.record_bank_transfer(
         payment.reference,
         Decimal(25),
         payment.currency,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.void import void_invoice
+from models.payments.void import void_invoice
 from tests.factories import STAFF, a_client, captured, tell
 from tests.providers import key
 

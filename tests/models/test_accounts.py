@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 from tortoise.connection import get_connection
 
-from models import account, sql
-from models.account import Account
+from models.access.user import User
+from models.accounts import account
+from models.accounts.account import Account
 from models.clock import now
-from models.connection import dialect
+from models.db import sql
+from models.db.connection import dialect
+from models.db.page import PageRequest
+from models.db.record import new_id
 from models.errors import Invalid
-from models.page import PageRequest
-from models.record import new_id
-from models.user import User
 from tests.factories import STAFF, a_client
 from tests.providers import key
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from models import tasks
-from models.api_key import ApiKey, create_key, revoke_key
+from models.access.api_key import ApiKey, create_key, revoke_key
+from models.access.credential import actor_of_token, still_holds
+from models.access.identity import SCOPES, Role
+from models.access.session import open_session, revoke_session
+from models.access.user import User
 from models.clock import now
+from models.db import tasks
+from models.db.record import new_id
+from models.db.transactions import transaction
 from models.errors import Invalid, NotFound
-from models.identity import SCOPES, Role
-from models.policy import House
-from models.record import new_id
-from models.session import open_session, revoke_session
-from models.token import actor_of_token, still_holds
-from models.transactions import transaction
-from models.user import User
+from models.provider.provider import House
 from tests.identities import ADDRESS, a_client, an_account, small_house
 
 pytestmark = pytest.mark.usefixtures("db")

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models import attempt, sql
-from models.attempt import give_back, network, purge, spend
+from models.access import rate_limit
+from models.access.rate_limit import give_back, network, purge, spend
+from models.db import sql
 from models.errors import RateLimited
-from models.policy import House
+from models.provider.provider import House
 from tests.clocks import set_clock
 from tests.identities import small_house
 
@@ -123,7 +124,7 @@ async def _click(number: int, *, limit: int = 3) -> bool | None:
     """Whether a click on a single try was counted; None when it was refused."""
     counters = [("redeem", "ada", limit)]
     try:
-        return await attempt.spend_all(
+        return await rate_limit.spend_all(
             counters, window_seconds=600, while_under_way=("click", f"key-{number}")
         )
     except RateLimited:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import audit, connection, sql
-from models.transactions import transaction
+from models import audit
+from models.db import connection, sql
+from models.db.transactions import transaction
 from tests.factories import a_client
 from tests.models.everything import Everything, everything
 from tests.models.plants import PLANTS, Plant

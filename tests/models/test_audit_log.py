@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from models import audit_log
-from models.audit_log import AuditEntry
+from models.access.user import create_staff
 from models.clock import now
-from models.transactions import transaction
-from models.user import create_staff
+from models.db.transactions import transaction
+from models.journal import audit_log
+from models.journal.audit_log import AuditEntry
 from tests.identities import ADDRESS
 
 pytestmark = pytest.mark.usefixtures("db")

@@ -14,9 +14,10 @@ from tortoise.connection import get_connection
 from api.settings import SettingsProblem, load_settings
 from api.settings_defaults import DEMO_BANK_ACCOUNTS
 from api.statements import read
-from models import bank_by_hand, bank_import, connection, sql, transactions
-from models.bank_account import AccountUnclear, account_of_ours, own_account, own_keys
-from models.bank_statement import Statement
+from models.bank import by_hand, take_in
+from models.bank.account import AccountUnclear, account_of_ours, own_account, own_keys
+from models.bank.statement import Statement
+from models.db import connection, sql, transactions
 from models.errors import Invalid
 from tests.bank_files import IBAN, Transfer
 from tests.factories import STAFF
@@ -161,7 +162,7 @@ async def test_lines_that_came_under_another_notation_are_known(
     ada, begun = await waiting()
     day = a_day(paid(begun), account=IBAN)
     (statement,) = read(day.camt053(), OURS)
-    (done,) = (await bank_import.take_in(_on(statement, written))).taken
+    (done,) = (await take_in.take_in(_on(statement, written))).taken
     assert done.outcome == "BOOKED"
     assert await counts(day.camt053(), day) == {"KNOWN": 1}
     nameless = replace(day, transfers=(paid(begun, ref=""),))
@@ -184,7 +185,7 @@ async def test_what_staff_type_is_our_account_in_whatever_notation(
     day = a_day(paid(begun), account=IBAN)
     how = {"bank_transaction": day.transfers[0].ref, "received_at": None, "by": STAFF}
     for written in (f"COBADEFFXXX/{IBAN}", "37040044/532013000", "532013000", IBAN):
-        await bank_by_hand.record_bank_transfer(
+        await by_hand.record_bank_transfer(
             begun.reference,
             Decimal(25),
             "USD",
@@ -195,7 +196,7 @@ async def test_what_staff_type_is_our_account_in_whatever_notation(
     assert await counts(day.camt053(), day) == {"KNOWN": 1}
     assert await ada.kinds() == ["DEPOSIT"]
     with pytest.raises(Invalid) as refused:
-        await bank_by_hand.record_bank_transfer(
+        await by_hand.record_bank_transfer(
             begun.reference,
             Decimal(26),
             "USD",
@@ -218,7 +219,7 @@ class _Undo(Exception):
 async def test_statements_of_old_notations_are_the_accounts() -> None:
     day = a_day(Transfer(100, ref="NTRF-77a1."), account=IBAN, opening=900)
     (statement,) = read(day.mt940(), OURS)
-    done = await bank_import.take_in(_on(statement, f"COBADEFFXXX{IBAN}"))
+    done = await take_in.take_in(_on(statement, f"COBADEFFXXX{IBAN}"))
     credit = done.taken[0].credit
     assert credit is not None
     migration = import_module("models.migrations.0016_bank_lines")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import bank_by_hand, sql
-from models.bank_credit import BankCredit
+from models.bank import by_hand
+from models.bank.line import BankCredit
+from models.db import sql
+from models.db.record import new_id
 from models.errors import IdempotencyKeyReused, Invalid, NotFound, PossibleDuplicate, Refusal
-from models.record import new_id
 from tests.bank_files import TODAY, Day, Transfer
 from tests.factories import STAFF, Client
 from tests.models.test_bank_credit import dismiss, only_line_of
@@ -21,14 +22,14 @@ from tests.models.test_bank_import import a_day, counts, lines_of, paid, take, w
 from tests.providers import key
 
 if TYPE_CHECKING:
-    from models.payment import Payment
+    from models.payments.payment import Payment
 
 pytestmark = pytest.mark.usefixtures("provider")
 
 
 async def record(begun: Payment, day: Day, line: str, minor: int = 2500, **how: Any) -> Payment:
     given = {"received_at": None, "by": STAFF, "key": key(), "reference": begun.reference, **how}
-    return await bank_by_hand.record_bank_transfer(
+    return await by_hand.record_bank_transfer(
         given.pop("reference"),
         Decimal(minor) / 100,
         "USD",

@@ -11,17 +11,13 @@ from typing import Any
 import pytest
 from tortoise.connection import get_connection
 
-from models import (
-    audit,
-    bank_assign,
-    bank_by_hand,
-    bank_credit,
-    clock,
-    connection,
-    sql,
-    transactions,
-)
-from models.bank_credit import BankCredit
+from models import audit, clock
+from models.bank import assign as bank_assign
+from models.bank import by_hand as bank_by_hand
+from models.bank import line
+from models.bank.line import BankCredit
+from models.db import connection, sql, transactions
+from models.db.page import PageRequest
 from models.errors import (
     CurrencyNotSupported,
     Forbidden,
@@ -33,10 +29,9 @@ from models.errors import (
     Refusal,
 )
 from models.gateway import GatewayKind
-from models.page import PageRequest
-from models.policy import house
-from models.settlement import Settlement
-from models.void import void_invoice
+from models.payments.settlement import Settlement
+from models.payments.void import void_invoice
+from models.provider.provider import house
 from tests.bank_files import Day, Transfer
 from tests.factories import STAFF, Client, a_client, now
 from tests.models.test_bank_import import a_day, paid, take, waiting
@@ -70,7 +65,7 @@ async def dismiss(credit: BankCredit, **how: Any) -> BankCredit:
 
 
 async def read(credit: BankCredit) -> BankCredit:
-    found = await bank_credit.read(credit.id)
+    found = await line.read(credit.id)
     assert found is not None
     return found
 
@@ -292,13 +287,13 @@ async def test_recording_a_line_by_hand_as_something_else_is_refused() -> None:
 async def test_staff_alone_see_the_lines() -> None:
     ada, _ = await waiting()
     credit = await parked()
-    page = await bank_credit.page(["PARKED"], PageRequest(first=1, count=True), STAFF)
+    page = await line.page(["PARKED"], PageRequest(first=1, count=True), STAFF)
     assert [row.id for row in page.rows] == [credit.id]
     assert page.total
-    assert (await bank_credit.page([], PageRequest(), STAFF)).rows == []
-    assert (await bank_credit.page(None, PageRequest(first=1), STAFF)).rows[0].id == credit.id
+    assert (await line.page([], PageRequest(), STAFF)).rows == []
+    assert (await line.page(None, PageRequest(first=1), STAFF)).rows[0].id == credit.id
     for work in (
-        bank_credit.page(None, PageRequest(), ada.actor),
+        line.page(None, PageRequest(), ada.actor),
         assign(credit, reference="RF", by=ada.actor),
         dismiss(credit, by=ada.actor),
     ):

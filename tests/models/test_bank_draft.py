@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import bank_assign, bank_by_hand, house_keeping
-from models.bank_draft import by_reference, is_draft
-from models.bank_import import Outcome
+from models.bank import assign, by_hand
+from models.bank.draft import by_reference, is_draft
+from models.bank.take_in import Outcome
 from models.errors import NotFound
-from models.invoice import read as read_invoice
-from models.payment import of_invoices
-from models.seller import BankDetails, Seller
-from models.void import void_invoice
+from models.invoices.invoice import read as read_invoice
+from models.payments import reconcile
+from models.payments.payment import of_invoices
+from models.payments.void import void_invoice
+from models.provider.seller import BankDetails, Seller
 from tests.bank_files import Transfer
 from tests.factories import STAFF, Client, a_client
 from tests.models.test_bank_import import a_day, counts, lines_of, take
 from tests.providers import key, open_house
 
 if TYPE_CHECKING:
-    from models.invoice import Invoice
-    from models.payment import Payment
+    from models.invoices.invoice import Invoice
+    from models.payments.payment import Payment
 
 pytestmark = pytest.mark.usefixtures("transfers")
 
@@ -157,7 +158,7 @@ async def test_staff_record_and_assign_by_it() -> None:
         "bank_transaction": key(),
     }
     recorded = [
-        await bank_by_hand.record_bank_transfer(
+        await by_hand.record_bank_transfer(
             reference, Decimal(5), "USD", received_at=None, by=STAFF, key=key(), **line
         )
         for _ in range(2)
@@ -166,7 +167,7 @@ async def test_staff_record_and_assign_by_it() -> None:
     (done,) = await take(day.camt053(), day)
     parked = done.taken[0].credit
     assert parked is not None
-    await bank_assign.assign(parked.id, invoice_id=None, reference=reference, by=STAFF, key=key())
+    await assign.assign(parked.id, invoice_id=None, reference=reference, by=STAFF, key=key())
     assert [one.id for one in await payments(bill)] == [recorded[0].id]
     assert await status(bill) == "PAID"
     assert await ada.amounts() == (0, 0, 0, 0)
@@ -179,9 +180,7 @@ async def test_nothing_of_a_draft_stays_when_it_is_refused() -> None:
     parked = done.taken[0].credit
     assert parked is not None
     with pytest.raises(NotFound):
-        await bank_assign.assign(
-            parked.id, invoice_id=None, reference=reference, by=STAFF, key=key()
-        )
+        await assign.assign(parked.id, invoice_id=None, reference=reference, by=STAFF, key=key())
     assert await payments(bill) == []
     [draft] = (await by_reference([reference])).values()
     assert is_draft(draft)
@@ -191,7 +190,7 @@ async def test_a_payment_that_it_made_is_nothing_to_ask_a_gateway_about() -> Non
     _, bill, reference = await billed()
     day = a_day(quoting(reference, 1000))
     await take(day.camt053(), day)
-    await house_keeping.check_payments(50)
+    await reconcile.check_payments(50)
     [made] = await payments(bill)
     assert made.next_check_at is None
     assert made.received == 1000

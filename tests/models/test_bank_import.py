@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.statements import read
-from models import bank_by_hand, bank_import, sql
-from models.bank_import import Import, Outcome, outcomes
-from models.payment import Payment
+from models.bank import by_hand as bank_by_hand
+from models.bank import take_in
+from models.bank.take_in import Import, Outcome, outcomes
+from models.db import sql
+from models.payments.payment import Payment
 from tests.bank_files import TODAY, Day, Transfer
 from tests.factories import STAFF, Client, a_client, now
 from tests.providers import key
@@ -39,7 +41,7 @@ def paid(payment: Payment, minor: int = 2500, **how: Any) -> Transfer:
 
 
 async def take(data: bytes, day: Day) -> list[Import]:
-    return [await bank_import.take_in(one) for one in read(data, [day.account])]
+    return [await take_in.take_in(one) for one in read(data, [day.account])]
 
 
 async def counts(data: bytes, day: Day) -> dict[str, int]:
@@ -311,7 +313,7 @@ async def test_forms_that_do_not_know_each_other_taken_in_at_once_book_nothing_t
 async def test_an_import_that_was_cut_off_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     ada, begun = await waiting()
     day = a_day(*(paid(begun, ref="") for _ in range(3)))
-    whole, taken = bank_import._take, 0
+    whole, taken = take_in._take, 0
 
     async def cut_off(*args: Any) -> Any:
         nonlocal taken
@@ -321,7 +323,7 @@ async def test_an_import_that_was_cut_off_goes_on(monkeypatch: pytest.MonkeyPatc
         return await whole(*args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(bank_import, "_take", cut_off)
+        patched.setattr(take_in, "_take", cut_off)
         with pytest.raises(ConnectionError):
             await take(day.camt053(), day)
     assert await ada.amounts() == (5000, 0, 0, 0)

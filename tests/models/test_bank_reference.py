@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.bank_reference import issued
+from models.bank.references import issued
 from models.reference import candidates, new_reference
 from tests.factories import a_client
 

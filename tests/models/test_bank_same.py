@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models import sql
-from models.bank_credit import BankCredit
+from models.bank.line import BankCredit
+from models.db import sql
 from models.errors import Invalid, PossibleDuplicate
 from tests.bank_files import TODAY, Day, Transfer
 from tests.models.test_bank_by_hand import record
@@ -25,7 +25,7 @@ from tests.models.test_bank_import import a_day, counts, lines_of, paid, take, w
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from models.payment import Payment
+    from models.payments.payment import Payment
 
 pytestmark = pytest.mark.usefixtures("provider")
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from models import bank_by_hand, sql
+from models.bank import by_hand
+from models.db import sql
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -18,7 +19,7 @@ from models.errors import (
     NotFound,
     Refusal,
 )
-from models.payment import Payment
+from models.payments.payment import Payment
 from tests.factories import STAFF, Client, a_client, now
 from tests.providers import key
 
@@ -36,7 +37,7 @@ async def _record(begun: Payment, minor: int = 2500, **wish: Any) -> Payment:
         "by": STAFF,
         "key": key(),
     }
-    return await bank_by_hand.record_bank_transfer(**{**how, **wish})
+    return await by_hand.record_bank_transfer(**{**how, **wish})
 
 
 async def _waiting() -> tuple[Client, Payment]:

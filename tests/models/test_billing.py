@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from models import account, picture
-from models.billing import Billing
+from models.accounts import account
+from models.accounts.billing import Billing
 from models.errors import Invalid
-from models.seller import BankDetails, Picture, Seller
+from models.provider import picture
+from models.provider.seller import BankDetails, Picture, Seller
 from tests import providers
 from tests.factories import Client, a_client, now
 from tests.providers import key

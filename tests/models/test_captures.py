@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import clock, follow_up, receipt, record, sql
+from models import clock
+from models.db import record, sql
 from models.errors import InvoiceNotPayable, PaymentNotCancelable
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
 from models.money import MINOR_MAX, Money
-from models.payment import Payment
-from models.void import void_invoice
+from models.payments import follow_up, inbox
+from models.payments.payment import Payment
+from models.payments.void import void_invoice
 from tests.factories import STAFF, a_client, captured, event, now, tell
 from tests.providers import gateway, key
 
@@ -206,14 +208,14 @@ async def test_money_that_cannot_be_booked_is_put_aside(change: dict[str, Any], 
 async def test_news_of_another_gateways_payment_is_put_aside() -> None:
     ada = await a_client()
     begun = await ada.begin(await ada.funds(2500))
-    await receipt.take_in("bank", [captured(begun)])
+    await inbox.take_in("bank", [captured(begun)])
     assert await _receipts(begun) == [("QUARANTINED", "a payment of another gateway")]
     assert await ada.amounts() == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("name", ["", "pay_", "inv_0123", "pay_" + "g" * 32, "x" * 1000])
 async def test_news_of_what_is_no_payment_is_put_aside(name: str) -> None:
-    await receipt.take_in("card", [GatewayEvent(key(), Kind.FAILED, name)])
+    await inbox.take_in("card", [GatewayEvent(key(), Kind.FAILED, name)])
     kept = await _receipts(name[:255])
     assert kept[-1] == ("QUARANTINED", "no payment id of ours")
 
@@ -228,7 +230,7 @@ async def test_news_that_comes_before_its_payment_waits_for_it(
     assert await _receipts(early) == [("PARKED", "no such payment yet")]
     begun = await _begun_as(payment_id, ada, monkeypatch)
     await sql.execute("UPDATE receipt SET next_try_at = $1 WHERE state = 'PARKED'", clock.now())
-    assert await receipt.retry_parked() == 1
+    assert await inbox.retry_parked() == 1
     assert await _receipts(begun) == [("APPLIED", "")]
     assert await ada.amounts() == (2500, 0, 0, 0)
 
@@ -236,7 +238,7 @@ async def test_news_that_comes_before_its_payment_waits_for_it(
 async def _begun_as(payment_id: UUID, ada: Any, monkeypatch: pytest.MonkeyPatch) -> Payment:
     bill = await ada.funds(2500)
     with monkeypatch.context() as patch:
-        patch.setattr("models.pay.new_id", lambda: payment_id)
+        patch.setattr("models.payments.pay.new_id", lambda: payment_id)
         begun: Payment = await ada.begin(bill)
     return begun
 
@@ -248,7 +250,7 @@ async def test_news_of_a_payment_that_never_comes_is_put_aside_in_the_end() -> N
         "UPDATE receipt SET created_at = $1, next_try_at = $1 WHERE state = 'PARKED'",
         clock.now() - timedelta(days=8),
     )
-    await receipt.retry_parked()
+    await inbox.retry_parked()
     assert await _receipts(never) == [("QUARANTINED", "no such payment")]
 
 
@@ -263,11 +265,11 @@ async def test_news_whose_booking_failed_is_kept_and_booked_later(
         raise ConnectionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(receipt, "advance", dies)
+        patch.setattr(inbox, "advance", dies)
         await tell(begun, captured(begun))
     assert await _receipts(begun) == [("STORED", "")]
     assert await ada.amounts() == (0, 0, 0, 0)
-    assert await receipt.retry_parked() >= 1
+    assert await inbox.retry_parked() >= 1
     assert await ada.amounts() == (2500, 0, 0, 0)
 
 

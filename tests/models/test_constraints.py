@@ -8,10 +8,10 @@ from typing import Final
 import pytest
 from tortoise.exceptions import BaseORMException, IntegrityError
 
-from models import record, sql
-from models.api_key import create_key
-from models.transactions import transaction
-from models.user import create_staff
+from models.access.api_key import create_key
+from models.access.user import create_staff
+from models.db import record, sql
+from models.db.transactions import transaction
 from tests.models.ledgers import busy_books
 from tests.providers import open_house
 

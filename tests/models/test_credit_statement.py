@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import credit_statement, sql
+from models.credit import statement as credit_statement
+from models.db import sql
 from models.errors import Invalid
-from models.seller import Seller
+from models.provider.seller import Seller
 from tests import providers
 from tests.clocks import set_clock
 from tests.factories import a_client

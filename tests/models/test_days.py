@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tortoise.connection import get_connection
 
-from models import connection, order, sql, transactions
-from models.invoice import InvoiceFilter, page
-from models.page import PageRequest
-from models.seller import Seller
-from models.void import void_invoice
+from models.db import connection, sql, transactions
+from models.db.page import PageRequest
+from models.invoices import order
+from models.invoices.invoice import InvoiceFilter, page
+from models.payments.void import void_invoice
+from models.provider.seller import Seller
 from tests.clocks import set_clock
 from tests.factories import STAFF, Client, a_client, now
 from tests.providers import key, open_house
@@ -23,7 +24,7 @@ from tests.providers import key, open_house
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from models.invoice import Invoice
+    from models.invoices.invoice import Invoice
 
     At = Callable[..., None]
 
@@ -145,6 +146,6 @@ async def test_invoices_of_before_are_given_the_day_that_their_documents_say(at:
 
 async def test_days_after_keep_the_time_of_day(at: At) -> None:
     at("2026-01-01T00:00:00+00:00", "America/New_York")
-    days_after = import_module("models.day").days_after
+    days_after = import_module("models.provider.day").days_after
     moment = datetime(2026, 3, 1, 12, tzinfo=UTC)  # 7 in the morning there
     assert days_after(moment, timedelta(days=14)) == datetime(2026, 3, 15, 11, tzinfo=UTC)

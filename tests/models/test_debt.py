@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import account, adjustment, balance, funds, order
+from models.accounts import account
+from models.credit import adjustment, balance
 from models.errors import (
     AccountFrozen,
     BalanceLimitExceeded,
@@ -15,16 +16,18 @@ from models.errors import (
     InsufficientCredit,
 )
 from models.gateway import EventKind as Kind
-from models.invoice import credit_applicable
+from models.invoices import deposit as deposits
+from models.invoices import order
+from models.invoices.invoice import credit_applicable
 from models.money import Money
-from models.policy import Limits
-from models.void import void_invoice
+from models.payments.void import void_invoice
+from models.provider.provider import Limits
 from tests.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.providers import VERSION, key, open_house
 
 if TYPE_CHECKING:
-    from models.invoice import Invoice
-    from models.payment import Payment
+    from models.invoices.invoice import Invoice
+    from models.payments.payment import Payment
 
 pytestmark = pytest.mark.usefixtures("provider")
 
@@ -233,7 +236,7 @@ async def test_staff_and_an_open_dispute_freeze_every_currency() -> None:
 
 async def test_a_debt_in_another_currency_is_repaid_by_adding_funds() -> None:
     ada = await _in_debt_abroad()
-    bill = await funds.add_funds(
+    bill = await deposits.add_funds(
         Money(5000, "KWD").amount, "KWD", "card", VERSION, by=ada.actor, key=key()
     )
     begun = await ada.begin(bill)
@@ -246,7 +249,7 @@ async def test_a_debt_in_another_currency_is_repaid_by_adding_funds() -> None:
 async def test_funds_are_added_in_no_currency_that_the_account_has_nothing_to_do_with() -> None:
     ada = await a_client()
     with pytest.raises(CurrencyNotSupported) as refusal:
-        await funds.add_funds(
+        await deposits.add_funds(
             Money(5000, "KWD").amount, "KWD", "card", VERSION, by=ada.actor, key=key()
         )
     assert refusal.value.field == ("amount", "currency")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from models.diagnosis import diagnose
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
+from models.payments.diagnosis import diagnose
 from tests.factories import a_client, captured, event, now, tell
 from tests.providers import key
 

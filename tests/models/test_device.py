@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from models import device, password
-from models import session as sessions
-from models.device import known, noted
+from models.access import device, password
+from models.access import session as sessions
+from models.access.device import known, noted
+from models.access.session import sign_in
+from models.access.user import User
 from models.errors import InvalidCredentials, RateLimited
-from models.session import sign_in
-from models.user import User
 from tests.clocks import set_clock
 from tests.identities import ADDRESS, PASSWORD, a_client, small_house
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import fair_queue
+from models.db import fair_queue
+from models.db.fair_queue import FairQueue, called_by
 from models.errors import TooManyAtOnce, TryAgain
-from models.fair_queue import FairQueue, called_by
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

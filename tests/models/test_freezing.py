@@ -15,9 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from models import account, adjustment, connection, event, order, pay, sql
+from models.accounts import account
+from models.credit import adjustment
+from models.db import connection, sql
 from models.errors import AccountFrozen, InvoiceNotPayable, Refusal
 from models.gateway import EventKind as Kind
+from models.invoices import order
+from models.journal import outbox
+from models.payments import pay
 from tests import factories
 from tests.factories import STAFF, Client, a_client, captured, tell
 from tests.providers import key
@@ -25,7 +30,7 @@ from tests.providers import key
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from models.invoice import Invoice
+    from models.invoices.invoice import Invoice
 
 pytestmark = pytest.mark.usefixtures("provider")
 
@@ -124,10 +129,10 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.opened = asyncio.Event(), asyncio.Event()
-        self._record = event.record
-        monkeypatch.setattr(event, "record", self._held)
+        self._record = outbox.record
+        monkeypatch.setattr(outbox, "record", self._held)
 
-    async def _held(self, facts: list[event.Fact]) -> None:
+    async def _held(self, facts: list[outbox.Fact]) -> None:
         await self._record(facts)
         if {fact.kind for fact in facts} & {"account.updated", "payment.disputed"}:
             self.reached.set()

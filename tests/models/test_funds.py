@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import follow_up, record, reference, sql
+from models import reference
+from models.access.identity import Actor, Role
+from models.db import record, sql
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -23,16 +25,16 @@ from models.errors import (
     PolicyNotAccepted,
     Refusal,
 )
-from models.funds import add_funds
 from models.gateway import EventKind as Kind
 from models.gateway import Redirect
-from models.identity import Actor, Role
+from models.invoices.deposit import add_funds
 from models.money import Money
+from models.payments import follow_up
 from tests.factories import STAFF, a_client, captured, event, now, tell
 from tests.providers import VERSION, gateway, key, open_house
 
 if TYPE_CHECKING:
-    from models.policy import House
+    from models.provider.provider import House
 
 pytestmark = pytest.mark.usefixtures("provider")
 

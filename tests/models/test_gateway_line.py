@@ -8,17 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 import stamina
 
-from models import (
-    clock,
-    follow_up,
-    gateway_line,
-    house_keeping,
-    refunding,
-    tasks,
-    transactions,
-)
+from models import clock
+from models.db import tasks, transactions
 from models.errors import GatewayFailed
 from models.gateway import EventKind, GatewayDeclined, GatewayProblem, GatewayUnreachable
+from models.payments import ask_refund, circuit, follow_up, reconcile
 from tests.factories import STAFF, a_client, captured, now, tell
 from tests.providers import Fake, gateway, key
 
@@ -31,11 +25,11 @@ pytestmark = pytest.mark.usefixtures("provider")
 @pytest.fixture(autouse=True)
 def quick() -> Iterator[None]:
     """No waiting between repeats; every circuit is closed before and after."""
-    gateway_line.close_circuits()
-    stamina.set_testing(True, attempts=gateway_line.ATTEMPTS_MAX)
+    circuit.close_circuits()
+    stamina.set_testing(True, attempts=circuit.ATTEMPTS_MAX)
     yield
     stamina.set_testing(False)
-    gateway_line.close_circuits()
+    circuit.close_circuits()
 
 
 class Trouble:
@@ -53,19 +47,19 @@ class Trouble:
 
 async def test_a_call_that_does_not_get_through_is_repeated_a_few_times() -> None:
     work = Trouble(2, GatewayUnreachable("no answer"))
-    assert await gateway_line.call(Fake("card"), work) == "answer"
+    assert await circuit.call(Fake("card"), work) == "answer"
     assert work.asked == 3
     work = Trouble(9, GatewayUnreachable("no answer"))
     with pytest.raises(GatewayUnreachable):
-        await gateway_line.call(Fake("card"), work)
-    assert work.asked == gateway_line.ATTEMPTS_MAX
+        await circuit.call(Fake("card"), work)
+    assert work.asked == circuit.ATTEMPTS_MAX
 
 
 @pytest.mark.parametrize("error", [GatewayDeclined("no"), GatewayProblem("what?")])
 async def test_an_answer_is_not_asked_for_again(error: Exception) -> None:
     work = Trouble(9, error)
     with pytest.raises(type(error)):
-        await gateway_line.call(Fake("card"), work)
+        await circuit.call(Fake("card"), work)
     assert work.asked == 1
 
 
@@ -74,50 +68,50 @@ async def test_while_a_gateway_is_down_it_is_said_and_the_others_go_on(
 ) -> None:
     ada = await a_client()
     gateway().trouble = GatewayUnreachable("no answer")
-    for _ in range(gateway_line.FAILURES_MAX):
+    for _ in range(circuit.FAILURES_MAX):
         with pytest.raises(GatewayFailed):
             await ada.begin(await ada.funds())
-    assert gateway_line.is_down("card")
+    assert circuit.is_down("card")
     asked = len(gateway().orders)
     bill = await ada.funds()
     with pytest.raises(GatewayFailed) as refusal:
         await ada.begin(bill)
     assert refusal.value.facts["problem"] == "down"
     assert len(gateway().orders) == asked
-    assert not gateway_line.is_down("paid-card")
+    assert not circuit.is_down("paid-card")
     assert (await ada.begin(bill, "paid-card")).status == "REQUIRES_ACTION"
 
     # After a while it is tried again, and works.
-    monkeypatch.setattr(gateway_line._circuits["card"], "_recovery_timeout", -1)
+    monkeypatch.setattr(circuit._circuits["card"], "_recovery_timeout", -1)
     gateway().trouble = None
     begun = await ada.begin(await ada.funds())
     assert begun.status == "REQUIRES_ACTION"
-    assert not gateway_line.is_down("card")
+    assert not circuit.is_down("card")
 
 
 async def test_declined_payments_open_no_circuit() -> None:
     ada = await a_client()
     gateway().trouble = GatewayDeclined("card_declined")
-    for _ in range(gateway_line.FAILURES_MAX + 1):
+    for _ in range(circuit.FAILURES_MAX + 1):
         with pytest.raises(GatewayFailed):
             await ada.begin(await ada.funds())
-    assert not gateway_line.is_down("card")
+    assert not circuit.is_down("card")
 
 
 async def test_a_gateway_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_line, "SECONDS_MAX", 0.02)
+    monkeypatch.setattr(circuit, "SECONDS_MAX", 0.02)
 
     async def hang() -> None:
         await asyncio.Event().wait()
 
     with pytest.raises(GatewayUnreachable):
-        await gateway_line.call(Fake("card"), hang)
+        await circuit.call(Fake("card"), hang)
 
 
 async def test_no_gateway_is_called_inside_a_transaction() -> None:
     work = Trouble(0, GatewayProblem(""))
     with pytest.raises(AssertionError, match="inside a transaction"):
-        await transactions.transaction(lambda: gateway_line.call(Fake("card"), work))
+        await transactions.transaction(lambda: circuit.call(Fake("card"), work))
     assert work.asked == 0
 
 
@@ -140,9 +134,9 @@ async def test_a_gateway_that_is_asked_sees_no_transaction_of_its_caller(
     begun = await ada.begin(await ada.funds())
     await follow_up.recheck(begun.id, by=ada.actor)
     await begun.change(next_check_at=clock.now())
-    await house_keeping.check_payments()
+    await reconcile.check_payments()
     await tell(begun, captured(begun))
-    given = await refunding.refund_payment(begun.id, None, None, "moved away", by=STAFF, key=key())
+    given = await ask_refund.refund_payment(begun.id, None, None, "moved away", by=STAFF, key=key())
     assert (await now(begun)).taken_back == given.amount
     assert gateway().refunds_are == EventKind.REFUNDED
     assert len(seen) >= 6  # the worker asks about those of other tests, too

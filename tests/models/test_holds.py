@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import balance, clock, expiry, follow_up, sql
+from models import clock
+from models.credit import balance, expiry
+from models.db import sql
 from models.errors import GatewayFailed, GatewayNotAvailable, InsufficientCredit
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayDeclined
-from models.invoice import credit_applicable
-from models.void import void_invoice
+from models.invoices.invoice import credit_applicable
+from models.payments import follow_up
+from models.payments.void import void_invoice
 from tests.clocks import set_clock
 from tests.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.providers import gateway, key
 
 if TYPE_CHECKING:
-    from models.invoice import Invoice
-    from models.payment import Payment
+    from models.invoices.invoice import Invoice
+    from models.payments.payment import Payment
 
 pytestmark = pytest.mark.usefixtures("provider")
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from models import clock, follow_up, house_keeping, sql
+from models import clock
+from models.db import sql
 from models.errors import GatewayFailed, NotFound, RateLimited
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayProblem, PaymentOrder
-from models.payment import Payment
+from models.payments import follow_up, reconcile
+from models.payments.payment import Payment
 from tests.clocks import set_clock
 from tests.factories import a_client, captured, event, now, tell
 from tests.providers import Fake, gateway
@@ -38,10 +40,10 @@ async def _due(begun: Payment, **columns: Any) -> None:
 async def test_a_silent_payment_is_asked_about_and_what_came_in_is_booked() -> None:
     ada = await a_client()
     begun = await ada.begin(await ada.funds())
-    assert await house_keeping.check_payments() == 0
+    assert await reconcile.check_payments() == 0
     gateway().events = [captured(begun)]
     await _due(begun)
-    assert await house_keeping.check_payments() == 1
+    assert await reconcile.check_payments() == 1
     assert await ada.amounts() == (2500, 0, 0, 0)
     assert (await now(begun)).next_check_at is None
 
@@ -52,7 +54,7 @@ async def test_a_payment_that_stays_silent_is_asked_about_less_and_less() -> Non
     waits = []
     for _ in range(4):
         await _due(begun)
-        await house_keeping.check_payments()
+        await reconcile.check_payments()
         after = (await now(begun)).next_check_at
         waits.append(round((after - clock.now()) / timedelta(minutes=1)))
     assert waits == [5, 15, 60, 240]
@@ -69,7 +71,7 @@ async def test_a_payment_that_has_expired_is_asked_about_once_more_before_it_is_
     gateway().events = [captured(kept)]
     for begun in (lost, kept):
         await _due(begun, expires_at=past)
-    await house_keeping.check_payments()
+    await reconcile.check_payments()
     assert [(await now(one)).status for one in (lost, kept)] == ["EXPIRED", "SUCCEEDED"]
     assert await ada.amounts() == (400, 0, 0, 0)
 
@@ -83,10 +85,10 @@ async def test_a_payment_that_never_got_through_to_its_gateway_is_given_up() -> 
     (row,) = await sql.fetch("SELECT id FROM payment WHERE invoice_id = $1", bill.id)
     begun = Payment(id=row["id"])
     await _due(begun)
-    await house_keeping.check_payments()
+    await reconcile.check_payments()
     assert (await now(begun)).status == "CREATED"
     await _due(begun, created_at=clock.now() - timedelta(minutes=31))
-    await house_keeping.check_payments()
+    await reconcile.check_payments()
     assert (await now(begun)).status == "EXPIRED"
 
 
@@ -95,9 +97,9 @@ async def test_the_gateway_of_a_superseded_payment_is_told() -> None:
     bill = await ada.order()
     first = await ada.begin(bill)
     await ada.begin(bill, "bank")
-    assert await house_keeping.check_payments() == 1
+    assert await reconcile.check_payments() == 1
     assert (await now(first)).next_check_at is None
-    assert await house_keeping.check_payments() == 0
+    assert await reconcile.check_payments() == 0
 
 
 async def test_a_superseded_payment_that_was_captured_meanwhile_is_booked() -> None:
@@ -106,7 +108,7 @@ async def test_a_superseded_payment_that_was_captured_meanwhile_is_booked() -> N
     first = await ada.begin(bill)
     await ada.begin(bill, "bank")
     gateway().events = [captured(first)]
-    await house_keeping.check_payments()
+    await reconcile.check_payments()
     assert ((await now(first)).status, (await now(bill)).status) == ("SUCCEEDED", "PAID")
 
 
@@ -122,7 +124,7 @@ async def test_a_gateway_that_cannot_be_asked_is_asked_later(
     begun = await ada.begin(await ada.funds())
     monkeypatch.setitem(provider.gateways, "card", _Silent("card"))
     await _due(begun)
-    assert await house_keeping.check_payments() == 1
+    assert await reconcile.check_payments() == 1
     after = await now(begun)
     assert (after.status, after.checks) == ("REQUIRES_ACTION", 1)
     assert after.next_check_at > clock.now()
@@ -133,7 +135,7 @@ async def test_a_payment_that_ends_while_it_is_its_turn_is_not_asked_about_any_m
     begun = await ada.begin(await ada.funds())
     stale = await now(begun)
     await tell(begun, captured(begun))
-    await house_keeping._check(stale)
+    await reconcile._check(stale)
     assert (await now(begun)).next_check_at is None
 
 
@@ -146,8 +148,8 @@ async def test_two_workers_ask_about_a_payment_once(monkeypatch: pytest.MonkeyPa
     async def ask(payment: Payment) -> None:
         asked.append(payment)
 
-    monkeypatch.setattr(house_keeping, "ask", ask)
-    await asyncio.gather(house_keeping.check_payments(), house_keeping.check_payments())
+    monkeypatch.setattr(reconcile, "ask", ask)
+    await asyncio.gather(reconcile.check_payments(), reconcile.check_payments())
     assert len(asked) == 1
 
 

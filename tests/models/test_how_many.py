@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import order, policy, refund, refunding, sql
-from models.bank_draft import draft_of, write_down
+from models.bank.draft import draft_of, write_down
+from models.db import sql
+from models.db.record import new_id
+from models.db.transactions import transaction
 from models.errors import NotAllowed, NotRefundable, Refusal
-from models.record import new_id
-from models.transactions import transaction
-from models.void import void_invoice
+from models.invoices import order
+from models.payments import ask_refund, refund
+from models.payments.void import void_invoice
+from models.provider import provider as the_provider
 from tests.factories import STAFF, a_client, captured, now, tell
 from tests.providers import gateway, key
 
@@ -22,17 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from uuid import UUID
 
-    from models.invoice import Invoice
+    from models.invoices.invoice import Invoice
     from tests.factories import Client
 
 pytestmark = pytest.mark.usefixtures("provider")
 
 
 @pytest.fixture(autouse=True)
-def few(provider: policy.House, monkeypatch: pytest.MonkeyPatch) -> None:
+def few(provider: the_provider.House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three payments an invoice, three open invoices an account."""
     house = replace(provider, payments_per_invoice=3, open_invoices=3)
-    monkeypatch.setattr(policy, "_house", house)
+    monkeypatch.setattr(the_provider, "_house", house)
 
 
 async def at_once(*work: Coroutine[Any, Any, Any]) -> tuple[int, list[object]]:
@@ -165,7 +168,7 @@ async def test_refunds_of_a_payment_are_counted_also_those_that_failed(
 
     async def give_back() -> None:
         one = Decimal(1)
-        await refunding.refund_payment(payment.id, one, "USD", "moved away", by=STAFF, key=key())
+        await ask_refund.refund_payment(payment.id, one, "USD", "moved away", by=STAFF, key=key())
 
     done, _ = await at_once(*(give_back() for _ in range(6)))
     assert done == 2

@@ -9,17 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import (
-    adjustment,
-    clock,
-    gateway_calls,
-    idempotency,
-    pay,
-    record,
-    sql,
-    tasks,
-    voucher,
-)
+from models import clock
+from models.credit import adjustment, voucher
+from models.db import record, sql, tasks
 from models.errors import (
     GatewayFailed,
     IdempotencyInFlight,
@@ -28,15 +20,17 @@ from models.errors import (
     Invalid,
     VoucherRefused,
 )
-from models.funds import add_funds
 from models.gateway import GatewayDeclined, GatewayProblem, PaymentOrder, Started
-from models.void import void_invoice
+from models.invoices.deposit import add_funds
+from models.journal import idempotency
+from models.payments import calls, pay
+from models.payments.void import void_invoice
 from tests.factories import STAFF, Client, a_client, a_voucher, captured, now, tell
 from tests.providers import VERSION, Fake, gateway, key, open_house
 
 if TYPE_CHECKING:
-    from models.invoice import Invoice
-    from models.payment import Payment
+    from models.invoices.invoice import Invoice
+    from models.payments.payment import Payment
 
 pytestmark = pytest.mark.usefixtures("provider")
 
@@ -209,7 +203,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> _Slow:
 async def test_a_repeated_request_says_so_while_the_first_is_on_its_way(
     slow: _Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway_calls, "_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(calls, "_WAIT_SECONDS", 0.0)
     ada = await a_client()
     bill, once = await ada.order(), key()
     first = asyncio.create_task(ada.begin(bill, key=once))
@@ -255,7 +249,7 @@ async def test_a_capture_that_is_faster_than_the_answer_is_kept(slow: _Slow) -> 
     asked = asyncio.create_task(ada.begin(bill))
     await slow.asked.wait()
     (row,) = await sql.fetch("SELECT id FROM payment WHERE invoice_id = $1", bill.id)
-    begun = (await gateway_calls.with_invoice(row["id"]))[0]
+    begun = (await calls.with_invoice(row["id"]))[0]
     await tell(begun, captured(begun))
     slow.answers.set()
     ended = await asked

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from models.access.identity import SCOPES, Actor, Role
+from models.access.user import User, create_staff
+from models.db.record import new_id
 from models.errors import Forbidden, Invalid
-from models.identity import SCOPES, Actor, Role
-from models.record import new_id
-from models.user import User, create_staff
 from tests.identities import PASSWORD
 
 

@@ -7,10 +7,10 @@ import asyncio
 import asyncpg
 import pytest
 
-from models import transactions
+from models.db import transactions
+from models.db.fair_queue import called_by
 from models.errors import TryAgain
-from models.fair_queue import called_by
-from models.void import void_invoice
+from models.payments.void import void_invoice
 from tests.factories import STAFF, a_client
 from tests.providers import key
 from tests.statements import asked

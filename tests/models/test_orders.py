@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from models import clock, invoice, order, record, sql
+from models import clock
+from models.access.identity import Actor, Role
+from models.db import record, sql
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -18,9 +20,9 @@ from models.errors import (
     NotFound,
     Refusal,
 )
-from models.identity import Actor, Role
-from models.order import OrderLine
-from models.void import void_invoice
+from models.invoices import invoice, order
+from models.invoices.order import OrderLine
+from models.payments.void import void_invoice
 from tests.clocks import set_clock
 from tests.factories import STAFF, Client, a_client
 from tests.providers import key

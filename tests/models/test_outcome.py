@@ -9,21 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import (
-    audit_log,
-    clock,
-    follow_up,
-    gateway_calls,
-    house_keeping,
-    invoice,
-    outcome,
-    policy,
-    record,
-    refund,
-    refunding,
-    sql,
-)
-from models.diagnosis import Stage, diagnose
+from models import clock
+from models.access.identity import Actor, Role
+from models.db import record, sql
 from models.errors import (
     Forbidden,
     GatewayNotAvailable,
@@ -35,16 +23,20 @@ from models.errors import (
 )
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayDeclined, GatewayEvent, PaymentOrder
-from models.identity import Actor, Role
+from models.invoices import invoice
+from models.journal import audit_log
 from models.money import Money
-from models.payment import of_invoices
-from models.settlement import payment_of
+from models.payments import ask_refund, calls, follow_up, outcome, reconcile, refund
+from models.payments.diagnosis import Stage, diagnose
+from models.payments.payment import of_invoices
+from models.payments.settlement import payment_of
+from models.provider import provider as the_provider
 from tests.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.providers import gateway, key, open_house
 
 if TYPE_CHECKING:
-    from models.payment import Payment
-    from models.refund import Refund
+    from models.payments.payment import Payment
+    from models.payments.refund import Refund
 
 pytestmark = pytest.mark.usefixtures("provider")
 
@@ -61,9 +53,9 @@ def gone(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Call it, and cards are not configured any more; call it with the house of before to undo."""
 
     def leave(*codes: str) -> None:
-        house = policy.house()
+        house = the_provider.house()
         kept = {code: one for code, one in house.gateways.items() if code not in codes}
-        monkeypatch.setattr(policy, "_house", replace(house, gateways=kept))
+        monkeypatch.setattr(the_provider, "_house", replace(house, gateways=kept))
 
     return leave
 
@@ -81,7 +73,7 @@ async def said(payment: Payment, *, captured: bool, **how: Any) -> Payment:
 
 async def refunded(payment: Payment, minor: int) -> Refund:
     amount = Money(minor, payment.currency)
-    return await refunding.refund_payment(
+    return await ask_refund.refund_payment(
         payment.id, amount.amount, amount.currency, "asked", by=STAFF, key=key()
     )
 
@@ -120,7 +112,7 @@ async def test_a_gateway_that_is_gone_does_not_keep_the_others_from_being_asked(
     gone("card")
     for payment in (lost, kept):
         await due(payment)
-    assert await house_keeping.check_payments() == 1
+    assert await reconcile.check_payments() == 1
     assert [(await now(one)).status for one in (lost, kept)] == ["REQUIRES_ACTION", "SUCCEEDED"]
     assert (await now(lost)).checks == 0
 
@@ -130,18 +122,18 @@ async def test_a_gateway_that_comes_back_is_asked_at_once(gone: Any, back: Any) 
     begun = await ada.begin(await ada.funds())
     gone("card")
     await due(begun)
-    assert await house_keeping.check_payments() == 0
+    assert await reconcile.check_payments() == 0
     back()
     gateway().events = [captured(begun)]
-    assert await house_keeping.check_payments() == 1
+    assert await reconcile.check_payments() == 1
     assert await ada.amounts() == (2500, 0, 0, 0)
 
 
 async def test_without_any_gateway_nothing_is_asked(gone: Any) -> None:
     ada = await a_client()
     await due(await ada.begin(await ada.funds()))
-    gone(*policy.house().gateways)
-    assert (await house_keeping.check_payments(), await house_keeping.check_refunds()) == (0, 0)
+    gone(*the_provider.house().gateways)
+    assert (await reconcile.check_payments(), await reconcile.check_refunds()) == (0, 0)
 
 
 @pytest.mark.parametrize("trouble", [ValueError("a bug"), GatewayDeclined("not_known")])
@@ -161,7 +153,7 @@ async def test_an_adapter_that_breaks_on_one_payment_does_not_stop_the_others(
     monkeypatch.setattr(gateway(), "fetch", broken)
     for payment in (bad, good):
         await due(payment)
-    assert await house_keeping.check_payments() == 2
+    assert await reconcile.check_payments() == 2
     assert (await now(good)).status == "SUCCEEDED"
 
 
@@ -201,7 +193,7 @@ async def test_a_gateway_that_says_no_to_canceling_leaves_the_payment_open(
         clock.now() - timedelta(minutes=1),
     )
     await due(begun)
-    assert await house_keeping.check_payments() == 1
+    assert await reconcile.check_payments() == 1
     assert (await now(begun)).status == "REQUIRES_ACTION"
     assert await ada.amounts() == (0, 1000, 0, 0)
 
@@ -217,9 +209,9 @@ async def test_refunds_at_a_gateway_that_is_gone_wait_and_the_others_go_on(gone:
     gone("card")
     for one in asked:
         await due(one)
-    assert await house_keeping.check_refunds() == 1
+    assert await reconcile.check_refunds() == 1
     assert [(await now(one)).status for one in asked] == ["PENDING", "SUCCEEDED"]
-    bill = await invoice.read((await gateway_calls.with_invoice(asked[0].payment_id))[1].id)
+    bill = await invoice.read((await calls.with_invoice(asked[0].payment_id))[1].id)
     assert bill is not None
     [payment] = (await of_invoices([bill.id]))[bill.id]
     waiting = (await refund.of_payments([payment.id]))[payment.id]
@@ -246,7 +238,7 @@ async def test_an_order_that_was_captured_is_paid_with_the_credit_that_was_held(
     begun = await a_split(ada)
     gone("card")
     assert (await said(begun, captured=True)).status == "SUCCEEDED"
-    bill = (await gateway_calls.with_invoice(begun.id))[1]
+    bill = (await calls.with_invoice(begun.id))[1]
     assert (bill.status, bill.credit_applied, bill.amount_paid) == ("PAID", 1000, 2500)
     assert await ada.amounts() == (0, 0, 0, 0)
 
@@ -256,7 +248,7 @@ async def test_what_was_not_captured_frees_the_credit_that_was_held(gone: Any) -
     begun = await a_split(ada)
     gone("card")
     assert (await said(begun, captured=False)).status == "CANCELED"
-    bill = (await gateway_calls.with_invoice(begun.id))[1]
+    bill = (await calls.with_invoice(begun.id))[1]
     assert (bill.status, bill.amount_paid) == ("UNPAID", 0)
     assert await ada.amounts() == (1000, 0, 0, 0)
     assert await settlements(begun) == []
@@ -314,10 +306,10 @@ async def test_a_payment_that_was_given_up_is_given_up_at_its_gateway_when_it_is
     begun = await ada.begin(await ada.funds())
     gone("card")
     await said(begun, captured=False)
-    assert await house_keeping.check_payments() == 0
+    assert await reconcile.check_payments() == 0
     back()
     gateway().events = [captured(begun)]
-    assert await house_keeping.check_payments() == 1
+    assert await reconcile.check_payments() == 1
     assert (await now(begun)).status == "SUCCEEDED"
 
 
@@ -452,7 +444,7 @@ async def test_asking_a_gateway_that_is_gone_is_refused_in_words(gone: Any) -> N
         await follow_up.recheck(begun.id, by=ada.actor)
     assert refused.value.field == ("payment_id",)
     await follow_up.came_back(begun.id)  # the browser of a client goes on to where it was going
-    bill = (await gateway_calls.with_invoice(begun.id))[1]
+    bill = (await calls.with_invoice(begun.id))[1]
     told = diagnose(bill, [begun])
     assert (told.stage, told.reason) == (Stage.AWAITING_GATEWAY, "abandoned")
     assert told.next_check_at is None

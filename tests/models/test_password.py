@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from models import password
+from models.access import password
 from models.errors import Invalid, RateLimited
-from models.policy import House
+from models.provider.provider import House
 from tests.identities import PASSWORD, small_house
 
 

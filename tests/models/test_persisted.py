@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from models import persisted, sql
-from models.persisted import IdentifierTaken, identifier_of, register
+from models.db import sql
+from models.edge import registered_query
+from models.edge.registered_query import IdentifierTaken, identifier_of, register
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -22,9 +23,9 @@ async def test_a_document_is_found_by_its_identifier_and_by_its_hash() -> None:
     assert await register({"0" * 32: VIEWER}) == 1
     sha256 = identifier_of(VIEWER)
     for identifier in ("0" * 32, sha256, sha256.removeprefix("sha256:")):
-        assert await persisted.find(identifier) == VIEWER
+        assert await registered_query.find(identifier) == VIEWER
     for identifier in ("1" * 32, sha256[:-1], sha256.upper(), "", "0" * 31 + "%", "' OR 1=1 --"):
-        assert await persisted.find(identifier) is None
+        assert await registered_query.find(identifier) is None
 
 
 async def test_registering_again_adds_nothing() -> None:
@@ -39,12 +40,18 @@ async def test_an_identifier_never_changes_its_document() -> None:
     with pytest.raises(IdentifierTaken) as taken:
         await register({"Other": "{ a }", "Viewer": "{ b }"})
     assert taken.value.identifier == "Viewer"
-    assert (await persisted.find("Viewer"), await persisted.find("Other")) == (VIEWER, None)
+    assert (await registered_query.find("Viewer"), await registered_query.find("Other")) == (
+        VIEWER,
+        None,
+    )
 
 
 async def test_identifiers_differ_by_case() -> None:
     await register({"viewer": "{ a }", "Viewer": "{ b }"})
-    assert (await persisted.find("viewer"), await persisted.find("Viewer")) == ("{ a }", "{ b }")
+    assert (await registered_query.find("viewer"), await registered_query.find("Viewer")) == (
+        "{ a }",
+        "{ b }",
+    )
 
 
 async def test_releases_that_register_at_once_agree() -> None:

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 
 from api.demo_secret import kept_secret
 from api.pdf.store import DocumentStore
-from models import connection, private, transactions
-from models.account import Account
+from models.accounts.account import Account
+from models.db import connection, private, transactions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

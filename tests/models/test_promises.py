@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from models import refund, refunding, sql
 from models.audit import audit
+from models.db import sql
 from models.errors import PaymentInProgress, Refusal
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
-from models.invoice import Invoice
+from models.invoices.invoice import Invoice
 from models.money import Money
-from models.void import void_invoice
+from models.payments import ask_refund, refund
+from models.payments.void import void_invoice
 from tests.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.hostile.crowd import SOAK
 from tests.providers import gateway, key
 
 if TYPE_CHECKING:
-    from models.payment import Payment
-    from models.refund import Refund
+    from models.payments.payment import Payment
+    from models.payments.refund import Refund
 
 pytestmark = pytest.mark.usefixtures("provider")
 
@@ -92,7 +93,7 @@ class Scene:
         amount = self.dice.choice([None, None, Decimal(7), Decimal(13)])
         currency = None if amount is None else found.currency
         how = {"reason": "moved away", "by": STAFF, "key": key()}
-        asked = await refunding.refund_payment(found.id, amount, currency, **how)  # type: ignore[arg-type]
+        asked = await ask_refund.refund_payment(found.id, amount, currency, **how)  # type: ignore[arg-type]
         if self.dice.random() < 0.5:  # it has not even answered
             await asked.change(reference="")
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import receipt, sql, voucher
+from models.credit import voucher
+from models.db import sql
 from models.errors import (
     BalanceLimitExceeded,
     InsufficientCredit,
@@ -18,14 +19,15 @@ from models.errors import (
     VoucherRefused,
 )
 from models.money import Money
-from models.void import void_invoice
+from models.payments import inbox
+from models.payments.void import void_invoice
 from tests.factories import STAFF, a_client, a_voucher, captured, now, tell
 from tests.providers import gateway, key, open_house
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from models.payment import Payment
+    from models.payments.payment import Payment
 
 pytestmark = pytest.mark.usefixtures("provider")
 
@@ -211,7 +213,7 @@ async def test_everything_at_once_adds_up() -> None:
             split = await one.begin(await one.order(2000), credit_limit=300)
             news = [captured(begun), captured(split)]
             work += [tell(begun, *news[:1] * 2), tell(split, *news[1:] * 2)]
-            work += [one.spend(await one.order(700)), one.given(10), receipt.retry_parked()]
+            work += [one.spend(await one.order(700)), one.given(10), inbox.retry_parked()]
     await at_once(*work)
     for one in clients:
         assert sum(line.amount for line in await one.lines()) == (await one.amounts())[0]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import clock, house_keeping, receipt, record, refund, refunding, sql
+from models import clock
+from models.db import record, sql
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -22,13 +23,14 @@ from models.errors import (
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayDeclined, GatewayEvent, GatewayUnreachable
 from models.money import Money
-from models.policy import CreditPolicy
+from models.payments import ask_refund, inbox, reconcile, refund
+from models.provider.provider import CreditPolicy
 from tests.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.providers import VERSION, gateway, key, open_house
 
 if TYPE_CHECKING:
-    from models.payment import Payment
-    from models.refund import Refund
+    from models.payments.payment import Payment
+    from models.payments.refund import Refund
 
 pytestmark = pytest.mark.usefixtures("provider")
 
@@ -37,7 +39,7 @@ async def give_back(payment: Payment, minor: int | None = None, **how: Any) -> R
     amount = None if minor is None else Money(minor, payment.currency).amount
     currency = None if minor is None else payment.currency
     given = {"reason": "moved away", "by": STAFF, "key": key(), **how}
-    return await refunding.refund_payment(payment.id, amount, currency, **given)
+    return await ask_refund.refund_payment(payment.id, amount, currency, **given)
 
 
 def heard(payment: Payment, asked: Refund, kind: Kind, **told: Any) -> GatewayEvent:
@@ -99,7 +101,7 @@ async def test_a_refund_without_an_answer_is_pending_and_the_worker_asks_again()
     assert await ada.amounts() == (0, 2500, 0, 0)
     gateway().trouble = None
     await asked.change(next_check_at=clock.now())
-    await house_keeping.check_refunds()
+    await reconcile.check_refunds()
     assert (await now(asked)).status == "SUCCEEDED"
     assert {one.id for one in gateway().refunded} == {asked.public_id}
     assert await ada.amounts() == (0, 0, 0, 0)
@@ -112,7 +114,7 @@ async def test_a_pending_refund_is_asked_for_at_growing_intervals() -> None:
     waits = []
     for _ in range(4):
         await asked.change(next_check_at=clock.now())
-        await house_keeping.check_refunds()
+        await reconcile.check_refunds()
         asked = await now(asked)
         assert asked.next_check_at is not None
         waits.append(asked.next_check_at - clock.now())
@@ -130,7 +132,7 @@ async def test_the_gateways_word_may_come_before_its_answer_and_without_our_id()
     assert await ada.amounts() == (500, 1000, 0, 0)
     gateway().trouble = None
     await asked.change(next_check_at=clock.now())
-    await house_keeping.check_refunds()
+    await reconcile.check_refunds()
     assert (await now(asked)).status == "SUCCEEDED"
     assert await ada.amounts() == (1500, 0, 0, 0)
 
@@ -397,7 +399,7 @@ async def test_bad_wishes_change_nothing(wish: dict[str, Any], refused: type[Exc
         "key": key(),
     }
     with pytest.raises(refused):
-        await refunding.refund_payment(**{**given, **wish})
+        await ask_refund.refund_payment(**{**given, **wish})
     assert await ada.amounts() == (2500, 0, 0, 0)
     assert await refund.of_payments([begun.id]) == {}
     assert gateway().refunded == []
@@ -415,7 +417,7 @@ async def test_a_dispute_that_names_only_what_was_captured_finds_its_payment() -
     assert await ada.amounts() == (0, 0, 0, 0)
     await tell(begun, captured(begun, reference=f"c-{begun.id.hex}"))
     await sql.execute("UPDATE receipt SET next_try_at = $1 WHERE state = 'PARKED'", clock.now())
-    await receipt.retry_parked()
+    await inbox.retry_parked()
     taken = await now(begun)
     assert (taken.received, taken.taken_back, taken.disputed) == (2500, 2500, True)
 
@@ -430,7 +432,7 @@ async def test_an_approval_makes_the_worker_ask_at_once() -> None:
     assert due.next_check_at is not None
     assert due.next_check_at <= clock.now()
     gateway().events = [captured(begun)]
-    await house_keeping.check_payments()
+    await reconcile.check_payments()
     assert (await now(begun)).status == "SUCCEEDED"
 
 

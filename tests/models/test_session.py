@@ -11,16 +11,18 @@ import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from models import password, policy, session, sql, tasks, transactions
-from models.api_key import create_key
+from models.access import password, session
+from models.access.api_key import create_key
+from models.access.credential import actor_of_token, still_holds
+from models.access.identity import Role
+from models.access.session import Session, open_session, sign_in, sign_out
+from models.access.user import User, create_staff
 from models.clock import now
+from models.db import sql, tasks, transactions
+from models.db.transactions import transaction
 from models.errors import InvalidCredentials, RateLimited
-from models.identity import Role
-from models.policy import House
-from models.session import Session, open_session, sign_in, sign_out
-from models.token import actor_of_token, still_holds
-from models.transactions import transaction
-from models.user import User, create_staff
+from models.provider import provider
+from models.provider.provider import House
 from tests.clocks import set_clock
 from tests.identities import ADDRESS, PASSWORD, a_client, an_account, small_house
 
@@ -196,7 +198,7 @@ async def test_how_long_a_session_lasts_is_the_houses_decision(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = replace(house, session_lifetime=timedelta(hours=1))
-    monkeypatch.setattr(policy, "_house", short)
+    monkeypatch.setattr(provider, "_house", short)
     actor, _ = await open_session(await a_client(), address=ADDRESS)
     assert actor.expires_at is not None
     assert actor.expires_at <= now() + timedelta(hours=1)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models import account, sql
+from models.accounts import account
+from models.db import sql
 from models.gateway import EventKind as Kind
 from tests.factories import Client, a_client, event, now, tell
 

@@ -6,13 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from models import balance, clock, invoice, order, record, transactions
+from models import clock
+from models.access.identity import Actor, Role
+from models.credit import balance
+from models.db import record, transactions
+from models.db.page import PageRequest
 from models.errors import Invalid, NotFound
-from models.identity import Actor, Role
-from models.invoice import InvoiceFilter
-from models.ledger import LineKind
-from models.page import PageRequest
-from models.void import void_invoice
+from models.invoices import invoice, order
+from models.invoices.invoice import InvoiceFilter
+from models.ledger.chart import LineKind
+from models.payments.void import void_invoice
 from tests.factories import STAFF, Client, a_client, captured, tell
 from tests.providers import key
 from tests.statements import asked

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import balance, invoice, session
-from models.page import PageRequest
-from models.token import actor_of_token
-from models.user import User
+from models.access import session
+from models.access.credential import actor_of_token
+from models.access.user import User
+from models.credit import balance
+from models.db.page import PageRequest
+from models.invoices import invoice
 from tests.factories import a_client
 from tests.statements import asked
 

@@ -14,10 +14,10 @@ import pytest
 from tortoise.connection import get_connection
 from tortoise.exceptions import OperationalError, TransactionManagementError
 
-from models import sql, tasks, transactions
-from models.account import Account
+from models.accounts.account import Account
+from models.db import sql, tasks, transactions
+from models.db.transactions import Conflict, snapshot, transaction
 from models.errors import TryAgain
-from models.transactions import Conflict, snapshot, transaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

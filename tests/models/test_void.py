@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from models import clock, record, sql
+from models import clock
+from models.access.identity import Actor, Role
+from models.db import record, sql
 from models.errors import Invalid, InvoiceNotVoidable, NotFound, PaymentInProgress
 from models.gateway import EventKind as Kind
-from models.identity import Actor, Role
-from models.invoice import Invoice
-from models.void import void_invoice
+from models.invoices.invoice import Invoice
+from models.payments.void import void_invoice
 from tests.factories import STAFF, a_client, captured, event, now, tell
 from tests.models.test_refunds import heard, the_pending
 from tests.providers import key

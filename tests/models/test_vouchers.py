@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from models import clock, expiry, record, sql, voucher
+from models import clock
+from models.access.identity import Actor, Role
+from models.credit import expiry, voucher
+from models.db import record, sql
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -23,7 +26,6 @@ from models.errors import (
     Refusal,
     VoucherRefused,
 )
-from models.identity import Actor, Role
 from tests.clocks import set_clock
 from tests.factories import STAFF, Client, a_client, a_voucher
 from tests.providers import key

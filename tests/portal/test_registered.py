@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from api.demo import PASSWORD
 from api.portal import Built
-from models.persisted import identifier_of
+from models.edge.registered_query import identifier_of
 from schema import make_schema
 from schema.extensions import Guard
 from tests.journeys.shop import open_shop

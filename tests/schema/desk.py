@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from api.live import LocalFeed
-from models import adjustment, order, record, transactions
-from models.account import Account
+from models.access.identity import Actor, Role
+from models.accounts.account import Account
+from models.credit import adjustment
+from models.db import record, transactions
 from models.gateway import GatewayKind, PaymentOrder, Started, TransferInstructions
-from models.identity import Actor, Role
+from models.invoices import order
 from models.money import Money
-from models.policy import Limits
+from models.provider.provider import Limits
 from schema import make_schema
 from schema.context import Context
 from tests import providers
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from models.invoice import Invoice
-    from models.ledger import CreditTransaction
-    from models.policy import House
+    from models.invoices.invoice import Invoice
+    from models.ledger.chart import CreditTransaction
+    from models.provider.provider import House
 
 SCHEMA: Final = make_schema()
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from graphql import GraphQLInputObjectType, GraphQLNonNull, get_nullable_type, is_scalar_type
 
-from models import policy, sql
 from models.audit import audit
+from models.db import sql
+from models.provider import provider
 from tests.factories import STAFF
 from tests.providers import VERSION, key
 from tests.schema.desk import (
@@ -28,7 +29,7 @@ from tests.schema.desk import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from models.policy import House
+    from models.provider.provider import House
 
 # What mutations do to either database is for tests/models and tests/journeys.
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("db", "house")]
@@ -411,9 +412,9 @@ async def test_an_invoice_whose_gateway_is_gone_is_shown_explained_and_ended_by_
     ada = await an_account()
     order = await an_order(ada)
     payment = (await do(PAY, client(ada), invoiceId=order.public_id, gateway="card"))["payment"]
-    house = policy.house()
+    house = provider.house()
     left = {code: one for code, one in house.gateways.items() if code != "card"}
-    monkeypatch.setattr(policy, "_house", replace(house, gateways=left))
+    monkeypatch.setattr(provider, "_house", replace(house, gateways=left))
     shown = (await data(GONE, client(ada), id=order.public_id))["node"]
     assert shown["gateway"] is shown["payments"][0]["gateway"] is None
     assert shown["diagnosis"]["stage"] == "AWAITING_GATEWAY"

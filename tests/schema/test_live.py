@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from api.live import LocalFeed
-from models import balance, clock, session, transactions
-from models.identity import Role
-from models.user import User
+from models import clock
+from models.access import session
+from models.access.identity import Role
+from models.access.user import User
+from models.credit import balance
+from models.db import transactions
 from schema import live
 from tests.factories import STAFF, a_client, captured, tell
 from tests.schema.desk import (
@@ -30,8 +33,8 @@ from tests.schema.desk import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from models.identity import Actor
-    from models.policy import House
+    from models.access.identity import Actor
+    from models.provider.provider import House
 
 pytestmark = pytest.mark.usefixtures("db", "house")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import sql
+from models.db import sql
 from tests.factories import STAFF
 from tests.schema.desk import (
     an_account,
@@ -21,7 +21,7 @@ from tests.schema.desk import (
 )
 
 if TYPE_CHECKING:
-    from models.policy import House
+    from models.provider.provider import House
 
 pytestmark = pytest.mark.usefixtures("db", "house")
 

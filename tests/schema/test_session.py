@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from models import session
-from models.api_key import create_key
-from models.policy import House
-from models.token import actor_of_token
+from models.access import session
+from models.access.api_key import create_key
+from models.access.credential import actor_of_token
+from models.provider.provider import House
 from schema import make_schema
 from schema.context import Context, Feed
 from tests.identities import ADDRESS, PASSWORD, a_client, small_house

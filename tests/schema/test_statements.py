@@ -12,9 +12,9 @@ from tests.schema.desk import an_account, an_order, client, data, give, open_hou
 from tests.statements import asked
 
 if TYPE_CHECKING:
-    from models.account import Account
-    from models.identity import Actor
-    from models.policy import House
+    from models.access.identity import Actor
+    from models.accounts.account import Account
+    from models.provider.provider import House
 
 pytestmark = pytest.mark.usefixtures("db", "house")
 

@@ -11,7 +11,7 @@ import pytest
 
 from models import errors
 from models.errors import AmountOutOfRange, GatewayFailed, Invalid, Refusal
-from models.ledger import LineKind
+from models.ledger.chart import LineKind
 from models.money import Money
 from schema import texts
 from schema.errors import UserErrorCode, top_level_error

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from typing import Final
 
-from models.attempt import network
+from models.access.rate_limit import network
 from models.gateway import GatewayUnreachable, sender
 
 #: Requests to PayPal that unverified messages may cause in a window, of one sender and of all.

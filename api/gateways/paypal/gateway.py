@@ -106,7 +106,7 @@ class PayPalGateway:
         return Started(text(created, "id"), Redirect(approval_url(created), expires_at), expires_at)
 
     def transmission_id(self, headers: Mapping[str, str]) -> str:
-        """The id that PayPal signs; the body is bound to it by `models.transmission`."""
+        """The id that PayPal signs; the body is bound to it by `models.payments.transmission`."""
         return Signature.of(headers).transmission_id
 
     async def parse_message(self, headers: Mapping[str, str], body: bytes) -> list[GatewayEvent]:

@@ -10,8 +10,8 @@ from api.pdf.demo import PAID_AT, in_status, line, order, void
 from api.pdf.document import Look
 from api.pdf.receipt import receipt_document
 from api.pdf.statement import Change, statement_document
-from models.credit_statement import CreditStatement
-from models.payment import Payment
+from models.credit.statement import CreditStatement
+from models.payments.payment import Payment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from api.pdf.receipt import ReceiptDocument
     from api.pdf.statement import StatementDocument
     from api.pdf.void import VoidDocument
-    from models.snapshot import BuyerSnapshot, InvoiceSnapshot
+    from models.invoices.snapshot import BuyerSnapshot, InvoiceSnapshot
 
 HOSTILE = (
     "<script>alert(1)</script><link rel=attachment href='file:///etc/passwd'>"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from api.pdf.document import Document
     from api.pdf.renderer import PdfRenderer
-    from models.snapshot import InvoiceSnapshot
+    from models.invoices.snapshot import InvoiceSnapshot
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, ImageStat
 from api.pdf import demo
 from api.pdf.demo import in_status, order
 from api.pdf.renderer import PdfRenderer
-from models.seller import Picture
+from models.provider.seller import Picture
 from tests.api.pdf.reading import assert_nothing_leaves_its_page, needs_pango, pictures, words
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Who asks: people, sessions, API keys, and how often they may try."""

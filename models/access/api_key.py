@@ -1,0 +1,232 @@
+"""API keys: how partners' systems come in.
+
+A key reads `ack_<prefix>_<secret>`. The prefix finds its row; of the secret, 256 random bits, only
+the hash is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hmac import compare_digest
+from typing import ClassVar, Final
+from uuid import UUID
+
+from tortoise import fields
+
+from models.access.identity import SCOPES, Actor, Role
+from models.access.user import User, add_user
+from models.clock import now
+from models.db import sql
+from models.db.record import Record, new_id, parse_id
+from models.db.transactions import Conflict, begin_aside, transaction
+from models.errors import Invalid, NotFound
+from models.text import clean_text
+
+#: How an API key begins; a session's token begins otherwise (models.access.session).
+MARK: Final = "ack_"
+
+_PREFIX_BYTES: Final = 8
+_SECRET_BYTES: Final = 32
+_USED_AFTER: Final = timedelta(minutes=1)
+
+_FIND: Final = """
+    SELECT k.id, k.user_id, k.secret_hash, k.scopes, k.all_accounts, k.expires_at, k.used_at, u.role
+    FROM api_key k JOIN users u ON u.id = k.user_id
+    WHERE k.prefix = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
+      AND u.disabled_at IS NULL
+"""
+_LIVE: Final = """
+    SELECT k.id FROM api_key k JOIN users u ON u.id = k.user_id
+    WHERE k.id = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
+      AND u.disabled_at IS NULL
+"""
+
+_marking: set[UUID] = set()
+
+
+class ApiKey(Record):
+    """One key of a partner.
+
+    `scopes` is a space-separated list, as in OAuth 2.0 (RFC 6749, section 3.3). `secret_hash` is
+    the SHA-256 of the secret, in hexadecimal. Without `all_accounts` it reaches its KeyAccounts.
+    """
+
+    PREFIX: ClassVar[str] = "key"
+
+    user_id = fields.UUIDField(db_index=True)
+    name = fields.CharField(max_length=200, default="")
+    prefix = fields.CharField(max_length=32, unique=True)
+    secret_hash = fields.CharField(max_length=64)
+    scopes = fields.CharField(max_length=200)
+    all_accounts = fields.BooleanField(default=False)
+    expires_at = fields.DatetimeField(null=True)
+    used_at = fields.DatetimeField(null=True)
+    revoked_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "api_key"
+
+
+class KeyAccount(Record):
+    """An account that a restricted API key reaches."""
+
+    api_key_id = fields.UUIDField()
+    account_id = fields.UUIDField()
+
+    class Meta:
+        table = "key_account"
+        unique_together = (("api_key_id", "account_id"),)
+
+
+async def create_key(
+    partner: str,
+    scopes: Iterable[str],
+    accounts: Iterable[UUID] | None = None,
+    *,
+    name: str = "",
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key for the partner of that name, who is added when new; the key and its token.
+
+    The token is shown only now. `accounts` None is all of them. Raises Invalid at `scopes`,
+    `accounts` or `partner`, and NotFound at `accounts`.
+    """
+    granted = _checked_scopes(scopes)
+    within = None if accounts is None else frozenset(accounts)
+    if within is not None and not within:
+        raise Invalid("accounts", problem="none")
+    partner = clean_text(partner, "partner", maximum=200)
+    prefix, secret = secrets.token_hex(_PREFIX_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
+
+    async def make() -> ApiKey:
+        user = await User.get_or_none(role=Role.PARTNER, name=partner)
+        try:
+            user = user or await add_user(role=Role.PARTNER, email=None, name=partner)
+        except Invalid as taken:
+            raise Conflict from taken  # somebody has added them meanwhile: look again
+        key = await ApiKey.create(
+            user_id=user.id,
+            name=name,
+            prefix=prefix,
+            secret_hash=_hash(secret),
+            scopes=" ".join(granted),
+            all_accounts=within is None,
+            expires_at=expires_at,
+        )
+        await _confine(key, within or ())
+        return key
+
+    return await transaction(make), f"{MARK}{prefix}_{secret}"
+
+
+async def _confine(key: ApiKey, accounts: Iterable[UUID]) -> None:
+    ids = sorted(accounts)
+    if not ids:
+        return
+    found = await sql.fetch(
+        f"SELECT id FROM account WHERE id IN ({sql.placeholders(len(ids))})",
+        *ids,
+    )
+    if len(found) < len(ids):
+        raise NotFound("accounts")
+    row = {"created_at": key.created_at, "api_key_id": key.id}
+    await sql.insert("key_account", [{"id": new_id(), **row, "account_id": one} for one in ids])
+
+
+async def actor_of_key(token: str, address: str) -> Actor | None:
+    """Who holds this key; None when it is unknown, wrong, expired or revoked."""
+    prefix, _, secret = token.removeprefix(MARK).partition("_")
+    if not prefix.isalnum():
+        return None
+    moment = now()
+    row = await sql.fetch_one(_FIND, prefix, moment)
+    if row is None or not compare_digest(row["secret_hash"], _hash(secret)):
+        return None
+    if row["used_at"] is None or row["used_at"] < moment - _USED_AFTER:
+        _mark_used(row["id"], moment)
+    return Actor(
+        role=Role(row["role"]),
+        user_id=row["user_id"],
+        scopes=frozenset(row["scopes"].split()),
+        accounts=None if row["all_accounts"] else await _accounts_of(row["id"]),
+        key_id=row["id"],
+        address=address,
+        expires_at=row["expires_at"],
+    )
+
+
+async def _accounts_of(key_id: UUID) -> frozenset[UUID]:
+    rows = await sql.fetch("SELECT account_id FROM key_account WHERE api_key_id = $1", key_id)
+    return frozenset(row["account_id"] for row in rows)
+
+
+async def is_valid(key_id: UUID) -> bool:
+    """Whether that key still holds."""
+    return await sql.fetch_one(_LIVE, key_id, now()) is not None
+
+
+async def revoke_key(key_id: UUID) -> bool:
+    """End a key now; whether it had not been revoked before."""
+    moment = now()
+    revoked = await transaction(
+        lambda: ApiKey.filter(id=key_id, revoked_at=None).update(revoked_at=moment)
+    )
+    return revoked > 0
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key, its partner's name, and the accounts that it reaches: None for all."""
+
+    key: ApiKey
+    partner: str
+    accounts: list[UUID] | None
+
+
+async def list_keys() -> list[ListedKey]:
+    """Every key that was ever made, by partner, oldest first."""
+    rows = await sql.fetch("SELECT id, name FROM users WHERE role = 'PARTNER'")
+    partners = {row["id"]: row["name"] for row in rows}
+    reached: defaultdict[UUID, list[UUID]] = defaultdict(list)
+    for row in await sql.fetch("SELECT api_key_id, account_id FROM key_account ORDER BY id"):
+        reached[row["api_key_id"]].append(row["account_id"])
+    listed = [
+        ListedKey(key, partners[key.user_id], None if key.all_accounts else reached[key.id])
+        for key in await ApiKey.all().order_by("id")
+    ]
+    return sorted(listed, key=lambda one: one.partner)
+
+
+async def find_key(text: str) -> ApiKey | None:
+    """The key with this id (`key_…`) or prefix (`ack_…`, of the whole token as well)."""
+    key_id = parse_id(ApiKey.PREFIX, text)
+    if key_id is not None:
+        return await ApiKey.get_or_none(id=key_id)
+    return await ApiKey.get_or_none(prefix=text.removeprefix(MARK).partition("_")[0])
+
+
+def _mark_used(key_id: UUID, moment: datetime) -> None:
+    """Note the use beside the request that it was; requests at once note it once."""
+    if key_id in _marking:
+        return
+    _marking.add(key_id)
+    task = begin_aside(lambda: ApiKey.filter(id=key_id).update(used_at=moment))
+    task.add_done_callback(lambda _: _marking.discard(key_id))
+
+
+def _checked_scopes(scopes: Iterable[str]) -> list[str]:
+    wanted = set(scopes)
+    unknown = sorted(wanted.difference(SCOPES))
+    if unknown or not wanted:
+        asked = ", ".join(unknown) or "none"
+        raise Invalid("scopes", problem=f"{asked}; the scopes are {', '.join(SCOPES)}")
+    return sorted(wanted)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()

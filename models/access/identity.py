@@ -1,0 +1,106 @@
+"""Who asks: the actor of a request, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from models.errors import Forbidden
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+#: What an API key can be given; see `Actor.require_scope`.
+SCOPES: Final = ("accounts:read", "credit:read", "invoices:read", "invoices:write")
+
+_IMPLIED_BY: Final = {"invoices:read": "invoices:write"}
+
+
+class Role(StrEnum):
+    """What kind of user somebody is."""
+
+    CLIENT = "CLIENT"
+    PARTNER = "PARTNER"
+    STAFF = "STAFF"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who asks, and what they may reach.
+
+    `account_id` is a client's own account. `accounts` are the accounts of a partner's API key,
+    None for all of them; without either nothing is in sight. `address` is where the request came
+    from, `expires_at` when its session or key runs out, and `locale` a client's own setting, empty
+    for others.
+    """
+
+    role: Role
+    user_id: UUID
+    account_id: UUID | None = None
+    scopes: frozenset[str] = frozenset()
+    accounts: frozenset[UUID] | None = frozenset()
+    session_id: UUID | None = None
+    key_id: UUID | None = None
+    address: str = ""
+    expires_at: datetime | None = None
+    locale: str = ""
+
+    @property
+    def principal(self) -> str:
+        """Whose idempotency keys these are: the user, whatever session or API key they use."""
+        return self.user_id.hex
+
+    @property
+    def caller(self) -> str:
+        """Whose turn it is (models.db.fair_queue): the account's, whichever of its users asks."""
+        return f"account {self.account_id.hex}" if self.account_id else f"user {self.principal}"
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether this is somebody of the provider's own."""
+        return self.role is Role.STAFF
+
+    def sees(self, account_id: UUID) -> bool:
+        """Whether that account is in sight. What is not is answered like what does not exist."""
+        if self.role is Role.STAFF:
+            return True
+        if self.role is Role.CLIENT:
+            return account_id == self.account_id
+        return self.accounts is None or account_id in self.accounts
+
+    def own_account(self) -> UUID:
+        """The client's own account; raises Forbidden for partners and staff, who have none."""
+        if self.role is not Role.CLIENT or self.account_id is None:
+            raise Forbidden("client")
+        return self.account_id
+
+    def require_staff(self) -> None:
+        """Raises Forbidden for clients and partners."""
+        if self.role is not Role.STAFF:
+            raise Forbidden("staff")
+
+    def require_scope(self, scope: str) -> None:
+        """Raises Forbidden unless the actor may do what `scope` names, on accounts it `sees`.
+
+        =============== ======= ===================================== =====
+        scope           client  partner's key                         staff
+        =============== ======= ===================================== =====
+        accounts:read   yes     with the scope                        yes
+        credit:read     yes     with the scope                        yes
+        invoices:read   yes     with the scope, or invoices:write     yes
+        invoices:write  no      with the scope                        yes
+        =============== ======= ===================================== =====
+        """
+        if not self.may(scope):
+            raise Forbidden(scope)
+
+    def may(self, scope: str) -> bool:
+        """Whether the actor may do what `scope` names: see `require_scope`."""
+        assert scope in SCOPES, scope
+        if self.role is Role.STAFF:
+            return True
+        if self.role is Role.CLIENT:
+            return scope.endswith(":read")
+        return scope in self.scopes or _IMPLIED_BY.get(scope) in self.scopes

@@ -1,0 +1,181 @@
+"""Sessions: what signing in gives, until it runs out or is revoked.
+
+A token is 256 random bits. Only its hash is stored and the row is found by that hash, so how long
+a look-up takes tells nothing about the token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
+from uuid import UUID
+
+from tortoise import fields
+
+from models.access import device, rate_limit
+from models.access import password as passwords
+from models.access.identity import Actor, Role
+from models.access.user import User
+from models.clock import now
+from models.db import sql
+from models.db.record import Record
+from models.db.transactions import begin_aside, transaction
+from models.email import key_of
+from models.errors import InvalidCredentials, Unauthenticated
+from models.provider.provider import house
+
+#: How a session's token begins; an API key's begins otherwise (models.access.api_key).
+MARK: Final = "acs_"
+
+_TOKEN_BYTES: Final = 32
+_SEEN_AFTER: Final = timedelta(minutes=1)
+_GUESS_WINDOW_SECONDS: Final = 15 * 60
+_GUESSES_PER_EMAIL: Final = 10
+_GUESSES_PER_ADDRESS: Final = 60
+#: With a browser that the user has signed in with before (models.access.device), and with all.
+_GUESSES_PER_DEVICE: Final = 10
+_GUESSES_BY_DEVICES: Final = 30
+
+_FIND: Final = """
+    SELECT s.id, s.user_id, s.expires_at, s.seen_at, u.role, u.account_id, a.locale
+    FROM session s JOIN users u ON u.id = s.user_id LEFT JOIN account a ON a.id = u.account_id
+    WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > $2
+      AND u.disabled_at IS NULL
+"""
+_LIVE: Final = """
+    SELECT s.id FROM session s JOIN users u ON u.id = s.user_id
+    WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND u.disabled_at IS NULL
+"""
+
+_marking: set[UUID] = set()
+
+
+class Session(Record):
+    """Somebody signed in. `token_hash` is the SHA-256 of the token, in hexadecimal."""
+
+    PREFIX: ClassVar[str] = "ses"
+
+    user_id = fields.UUIDField(db_index=True)
+    token_hash = fields.CharField(max_length=64, unique=True)
+    expires_at = fields.DatetimeField(db_index=True)
+    seen_at = fields.DatetimeField()
+    revoked_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "session"
+
+
+async def sign_in(email: str, password: str, *, address: str, notes: str = "") -> tuple[Actor, str]:
+    """Open a session for these credentials; who it is, and the token that is shown only now.
+
+    Unknown, wrong and disabled are one refusal at one cost: raises InvalidCredentials at
+    `password`. Raises RateLimited when an e-mail or an address has been guessed at too often; not
+    for a browser whose `notes` show that the user has signed in with it, which has its own limit.
+    """
+    person = key_of(email) or ""
+    user = await User.get_or_none(email_key=person, disabled_at=None) if person else None
+    known = None if user is None else device.known(notes, user)
+    limits = _by_device(person, known) if known else _by_place(person, rate_limit.network(address))
+    for name, subject, limit in limits:
+        await rate_limit.spend(name, subject, limit=limit, window_seconds=_GUESS_WINDOW_SECONDS)
+    good, newer = await passwords.matches(password, user.password_hash if user else None)
+    if user is None or not good:
+        raise InvalidCredentials("password")
+    await rate_limit.give_back_all([(name, subject) for name, subject, _ in limits])
+    if newer is not None:
+        await transaction(lambda: User.filter(id=user.id).update(password_hash=newer))
+    return await open_session(user, address=address)
+
+
+def _by_place(person: str, place: str) -> list[tuple[str, str, int]]:
+    # The address first: one that is shut out cannot shut out the people whose e-mails it tries.
+    limits = [("sign_in.email", person, _GUESSES_PER_EMAIL)]
+    return [("sign_in.address", place, _GUESSES_PER_ADDRESS), *limits] if place else limits
+
+
+def _by_device(person: str, device_id: str) -> list[tuple[str, str, int]]:
+    # Stolen notes are tried from many places, and several of them one after the other.
+    return [
+        ("sign_in.device", device_id, _GUESSES_PER_DEVICE),
+        ("sign_in.devices", person, _GUESSES_BY_DEVICES),
+    ]
+
+
+async def open_session(user: User, *, address: str = "") -> tuple[Actor, str]:
+    """Open a session for a user who has proved who they are; the actor and the token.
+
+    Raises Unauthenticated when the user has been disabled meanwhile.
+    """
+    token = MARK + secrets.token_urlsafe(_TOKEN_BYTES)
+    moment = now()
+    await transaction(
+        lambda: Session.create(
+            user_id=user.id,
+            token_hash=_hash(token),
+            expires_at=moment + house().session_lifetime,
+            seen_at=moment,
+        )
+    )
+    actor = await actor_of_session(token, address)
+    if actor is None:
+        raise Unauthenticated
+    return actor, token
+
+
+async def actor_of_session(token: str, address: str) -> Actor | None:
+    """Who holds this token; None when it is unknown, expired or revoked, or the user disabled."""
+    moment = now()
+    row = await sql.fetch_one(_FIND, _hash(token), moment)
+    if row is None:
+        return None
+    if row["seen_at"] < moment - _SEEN_AFTER:
+        _mark_seen(row["id"], moment)
+    return Actor(
+        role=Role(row["role"]),
+        user_id=row["user_id"],
+        account_id=row["account_id"],
+        session_id=row["id"],
+        address=address,
+        expires_at=row["expires_at"],
+        locale=row["locale"] or "",
+    )
+
+
+async def is_open(session_id: UUID) -> bool:
+    """Whether that session still holds."""
+    return await sql.fetch_one(_LIVE, session_id, now()) is not None
+
+
+async def sign_out(actor: Actor) -> None:
+    """End the actor's session. An API key has none, and keeps working."""
+    if actor.session_id is not None:
+        await revoke_session(actor.session_id)
+
+
+async def revoke_session(session_id: UUID) -> None:
+    """End a session now; does nothing when it has ended."""
+    moment = now()
+    await transaction(
+        lambda: Session.filter(id=session_id, revoked_at=None).update(revoked_at=moment)
+    )
+
+
+async def purge(*, kept: timedelta = timedelta(days=30)) -> int:
+    """Forget the sessions that ran out longer than `kept` ago; how many there were."""
+    before = now() - kept
+    return await transaction(lambda: Session.filter(expires_at__lt=before).delete())
+
+
+def _mark_seen(session_id: UUID, moment: datetime) -> None:
+    """Note the use beside the request that it was; requests at once note it once."""
+    if session_id in _marking:
+        return
+    _marking.add(session_id)
+    task = begin_aside(lambda: Session.filter(id=session_id).update(seen_at=moment))
+    task.add_done_callback(lambda _: _marking.discard(session_id))
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()

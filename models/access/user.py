@@ -1,0 +1,83 @@
+"""People who can sign in, and the partners behind API keys."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.exceptions import IntegrityError
+
+from models import email as emails
+from models.access import password as passwords
+from models.access.identity import Actor, Role
+from models.db.record import Record
+from models.db.transactions import transaction
+from models.errors import Invalid
+
+
+class User(Record):
+    """Somebody who can sign in (clients and staff), or a partner, who comes with API keys.
+
+    `email` is as it was written, `email_key` (UNIQUE) what it is found by.
+    """
+
+    PREFIX: ClassVar[str] = "usr"
+
+    role = fields.CharField(max_length=8)
+    name = fields.CharField(max_length=200, default="")
+    email = fields.CharField(max_length=254, null=True, unique=True)
+    email_key = fields.CharField(max_length=254, null=True)
+    password_hash = fields.CharField(max_length=255, null=True)
+    account_id = fields.UUIDField(null=True, db_index=True)
+    disabled_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        # "user" is a function in PostgreSQL, and reads as one where the quotes are forgotten.
+        table = "users"
+
+    def actor(self, address: str = "") -> Actor:
+        """This user as the one who asks, for what runs without a session (the command line)."""
+        return Actor(
+            role=Role(self.role), user_id=self.id, account_id=self.account_id, address=address
+        )
+
+
+async def add_user(
+    *,
+    role: Role,
+    email: str | None,
+    password_hash: str | None = None,
+    account_id: UUID | None = None,
+    name: str = "",
+) -> User:
+    """Add a user, inside a transaction. Raises Invalid at `email` (malformed, taken) or `name`.
+
+    The password comes hashed (`models.access.password.hashed`): that takes too long for a
+    transaction.
+    """
+    written = None if email is None else emails.written(email)
+    if email is not None and written is None:
+        raise Invalid("email", problem="email_form")
+    try:
+        return await User.create(
+            role=role,
+            name=name,
+            email=written,
+            email_key=None if written is None else emails.key_of(written),
+            password_hash=password_hash,
+            account_id=account_id,
+        )
+    except IntegrityError as error:
+        raise Invalid("name" if email is None else "email", problem="taken") from error
+
+
+async def create_staff(email: str, password: str | None, *, name: str = "") -> User:
+    """Add a member of staff. Raises Invalid at `email` or `password`.
+
+    Without a password nobody can sign in as them until they are given one.
+    """
+    password_hash = None if password is None else await passwords.hashed(password)
+    return await transaction(
+        lambda: add_user(role=Role.STAFF, email=email, password_hash=password_hash, name=name)
+    )

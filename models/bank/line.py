@@ -1,0 +1,229 @@
+"""Bank credits: what came in on our accounts, line by line, and what has become of each.
+
+A line that quotes one of our references is booked by itself, and one that may be known already
+never is: it is parked, and staff decide (`models.bank.assign`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
+from typing import ClassVar, Final
+from uuid import UUID
+
+from tortoise import fields
+
+from models.access.identity import Actor
+from models.bank.account import same_account
+from models.db import sql
+from models.db.connection import dialect
+from models.db.page import Page, PageRequest, by_id, fetch_page
+from models.db.record import Changing, new_id
+from models.errors import Invalid
+from models.gateway import EventKind, GatewayEvent
+from models.invoices.invoice import read as read_invoice
+from models.ledger.book import book
+from models.money import Money
+from models.payments.locked import Case
+from models.payments.payment import Payment
+from models.payments.payment import read as read_payment
+from models.payments.settlement import Settlement, advance
+from models.provider.provider import house
+
+#: The form of what staff have recorded by hand.
+BY_HAND = "hand"
+
+
+class BankCreditKind(StrEnum):
+    """Which way the money went: to us, or back to whoever had sent it."""
+
+    CREDIT = "CREDIT"
+    RETURN = "RETURN"
+
+
+class BankCreditState(StrEnum):
+    """What has become of a line: BOOKED by itself, PARKED, then ASSIGNED or DISMISSED by staff."""
+
+    BOOKED = "BOOKED"
+    PARKED = "PARKED"
+    ASSIGNED = "ASSIGNED"
+    DISMISSED = "DISMISSED"
+
+
+class ParkedWhy(StrEnum):
+    """Why a line was not booked by itself."""
+
+    UNKNOWN_REFERENCE = "UNKNOWN_REFERENCE"
+    SEVERAL_REFERENCES = "SEVERAL_REFERENCES"
+    CURRENCY = "CURRENCY"
+    POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
+    BATCH = "BATCH"
+    REVERSAL = "REVERSAL"
+
+
+class BankCredit(Changing):
+    """One line of a bank statement. UNIQUE (bank_account, kind, line_key); `amount` is minor units.
+
+    `bank_ref` is the bank's own reference of the entry, `forms` are those that have reported it,
+    with spaces between. `quoted` is the reference of ours that it quotes, where it is one.
+    `folded` is the reference as references are compared (`bank_match.folded`), and `balance_after`
+    what was on the account after it, where its statement says so. `duplicate_of_id` is the line
+    that it may be. Of a booked line the settlement has the reference `bank_account:line_key`.
+    """
+
+    PREFIX: ClassVar[str] = "bcr"
+    FOLDED_MAX: ClassVar[int] = 160
+
+    kind = fields.CharField(max_length=8)
+    state = fields.CharField(max_length=16)
+    why = fields.CharField(max_length=24, default="")
+    bank_account = fields.CharField(max_length=64)
+    line_key = fields.CharField(max_length=160)
+    bank_ref = fields.CharField(max_length=140, default="")
+    forms = fields.CharField(max_length=64)
+    amount = fields.BigIntField()
+    currency = fields.CharField(max_length=3)
+    booked_on = fields.CharField(max_length=10)
+    payer_name = fields.CharField(max_length=200, default="")
+    payer_account = fields.CharField(max_length=64, default="")
+    text = fields.CharField(max_length=2000, default="")
+    quoted = fields.CharField(max_length=40, default="")
+    note = fields.CharField(max_length=500, default="")
+    payment_id = fields.UUIDField(null=True)
+    duplicate_of_id = fields.UUIDField(null=True)
+    folded = fields.CharField(max_length=160, null=True)
+    balance_after = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "bank_credit"
+
+    @property
+    def reference(self) -> str:
+        """What the settlement is called that books it."""
+        return f"{self.bank_account}:{self.line_key}"
+
+    @property
+    def settled(self) -> bool:
+        """Whether its money is booked."""
+        return self.state in (BankCreditState.BOOKED, BankCreditState.ASSIGNED)
+
+    @property
+    def day(self) -> date:
+        """When the bank booked it."""
+        return date.fromisoformat(self.booked_on)
+
+    def told(self, payment: Payment) -> GatewayEvent:
+        """This line as what the bank says of a payment."""
+        kind = EventKind.CAPTURED if self.kind == BankCreditKind.CREDIT else EventKind.REFUNDED
+        return GatewayEvent(
+            event_id=self.reference,
+            kind=kind,
+            payment=payment.public_id,
+            reference=self.reference,
+            amount=Money(self.amount, self.currency),
+        )
+
+
+# ------------------------------------------------------------------------------- reading
+
+#: Each once, a step in the index for each.
+_NAMES: Final = """
+WITH RECURSIVE one (name) AS (
+    SELECT MIN(bank_account) FROM bank_credit
+    UNION ALL
+    SELECT (SELECT MIN(b.bank_account) FROM bank_credit b WHERE b.bank_account > one.name)
+      FROM one WHERE one.name IS NOT NULL
+) SELECT name FROM one WHERE name IS NOT NULL
+"""
+
+
+async def by_ids(ids: Sequence[UUID]) -> dict[UUID, BankCredit]:
+    """These lines, by id; one statement. An id of none is left out."""
+    rows = await sql.records(
+        BankCredit, f"SELECT * FROM bank_credit WHERE id IN ({sql.placeholders(len(ids))})", *ids
+    )
+    return {row.id: row for row in rows}
+
+
+async def read(credit_id: UUID) -> BankCredit | None:
+    """The line, or None."""
+    return (await by_ids([credit_id])).get(credit_id)
+
+
+async def of_line(
+    names: Sequence[str], kind: BankCreditKind | str, line_key: str
+) -> BankCredit | None:
+    """The line with this key on the account that has these `names`, or None."""
+    rows = await sql.records(
+        BankCredit,
+        "SELECT * FROM bank_credit WHERE kind = $1 AND line_key = $2"
+        f" AND bank_account IN ({sql.placeholders(len(names), 3)}) ORDER BY id",
+        str(kind),
+        line_key,
+        *names,
+    )
+    return rows[0] if rows else None
+
+
+async def names_of(bank_account: str) -> list[str]:
+    """What the account has been called in lines that have come, and what it is called now."""
+    rows = await sql.fetch(_NAMES)
+    ours = house().own_accounts
+    kept = [row["name"] for row in rows if same_account(row["name"], bank_account, ours)]
+    return [bank_account, *(name for name in kept if name != bank_account)]
+
+
+async def page(states: Sequence[str] | None, request: PageRequest, by: Actor) -> Page[BankCredit]:
+    """Lines in these states (in all where None), newest first. Staff only."""
+    by.require_staff()
+    if states is None:
+        return await fetch_page(BankCredit, "1 = 1", [], request, by_id(BankCredit.PREFIX))
+    where = f"state IN ({sql.placeholders(len(states))})" if states else "1 = 0"
+    return await fetch_page(BankCredit, where, [*states], request, by_id(BankCredit.PREFIX))
+
+
+# ------------------------------------------------------------------------------- booking
+
+
+async def alone() -> None:
+    """Until this transaction ends nobody else books or parks a line: whether a line is known is
+    decided on all that have come, and what staff type may name its account in any way.
+    """
+    if dialect() == "postgres":  # SQLite's transactions begin IMMEDIATE
+        statement = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+        await sql.fetch(statement, "bank credits")
+
+
+async def apply(payment_id: UUID, told: GatewayEvent) -> None:
+    """Book what the bank says on a payment; inside a transaction. Raises Invalid at
+    `bank_transaction_id` where it is booked as something else.
+    """
+    found = await read_payment(payment_id)
+    assert found is not None
+    async with book(found.account_id, found.currency) as opened:
+        payment, invoice = await read_payment(payment_id), await read_invoice(found.invoice_id)
+        assert payment is not None
+        assert invoice is not None
+        await advance(Case(payment, invoice, opened, new_id().hex), told)
+    # Afterwards: whoever booked the same line on another payment meanwhile has committed now.
+    await _check_booked(found, told)
+
+
+async def _check_booked(payment: Payment, told: GatewayEvent) -> None:
+    assert told.amount is not None
+    rows = await sql.records(
+        Settlement,
+        "SELECT * FROM settlement WHERE gateway = $1 AND kind = $2 AND reference = $3",
+        payment.gateway,
+        told.kind.value,
+        told.reference,
+    )
+    for booked in rows:
+        if (booked.payment_id, booked.amount) != (payment.id, told.amount.minor):
+            raise Invalid("bank_transaction_id", problem="bank_transaction_booked")
+
+
+async def settle(credit: BankCredit, payment: Payment) -> None:
+    """Note that staff have booked a parked line on this payment."""
+    await credit.change(state=BankCreditState.ASSIGNED.value, payment_id=payment.id)

@@ -1,0 +1,1 @@
+"""What a client has: balances, holds, promotional credit, vouchers, the statement."""

@@ -1,0 +1,50 @@
+"""Work that has begun goes on to its end, whoever goes away meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from models.db import fair_queue
+
+T = TypeVar("T")
+
+_running: set[asyncio.Task[Any]] = set()
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`, which has begun already, in a task of its own: it goes on where the caller is
+    canceled, and waits for its turns however many wait.
+    """
+
+    async def going_on() -> T:
+        fair_queue.go_on()
+        return await work
+
+    return await asyncio.shield(task_of(going_on()))
+
+
+def task_of(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Begin `work`; `drain` waits for it."""
+    task = asyncio.ensure_future(work)
+    _running.add(task)
+    task.add_done_callback(_finished)
+    return task
+
+
+def _finished(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()  # else a caller that went away leaves a warning behind
+
+
+def open_transactions() -> int:
+    """How many transactions of this process are under way."""
+    return len(_running)
+
+
+async def drain() -> None:
+    """Wait for transactions whose callers went away; called before the connections close."""
+    while _running:
+        await asyncio.gather(*_running, return_exceptions=True)

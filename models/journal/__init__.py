@@ -1,0 +1,1 @@
+"""What was done, once: idempotency keys, the outbox, the audit log."""

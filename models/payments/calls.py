@@ -1,0 +1,195 @@
+"""What we say to gateways: begin, what is new, give it up. Never inside a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from models.access.identity import Actor
+from models.clock import now
+from models.db import sql
+from models.db.record import parse_id
+from models.db.tasks import to_the_end
+from models.db.transactions import ring, transaction
+from models.errors import GatewayFailed, IdempotencyInFlight
+from models.gateway import EventKind, GatewayDeclined, GatewayEvent, GatewayProblem, Started
+from models.invoices.invoice import Invoice
+from models.invoices.invoice import read as read_invoice
+from models.journal import idempotency
+from models.ledger.book import book
+from models.payments.circuit import call
+from models.payments.inbox import take_in
+from models.payments.locked import Case, close
+from models.payments.payment import Payment, PaymentStatus, action_json
+from models.payments.payment import read as read_payment
+from models.payments.refund import Refund
+from models.provider.provider import house
+
+_log = structlog.get_logger()
+
+#: How long one caller may take to begin a payment at its gateway before another may try.
+LEASE: Final = timedelta(seconds=30)
+#: How long a repeated request waits for the first one's answer.
+_WAIT_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.05
+
+
+async def joined(id: str, by: Actor, key: str) -> Payment | None:
+    """The payment of a repeated request; None where credit paid everything.
+
+    Waits while the first request is asking the gateway (IdempotencyInFlight when that takes too
+    long), and asks in its place where it has been cut off.
+    """
+    payment_id = parse_id(Payment.PREFIX, id)
+    assert payment_id is not None
+    waited = 0.0
+    while (payment := await read_payment(payment_id)) is not None:
+        if payment.status != PaymentStatus.CREATED:
+            return payment
+        if await _take_lease(payment):
+            return await to_the_end(start(payment_id, by, key))
+        if waited >= _WAIT_SECONDS:
+            raise IdempotencyInFlight("idempotency_key")
+        await asyncio.sleep(_POLL_SECONDS)
+        waited += _POLL_SECONDS
+    return None
+
+
+async def _take_lease(payment: Payment) -> bool:
+    moment = now()
+    taken = await sql.execute(
+        "UPDATE payment SET lease_at = $2 WHERE id = $1 AND status = 'CREATED' AND lease_at < $3",
+        payment.id,
+        moment + LEASE,
+        moment,
+    )
+    return taken == 1
+
+
+async def start(payment_id: UUID, by: Actor, key: str) -> Payment:
+    """Ask the gateway to begin, and keep what it said. Raises GatewayFailed.
+
+    Asking twice is safe: the payment's id is the gateway's idempotency key.
+    """
+    payment, invoice = await with_invoice(payment_id)
+    gateway = house().gateway(payment.gateway, "gateway")
+    order = payment.order(invoice)
+    try:
+        started = await call(gateway, lambda: gateway.start(order))
+    except GatewayDeclined as no:
+        failure = no.failure
+        await transaction(lambda: _give_up(payment, failure, by, key))
+        raise GatewayFailed("gateway", failure=failure) from None
+    except GatewayProblem:
+        # Whether it began is unknown. The same key asks again; else the reconciler finds out.
+        _log.warning("gateway.start_failed", payment=payment.public_id, exc_info=True)
+        await payment.change(lease_at=now())
+        raise GatewayFailed("gateway") from None
+    await transaction(lambda: _started(payment, started))
+    await take_in(payment.gateway, started.events)
+    return (await with_invoice(payment_id))[0]
+
+
+async def with_invoice(payment_id: UUID) -> tuple[Payment, Invoice]:
+    """A payment that is there, and its invoice, as they are now."""
+    payment = await read_payment(payment_id)
+    assert payment is not None
+    invoice = await read_invoice(payment.invoice_id)
+    assert invoice is not None
+    return payment, invoice
+
+
+async def _started(found: Payment, started: Started) -> None:
+    async with book(found.account_id, found.currency) as opened:
+        payment, invoice = await with_invoice(found.id)
+        columns: dict[str, object] = {"gateway_ref": started.gateway_ref, "lease_at": None}
+        if payment.status == PaymentStatus.CREATED:  # else its messages were faster
+            status = PaymentStatus.REQUIRES_ACTION if started.action else PaymentStatus.PROCESSING
+            columns |= {
+                "status": status.value,
+                "action": action_json(started.action),
+                "expires_at": started.expires_at,
+            }
+            payment.expires_at = started.expires_at
+            columns["next_check_at"] = payment.check_after()
+        await payment.change(**columns)
+        ring(f"invoice:{invoice.id.hex}")
+        opened.touch()
+
+
+async def _give_up(found: Payment, failure: str, by: Actor, key: str) -> None:
+    """The gateway said no before anything began: the payment failed, and the key is free again."""
+    async with book(found.account_id, found.currency) as opened:
+        payment, invoice = await with_invoice(found.id)
+        if payment.is_open:
+            case = Case(payment, invoice, opened, payment.id.hex)
+            await close(case, PaymentStatus.FAILED, failure)
+        await idempotency.release(by, key)
+        ring(f"invoice:{invoice.id.hex}")
+
+
+# ------------------------------------------------------------------------------- asking, giving up
+
+
+async def claim_check(record: Payment | Refund, after: Callable[[], datetime]) -> bool:
+    """Put the next check of a payment or refund off until `after()`, which sees this check counted;
+    False where another worker has, or where it has ended meanwhile.
+
+    Before asking: a second worker, or a crash while asking, does not ask at once again.
+    """
+    record.checks += 1
+    claimed = await sql.execute(
+        f"UPDATE {sql.table_of(type(record))} SET checks = $2, next_check_at = $3"
+        " WHERE id = $1 AND checks = $4 AND status = $5",
+        record.id,
+        record.checks,
+        after(),
+        record.checks - 1,
+        record.status,
+    )
+    return claimed == 1
+
+
+async def ask(payment: Payment) -> None:
+    """Ask a payment's gateway what it knows, and apply it. Raises GatewayFailed, and
+    GatewayNotAvailable where the gateway is not configured any more.
+    """
+    invoice = (await with_invoice(payment.id))[1]
+    gateway = house().gateway(payment.gateway, "payment_id")
+    order = payment.order(invoice)
+    try:
+        events = await call(gateway, lambda: gateway.fetch(order))
+    except GatewayDeclined as no:
+        events = [_declined(payment, no.failure)]
+    except GatewayProblem:
+        raise GatewayFailed("payment_id", problem="asking") from None
+    await take_in(payment.gateway, events)
+
+
+def _declined(payment: Payment, failure: str) -> GatewayEvent:
+    """The gateway's final no to a payment, as it would have told it: money that came beats it."""
+    event_id = f"declined:{payment.public_id}"
+    return GatewayEvent(event_id, EventKind.FAILED, payment.public_id, failure=failure)
+
+
+async def tell_canceled(payment: Payment) -> bool:
+    """Tell the gateway to give a payment up: whether it did. What it says instead (it was captured
+    meanwhile, say) is applied. Raises as `ask`.
+    """
+    invoice = (await with_invoice(payment.id))[1]
+    gateway = house().gateway(payment.gateway, "payment_id")
+    order = payment.order(invoice)
+    try:
+        events = await call(gateway, lambda: gateway.cancel(order))
+    except GatewayDeclined as no:
+        _log.info("gateway.not_canceled", payment=payment.public_id, failure=no.failure)
+        return False
+    except GatewayProblem:
+        raise GatewayFailed("payment_id", problem="asking") from None
+    await take_in(payment.gateway, [told for told in events if told.kind != EventKind.CANCELED])
+    return any(told.kind == EventKind.CANCELED for told in events)

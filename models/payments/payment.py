@@ -1,0 +1,228 @@
+"""Payments: one attempt each to pay an invoice through one gateway. Nothing regresses."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from tortoise import fields
+
+from models.access.identity import Actor, Role
+from models.clock import now
+from models.db import sql
+from models.db.record import Changing
+from models.errors import NotAllowed
+from models.gateway import (
+    ConfirmCard,
+    NextAction,
+    PaymentOrder,
+    Redirect,
+    TransferInstructions,
+)
+from models.invoices.invoice import Invoice
+from models.money import Money
+from models.provider.provider import house
+
+
+class PaymentStatus(StrEnum):
+    """How far a payment has come; the last four are its ends."""
+
+    CREATED = "CREATED"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    PROCESSING = "PROCESSING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+
+
+OPEN: Final = frozenset({"CREATED", "REQUIRES_ACTION", "PROCESSING"})
+OPEN_SQL: Final = "('CREATED', 'REQUIRES_ACTION', 'PROCESSING')"
+
+#: When a payment that nobody has told us about is asked for, after it began.
+_CHECKS: Final = tuple(
+    timedelta(minutes=minutes) for minutes in (2, 5, 15, 60, 240, 720, 1440, 2880, 5760, 10080)
+)
+
+
+class Payment(Changing):
+    """One attempt. All amounts are minor units.
+
+    `amount` is what it pays of the invoice, `fee` what the gateway adds. Of what came in
+    (`received`), `fee_taken` is the gateway's, `applied` counts on the invoice, `excess` became
+    credit, and `taken_back` the gateway has taken back:
+    received = fee_taken + applied + excess + taken_back, always.
+    `lease_at` is until when somebody is asking the gateway to begin.
+    """
+
+    PREFIX: ClassVar[str] = "pay"
+
+    invoice_id = fields.UUIDField()
+    account_id = fields.UUIDField()
+    currency = fields.CharField(max_length=3)
+    gateway = fields.CharField(max_length=64)
+    status = fields.CharField(max_length=16)
+    amount = fields.BigIntField()
+    fee = fields.BigIntField(default=0)
+    credit_part = fields.BigIntField(default=0)
+    received = fields.BigIntField(default=0)
+    taken_back = fields.BigIntField(default=0)
+    fee_taken = fields.BigIntField(default=0)
+    applied = fields.BigIntField(default=0)
+    excess = fields.BigIntField(default=0)
+    disputed = fields.BooleanField(default=False)
+    reference = fields.CharField(max_length=40)
+    gateway_ref = fields.CharField(max_length=255, default="")
+    return_url = fields.CharField(max_length=2048, default="")
+    action: fields.Field[dict[str, Any] | None] = fields.JSONField(null=True)
+    failure = fields.CharField(max_length=64, null=True)
+    lease_at = fields.DatetimeField(null=True)
+    expires_at = fields.DatetimeField(null=True)
+    completed_at = fields.DatetimeField(null=True)
+    heard_at = fields.DatetimeField(null=True)
+    next_check_at = fields.DatetimeField(null=True)
+    checks = fields.IntField(default=0)
+
+    class Meta:
+        table = "payment"
+
+    @property
+    def charged(self) -> int:
+        """What the client pays, the gateway's fee in it; minor units."""
+        charged: int = self.amount + self.fee
+        return charged
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self.status in OPEN
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether its gateway is configured: else nobody can be asked, and nothing is told."""
+        return self.gateway in house().gateways
+
+    @property
+    def next_action(self) -> NextAction | None:
+        """What the client must do next; None when nothing is."""
+        if self.status != PaymentStatus.REQUIRES_ACTION or not self.action:
+            return None
+        return _action_of(self.action)
+
+    def order(self, invoice: Invoice) -> PaymentOrder:
+        """This payment as its gateway knows it."""
+        buyer = invoice.snapshot["buyer"]
+        return PaymentOrder(
+            id=self.public_id,
+            amount=Money(self.charged, self.currency),
+            invoice_number=invoice.number,
+            reference=self.reference,
+            email=buyer["email"],
+            locale=buyer["locale"],
+            return_url=f"{house().public_url}/return/{self.public_id}",
+            created_at=self.created_at,
+            gateway_ref=self.gateway_ref,
+            is_open=self.is_open,
+        )
+
+    def check_after(self) -> datetime:
+        """When the gateway is asked next, if it stays silent: at growing intervals, and at the
+        payment's expiry.
+        """
+        moment = now()
+        after = moment + _CHECKS[min(self.checks, len(_CHECKS) - 1)]
+        expiry = self.expires_at
+        return expiry if expiry is not None and moment < expiry < after else after
+
+
+# ------------------------------------------------------------------------------- next actions
+
+_ACTIONS: Final[dict[str, type[Redirect | ConfirmCard | TransferInstructions]]] = {
+    "redirect": Redirect,
+    "confirm_card": ConfirmCard,
+    "transfer": TransferInstructions,
+}
+
+
+def action_json(action: NextAction | None) -> str | None:
+    """A next action as the `action` column keeps it."""
+    if action is None:
+        return None
+    kind = next(name for name, cls in _ACTIONS.items() if isinstance(action, cls))
+    facts = {name: getattr(action, name) for name in action.__dataclass_fields__}
+    return sql.json({"kind": kind, **facts})
+
+
+def _action_of(stored: dict[str, Any]) -> NextAction:
+    facts = {name: value for name, value in stored.items() if name != "kind"}
+    if facts.get("expires_at"):
+        facts["expires_at"] = datetime.fromisoformat(facts["expires_at"])
+    return _ACTIONS[stored["kind"]](**facts)
+
+
+# ------------------------------------------------------------------------------- reading
+
+
+async def visible(payment_id: UUID, by: Actor) -> Payment | None:
+    """The payment, if it is there and `by` may see it."""
+    by.require_scope("invoices:read")
+    payment = await read(payment_id)
+    return payment if payment is not None and by.sees(payment.account_id) else None
+
+
+async def read(payment_id: UUID) -> Payment | None:
+    """The payment, whoever asks; None where there is none."""
+    return (await by_ids([payment_id])).get(payment_id)
+
+
+async def by_ids(ids: Sequence[UUID]) -> dict[UUID, Payment]:
+    """The payments with these ids; one statement. An id of none is left out."""
+    rows = await sql.records(
+        Payment,
+        f"SELECT * FROM payment WHERE id IN ({sql.placeholders(len(ids))})",
+        *ids,
+    )
+    return {payment.id: payment for payment in rows}
+
+
+async def of_invoices(ids: Sequence[UUID]) -> dict[UUID, list[Payment]]:
+    """The payments of these invoices, oldest first; one statement."""
+    rows = await sql.records(
+        Payment,
+        f"SELECT * FROM payment WHERE invoice_id IN ({sql.placeholders(len(ids))}) ORDER BY id",
+        *ids,
+    )
+    payments: defaultdict[UUID, list[Payment]] = defaultdict(list)
+    for payment in rows:
+        payments[payment.invoice_id].append(payment)
+    return payments
+
+
+async def check_another(invoice_id: UUID, *field: str) -> None:
+    """Raises NotAllowed at `field` where the invoice has had as many payments as it may have.
+
+    Inside a transaction that has its account's book, so that no other is begun meanwhile.
+    """
+    [row] = await sql.fetch("SELECT COUNT(*) AS had FROM payment WHERE invoice_id = $1", invoice_id)
+    maximum = house().payments_per_invoice
+    if row["had"] >= maximum:
+        raise NotAllowed(*field, why="payments_per_invoice", maximum=maximum)
+
+
+async def open_of(invoice_id: UUID) -> list[Payment]:
+    """The payments of an invoice that have begun and not ended."""
+    return await sql.records(
+        Payment,
+        f"SELECT * FROM payment WHERE invoice_id = $1 AND status IN {OPEN_SQL} ORDER BY id",
+        invoice_id,
+    )
+
+
+def require_payer(by: Actor) -> None:
+    """Raises Forbidden for partners whose key may not write invoices."""
+    if by.role is Role.PARTNER:
+        by.require_scope("invoices:write")

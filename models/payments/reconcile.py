@@ -1,0 +1,120 @@
+"""Payments and refunds that nobody has told us about: their gateways are asked, or they end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+
+from models.clock import now
+from models.db import sql
+from models.db.transactions import ring, transaction
+from models.errors import GatewayFailed
+from models.gateway import GatewayDeclined, GatewayProblem
+from models.invoices.invoice import read as read_invoice
+from models.journal import outbox
+from models.ledger.book import book
+from models.payments import ask_refund
+from models.payments.calls import ask, claim_check, tell_canceled
+from models.payments.locked import Case, close
+from models.payments.payment import Payment, PaymentStatus
+from models.payments.payment import read as read_payment
+from models.payments.refund import CHECKS, Refund
+from models.provider.provider import house
+
+_log = structlog.get_logger()
+
+#: A payment that never got through to its gateway is given up after this.
+_BEGINNING_MAX: Final = timedelta(minutes=30)
+
+
+async def check_payments(limit: int = 20) -> int:
+    """Ask the gateways about payments that have been silent for too long; how many.
+
+    One that has expired is asked about once more before it is given up: a capture beats an expiry.
+    Payments of a gateway that is not configured wait until it is, or until staff end them.
+    """
+    codes = list(house().gateways)
+    rows = await sql.records(
+        Payment,
+        "SELECT * FROM payment WHERE next_check_at <= $1"
+        f" AND gateway IN ({sql.placeholders(len(codes), 3)}) ORDER BY next_check_at LIMIT $2",
+        now(),
+        limit,
+        *codes,
+    )
+    for payment in rows:
+        try:
+            await _check(payment)
+        except GatewayFailed:
+            _log.warning("payment.check_failed", payment=payment.public_id)
+        except Exception:  # noqa: BLE001 - one that fails must not stop the others
+            _log.exception("payment.check_failed", payment=payment.public_id)
+    return len(rows)
+
+
+async def _check(payment: Payment) -> None:
+    if not await claim_check(payment, payment.check_after):
+        return
+    if payment.status == PaymentStatus.CANCELED:
+        await tell_canceled(payment)
+        await payment.change(next_check_at=None)
+        return
+    await ask(payment)
+    # Given up at its gateway first: nobody can pay it there any more when we say that it expired.
+    if _is_over(payment) and await tell_canceled(payment):
+        await transaction(lambda: _expire_payment(payment))
+
+
+def _is_over(payment: Payment) -> bool:
+    if payment.status == PaymentStatus.CREATED:
+        return payment.created_at + _BEGINNING_MAX < now()
+    return payment.expires_at is not None and payment.expires_at < now()
+
+
+async def _expire_payment(found: Payment) -> None:
+    async with book(found.account_id, found.currency) as opened:
+        payment, invoice = await read_payment(found.id), await read_invoice(found.invoice_id)
+        assert payment is not None
+        assert invoice is not None
+        if payment.status not in (PaymentStatus.CREATED, PaymentStatus.REQUIRES_ACTION):
+            return
+        await close(Case(payment, invoice, opened, payment.id.hex), PaymentStatus.EXPIRED)
+        facts = {"invoice": invoice.public_id, "status": payment.status}
+        await outbox.record([outbox.Fact("payment.expired", payment.account_id, payment.id, facts)])
+        ring(f"invoice:{invoice.id.hex}")
+
+
+async def check_refunds(limit: int = 20) -> int:
+    """Ask the gateways about refunds that nobody has told us the end of; how many.
+
+    Those at a gateway that is not configured wait until it is.
+    """
+    codes = list(house().gateways)
+    rows = await sql.records(
+        Refund,
+        "SELECT r.* FROM refund r JOIN payment p ON p.id = r.payment_id"
+        f" WHERE r.next_check_at <= $1 AND p.gateway IN ({sql.placeholders(len(codes), 3)})"
+        " ORDER BY r.next_check_at LIMIT $2",
+        now(),
+        limit,
+        *codes,
+    )
+    for found in rows:
+        try:
+            if await claim_check(found, partial(_refund_check_after, found)):
+                await ask_refund.ask(found)
+        except GatewayDeclined as no:
+            failure = no.failure
+            await transaction(lambda f=found, why=failure: ask_refund.fail(f.id, why))  # type: ignore[misc]
+        except GatewayProblem:
+            _log.warning("refund.check_failed", refund=found.public_id)
+        except Exception:  # noqa: BLE001 - one that fails must not stop the others
+            _log.exception("refund.check_failed", refund=found.public_id)
+    return len(rows)
+
+
+def _refund_check_after(found: Refund) -> datetime:
+    return now() + CHECKS[min(found.checks, len(CHECKS) - 1)]

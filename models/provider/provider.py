@@ -1,0 +1,112 @@
+"""The credit policy as data, and what the house that runs us has decided.
+
+`House` holds everything that is a decision of the provider and not a rule of ours. It is made from
+the settings and wired once at start-up (`wire`); the rules read it by `house()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from models.errors import CurrencyNotSupported, GatewayNotAvailable
+from models.money import Money
+from models.provider.seller import Seller
+
+if TYPE_CHECKING:
+    from models.gateway import Gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be deposited at once, and how much credit an account may have."""
+
+    minimum_deposit: Money
+    maximum_deposit: Money
+    maximum_balance: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditPolicy:
+    """The Account Credit Handling Policy that deposits are made under."""
+
+    version: str
+    url: str
+    refundable_in_cash: bool = False
+    refund_exceptions: bool = True
+    """Whether staff may give a deposit back, with a reason, although it is not refundable."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The provider's decisions. `limits` names the currencies that are supported."""
+
+    secret: bytes
+    policy: CreditPolicy
+    limits: Mapping[str, Limits]
+    gateways: Mapping[str, Gateway]
+    seller: Seller
+    own_accounts: tuple[str, ...] = ()
+    """Our accounts at banks, as `models.bank.account` reads them."""
+    public_url: str = "http://127.0.0.1:8000"
+    """Where browsers reach us; without a slash at its end."""
+    return_origins: frozenset[str] = frozenset()
+    support_url: str = ""
+    invoice_due: timedelta = timedelta(days=14)
+    session_lifetime: timedelta = timedelta(hours=12)
+    deposit_tax: str = ""
+    """Why deposits carry no tax: a sentence, or empty for what the seller's country has."""
+    e_invoices: bool = False
+    """Whether ORDER invoices carry a structured invoice (EN 16931)."""
+    payments_per_invoice: int = 50
+    """How often one invoice may be begun to be paid. Money that comes in unasked is booked."""
+    open_invoices: int = 1_000
+    """Of one account; none is issued beyond, unless credit pays it at once."""
+    invoice_prefix: str = "INV"
+    credit_note_prefix: str = "CN"
+
+    def limits_of(self, currency: str, *at: str) -> Limits:
+        """Raises CurrencyNotSupported at the field `at`."""
+        try:
+            return self.limits[currency]
+        except KeyError:
+            raise CurrencyNotSupported(*at, currency=currency) from None
+
+    def gateway(self, code: str, *at: str) -> Gateway:
+        """Raises GatewayNotAvailable at the field `at`."""
+        try:
+            return self.gateways[code]
+        except KeyError:
+            raise GatewayNotAvailable(*at) from None
+
+
+_house: House | None = None
+
+
+def wire(house: House) -> None:
+    """Set the house of this process; the last call holds."""
+    global _house  # noqa: PLW0603 - one house a process
+    _house = house
+
+
+def house() -> House:
+    """The house of this process."""
+    assert _house is not None, "wire() is called at start-up"
+    return _house
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL (RFC 6454), empty where it has none or carries credentials."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != default else "")
