@@ -54,6 +54,7 @@ def serve(demo: Demo = False) -> None:
         gc.disable()  # starting makes much and drops little; the server turns it on again
         settings = _settings(demo=demo, logs=True)
         from api import commands, server
+        from api.app import create_app
 
         with server.listener(settings) as listener:
             if demo:
@@ -63,7 +64,7 @@ def serve(demo: Demo = False) -> None:
             else:
                 asyncio.run(commands.check(settings))
             _say(f"Serving on {settings.public_url} (database: {settings.database_name})")
-            server.serve(settings, listener)
+            server.serve(create_app(settings), settings, listener)
 
 
 @app.command()

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import uvicorn
 
-from api.app import create_app
 from api.connection import HttpConnection, WebsocketConnection
 from api.settings import SettingsProblem
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from starlette.applications import Starlette
 
     from api.settings import Settings
 
@@ -46,10 +47,9 @@ def listener(settings: Settings) -> socket.socket:
     return bound
 
 
-def serve(settings: Settings, bound: socket.socket) -> None:
+def serve(app: Starlette, settings: Settings, bound: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
     most = _allowed_connections(settings.connections_max)
-    app = create_app(settings)
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -20,8 +20,7 @@ from schema.errors import Payload, refused_at_top, refused_in_payload
 from schema.money import Money
 from schema.nodes import Node, found_by
 from schema.pages import After, Before, First, Last, PageInfo, page_request
-from schema.pay import PaymentPayload
-from schema.payment import Payment
+from schema.payment import Payment, PaymentPayload
 from schema.permissions import id_of
 
 

@@ -17,7 +17,6 @@ from models.errors import Busy, Forbidden, Unauthenticated
 from models.errors import Refusal as Refused
 from schema import texts
 from schema.context import Info
-from schema.masking import busy_error
 from schema.money import Money
 
 if TYPE_CHECKING:
@@ -203,6 +202,13 @@ class _WithoutFigures(Refused):
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(word.capitalize() for word in rest)
+
+
+def busy_error(busy: Busy, locale: str = texts.FALLBACK) -> GraphQLError:
+    """The top-level error for what could not be done just now."""
+    extensions = {"code": busy.code, "retryAfterSeconds": busy.retry_after_seconds}
+    message = texts.say(f"BUSY.{busy.code}", locale)
+    return GraphQLError(message, original_error=busy, extensions=extensions)
 
 
 def top_level_error(error: Exception, locale: str) -> GraphQLError:

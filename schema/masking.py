@@ -11,7 +11,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 
 from models.db.trouble import Trouble, note
 from models.errors import Busy
-from schema import texts
+from schema.errors import busy_error
 
 #: The codes of top-level errors; a rule's no is a `userErrors` entry and has its own.
 CODES = frozenset(
@@ -72,13 +72,6 @@ def public_errors(
             message = _message(error, suggestions=suggestions)
             public.append(_formatted(error, message, {**(error.extensions or {}), "code": code}))
     return public
-
-
-def busy_error(busy: Busy, locale: str = texts.FALLBACK) -> GraphQLError:
-    """The top-level error for what could not be done just now."""
-    extensions = {"code": busy.code, "retryAfterSeconds": busy.retry_after_seconds}
-    message = texts.say(f"BUSY.{busy.code}", locale)
-    return GraphQLError(message, original_error=busy, extensions=extensions)
 
 
 def _with_its_code(error: GraphQLError) -> GraphQLError:

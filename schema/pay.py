@@ -12,9 +12,9 @@ from models.payments import follow_up, outcome, pay
 from models.payments.payment import Payment as PaymentRecord
 from schema.balance import BalancePayload
 from schema.context import Info
-from schema.errors import Payload, refused_in_payload
+from schema.errors import refused_in_payload
 from schema.invoice import Invoice
-from schema.payment import Payment
+from schema.payment import Payment, PaymentPayload
 from schema.permissions import id_of
 from schema.scalars import URL
 
@@ -66,22 +66,6 @@ class CancelPaymentInput:
     "The payment to give up."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
-
-
-@strawberry.type
-class PaymentPayload(Payload):
-    """What can be told of a payment after it was touched."""
-
-    payment: Payment | None = None
-    "The payment as it is now."
-
-    @strawberry.field
-    async def invoice(self, info: Info) -> Invoice | None:
-        """The invoice that it pays, as it is now."""
-        if self.payment is None:
-            return None
-        record = await info.context.loaders.invoice.load(self.payment.record.invoice_id)
-        return Invoice.of(record) if record else None
 
 
 @strawberry.type

@@ -13,7 +13,7 @@ from models.db.record import parse_id
 from models.payments import payment
 from schema import texts
 from schema.context import Info
-from schema.errors import refused_at_top
+from schema.errors import Payload, refused_at_top
 from schema.gateway import Gateway, gateway_of
 from schema.money import Locale, Money
 from schema.nodes import Node, found_by
@@ -253,3 +253,23 @@ async def _payment_node(info: Info, id: str) -> Payment | None:
         return None
     record = await info.context.loaders.payment.load(payment_id)
     return Payment.of(record) if record and actor.sees(record.account_id) else None
+
+
+@strawberry.type
+class PaymentPayload(Payload):
+    """What can be told of a payment after it was touched."""
+
+    payment: Payment | None = None
+    "The payment as it is now."
+
+    @strawberry.field
+    async def invoice(
+        self, info: Info
+    ) -> Annotated[Invoice, strawberry.lazy("schema.invoice")] | None:
+        """The invoice that it pays, as it is now."""
+        if self.payment is None:
+            return None
+        from schema.invoice import Invoice  # noqa: PLC0415 - each names the other
+
+        record = await info.context.loaders.invoice.load(self.payment.record.invoice_id)
+        return Invoice.of(record) if record else None

@@ -18,8 +18,7 @@ from schema.context import Info
 from schema.errors import refused_at_top, refused_in_payload
 from schema.money import Locale, Money, MoneyInput
 from schema.nodes import Node, found_by
-from schema.pay import PaymentPayload
-from schema.payment import Payment
+from schema.payment import Payment, PaymentPayload
 from schema.permissions import id_of
 
 

@@ -15,8 +15,7 @@ from schema.balance import BalancePayload
 from schema.context import Info
 from schema.errors import refused_in_payload
 from schema.money import MoneyInput
-from schema.pay import PaymentPayload
-from schema.payment import Payment
+from schema.payment import Payment, PaymentPayload
 from schema.permissions import id_of
 from schema.statement import CreditTransaction
 
