@@ -15,37 +15,37 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 
-from api.ahead import Ahead
-from api.auth import DeviceCookie, SessionCookie
-from api.contexts import ContextMaker, EdgeContext
-from api.document_links import Links
-from api.documents import Documents
+from api.domain import make_feed, migrations_problem, opened, room_problem
+from api.downloads.ahead import Ahead
+from api.downloads.links import Links
+from api.downloads.route import Documents
+from api.endpoint.auth import DeviceCookie, SessionCookie
+from api.endpoint.contexts import ContextMaker, EdgeContext
+from api.endpoint.endpoint import EdgeOptions, GraphQLEndpoint
+from api.endpoint.registered import PersistedDocuments
+from api.endpoint.revocations import Revocations
 from api.gateways import load_gateways
-from api.gateways.sandbox import SandboxGateway
-from api.graphiql import PATH as GRAPHIQL
-from api.graphiql import graphiql_routes
-from api.graphql import EdgeOptions, GraphQLEndpoint
-from api.health import Check, Storage, database_problem, feed_check, health_routes, pdf_check
-from api.jobs import jobs
-from api.metrics import Metrics
-from api.middleware import Observed, SecurityHeaders
-from api.pages import missing_page_route, page_routes
+from api.gateways.returns import return_route
+from api.gateways.sandbox.delivery import Delivery
+from api.gateways.sandbox.gateway import SandboxGateway
+from api.gateways.sandbox.pages import Pages
+from api.gateways.webhooks import webhook_route
+from api.observe.metrics import Metrics
+from api.pages.about import missing_page_route, page_routes
+from api.pages.graphiql import PATH as GRAPHIQL
+from api.pages.graphiql import graphiql_routes
+from api.pages.portal import Built, portal_routes
 from api.pdf.renderer import PdfRenderer
 from api.pdf.store import DocumentStore
-from api.persisted import PersistedDocuments
-from api.portal import Built, portal_routes
-from api.returns import return_route
-from api.revocations import Revocations
-from api.sandbox.delivery import Delivery
-from api.sandbox.pages import Pages
-from api.webhooks import webhook_route
-from api.wiring import make_feed, migrations_problem, opened, room_problem
-from api.worker import Worker
+from api.server.health import Check, Storage, database_problem, feed_check, health_routes, pdf_check
+from api.server.middleware import Observed, SecurityHeaders
+from api.worker.jobs import jobs
+from api.worker.scheduler import Worker
 from models.access import device
 from models.db import tasks, transactions
 from schema import make_schema
-from schema.costs import lists
-from schema.extensions import Guard
+from schema.engine.costs import lists
+from schema.engine.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from api.live import LiveFeed
-    from api.settings import Settings
+    from api.live.local import LiveFeed
+    from api.settings.settings import Settings
     from models.gateway import Gateway
 
 _ALLOWED_HEADERS: Final = ["authorization", "content-type", "x-request-id"]

@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
-from api.gateways.sandbox import SandboxGateway
-from api.sandbox.actions import ACTIONS, Asked, perform
-from api.sandbox.delivery import Delivery
-from api.settings import SettingsProblem
+from api.gateways.sandbox.actions import ACTIONS, Asked, perform
+from api.gateways.sandbox.delivery import Delivery
+from api.gateways.sandbox.gateway import SandboxGateway
+from api.settings.settings import SettingsProblem
 from models.access import session
 from models.access.api_key import create_key
 from models.access.identity import SCOPES, Actor
@@ -36,7 +36,7 @@ from models.provider.provider import house
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from api.settings import Settings
+    from api.settings.settings import Settings
     from models.payments.payment import Payment
 
 #: Everybody's password in the demo.

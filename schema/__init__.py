@@ -5,21 +5,21 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from schema import errors
 from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
 from schema.bank import BankMutation, BankQuery
-from schema.describe import describe
-from schema.extensions import Schema
+from schema.core import errors
+from schema.core.nodes import NodeQuery
+from schema.core.scalars import SCALARS
+from schema.engine.describe import describe
+from schema.engine.guard import Schema
 from schema.funds import FundsMutation
 from schema.gateway import GatewayQuery
 from schema.invoice import InvoiceQuery
 from schema.live import Subscription
-from schema.nodes import NodeQuery
 from schema.order import OrderMutation
 from schema.pay import PayMutation
 from schema.refund import RefundMutation
-from schema.scalars import SCALARS
 from schema.session import SessionMutation, SessionQuery
 from schema.staff import StaffMutation
 from schema.statement import StatementQuery

@@ -13,12 +13,12 @@ from models.db.record import parse_id
 from models.money import exponent
 from models.text import clean_text
 from schema.balance import Balance, OwnCurrency
-from schema.context import Info
-from schema.errors import Payload, refused_at_top, refused_in_payload
-from schema.nodes import Node, found_by
-from schema.pages import After, Before, First, Last, PageInfo, page_request
-from schema.permissions import id_of
-from schema.scalars import CurrencyCode
+from schema.core.context import Info
+from schema.core.errors import Payload, refused_at_top, refused_in_payload
+from schema.core.nodes import Node, found_by
+from schema.core.pages import After, Before, First, Last, PageInfo, page_request
+from schema.core.permissions import id_of
+from schema.core.scalars import CurrencyCode
 
 PREFIX = account.Account.PREFIX
 

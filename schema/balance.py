@@ -13,12 +13,12 @@ from models.credit.balance import BalanceState
 from models.db.record import parse_id
 from models.errors import NotFound
 from models.money import EXPONENTS, exponent
-from schema.context import Info
-from schema.errors import Payload, refused_at_top
-from schema.money import Money
-from schema.nodes import Node, found_by
-from schema.permissions import account_meant
-from schema.scalars import CurrencyCode
+from schema.core.context import Info
+from schema.core.errors import Payload, refused_at_top
+from schema.core.money import Money
+from schema.core.nodes import Node, found_by
+from schema.core.permissions import account_meant
+from schema.core.scalars import CurrencyCode
 
 AccountId = Annotated[
     strawberry.ID | None,

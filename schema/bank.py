@@ -15,13 +15,13 @@ from models.db.page import Page
 from models.db.record import parse_id
 from models.invoices.invoice import Invoice as InvoiceRecord
 from schema.balance import BalancePayload
-from schema.context import Info
-from schema.errors import Payload, refused_at_top, refused_in_payload
-from schema.money import Money
-from schema.nodes import Node, found_by
-from schema.pages import After, Before, First, Last, PageInfo, page_request
+from schema.core.context import Info
+from schema.core.errors import Payload, refused_at_top, refused_in_payload
+from schema.core.money import Money
+from schema.core.nodes import Node, found_by
+from schema.core.pages import After, Before, First, Last, PageInfo, page_request
+from schema.core.permissions import id_of
 from schema.payment import Payment, PaymentPayload
-from schema.permissions import id_of
 
 
 @strawberry.enum

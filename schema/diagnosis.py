@@ -8,10 +8,10 @@ from enum import Enum
 import strawberry
 
 from models.payments.diagnosis import Diagnosis
-from schema import texts
-from schema.context import Info
-from schema.money import Locale
-from schema.scalars import URL
+from schema.core import texts
+from schema.core.context import Info
+from schema.core.money import Locale
+from schema.core.scalars import URL
 
 
 @strawberry.enum

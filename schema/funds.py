@@ -5,10 +5,10 @@ from __future__ import annotations
 import strawberry
 
 from models.invoices import deposit
-from schema.context import Info
-from schema.errors import Payload, refused_in_payload
+from schema.core.context import Info
+from schema.core.errors import Payload, refused_in_payload
+from schema.core.money import MoneyInput
 from schema.invoice import Invoice
-from schema.money import MoneyInput
 
 
 @strawberry.input

@@ -14,13 +14,13 @@ from models.money import exponent
 from models.payments.circuit import is_down
 from models.provider.provider import CreditPolicy as Policy
 from models.provider.provider import Limits, house
-from schema import texts
-from schema.context import Info
-from schema.errors import refused_at_top
-from schema.money import Locale, Money, MoneyInput
-from schema.nodes import Node, found_by
-from schema.permissions import existing_account
-from schema.scalars import URL, CurrencyCode
+from schema.core import texts
+from schema.core.context import Info
+from schema.core.errors import refused_at_top
+from schema.core.money import Locale, Money, MoneyInput
+from schema.core.nodes import Node, found_by
+from schema.core.permissions import existing_account
+from schema.core.scalars import URL, CurrencyCode
 
 PREFIX: Final = "gtw"
 

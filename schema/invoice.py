@@ -15,17 +15,17 @@ from models.invoices import invoice
 from models.payments.diagnosis import diagnose
 from models.text import clean_text
 from schema.account import Account
-from schema.context import Info
+from schema.core.context import Info
+from schema.core.errors import refused_at_top
+from schema.core.loaders import then
+from schema.core.money import Locale, Money
+from schema.core.nodes import Node, found_by
+from schema.core.pages import After, Before, First, Last, PageInfo, page_request, selects
+from schema.core.permissions import existing_account, id_of
+from schema.core.scalars import URL
 from schema.diagnosis import PaymentDiagnosis
-from schema.errors import refused_at_top
 from schema.gateway import Gateway, gateway_of
-from schema.loaders import then
-from schema.money import Locale, Money
-from schema.nodes import Node, found_by
-from schema.pages import After, Before, First, Last, PageInfo, page_request, selects
 from schema.payment import Payment
-from schema.permissions import existing_account, id_of
-from schema.scalars import URL
 
 PREFIX = invoice.Invoice.PREFIX
 

@@ -25,10 +25,10 @@ from models.invoices import invoice
 from models.ledger.chart import CreditTransaction as Line
 from models.payments import payment
 from schema.balance import AccountId, Balance, OwnCurrency
-from schema.context import Info
-from schema.errors import SessionEnded, refused_at_top
+from schema.core.context import Info
+from schema.core.errors import SessionEnded, refused_at_top
+from schema.core.permissions import account_meant, currency_meant, id_of
 from schema.invoice import Invoice
-from schema.permissions import account_meant, currency_meant, id_of
 from schema.statement import CreditTransaction
 
 #: How often the database is looked at although nothing rang.

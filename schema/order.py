@@ -12,11 +12,11 @@ from models.invoices import order
 from models.invoices.invoice import Invoice as InvoiceRecord
 from models.payments.void import void_invoice
 from schema.balance import BalancePayload
-from schema.context import Info
-from schema.errors import refused_in_payload
+from schema.core.context import Info
+from schema.core.errors import refused_in_payload
+from schema.core.permissions import id_of
+from schema.core.scalars import CurrencyCode
 from schema.invoice import Invoice
-from schema.permissions import id_of
-from schema.scalars import CurrencyCode
 
 
 @strawberry.input

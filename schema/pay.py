@@ -11,12 +11,12 @@ from models.invoices.invoice import Invoice as InvoiceRecord
 from models.payments import follow_up, outcome, pay
 from models.payments.payment import Payment as PaymentRecord
 from schema.balance import BalancePayload
-from schema.context import Info
-from schema.errors import refused_in_payload
+from schema.core.context import Info
+from schema.core.errors import refused_in_payload
+from schema.core.permissions import id_of
+from schema.core.scalars import URL
 from schema.invoice import Invoice
 from schema.payment import Payment, PaymentPayload
-from schema.permissions import id_of
-from schema.scalars import URL
 
 
 @strawberry.input

@@ -11,13 +11,13 @@ import strawberry
 from models import gateway
 from models.db.record import parse_id
 from models.payments import payment
-from schema import texts
-from schema.context import Info
-from schema.errors import Payload, refused_at_top
+from schema.core import texts
+from schema.core.context import Info
+from schema.core.errors import Payload, refused_at_top
+from schema.core.money import Locale, Money
+from schema.core.nodes import Node, found_by
+from schema.core.scalars import URL
 from schema.gateway import Gateway, gateway_of
-from schema.money import Locale, Money
-from schema.nodes import Node, found_by
-from schema.scalars import URL
 
 if TYPE_CHECKING:
     from schema.invoice import Invoice

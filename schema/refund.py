@@ -12,14 +12,14 @@ from models.db.record import parse_id
 from models.payments import ask_refund, refund
 from models.payments.payment import Payment as PaymentRecord
 from models.payments.payment import read as read_payment
-from schema import texts
 from schema.balance import BalancePayload
-from schema.context import Info
-from schema.errors import refused_at_top, refused_in_payload
-from schema.money import Locale, Money, MoneyInput
-from schema.nodes import Node, found_by
+from schema.core import texts
+from schema.core.context import Info
+from schema.core.errors import refused_at_top, refused_in_payload
+from schema.core.money import Locale, Money, MoneyInput
+from schema.core.nodes import Node, found_by
+from schema.core.permissions import id_of
 from schema.payment import Payment, PaymentPayload
-from schema.permissions import id_of
 
 
 @strawberry.enum

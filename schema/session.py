@@ -9,9 +9,9 @@ import strawberry
 from models.access import device, session
 from models.access.identity import Actor
 from schema.account import Account
-from schema.context import Info
-from schema.errors import Payload, refused_in_payload
-from schema.permissions import existing_account
+from schema.core.context import Info
+from schema.core.errors import Payload, refused_in_payload
+from schema.core.permissions import existing_account
 
 
 @strawberry.enum

@@ -12,11 +12,11 @@ from models.bank import by_hand
 from models.bank.line import BankCredit
 from models.credit import adjustment
 from schema.balance import BalancePayload
-from schema.context import Info
-from schema.errors import refused_in_payload
-from schema.money import MoneyInput
+from schema.core.context import Info
+from schema.core.errors import refused_in_payload
+from schema.core.money import MoneyInput
+from schema.core.permissions import id_of
 from schema.payment import Payment, PaymentPayload
-from schema.permissions import id_of
 from schema.statement import CreditTransaction
 
 

@@ -14,17 +14,17 @@ from models.credit import statement as credit_statement
 from models.db.page import Page
 from models.db.record import parse_id, public_id
 from models.ledger.chart import CreditTransaction as Line
-from schema import texts
 from schema.balance import AccountId, OwnCurrency
-from schema.context import Info
-from schema.errors import refused_at_top
+from schema.core import texts
+from schema.core.context import Info
+from schema.core.errors import refused_at_top
+from schema.core.money import Locale, Money
+from schema.core.nodes import Node, found_by
+from schema.core.pages import After, Before, First, Last, PageInfo, page_request
+from schema.core.permissions import account_meant, currency_meant
+from schema.core.scalars import URL, CurrencyCode
 from schema.invoice import Invoice
-from schema.money import Locale, Money
-from schema.nodes import Node, found_by
-from schema.pages import After, Before, First, Last, PageInfo, page_request
 from schema.payment import Payment
-from schema.permissions import account_meant, currency_meant
-from schema.scalars import URL, CurrencyCode
 
 
 @strawberry.enum

@@ -8,9 +8,9 @@ import strawberry
 
 from models.credit import voucher
 from schema.balance import BalancePayload
-from schema.context import Info
-from schema.errors import Payload, refused_in_payload
-from schema.money import MoneyInput
+from schema.core.context import Info
+from schema.core.errors import Payload, refused_in_payload
+from schema.core.money import MoneyInput
 from schema.statement import CreditTransaction
 
 

@@ -10,7 +10,7 @@ from jinja2.ext import babel_extract
 
 from api.pdf.frames import TEMPLATES
 from models.invoices.snapshot import DEPOSIT
-from schema.texts import CATALOGUES
+from schema.core.texts import CATALOGUES
 
 POT = TEMPLATES / "locale" / "documents.pot"
 HEADER = """\

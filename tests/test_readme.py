@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLUnionType, build_schema
 
-from api.cli import app
+from api.cli.main import app
 from models.access.identity import SCOPES
-from schema.limits import Limits
+from schema.engine.limits import Limits
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

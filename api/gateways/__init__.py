@@ -16,7 +16,7 @@ from models.gateway import GATEWAYS_MAX
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from api.settings import Settings
+    from api.settings.settings import Settings
     from models.gateway import Gateway
 
 GROUP: Final = "account_credit.gateways"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import segno.helpers
 from stdnum import iban, iso11649
 
-from api.gateways.terms import Fee, name_of_gateway
+from api.gateways.fee import Fee, name_of_gateway
 from models.clock import now
 from models.gateway import (
     EventKind,
@@ -25,8 +25,8 @@ from models.gateway import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from api.settings import Settings
-    from api.settings_shapes import BankAccount
+    from api.settings.settings import Settings
+    from api.settings.shapes import BankAccount
     from models.money import Money
 
 OPEN_DAYS: Final = 30

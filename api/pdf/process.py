@@ -53,7 +53,7 @@ class RenderFailed(PdfError):
 
 
 class RenderProcess:
-    """A process that runs `api.pdf.worker`. Asked for one document at a time."""
+    """A process that runs `api.pdf.printer`. Asked for one document at a time."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -63,7 +63,7 @@ class RenderProcess:
     async def start(cls, *, memory_bytes: int, templates: Path) -> Self:
         """A process that is ready to render. Raises PdfUnavailable with what to do about it."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "api.pdf.worker", str(memory_bytes), str(templates)),
+            *(sys.executable, "-m", "api.pdf.printer", str(memory_bytes), str(templates)),
             stdin=PIPE,
             stdout=PIPE,
             cwd=Path(__file__).parents[2],

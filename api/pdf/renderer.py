@@ -30,7 +30,7 @@ from api.pdf.process import (
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from api.pdf.document import Document
+    from api.pdf.documents.document import Document
     from api.pdf.store import DocumentStore
 
 #: After a process could not start, how long until the next attempt.
@@ -298,7 +298,7 @@ def edition(templates: Path) -> bytes:
         digest.update(f"{tool} {version(tool)}\n".encode())
     for package in fonts.installed():
         digest.update(f"{package}\n".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     for path in sorted(templates.rglob("*")):
         if path.is_file():

@@ -16,10 +16,10 @@ from graphql import GraphQLError
 from starlette.requests import HTTPConnection
 from strawberry.schema.config import StrawberryConfig
 
-from api.graphql import Contexts, EdgeOptions, GraphQLEndpoint
-from api.graphql_ws import token_of
-from api.persisted import PersistedDocuments
-from schema.extensions import Guard, Schema
+from api.endpoint.endpoint import Contexts, EdgeOptions, GraphQLEndpoint
+from api.endpoint.registered import PersistedDocuments
+from api.endpoint.websocket import token_of
+from schema.engine.guard import Guard, Schema
 
 
 @dataclass

@@ -9,7 +9,7 @@ import httpx
 from asgi_lifespan import LifespanManager
 
 from api.app import create_app
-from api.settings import Settings, load_settings
+from api.settings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from starlette.requests import HTTPConnection
 
-from api.auth import SessionCookie, actor_of, actor_of_bearer, address_of
-from api.tokens import LinkExpired, LinkSigner
+from api.downloads.signing import LinkExpired, LinkSigner
+from api.endpoint.auth import SessionCookie, actor_of, actor_of_bearer, address_of
 from models.access import session
 from models.access.api_key import create_key
 from models.clock import now

@@ -21,9 +21,10 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
-from api import cli, demo
+from api import demo
+from api.cli import main
 from api.pdf.frames import TEMPLATES
-from api.settings import Settings
+from api.settings.settings import Settings
 from models.access import password
 from models.db import connection, sql
 from tests import servers
@@ -42,7 +43,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Commands within this process log nothing, and hash at no cost."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr("api.telemetry.configure", lambda _settings: None)
+    monkeypatch.setattr("api.observe.logs.configure", lambda _settings: None)
     monkeypatch.setattr(password, "hasher", CHEAP_HASHER)
     with capture_logs():
         yield
@@ -52,7 +53,7 @@ def run(*command: str, url: str = "", stdin: str | None = None, **environment: s
     if url:
         environment["DATABASE_URL"] = url
     return CliRunner().invoke(
-        cli.app, command, input=stdin, env={"SECRET_KEY": SECRET, **environment}
+        main.app, command, input=stdin, env={"SECRET_KEY": SECRET, **environment}
     )
 
 

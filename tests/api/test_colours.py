@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.colours import CONTRAST_MIN, INK, WHITE, contrast, mix, on_colour, readable
+from api.pdf.colours import CONTRAST_MIN, INK, WHITE, contrast, mix, on_colour, readable
 
 colours = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 

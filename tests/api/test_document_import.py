@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api import commands
+from api.cli import commands
 from models.db import connection
 from models.edge import registered_query
 from tests.api.stage import demo_settings, running

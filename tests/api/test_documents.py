@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from api import demo
-from api.ahead import Ahead
+from api.downloads.ahead import Ahead
+from api.downloads.statement_csv import safe
 from api.pdf.process import PdfUnavailable, RendererBusy, RenderTimeout
 from api.pdf.renderer import PdfRenderer, RenderedPdf
-from api.statement_csv import safe
 from models.access import password
 from models.accounts.account import Account
 from models.db import record, transactions
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from api.pdf.invoice import InvoiceDocument
+    from api.pdf.documents.invoice import InvoiceDocument
 
 INVOICES = """
 query ($kind: InvoiceKind) {
@@ -349,7 +349,7 @@ async def test_a_long_statement_is_prepared_and_then_sent(
         await many_lines(client, token)
         told = (await ask(client, MINE, token, **EVER))["creditStatement"]
         first, second = [await client.get(told["pdfUrl"]) for _ in range(2)]
-        monkeypatch.setattr("api.document_sources.STATEMENT_LINES_MAX", 200)
+        monkeypatch.setattr("api.downloads.sources.STATEMENT_LINES_MAX", 200)
         too_long = await client.get(told["pdfUrl"])
         as_csv = await client.get(told["csvUrl"])
     assert (first.status_code, first.headers["retry-after"]) == (202, "5")

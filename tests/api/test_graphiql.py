@@ -10,10 +10,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from api.graphiql import PATH, graphiql_routes
-from api.pages import addresses, missing_page_route
-from api.portal import Built
-from api.settings import load_settings
+from api.pages.about import addresses, missing_page_route
+from api.pages.graphiql import PATH, graphiql_routes
+from api.pages.portal import Built
+from api.settings.settings import load_settings
 from tests.api.stage import SECRET
 
 if TYPE_CHECKING:

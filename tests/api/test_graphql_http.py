@@ -9,13 +9,13 @@ import pytest
 from graphql import get_introspection_query
 from structlog.testing import capture_logs
 
-from schema.extensions import DocumentCache, Guard, Prepared
+from schema.engine.guard import DocumentCache, Guard, Prepared
 from tests.api.edge import Context, client_of, edge, refuse, serving, world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from api.graphql import GraphQLEndpoint
+    from api.endpoint.endpoint import GraphQLEndpoint
 
 GRAPHQL_JSON = "application/graphql-response+json"
 CODES = {"BAD_USER_INPUT", "UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "LIMIT_EXCEEDED"}
@@ -487,7 +487,7 @@ async def test_a_client_that_leaves_or_stalls_in_its_body_is_let_go(
 ) -> None:
     part = {"type": "http.request", "body": b"{", "more_body": True}
     assert await raw(edge(), part, {"type": "http.disconnect"}) == []
-    monkeypatch.setattr("api.graphql_http.BODY_SECONDS_MAX", 0.01)
+    monkeypatch.setattr("api.endpoint.http.BODY_SECONDS_MAX", 0.01)
     assert (await raw(edge(), part))[0]["status"] == 408
 
 

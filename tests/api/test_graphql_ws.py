@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from api.graphql_ws import token_of
+from api.endpoint.websocket import token_of
 from tests.api.edge import Context, edge, serving, world
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from websockets.typing import Subprotocol
 
-    from api.graphql import GraphQLEndpoint
+    from api.endpoint.endpoint import GraphQLEndpoint
 
 PROTOCOL: Any = "graphql-transport-ws"
 Message = dict[str, Any]

@@ -13,12 +13,12 @@ from redis.asyncio import Redis
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from api import health
 from api.app import create_app
 from api.gateways import GatewayNotLoaded
-from api.metrics import Metrics
-from api.middleware import Observed
-from api.settings import SettingsProblem
+from api.observe.metrics import Metrics
+from api.server import health
+from api.server.middleware import Observed
+from api.settings.settings import SettingsProblem
 from tests.api.stage import demo_settings, running
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ async def test_a_database_without_its_tables_does_not_start(
     async def missing() -> str:
         return "it lacks 0002_more; type: account-credit migrate"
 
-    monkeypatch.setattr("api.wiring.migrations_problem", missing)
+    monkeypatch.setattr("api.domain.migrations_problem", missing)
     with pytest.raises(SettingsProblem, match="account-credit migrate"):
         async with running(demo_settings(database_url)):
             pass

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.asyncio import Redis
 
-from api.live import LocalFeed
-from api.live_redis import CHANNEL, RedisFeed
+from api.live.local import LocalFeed
+from api.live.redis_feed import CHANNEL, RedisFeed
 from tests import servers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from api.live import Bell
+    from api.live.local import Bell
 
 SOON = 5.0
 NOT_AT_ALL = 0.05

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from api.logo import BYTES_MAX, read_logo
+from api.settings.logo import BYTES_MAX, read_logo
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from api.persisted import Mode, PersistedDocuments, Texts
-from schema.extensions import Guard
-from schema.limits import Limits
+from api.endpoint.registered import Mode, PersistedDocuments, Texts
+from schema.engine.guard import Guard
+from schema.engine.limits import Limits
 from tests.api.edge import client_of, edge, world
 from tests.api.test_graphql_ws import opened, subscribe
 

@@ -13,16 +13,16 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from api.pages import missing_page_route
-from api.portal import STATIC, Built, portal_policy, portal_routes
-from api.settings import load_settings
+from api.pages.about import missing_page_route
+from api.pages.portal import STATIC, Built, portal_policy, portal_routes
+from api.settings.settings import load_settings
 from tests.api.stage import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import ModuleType
 
-    from api.settings import Settings
+    from api.settings.settings import Settings
 
 WEB = Path(__file__).parents[2] / "api" / "web" / "portal"
 SCRIPT_BYTES_MAX = 100_000

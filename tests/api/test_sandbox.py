@@ -9,9 +9,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from api.gateways.sandbox import SandboxGateway
-from api.sandbox.delivery import Delivery
-from api.sandbox.pages import Pages
+from api.gateways.sandbox.delivery import Delivery
+from api.gateways.sandbox.gateway import SandboxGateway
+from api.gateways.sandbox.pages import Pages
 from models.clock import now
 from models.edge import sandbox_charge
 from models.edge.sandbox_charge import SandboxCharge

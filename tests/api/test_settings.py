@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from api.settings import Settings, SettingsProblem, load_settings, table
+from api.settings.settings import Settings, SettingsProblem, load_settings, table
 from models.errors import CurrencyNotSupported
 from models.money import Money
 

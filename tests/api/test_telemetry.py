@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from api import telemetry
+from api.observe import logs as telemetry
 from tests.api.stage import demo_settings
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import orjson
 import pytest
 from starlette.applications import Starlette
 
-from api.gateways.sandbox import SandboxGateway
-from api.webhooks import BODY_BYTES_MAX, receive_message, webhook_route
+from api.gateways.sandbox.gateway import SandboxGateway
+from api.gateways.webhooks import BODY_BYTES_MAX, receive_message, webhook_route
 from models.clock import now
 from models.db import sql
 from models.edge.sandbox_charge import Message

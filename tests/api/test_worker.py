@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from api import worker
-from api.metrics import Metrics
-from api.worker import Job, Worker
+from api.observe.metrics import Metrics
+from api.worker import scheduler
+from api.worker.scheduler import Job, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,9 +59,9 @@ async def test_a_failing_job_is_tried_again_and_disturbs_no_other() -> None:
 
 async def test_a_failing_job_waits_longer_each_time() -> None:
     job = Job("bad", 10, Counted(broken))
-    pauses = [worker._pause(job, None, failures) for failures in range(1, 12)]
+    pauses = [scheduler._pause(job, None, failures) for failures in range(1, 12)]
     assert pauses[0] < pauses[3]
-    assert max(pauses) == worker._BACKOFF_SECONDS_MAX
+    assert max(pauses) == scheduler._BACKOFF_SECONDS_MAX
 
 
 async def test_a_full_batch_is_followed_at_once() -> None:
@@ -97,7 +97,7 @@ async def test_stopping_waits_for_what_is_under_way() -> None:
 
 
 async def test_stopping_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_DRAIN_SECONDS", 0.01)
+    monkeypatch.setattr(scheduler, "_DRAIN_SECONDS", 0.01)
     begun, stop = asyncio.Event(), asyncio.Event()
 
     async def stuck() -> None:

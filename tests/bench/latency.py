@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 
-from api.pdf.demo import in_status, order
+from api.pdf.documents.samples import in_status, order
 from api.pdf.renderer import PdfRenderer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from api.pdf.invoice import InvoiceDocument
+    from api.pdf.documents.invoice import InvoiceDocument
 
 _TICK_SECONDS: Final = 0.005
 _SECONDS: Final = 5

@@ -19,11 +19,11 @@ import uvicorn
 import uvloop
 from websockets.asyncio.client import connect
 
-from api import telemetry
 from api.app import create_app
+from api.domain import make_feed, opened
 from api.gateways import load_gateways
-from api.settings import load_settings
-from api.wiring import make_feed, opened
+from api.observe import logs
+from api.settings.settings import load_settings
 from models.access.identity import Actor, Role
 from models.accounts.account import Account
 from models.credit import adjustment
@@ -32,7 +32,7 @@ from models.db import record, transactions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from api.settings import Settings
+    from api.settings.settings import Settings
 
 _COMMITS: Final = 200
 _WARM: Final = 20
@@ -42,7 +42,7 @@ _SUBSCRIBE: Final = "subscription { creditUpdated { balance { version available 
 async def measure(asked: dict[str, Any]) -> dict[str, float]:
     """Half and 99 of 100 messages came within so many seconds."""
     settings = load_settings(port=asked["port"] or asked["own_port"])
-    telemetry.configure(settings)
+    logs.configure(settings)
     around = _elsewhere(settings) if asked["port"] else _here(settings)
     async with around:
         seconds = [one async for one in _messages(settings, asked)][_WARM:]

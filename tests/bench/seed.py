@@ -14,10 +14,10 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from api.domain import opened
 from api.gateways import load_gateways
-from api.live import LocalFeed
-from api.settings import load_settings
-from api.wiring import opened
+from api.live.local import LocalFeed
+from api.settings.settings import load_settings
 from models.access import session
 from models.access.user import User, create_staff
 from models.accounts import account

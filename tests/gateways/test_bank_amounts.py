@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.statements import StatementUnreadable, amounts, read
+from api.bank_files import StatementUnreadable, amounts, read
 from models.money import Money
 from tests.bank_files import IBAN, TODAY
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.statements import Columns, ColumnsWrong, Reading, StatementUnreadable, read
+from api.bank_files import Columns, ColumnsWrong, Reading, StatementUnreadable, read
 from models.bank.statement import Statement
 from models.reference import candidates
 

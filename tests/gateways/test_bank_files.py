@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.statements import (
+from api.bank_files import (
     SIZE_MAX,
     Columns,
     Reading,
     StatementUnreadable,
     camt,
-    mt940_reader,
+    mt940,
     read,
     read_file,
 )
@@ -204,7 +204,7 @@ ARCHIVE = BytesIO()
 with ZipFile(ARCHIVE, "w") as into:
     into.writestr("a.sta", DAY.mt940())
 FORMS: list[Form] = [
-    *((DAY.camt053(), camt.read), (DAY.mt940(), mt940_reader.read)),
+    *((DAY.camt053(), camt.read), (DAY.mt940(), mt940.read)),
     *((ZENGIN, read), (ARCHIVE.getvalue(), read)),
     (CSV, lambda data, accounts: read(data, accounts, Reading(COLUMNS))),
 ]

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from api.statements import StatementUnreadable, read
+from api.bank_files import StatementUnreadable, read
 from models.bank.statement import Statement
 from models.reference import candidates
 from tests.bank_files import IBAN, TODAY

@@ -6,9 +6,9 @@ from urllib.parse import unquote
 import pytest
 
 from api.gateways.bank_transfer import BankTransferGateway, epc_qr
-from api.gateways.terms import Fee
-from api.settings import load_settings
-from api.settings_shapes import BankAccount
+from api.gateways.fee import Fee
+from api.settings.settings import load_settings
+from api.settings.shapes import BankAccount
 from models.bank.account import own_account, own_keys
 from models.clock import now
 from models.gateway import TransferInstructions

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.statements import Reading, StatementUnreadable, read
+from api.bank_files import Reading, StatementUnreadable, read
 from models.bank import account as bank_account
 from models.bank.statement import Statement
 from models.reference import candidates

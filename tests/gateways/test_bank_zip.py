@@ -10,7 +10,7 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pytest
 
-from api.statements import StatementUnreadable, read, zipped
+from api.bank_files import StatementUnreadable, read, zipped
 from tests.bank_files import IBAN, TODAY, Day, Transfer
 
 pytestmark = pytest.mark.once

@@ -6,8 +6,8 @@ import pytest
 
 from api.gateways import GROUP, GatewayNotLoaded, load_gateways
 from api.gateways.bank_transfer import BankTransferGateway
-from api.gateways.sandbox import SandboxGateway
-from api.settings import Settings, load_settings
+from api.gateways.sandbox.gateway import SandboxGateway
+from api.settings.settings import Settings, load_settings
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 

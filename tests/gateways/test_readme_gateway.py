@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from api.gateways import GROUP, load_gateways
-from api.settings import load_settings
+from api.settings.settings import load_settings
 from models.clock import now
 from models.gateway import GatewayUnreachable, PaymentOrder
 from models.money import Money

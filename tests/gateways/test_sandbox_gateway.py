@@ -8,7 +8,7 @@ import orjson
 import pytest
 from standardwebhooks import Webhook
 
-from api.gateways.sandbox import SandboxGateway
+from api.gateways.sandbox.gateway import SandboxGateway
 from models.clock import now
 from models.edge import sandbox_charge
 from models.edge.sandbox_charge import SandboxCharge, Say

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 from unittest.mock import patch
 
-from api import cli
+from api.cli import main
 from models.bank import take_in
 from models.db import transactions
 from models.edge import sandbox_charge
@@ -53,4 +53,4 @@ POINTS: dict[str, tuple[object, str, Callable[..., Any]]] = {
 if __name__ == "__main__":
     place, name, death = POINTS[sys.argv.pop(1)]
     with patch.object(place, name, death):
-        cli.main()
+        main.main()

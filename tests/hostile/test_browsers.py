@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from httpx_ws import WebSocketUpgradeError, aconnect_ws
 
-from api.settings_shapes import origin
+from api.settings.shapes import origin
 from tests.hostile.world import COOKIE, EMAIL, PORTAL, World
 from tests.identities import PASSWORD
 from tests.providers import key

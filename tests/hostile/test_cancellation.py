@@ -18,7 +18,7 @@ from tortoise.connection import get_connection
 from websockets.asyncio.client import connect
 
 from api.app import create_app
-from api.connection import HttpConnection, WebsocketConnection
+from api.server.connection import HttpConnection, WebsocketConnection
 from models import audit
 from models.access import password, session
 from models.accounts.account import Account

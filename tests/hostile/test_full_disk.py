@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from api import health
+from api.server import health
 from models.access import session
 from models.access.user import create_staff
 from models.audit import audit

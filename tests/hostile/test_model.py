@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from api.gateways.sandbox import SandboxGateway
+from api.gateways.sandbox.gateway import SandboxGateway
 from models.access import session
 from models.access.user import User, create_staff
 from models.accounts import account
@@ -122,7 +122,7 @@ def office(databases: Databases) -> Iterator[None]:
     url = databases.fresh()
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         # Money that is to come later comes when it is hurried, and not meanwhile.
-        patch.setattr("api.sandbox.actions.SETTLE_SECONDS", 3600)
+        patch.setattr("api.gateways.sandbox.actions.SETTLE_SECONDS", 3600)
         patch.setattr(SandboxGateway, "refund", _refund_later)
         stack = AsyncExitStack()
         http = runner.run(stack.enter_async_context(running(demo_settings(url))))

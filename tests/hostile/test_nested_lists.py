@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from graphql import get_introspection_query, parse
 
-from api.portal import Built
+from api.pages.portal import Built
 from models.db import sql
 from models.db.record import new_id
-from schema import execution, make_schema
-from schema.costs import Costs, lists
-from schema.extensions import Guard, Schema
-from schema.limits import LimitExceeded, Limits, check
-from schema.masking import ERRORS_MAX, public_errors
+from schema import make_schema
+from schema.engine import execution
+from schema.engine.costs import Costs, lists
+from schema.engine.guard import Guard, Schema
+from schema.engine.limits import LimitExceeded, Limits, check
+from schema.engine.masking import ERRORS_MAX, public_errors
 from tests.factories import a_client
 from tests.providers import key
 from tests.schema import desk

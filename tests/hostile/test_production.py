@@ -13,9 +13,9 @@ import pytest
 from graphql import get_introspection_query
 from structlog.testing import capture_logs
 
-from api.settings import SettingsProblem, load_settings
+from api.settings.settings import SettingsProblem, load_settings
 from models.credit import balance
-from schema.masking import INTERNAL_MESSAGE
+from schema.engine.masking import INTERNAL_MESSAGE
 from tests.hostile.test_browsers import cookie, the_cookies
 from tests.hostile.world import COOKIE, open_world
 from tests.journeys.live import CREDIT, watching

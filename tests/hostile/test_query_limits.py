@@ -15,8 +15,8 @@ from models.access import session
 from models.access.user import create_staff
 from models.db import sql, transactions
 from schema import make_schema
-from schema.costs import lists
-from schema.limits import LimitExceeded, Limits, check
+from schema.engine.costs import lists
+from schema.engine.limits import LimitExceeded, Limits, check
 from tests.api.stage import demo_settings, running
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ async def test_no_page_is_larger_than_a_hundred(
 
 
 def test_every_list_of_the_schema_is_a_page_or_says_how_long_it_can_be() -> None:
-    """A list that grows with the data is a connection; all others are in schema/costs.py."""
+    """A list that grows with the data is a connection; all others are in schema/engine/costs.py."""
     found = {
         f"{one.name}.{name}"
         for one in make_schema()._schema.type_map.values()

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.asyncio.client import connect
 
-from api import connection
-from api.connection import HttpConnection, WebsocketConnection
+from api.server import connection
+from api.server.connection import HttpConnection, WebsocketConnection
 from tests.api.edge import edge, serving, world
 from tests.journeys.shop import open_shop
 

@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from api.connection import SPARE, HttpConnection, WebsocketConnection
+from api.server.connection import SPARE, HttpConnection, WebsocketConnection
 from tests.api.edge import edge, serving, world
 from tests.journeys.shop import open_shop
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from api.graphql import GraphQLEndpoint
+    from api.endpoint.endpoint import GraphQLEndpoint
     from tests.servers import Databases
 
 pytestmark = pytest.mark.once

@@ -14,8 +14,8 @@ import pytest
 from httpx_ws import WebSocketDisconnect, aconnect_ws
 from pwdlib import PasswordHash
 
-from api.graphql import EdgeOptions
-from api.revocations import LOOK_SECONDS
+from api.endpoint.endpoint import EdgeOptions
+from api.endpoint.revocations import LOOK_SECONDS
 from models.access import password, session
 from models.access.api_key import create_key, find_key, revoke_key
 from models.access.credential import actor_of_token

@@ -15,12 +15,12 @@ from asgi_lifespan import LifespanManager
 from tortoise import Tortoise
 
 from api.app import create_app
-from api.gateways.sandbox import SandboxGateway
+from api.bank_files import read as read_statement
+from api.gateways.sandbox.delivery import Delivery
+from api.gateways.sandbox.gateway import SandboxGateway
 from api.pdf.renderer import PdfRenderer, RenderedPdf
-from api.sandbox.delivery import Delivery
-from api.settings import Settings, load_settings
-from api.settings_defaults import DEMO_BANK_ACCOUNTS
-from api.statements import read as read_statement
+from api.settings.defaults import DEMO_BANK_ACCOUNTS
+from api.settings.settings import Settings, load_settings
 from models.access import password, session
 from models.access.api_key import ApiKey, create_key, revoke_key
 from models.access.identity import SCOPES

@@ -11,12 +11,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from api import commands
+from api.cli import commands
 from api.demo import STAFF_EMAIL
+from api.domain import opened
 from api.gateways import load_gateways
-from api.live import LocalFeed
-from api.settings import load_settings
-from api.wiring import opened
+from api.live.local import LocalFeed
+from api.settings.settings import load_settings
 from models import audit
 from models.access import password, session
 from models.access.user import User
@@ -28,7 +28,7 @@ from tests.identities import CHEAP_HASHER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from api.settings import Settings
+    from api.settings.settings import Settings
 
 PASSWORD = "a good pass phrase"
 AT_ONCE = 12

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from httpx_ws import WebSocketUpgradeError
 
-from api.graphql import EdgeOptions
+from api.endpoint.endpoint import EdgeOptions
 from tests.journeys.live import CREDIT, streaming, watching
 from tests.journeys.people import PASSWORD
 

@@ -16,7 +16,7 @@ from zipfile import ZipFile
 import httpx
 import pytest
 
-from api.settings_defaults import DEMO_BANK_ACCOUNTS
+from api.settings.defaults import DEMO_BANK_ACCOUNTS
 from tests import zengin_files
 from tests.api.pdf.reading import needs_pango, pages
 from tests.bank_files import IBAN, TODAY, Day, Transfer

@@ -11,9 +11,9 @@ import pytest
 from stdnum import iban
 from tortoise.connection import get_connection
 
-from api.settings import SettingsProblem, load_settings
-from api.settings_defaults import DEMO_BANK_ACCOUNTS
-from api.statements import read
+from api.bank_files import read
+from api.settings.defaults import DEMO_BANK_ACCOUNTS
+from api.settings.settings import SettingsProblem, load_settings
 from models.bank import by_hand, take_in
 from models.bank.account import AccountUnclear, account_of_ours, own_account, own_keys
 from models.bank.statement import Statement

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.statements import read
+from api.bank_files import read
 from models.bank import by_hand as bank_by_hand
 from models.bank import take_in
 from models.bank.take_in import Import, Outcome, outcomes

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from api.demo_secret import kept_secret
 from api.pdf.store import DocumentStore
+from api.settings.demo_secret import kept_secret
 from models.accounts.account import Account
 from models.db import connection, private, transactions
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from api.portal import STATIC
+from api.pages.portal import STATIC
 from tests.journeys.shop import Shop, open_shop
 
 pytest.register_assert_rewrite("tests.portal.visitor")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from api.portal import portal_policy
+from api.pages.portal import portal_policy
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route, WebSocketRoute

@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 from api.demo import PASSWORD
-from api.portal import Built
+from api.pages.portal import Built
 from models.edge.registered_query import identifier_of
 from schema import make_schema
-from schema.extensions import Guard
+from schema.engine.guard import Guard
 from tests.journeys.shop import open_shop
 from tests.portal.visitor import browsing
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from api.live import LocalFeed
+from api.live.local import LocalFeed
 from models.access.identity import Actor, Role
 from models.accounts.account import Account
 from models.credit import adjustment
@@ -16,7 +16,7 @@ from models.invoices import order
 from models.money import Money
 from models.provider.provider import Limits
 from schema import make_schema
-from schema.context import Context
+from schema.core.context import Context
 from tests import providers
 from tests.factories import STAFF
 from tests.providers import Fake, key

@@ -5,7 +5,7 @@ from time import perf_counter
 import pytest
 from graphql import get_introspection_query, parse
 
-from schema.limits import LimitExceeded, Limits, check
+from schema.engine.limits import LimitExceeded, Limits, check
 
 LIMITS = Limits()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from api.live import LocalFeed
+from api.live.local import LocalFeed
 from models import clock
 from models.access import session
 from models.access.identity import Role

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.money import EXPONENTS, Money
-from schema import scalars
-from schema.scalars import (
+from schema.core import scalars
+from schema.core.scalars import (
     SCALARS,
     parse_currency,
     parse_decimal,

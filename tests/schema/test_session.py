@@ -11,7 +11,7 @@ from models.access.api_key import create_key
 from models.access.credential import actor_of_token
 from models.provider.provider import House
 from schema import make_schema
-from schema.context import Context, Feed
+from schema.core.context import Context, Feed
 from tests.identities import ADDRESS, PASSWORD, a_client, small_house
 from tests.schema.desk import document_url
 

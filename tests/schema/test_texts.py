@@ -13,9 +13,9 @@ from models import errors
 from models.errors import AmountOutOfRange, GatewayFailed, Invalid, Refusal
 from models.ledger.chart import LineKind
 from models.money import Money
-from schema import texts
-from schema.errors import UserErrorCode, top_level_error
-from schema.texts import CATALOGUES, accepted, best_locale, explain, written_money
+from schema.core import texts
+from schema.core.errors import UserErrorCode, top_level_error
+from schema.core.texts import CATALOGUES, accepted, best_locale, explain, written_money
 
 ROOT: Final = Path(__file__).parent.parent.parent
 ENGLISH: Final = CATALOGUES["en"]
@@ -68,7 +68,7 @@ def test_every_kind_of_statement_line_is_described() -> None:
 
 
 def test_every_reason_of_a_diagnosis_is_explained() -> None:
-    source = (ROOT / "models" / "diagnosis.py").read_text(encoding="utf-8")
+    source = (ROOT / "models" / "payments" / "diagnosis.py").read_text(encoding="utf-8")
     said = {key.partition(".")[2] for key in ENGLISH if key.startswith("diagnosis.")}
     reasons = {reason for reason in said if f'"{reason}"' in source}
     assert reasons == said

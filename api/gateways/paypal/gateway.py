@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from api.gateways.fee import Fee, name_of_gateway
 from api.gateways.paypal import amounts
 from api.gateways.paypal.checkout import Checkout
 from api.gateways.paypal.client import PayPalClient
@@ -17,7 +18,6 @@ from api.gateways.paypal.order import APPROVAL_TIME, CAPTURE_TIME, approval_url,
 from api.gateways.paypal.reading import Json, text
 from api.gateways.paypal.signature import Signature
 from api.gateways.paypal.webhooks import Webhooks
-from api.gateways.terms import Fee, name_of_gateway
 from models.clock import now
 from models.gateway import (
     EventKind,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from api.settings import Settings
+    from api.settings.settings import Settings
 
 
 class PayPalGateway:

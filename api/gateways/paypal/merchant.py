@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from api.settings import Settings
+    from api.settings.settings import Settings
 
 _API_URLS: Final = {
     "sandbox": "https://api-m.sandbox.paypal.com",
@@ -14,7 +14,7 @@ _API_URLS: Final = {
 }
 # Where the certificates that sign webhooks are; the old names (`api.`) are still the usual ones.
 _CERT_ORIGINS: Final = {
-    "sandbox": ("https://api.sandbox.paypal.com", "https://api-m.sandbox.paypal.com"),
+    "sandbox": ("https://api.gateways.sandbox.paypal.com", "https://api-m.sandbox.paypal.com"),
     "live": ("https://api.paypal.com", "https://api-m.paypal.com"),
 }
 

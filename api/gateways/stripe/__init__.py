@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from api.gateways.fee import Fee
 from api.gateways.stripe.keys import StripeKeys
-from api.gateways.terms import Fee
 
 if TYPE_CHECKING:
     from api.gateways.stripe.gateway import StripeGateway
-    from api.settings import Settings
+    from api.settings.settings import Settings
 
 
 def from_settings(settings: Settings) -> StripeGateway | None:

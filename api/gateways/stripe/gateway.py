@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import stripe
 
+from api.gateways.fee import Fee, name_of_gateway
 from api.gateways.stripe import amounts
 from api.gateways.stripe.checkout import CheckoutPage
 from api.gateways.stripe.events import of_refund
@@ -15,7 +16,6 @@ from api.gateways.stripe.intents import CardForm, all_refunds, canceled
 from api.gateways.stripe.messages import read_message
 from api.gateways.stripe.problems import StripeRefused, asking
 from api.gateways.stripe.requests import REFUND_KEY, deadline, once, refund_params
-from api.gateways.terms import Fee, name_of_gateway
 from models.clock import now
 from models.gateway import (
     EventKind,

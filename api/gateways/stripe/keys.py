@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from api.settings import Settings
+    from api.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,21 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from api.pdf.demo import PAID_AT, in_status, line, order, void
-from api.pdf.document import Look
-from api.pdf.receipt import receipt_document
-from api.pdf.statement import Change, statement_document
+from api.pdf.documents.document import Look
+from api.pdf.documents.receipt import receipt_document
+from api.pdf.documents.samples import PAID_AT, in_status, line, order, void
+from api.pdf.documents.statement import Change, statement_document
 from models.credit.statement import CreditStatement
 from models.payments.payment import Payment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from api.pdf.document import Document
-    from api.pdf.invoice import InvoiceDocument
-    from api.pdf.receipt import ReceiptDocument
-    from api.pdf.statement import StatementDocument
-    from api.pdf.void import VoidDocument
+    from api.pdf.documents.document import Document
+    from api.pdf.documents.invoice import InvoiceDocument
+    from api.pdf.documents.receipt import ReceiptDocument
+    from api.pdf.documents.statement import StatementDocument
+    from api.pdf.documents.void import VoidDocument
     from models.invoices.snapshot import BuyerSnapshot, InvoiceSnapshot
 
 HOSTILE = (

@@ -13,7 +13,7 @@ import pypdfium2
 import pytest
 
 from api.pdf.frames import MISSING, TEMPLATES
-from api.pdf.page import html_of
+from api.pdf.html import html_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from api.pdf.document import Document
+    from api.pdf.documents.document import Document
 
 needs_pango = pytest.mark.skipif(
     not ctypes.util.find_library("pangoft2-1.0"), reason=f"NOT TESTED: {MISSING}"

@@ -14,16 +14,16 @@ import pytest
 from lxml import etree
 from saxonche import PySaxonProcessor
 
-from api.pdf.demo import deposit, in_status, line, order, void
+from api.pdf.documents.samples import deposit, in_status, line, order, void
 from api.pdf.frames import TEMPLATES
-from api.pdf.page import xml_of
+from api.pdf.html import xml_of
 from tests.api.pdf.hostile import HOSTILE
 from tests.api.pdf.reading import needs_pango
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from api.pdf.document import Document
+    from api.pdf.documents.document import Document
     from api.pdf.renderer import PdfRenderer
     from models.invoices.snapshot import InvoiceSnapshot
 

@@ -14,14 +14,14 @@ import pikepdf
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from api.pdf import demo
-from api.pdf.demo import in_status, order
+from api.pdf.documents import samples
+from api.pdf.documents.samples import in_status, order
 from api.pdf.renderer import PdfRenderer
 from models.provider.seller import Picture
 from tests.api.pdf.reading import assert_nothing_leaves_its_page, needs_pango, pictures, words
 
 if TYPE_CHECKING:
-    from api.pdf.document import Document
+    from api.pdf.documents.document import Document
 
 pytestmark = [pytest.mark.anyio, needs_pango]
 
@@ -52,7 +52,7 @@ SVG = b"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 10'><path d='M0 
 
 def document(shown: str) -> Document:
     name, _, locale = shown.rpartition("-")
-    return demo.DOCUMENTS[name](locale)
+    return samples.DOCUMENTS[name](locale)
 
 
 def difference(one: Image.Image, other: Image.Image) -> tuple[float, float]:
@@ -89,11 +89,11 @@ def test_a_page_that_changed_is_noticed() -> None:
         assert difference(one.convert("L"), moved)[1] > FIELD_MAX
 
 
-@pytest.mark.parametrize("name", sorted(demo.DOCUMENTS))
+@pytest.mark.parametrize("name", sorted(samples.DOCUMENTS))
 async def test_every_document_is_archival_tagged_and_whole(
     renderer: PdfRenderer, name: str
 ) -> None:
-    pdf = (await renderer.render(demo.DOCUMENTS[name]("de"))).bytes
+    pdf = (await renderer.render(samples.DOCUMENTS[name]("de"))).bytes
     assert_nothing_leaves_its_page(pdf)
     with pikepdf.open(io.BytesIO(pdf)) as opened:
         assert opened.check_pdf_syntax() == []
@@ -143,15 +143,15 @@ async def test_other_processes_write_the_same_bytes(renderer: PdfRenderer) -> No
     """Each with another seed for its hashes, and nothing of this one's environment."""
     code = (
         "import sys, json; from datetime import datetime; from pathlib import Path\n"
-        "from api.pdf import demo; from api.pdf.frames import TEMPLATES\n"
-        "from api.pdf.page import html_of, xml_of; from api.pdf.worker import Printer\n"
-        "d = json.loads(demo.DOCUMENTS[sys.argv[1]](sys.argv[2]).encode())\n"
+        "from api.pdf.documents import samples; from api.pdf.frames import TEMPLATES\n"
+        "from api.pdf.html import html_of, xml_of; from api.pdf.printer import Printer\n"
+        "d = json.loads(samples.DOCUMENTS[sys.argv[1]](sys.argv[2]).encode())\n"
         "at = datetime.fromisoformat(d['created'])\n"
         "pdf = Printer(TEMPLATES).pdf(html_of(d, TEMPLATES), xml_of(d, TEMPLATES), at)\n"
         "sys.stdout.buffer.write(pdf)"
     )
     for name, locale in (("invoice", "de"), ("credit-note", "fr"), ("statement", "ja")):
-        first = (await renderer.render(demo.DOCUMENTS[name](locale))).bytes
+        first = (await renderer.render(samples.DOCUMENTS[name](locale))).bytes
         for seed, zone in (("1", "Asia/Tokyo"), ("2", "America/New_York")):
             environment = {"PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": "C"}
             done = subprocess.run(  # noqa: ASYNC221 - the only test that runs meanwhile

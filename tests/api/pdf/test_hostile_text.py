@@ -82,7 +82,7 @@ def test_a_page_may_fetch_nothing() -> None:
         "<img src='data:text/html,x'>",
     ]
     code = (
-        "import sys; from api.pdf.frames import TEMPLATES; from api.pdf.worker import Printer\n"
+        "import sys; from api.pdf.frames import TEMPLATES; from api.pdf.printer import Printer\n"
         "printer = Printer(TEMPLATES)\n"
         "for page in sys.argv[1:]:\n"
         "    try: printer.pdf(page)\n"
@@ -107,7 +107,7 @@ def test_a_picture_in_a_page_may_fetch_nothing_either() -> None:
         "<style>@import url(http://127.0.0.1:1/); * { fill: url(file:///etc/passwd#a) }</style>",
     ]
     code = (
-        "import sys; from api.pdf.frames import TEMPLATES; from api.pdf.worker import Printer\n"
+        "import sys; from api.pdf.frames import TEMPLATES; from api.pdf.printer import Printer\n"
         "printer, seen = Printer(TEMPLATES), []\n"
         "def watch(event, args):\n"
         "    if event.startswith('socket.') or (event == 'open' and 'passwd' in str(args[0])):\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zxingcpp
 
-from api.pdf.demo import deposit, in_status, line, order
+from api.pdf.documents.samples import deposit, in_status, line, order
 from tests.api.pdf.reading import html, needs_pango, pages, pictures, place, words
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from babel.messages.pofile import read_po
 
-from api.pdf import demo
 from api.pdf.catalogue import negotiate
+from api.pdf.documents import samples
 from api.pdf.frames import TEMPLATES
 from api.pdf.renderer import PdfRenderer
 from api.pdf.text import canonical_locale
-from schema import texts
+from schema.core import texts
 from tests import catalogue
 from tests.api.pdf.reading import (
     assert_nothing_leaves_its_page,
@@ -80,7 +80,7 @@ def _fields(text: Any) -> set[str | None]:
 def documents(locale: str) -> Iterator[tuple[str, Any]]:
     """Each kind once."""
     for name in ("invoice", "deposit", "receipt", "credit-note", "void-notice", "statement"):
-        yield name, demo.DOCUMENTS[name](locale)
+        yield name, samples.DOCUMENTS[name](locale)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_way_to_pay_is_called_what_the_catalogue_says_and_a_plugin_what_it_say
         *(texts.gateway(code, locale) for code in ("card", "bank-transfer", "sandbox")),
     }
     for template in ("receipt", "invoice-paid"):
-        document = demo.DOCUMENTS[template](locale)
+        document = samples.DOCUMENTS[template](locale)
         pages_ = " ".join(html(_paid_by(document, method)) for method in said)
         assert [name for name in names if name not in pages_] == []
 
@@ -122,9 +122,9 @@ def test_a_language_is_added_by_its_catalogue_alone(templates: Path) -> None:
 @needs_pango
 async def test_a_page_from_right_to_left_is_mirrored(templates: Path) -> None:
     async with PdfRenderer(processes=1, templates=templates) as renderer:
-        right_to_left = (await renderer.render(demo.invoice_in("UNPAID")("ar"))).bytes
+        right_to_left = (await renderer.render(samples.invoice_in("UNPAID")("ar"))).bytes
     async with PdfRenderer(processes=1) as renderer:
-        left_to_right = (await renderer.render(demo.invoice_in("UNPAID")("en"))).bytes
+        left_to_right = (await renderer.render(samples.invoice_in("UNPAID")("en"))).bytes
     middle = 595 / 2
     for word in ("INV-2026-000043", "SO-88213"):
         assert (place(left_to_right, word)["x0"] < middle) != (
@@ -134,7 +134,7 @@ async def test_a_page_from_right_to_left_is_mirrored(templates: Path) -> None:
 
 
 def test_numbers_keep_their_direction_among_letters_from_right_to_left(templates: Path) -> None:
-    page = html(demo.DOCUMENTS["statement"]("ar"), templates)
+    page = html(samples.DOCUMENTS["statement"]("ar"), templates)
     assert re.search("\u2066[^<]*\\+250\\.00[^<]*\u2069", page)
     assert ">K</span>" in page
 
@@ -163,5 +163,5 @@ def test_a_locale_falls_back_to_its_language_and_then_to_english(
 @needs_pango
 @pytest.mark.parametrize("locale", ["en", "fr", "ja"])
 async def test_the_stamp_is_as_large_as_the_page_allows(renderer: PdfRenderer, locale: str) -> None:
-    made = await renderer.render(demo.DOCUMENTS["invoice-void"](locale))
+    made = await renderer.render(samples.DOCUMENTS["invoice-void"](locale))
     assert_nothing_leaves_its_page(made.bytes)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api.pdf import frames, process
-from api.pdf.demo import in_status, order, statement
+from api.pdf.documents.samples import in_status, order, statement
 from api.pdf.process import PdfUnavailable, RendererBusy, RenderFailed, RenderTimeout
 from api.pdf.renderer import PdfRenderer, RenderedPdf
 from api.pdf.store import DocumentStore
@@ -65,7 +65,7 @@ async def test_when_a_process_dies_its_document_fails_and_the_next_one_works(
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 def test_a_rendering_process_cannot_take_all_memory() -> None:
     code = (
-        "from api.pdf.worker import limit; limit(1 << 30)\n"
+        "from api.pdf.printer import limit; limit(1 << 30)\n"
         "try: bytearray(1 << 30)\n"
         "except MemoryError: print('refused')"
     )
@@ -76,7 +76,7 @@ def test_a_rendering_process_cannot_take_all_memory() -> None:
 @needs_pango
 def test_a_rendering_process_loads_no_domain_and_no_server() -> None:
     code = (
-        "import sys; from api.pdf.frames import TEMPLATES; from api.pdf.worker import Printer\n"
+        "import sys; from api.pdf.frames import TEMPLATES; from api.pdf.printer import Printer\n"
         "Printer(TEMPLATES)\n"
         "print({'models', 'schema', 'tortoise', 'starlette'} & sys.modules.keys())"
     )
@@ -169,7 +169,7 @@ def test_a_rendering_process_ends_when_the_server_is_killed() -> None:
 def test_a_rendering_process_that_nobody_can_kill_ends_itself() -> None:
     request = in_status("UNPAID", order(lines_count=3000)).encode()
     done = subprocess.run(
-        [sys.executable, "-m", "api.pdf.worker", str(1 << 30), str(frames.TEMPLATES)],
+        [sys.executable, "-m", "api.pdf.printer", str(1 << 30), str(frames.TEMPLATES)],
         input=frames.frame(frames.DOCUMENT, frames.SECONDS.pack(1) + request),
         capture_output=True,
         check=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api.gateways.paypal.refusals import _CODES, TRY_AGAIN, code_of
-from schema.texts import CATALOGUES
+from schema.core.texts import CATALOGUES
 
 #: Codes that do not come from an issue of PayPal's.
 OWN = {"gateway_refused", "refund_failed", "whole_amounts_only"}

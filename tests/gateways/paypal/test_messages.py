@@ -15,7 +15,7 @@ from api.gateways.paypal.client import PayPalClient
 from api.gateways.paypal.merchant import Merchant
 from api.gateways.paypal.signature import Signature, certificate_in
 from api.gateways.paypal.webhooks import Webhooks
-from api.settings import load_settings
+from api.settings.settings import load_settings
 from models.clock import now
 from models.gateway import (
     EventKind,

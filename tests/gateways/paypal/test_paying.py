@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from api.gateways.fee import Fee
 from api.gateways.paypal import PayPalGateway, client
-from api.gateways.terms import Fee
 from models.clock import now
 from models.gateway import (
     EventKind,

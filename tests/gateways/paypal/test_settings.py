@@ -9,7 +9,7 @@ import pytest
 from api.gateways import GatewayNotLoaded, load_gateways
 from api.gateways.paypal import PayPalGateway
 from api.gateways.paypal.merchant import Merchant
-from api.settings import Settings, SettingsProblem, load_settings
+from api.settings.settings import Settings, SettingsProblem, load_settings
 from models.money import Money
 
 SECRET: Final = "0123456789abcdef0123456789abcdef"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.gateways import GatewayNotLoaded, load_gateways
-from api.settings import SettingsProblem, load_settings
+from api.settings.settings import SettingsProblem, load_settings
 
 SECRET = "0123456789abcdef0123456789abcdef"
 ROOT = Path(__file__).parents[3]
@@ -95,8 +95,9 @@ def test_a_wrong_setting_is_one_sentence_without_its_value(name: str, value: str
 
 def test_who_does_not_use_stripe_does_not_load_its_sdk() -> None:
     program = (
-        "import sys; from api.gateways import load_gateways; from api.settings import load_settings"
-        f"; load_gateways(load_settings(secret_key='{SECRET}')); print('stripe' in sys.modules)"
+        "import sys; from api.gateways import load_gateways;"
+        " from api.settings.settings import load_settings;"
+        f" load_gateways(load_settings(secret_key='{SECRET}')); print('stripe' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

@@ -1,0 +1,197 @@
+"""What the commands do: each opens the database, does its work and closes it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from api.domain import make_feed, opened, require_migrated, require_readable, require_usable
+from api.endpoint import query_import
+from api.gateways import load_gateways
+from api.live.local import LocalFeed
+from api.settings.settings import SettingsProblem
+from models import audit, clock
+from models.access import api_key, user
+from models.accounts import account
+from models.db import connection, record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from pathlib import Path
+    from uuid import UUID
+
+    from api.downloads.ahead import Ahead
+    from api.settings.settings import Settings
+    from models.access.api_key import ApiKey, ListedKey
+    from models.audit import Report
+    from models.bank.statement import Statement
+    from models.bank.take_in import Import
+    from models.gateway import Gateway
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database to the newest schema."""
+    require_usable(settings)
+    await connection.migrate(settings.database_url)
+
+
+async def check(settings: Settings) -> None:
+    """Raises SettingsProblem when nothing can be served from this database."""
+    async with _connected(settings):
+        pass
+
+
+async def fill_demo(settings: Settings) -> bool:
+    """Migrate, and fill an empty database with demo data; whether it was empty."""
+    from api import demo  # noqa: PLC0415 - it brings the sandbox with it
+
+    await migrate(settings)
+    async with (
+        opened(settings, load_gateways(settings), LocalFeed()),
+        connection.alone(settings.database_url),
+    ):
+        return await demo.fill(settings)
+
+
+async def demo_sign_ins(settings: Settings) -> dict[str, Any]:
+    """Fresh tokens, keys and vouchers of the demo, which is filled when it is empty."""
+    from api import demo  # noqa: PLC0415 - as above
+
+    await migrate(settings)
+    async with opened(settings, load_gateways(settings), make_feed(settings)):
+        async with connection.alone(settings.database_url):
+            await demo.fill(settings)
+        return await demo.sign_ins(settings)
+
+
+async def audit_books(settings: Settings) -> Report:
+    """What the audit finds and counts. Writes nothing, so that a copy may be where nothing can be
+    written.
+    """
+    async with _connected(settings, usable=require_readable):
+        return await audit.audit()
+
+
+async def create_staff(settings: Settings, email: str, password: str, name: str) -> None:
+    """Add a member of staff. Raises Invalid."""
+    async with _connected(settings):
+        await user.create_staff(email, password, name=name)
+
+
+async def create_key(
+    settings: Settings,
+    partner: str,
+    scopes: Sequence[str],
+    accounts: Sequence[str],
+    days: int | None,
+) -> str:
+    """Make a partner's API key; without `accounts` (public ids) it reaches all clients.
+
+    Raises Invalid, NotFound and SettingsProblem.
+    """
+    within = [_account_id(text) for text in accounts] or None
+    expires_at = None if days is None else clock.now() + timedelta(days=days)
+    async with _connected(settings):
+        _, key = await api_key.create_key(partner, scopes, within, expires_at=expires_at)
+    return key
+
+
+async def list_keys(settings: Settings) -> list[ListedKey]:
+    """Every API key."""
+    async with _connected(settings):
+        return await api_key.list_keys()
+
+
+async def revoke_key(settings: Settings, text: str) -> tuple[ApiKey, bool]:
+    """End an API key: which one it is, and whether it had not been revoked before.
+
+    Raises SettingsProblem where there is none of that id or prefix.
+    """
+    async with _connected(settings):
+        found = await api_key.find_key(text)
+        if found is None:
+            raise SettingsProblem("There is no such API key; account-credit list-keys shows all.")
+        return found, await api_key.revoke_key(found.id)
+
+
+async def import_statements(
+    settings: Settings, files: Sequence[tuple[str, list[Statement]]]
+) -> list[tuple[str, list[Import]]]:
+    """Book what bank statements brought; what became of each file's lines."""
+    from models.bank.take_in import take_in  # noqa: PLC0415 - the only command with statements
+
+    async with opened(settings, load_gateways(settings), make_feed(settings)):
+        return [(name, [await take_in(one) for one in found]) for name, found in files]
+
+
+async def import_documents(settings: Settings, path: Path) -> tuple[int, int]:
+    """Register the documents of a file; how many are new, and how many were registered before.
+
+    Raises DocumentsProblem.
+    """
+    from schema import make_schema  # noqa: PLC0415 - the only command that needs it
+
+    documents = query_import.read_documents(path, make_schema())
+    async with _connected(settings):
+        added = await query_import.register(documents)
+    return added, len(documents) - added
+
+
+async def work(settings: Settings) -> None:
+    """Be a worker until SIGTERM or SIGINT; what is under way is finished."""
+    from api.app import pruning  # noqa: PLC0415 - the only command with jobs
+    from api.observe.metrics import Metrics  # noqa: PLC0415
+    from api.worker.jobs import jobs  # noqa: PLC0415
+    from api.worker.scheduler import Worker  # noqa: PLC0415
+
+    stop, metrics = asyncio.Event(), Metrics()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if settings.worker_metrics_port is not None:
+        metrics.serve(settings.host, settings.worker_metrics_port)
+    gateways = load_gateways(settings)
+    async with (
+        opened(settings, gateways, make_feed(settings)),
+        _ahead(settings, gateways) as ahead,
+    ):
+        await Worker(jobs(metrics, ahead, pruning(settings)), metrics).run(stop)
+
+
+@asynccontextmanager
+async def _ahead(
+    settings: Settings, gateways: Mapping[str, Gateway]
+) -> AsyncIterator[Ahead | None]:
+    """What makes documents ahead; None where there is no place that those who serve would look."""
+    if settings.documents_kept_at is None or not settings.pdf_ahead:
+        yield None
+        return
+    from api.app import make_renderer  # noqa: PLC0415
+    from api.downloads.ahead import Ahead  # noqa: PLC0415 - the only command that renders
+
+    async with make_renderer(settings, warm=False) as renderer:
+        yield Ahead(renderer, gateways)
+
+
+@asynccontextmanager
+async def _connected(
+    settings: Settings, *, usable: Callable[[Settings], None] = require_usable
+) -> AsyncIterator[None]:
+    """The database alone, for what decides nothing."""
+    usable(settings)
+    await connection.connect(settings.database_url)
+    try:
+        await require_migrated(settings)
+        yield
+    finally:
+        await connection.disconnect()
+
+
+def _account_id(text: str) -> UUID:
+    found = record.parse_id(account.Account.PREFIX, text)
+    if found is None:
+        raise SettingsProblem(f"{text} is no account id: those look like acc_0192f3… .")
+    return found

@@ -1,0 +1,445 @@
+"""The command line: `account-credit serve | worker | migrate | demo | audit | …`.
+
+Each command says what it does, and where it cannot, why, in a sentence and with exit code 1. What a
+script reads goes to standard output, what people read to standard error. Commands import what they
+need, so that each starts fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+import sys
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from api.bank_files import Reading
+    from api.settings.settings import Settings
+    from models.audit import Report
+    from models.bank.statement import Statement
+
+app = typer.Typer(
+    name="account-credit",
+    help="Prepaid credit for a hosting client portal. Settings are environment variables.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+documents = typer.Typer(help="GraphQL documents that clients ask for by identifier.")
+app.add_typer(documents, name="documents", no_args_is_help=True)
+
+Demo = Annotated[bool, typer.Option("--demo", help="Demo mode: a made-up provider with clients.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def main() -> None:
+    """The program `account-credit`."""
+    app()
+
+
+@app.command()
+def serve(demo: Demo = False) -> None:
+    """Serve the API. With --demo: migrate, fill an empty database, and say how to sign in."""
+    with _clearly():
+        gc.disable()  # starting makes much and drops little; the server turns it on again
+        settings = _settings(demo=demo, logs=True)
+        from api.app import create_app
+        from api.cli import commands
+        from api.server import serve as server
+
+        with server.listener(settings) as listener:
+            if demo:
+                if asyncio.run(commands.fill_demo(settings)):
+                    _say("Filled the empty database with demo data.")
+                _print_addresses(settings)
+            else:
+                asyncio.run(commands.check(settings))
+            _say(f"Serving on {settings.public_url} (database: {settings.database_name})")
+            server.serve(create_app(settings), settings, listener)
+
+
+@app.command()
+def worker() -> None:
+    """Do the work that nobody waits for, until stopped. On SQLite `serve` does it by default."""
+    with _clearly():
+        settings = _settings(logs=True)
+        from api.cli import commands
+
+        _say(f"Working on {settings.database_name}")
+        asyncio.run(commands.work(settings))
+        _say("Stopped.")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    with _clearly():
+        settings = _settings(secret=False)
+        from api.cli import commands
+
+        asyncio.run(commands.migrate(settings))
+        _say(f"The database {settings.database_name} is up to date.")
+
+
+@app.command()
+def demo(json: Json = False) -> None:
+    """Fill an empty database with demo data; print fresh sign-ins, a partner's key and vouchers."""
+    with _clearly():
+        settings = _settings(demo=True)
+        from api.cli import commands
+
+        told = asyncio.run(commands.demo_sign_ins(settings))
+        print(_json(told) if json else _told(told))
+
+
+@app.command()
+def audit() -> None:
+    """Prove that the books add up: counts and totals, or a line per finding and exit code 1."""
+    with _clearly():
+        settings = _settings(secret=False)
+        from api.cli import commands
+
+        report = asyncio.run(commands.audit_books(settings))
+        for finding in report.findings:
+            print(finding)
+        for warning in report.warnings:
+            _say(f"Warning: {warning}")
+        if report.findings:
+            _fail(f"{len(report.findings)} findings: the books are wrong.")
+        print(_columns([*report.counts.items(), *_totals(report)]))
+        _say(f"The books of {settings.database_name} add up.")
+
+
+class StatementForm(StrEnum):
+    """How statement files are read."""
+
+    AUTO = "auto"
+    CSV = "csv"
+
+
+@app.command()
+def import_statement(
+    files: Annotated[
+        list[str],
+        typer.Argument(help="camt.052 to 054, MT940, Zengin, ZIP, CSV; - for stdin."),
+    ],
+    *,
+    form: Annotated[
+        StatementForm, typer.Option("--format", help="csv needs --columns; all others are told.")
+    ] = StatementForm.AUTO,
+    columns: Annotated[
+        str, typer.Option(help="Of CSV: date=取引日,credit=入金金額,payer=摘要; see the README.")
+    ] = "",
+    account: Annotated[str, typer.Option(help="Of CSV: whose statement it is.")] = "",
+    currency: Annotated[str, typer.Option(help="Of CSV: the currency of its amounts.")] = "",
+    date_format: Annotated[
+        str, typer.Option(help="Of CSV: as %d.%m.%Y; without it the year comes first.")
+    ] = "",
+    encoding: Annotated[
+        str, typer.Option(help="Of CSV: without it UTF-8, UTF-16 or Shift_JIS, as it is found.")
+    ] = "",
+    separator: Annotated[str, typer.Option(help="Of CSV: , ; | or tab.")] = "",
+    decimal: Annotated[str, typer.Option(help="Of CSV: what is before decimals, . or ,")] = "",
+    heading_rows: Annotated[
+        int, typer.Option(min=0, max=100, help="Of CSV with numbered columns: rows to skip.")
+    ] = 0,
+    json: Json = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="With the bank accounts of the demo.")
+    ] = False,
+) -> None:
+    """Book what came in by bank transfer; park what cannot be told. May be repeated at will.
+
+    Nothing is booked from a file that cannot be read to its end; the others are, and the exit code
+    is 1.
+    """
+    with _clearly():
+        settings = _settings(demo=demo)
+        from api.bank_files import Columns, Reading, report
+        from api.cli import commands
+
+        said = {
+            "account": account,
+            "currency": currency,
+            "date_format": date_format,
+            "encoding": encoding,
+            "separator": separator,
+            "decimal": decimal,
+            "heading_rows": heading_rows,
+        }
+        how = Reading(
+            Columns.told(columns, **said) if form is StatementForm.CSV else None,
+            settings.bank_branches,
+        )
+        readable, problems = _statements(files, settings.bank_account_numbers, how)
+        done = asyncio.run(commands.import_statements(settings, readable)) if readable else []
+        if json:
+            print(_json([report.as_json(*one) for one in done]))
+        for name, imports in done:
+            for line in () if json else report.told(name, imports):
+                print(line)
+            for warning in report.warnings(imports):
+                _say(f"Warning: {warning}")
+        if problems:
+            _fail(*problems)
+
+
+def _statements(
+    files: list[str], accounts: list[str], how: Reading
+) -> tuple[list[tuple[str, list[Statement]]], list[str]]:
+    """The files that can be read, and a sentence for each that cannot."""
+    from api.bank_files import StatementUnreadable, read_file
+
+    readable, problems = [], []
+    for name in files:
+        try:
+            with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
+                readable.append((name, read_file(file, accounts, how)))
+        except StatementUnreadable as problem:
+            problems.append(f"{name} is not imported: {problem}.")
+        except OSError as problem:
+            problems.append(f"{name} is not imported: {problem.strerror}.")
+    return readable, problems
+
+
+@app.command()
+def create_staff(
+    email: Annotated[str, typer.Option(help="The e-mail address to sign in with.")],
+    name: Annotated[str, typer.Option(help="The name that colleagues see.")] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Add a member of staff. Asks for the password; without a terminal one is made and printed."""
+    with _clearly():
+        settings = _settings(secret=False)
+        password, made = _password(from_stdin=password_stdin)
+        from api.cli import commands
+
+        asyncio.run(commands.create_staff(settings, email, password, name))
+        _say(f"{email} can sign in as staff.")
+        if made:
+            _say("Their password, shown only now:")
+            print(password)
+
+
+@app.command()
+def create_key(
+    partner: Annotated[str, typer.Option(help="The partner's name; added when new.")],
+    scope: Annotated[
+        list[str],
+        typer.Option(
+            help="What it may do: accounts:read, credit:read, invoices:read, invoices:write. "
+            "Repeat it, or separate with commas."
+        ),
+    ],
+    account: Annotated[
+        list[str] | None, typer.Option(help="A client it may reach (acc_…). Default: all.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+) -> None:
+    """Make an API key for a partner's system. It is shown once; only its hash is kept."""
+    with _clearly():
+        settings = _settings(secret=False)
+        scopes = [one for given in scope for one in given.split(",") if one]
+        from api.cli import commands
+
+        key = asyncio.run(commands.create_key(settings, partner, scopes, account or [], days))
+        _say(f"The API key of {partner} ({', '.join(scopes)}), shown only now:")
+        print(key)
+
+
+@app.command()
+def list_keys(json: Json = False) -> None:
+    """List the API keys: whose they are, what they may do, and whether they still hold."""
+    with _clearly():
+        settings = _settings(secret=False)
+        from api.cli import commands, key_list
+
+        keys = asyncio.run(commands.list_keys(settings))
+        print(_json([key_list.as_json(one) for one in keys]) if json else key_list.table(keys))
+
+
+@app.command()
+def revoke_key(
+    key: Annotated[str, typer.Argument(help="Its id (key_…) or prefix (ack_…): see list-keys.")],
+) -> None:
+    """Revoke an API key: it opens nothing more, and what it has open is closed within a second."""
+    with _clearly():
+        settings = _settings(secret=False)
+        from api.cli import commands
+
+        found, done = asyncio.run(commands.revoke_key(settings, key))
+        _say(f"{found.public_id} {'is revoked.' if done else 'was revoked before.'}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema (SDL)."""
+    from schema import make_schema, sdl
+
+    print(sdl(make_schema()), end="")
+
+
+@app.command()
+def preview_document(
+    document: Annotated[str, typer.Argument(help="Such as invoice, receipt or statement.")],
+    locale: Annotated[str, typer.Option(help="The language and formats (BCP 47).")] = "en",
+    out: Annotated[Path | None, typer.Option(help="The file. Default: <document>.pdf")] = None,
+    watch: Annotated[bool, typer.Option(help="Render again when a template changes.")] = True,
+) -> None:
+    """Render a document with made-up data, and again whenever the templates change."""
+    with _clearly():
+        settings = _settings(secret=False)
+        from api.pdf.documents.samples import DOCUMENTS
+
+        if document not in DOCUMENTS:
+            _fail(f"There is no {document}. There are: {', '.join(DOCUMENTS)}.")
+        file = out or Path(f"{document}.pdf")
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_preview(document, locale, file, settings.templates, watch=watch))
+
+
+async def _preview(name: str, locale: str, out: Path, templates: Path, *, watch: bool) -> None:
+    from api.cli import preview
+    from api.pdf.process import RenderFailed
+
+    async def once() -> None:
+        try:
+            size_bytes = await preview.preview(name, locale, out, templates)
+        except RenderFailed as failed:
+            if not watch:
+                raise
+            _say(" ".join([str(failed), *getattr(failed, "__notes__", ())]))
+        else:
+            _say(f"{out}: {size_bytes:,} bytes")
+
+    known = await asyncio.to_thread(preview.stamp, templates)
+    await once()
+    if watch:
+        _say(f"Watching {templates}. Press Ctrl-C to end.")
+        async for _ in preview.changes(templates, known):
+            await once()
+
+
+@documents.command("import")
+def import_documents(
+    file: Annotated[Path, typer.Argument(help="JSON: identifiers and their documents.")],
+) -> None:
+    """Register the documents that a portal was built with: the file that GraphQL Code Generator's
+    client preset or Relay's compiler wrote. All of them, or none when one of them is wrong.
+    """
+    with _clearly():
+        settings = _settings(secret=False)
+        from api.cli import commands
+
+        added, known = asyncio.run(commands.import_documents(settings, file))
+        _say(f"Registered {added} documents; {known} were registered before.")
+
+
+# ------------------------------------------------------------------------------- settings
+
+
+def _settings(*, demo: bool = False, secret: bool = True, logs: bool = False) -> Settings:
+    from api.observe import logs as telemetry
+    from api.settings import settings
+
+    made = settings.load_settings(secret=secret, **({"account_credit_demo": True} if demo else {}))
+    if not logs:
+        # Commands answer in sentences; what the domain logs meanwhile is news only when it is bad.
+        made.log_level = "warning"
+    telemetry.configure(made)
+    return made
+
+
+def _password(*, from_stdin: bool) -> tuple[str, bool]:
+    """A password, and whether it was made here."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n"), False
+    if sys.stdin.isatty():
+        given: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return given, False
+    return secrets.token_urlsafe(15), True
+
+
+# ------------------------------------------------------------------------------- words
+
+
+@contextmanager
+def _clearly() -> Iterator[None]:
+    """What cannot be done, as a sentence and exit code 1."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        from api.cli.sentences import sentences
+
+        problems = sentences(error)
+        if not problems:
+            raise
+        _fail(*problems)
+
+
+def _fail(*problems: str) -> None:
+    for problem in problems:
+        _say(problem)
+    raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _json(value: object) -> str:
+    import orjson
+
+    return orjson.dumps(value).decode()
+
+
+def _columns(rows: Iterable[tuple[str, object]]) -> str:
+    rows = list(rows)
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def _totals(report: Report) -> list[tuple[str, object]]:
+    """What the ledger holds of each currency, in major units."""
+    from models.money import Money
+
+    return [
+        (f"{currency} {kind.lower().replace('_', ' ')}", f"{Money(minor, currency).amount:f}")
+        for currency, kinds in report.totals.items()
+        for kind, minor in kinds.items()
+    ]
+
+
+def _print_addresses(settings: Settings) -> None:
+    from api.demo import CLIENTS, PASSWORD, STAFF_EMAIL
+    from api.pages.about import addresses
+
+    people = [(client.email, f"client, {client.currency}") for client in CLIENTS]
+    people.append((STAFF_EMAIL, "staff"))
+    signs = [(email, f"password {PASSWORD} ({who})") for email, who in people]
+    print(_columns([*addresses(settings).items(), *signs]), flush=True)
+
+
+def _told(told: dict[str, Any]) -> str:
+    rows = [("Address", told["url"])]
+    for who in (*told["clients"], told["staff"]):
+        what = f"{who['currency']} client {who['accountId']}" if "currency" in who else "staff"
+        rows.append((who["email"], f"password {who['password']}  token {who['token']}  {what}"))
+    rows.append(("Partner's key", told["partner"]["key"]))
+    for currency, codes in told["vouchersByCurrency"].items():
+        rows.append((f"Vouchers {currency}", " ".join(codes)))
+    return _columns(rows)

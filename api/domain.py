@@ -1,0 +1,132 @@
+"""The domain, wired to what it needs from outside. Whatever runs it does so through here."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tortoise.exceptions import OperationalError
+
+from api.live.local import LiveFeed, LocalFeed
+from api.settings.settings import SettingsProblem
+from models import migrations
+from models.db import connection, sql, tasks, transactions
+from models.provider import provider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from api.settings.settings import Settings
+    from models.gateway import Gateway
+
+
+#: SQLite's log grows to four MiB before it is written back.
+_ROOM_BYTES_MIN: Final = 1 << 20
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, gateways: Mapping[str, Gateway], feed: LiveFeed
+) -> AsyncIterator[None]:
+    """The domain, wired to the database, the gateways and the live feed.
+
+    Raises SettingsProblem when the database is not of this version.
+    """
+    require_usable(settings)
+    await connection.connect(settings.database_url)
+    try:
+        await require_migrated(settings)
+        provider.wire(settings.house(gateways))
+        async with feed:
+            transactions.on_ring(feed.ring)
+            try:
+                yield
+            finally:
+                await tasks.drain()
+                transactions.on_ring(None)
+    finally:
+        await connection.disconnect()
+        for gateway in gateways.values():
+            if close := getattr(gateway, "close", None):
+                await close()
+
+
+def make_feed(settings: Settings) -> LiveFeed:
+    """Within this process, or through Redis."""
+    if settings.redis_url is None:
+        return LocalFeed()
+    from api.live.redis_feed import RedisFeed  # noqa: PLC0415 - importing it takes long
+
+    return RedisFeed(settings.redis_url)
+
+
+def require_usable(settings: Settings) -> None:
+    """Raises SettingsProblem when SQLite's file cannot be one."""
+    if not settings.on_sqlite:
+        return
+    file = Path(settings.database_name)
+    if not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
+        raise SettingsProblem(f"DATABASE_URL names {file}, where no file can be written.")
+    _require_database(file)
+
+
+def require_readable(settings: Settings) -> None:
+    """Raises SettingsProblem when SQLite's file is none that can be read."""
+    if not settings.on_sqlite:
+        return
+    file = Path(settings.database_name)
+    if not file.exists():
+        require_usable(settings)
+        return
+    if not os.access(file, os.R_OK):
+        raise SettingsProblem(f"DATABASE_URL names {file}, which may not be read.")
+    _require_database(file)
+
+
+def _require_database(file: Path) -> None:
+    if file.is_dir() or (file.exists() and not _is_database(file)):
+        raise SettingsProblem(f"DATABASE_URL names {file}, which is no SQLite database.")
+
+
+def _is_database(file: Path) -> bool:
+    # https://www.sqlite.org/fileformat.html, 1.3; an empty file is an empty database.
+    with file.open("rb") as opened_file:
+        return opened_file.read(16) in {b"", b"SQLite format 3\0"}
+
+
+async def require_migrated(settings: Settings) -> None:
+    """Raises SettingsProblem when the database is not of this version."""
+    problem = await migrations_problem()
+    if problem:
+        raise SettingsProblem(f"The database {settings.database_name} is not ready: {problem}")
+
+
+async def migrations_problem() -> str | None:
+    """Whether the database has the tables of this version."""
+    missing = await pending_migrations()
+    if not missing:
+        return None
+    return f"it lacks {', '.join(missing)}; type: account-credit migrate"
+
+
+def room_problem(settings: Settings) -> str | None:
+    """Whether there is room where SQLite's file is; other disks show when they are written to."""
+    if not settings.on_sqlite:
+        return None
+    disk = os.statvfs(Path(settings.database_name).parent)
+    return None if disk.f_bavail * disk.f_frsize >= _ROOM_BYTES_MIN else "The disk is full."
+
+
+async def pending_migrations() -> list[str]:
+    """The migrations of this version that the database has not had."""
+    known = {module.name for module in pkgutil.iter_modules(migrations.__path__)}
+    try:
+        rows = await sql.fetch("SELECT name FROM tortoise_migrations WHERE app = 'models'")
+    except OperationalError as error:
+        if "tortoise_migrations" not in str(error):
+            raise
+        return sorted(known)  # the database is empty: it has no such table
+    return sorted(known - {row["name"] for row in rows})

@@ -1,0 +1,1 @@
+"""Documents to download: links, what they say, PDFs made ahead."""

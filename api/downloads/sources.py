@@ -1,0 +1,242 @@
+"""From records to documents: what the database has, as the documents say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Final, cast
+
+from api.pdf.documents.document import Look
+from api.pdf.documents.invoice import InvoiceState, PaymentLine, Status, invoice_document
+from api.pdf.documents.receipt import receipt_document
+from api.pdf.documents.statement import Change, statement_document
+from api.pdf.documents.transfer import transfer_of
+from api.pdf.documents.void import void_document
+from models.accounts import account as accounts
+from models.credit import statement as credit_statement
+from models.db.record import parse_id
+from models.db.sql import fetch_one
+from models.gateway import GatewayKind, TransferInstructions
+from models.invoices import invoice as invoices
+from models.invoices.invoice import Invoice
+from models.invoices.issue import buyer_now, seller_now
+from models.ledger.chart import LineKind
+from models.payments import payment as payments
+from models.payments.payment import Payment
+from models.provider import picture
+from models.provider.day import day_of
+from models.provider.provider import house
+from schema.core import texts
+
+if TYPE_CHECKING:
+    from api.downloads.links import Wanted
+    from api.pdf.documents.document import Document
+    from api.pdf.documents.transfer import Transfer
+    from models.credit.statement import CreditStatement
+    from models.gateway import Gateway
+    from models.invoices.snapshot import InvoiceSnapshot
+    from models.provider.seller import Picture
+
+#: A statement of more lines is for a spreadsheet: with the longest texts it would need more memory
+#: than a process may have.
+STATEMENT_LINES_MAX: Final = 3000
+
+
+class TooLong(Exception):
+    """The statement has more lines than a PDF may have."""
+
+
+async def document_of(
+    wanted: Wanted, gateways: Mapping[str, Gateway]
+) -> tuple[Document, str] | None:
+    """The document that a link names and a name for its file; None where there is none.
+
+    Raises TooLong.
+    """
+    prefix = wanted.record.partition("_")[0]
+    match prefix, wanted.params.get("kind"):
+        case Invoice.PREFIX, None:
+            return await _invoice(wanted, gateways)
+        case Invoice.PREFIX, "void":
+            return await _void(wanted)
+        case Payment.PREFIX, None:
+            return await _receipt(wanted, gateways)
+        case accounts.Account.PREFIX, None:
+            return await _statement(wanted)
+    return None
+
+
+async def invoice_pdf(invoice: Invoice, locale: str, gateways: Mapping[str, Gateway]) -> Document:
+    """The document of an invoice as it stands."""
+    paid = (await payments.of_invoices([invoice.id])).get(invoice.id, [])
+    state = InvoiceState(
+        status=cast("Status", invoice.status),
+        overdue=invoice.overdue,
+        amount_due=_due(invoice),
+        payments=_lines(paid, _namer(gateways, locale)),
+        paid_at=invoice.paid_at,
+        credit_applied=invoice.credit_applied,
+        refunded=sum(payment.taken_back for payment in paid),
+        voided_at=invoice.voided_at,
+        void_reason=invoice.void_reason,
+        credit_note_number=invoice.credit_note_number,
+        transfer=_transfer(invoice, paid, gateways),
+    )
+    return invoice_document(invoice.snapshot, state, await _look(invoice.snapshot, locale))
+
+
+# ------------------------------------------------------------------------------- invoices
+
+
+async def _invoice(wanted: Wanted, gateways: Mapping[str, Gateway]) -> tuple[Document, str] | None:
+    invoice = await _read_invoice(wanted)
+    if invoice is None:
+        return None
+    return await invoice_pdf(invoice, wanted.locale, gateways), invoice.number
+
+
+async def _void(wanted: Wanted) -> tuple[Document, str] | None:
+    invoice = await _read_invoice(wanted)
+    if invoice is None or invoice.voided_at is None:
+        return None
+    document = void_document(
+        invoice.snapshot,
+        await _look(invoice.snapshot, wanted.locale),
+        voided_at=invoice.voided_at,
+        reason=invoice.void_reason,
+        credit_note_number=invoice.credit_note_number,
+        returned=await _returned(invoice),
+    )
+    return document, invoice.credit_note_number or f"{invoice.number}-void"
+
+
+async def _read_invoice(wanted: Wanted) -> Invoice | None:
+    invoice_id = parse_id(Invoice.PREFIX, wanted.record)
+    return None if invoice_id is None else await invoices.read(invoice_id)
+
+
+async def _returned(invoice: Invoice) -> int:
+    """What became credit when the invoice was taken back, in minor units."""
+    row = await fetch_one(
+        "SELECT COALESCE(SUM(amount), 0) AS amount FROM credit_transaction"
+        " WHERE invoice_id = $1 AND kind = $2",
+        invoice.id,
+        LineKind.INVOICE_PAYMENT_RETURNED.value,
+    )
+    assert row is not None, "an aggregate has a row"
+    return int(row["amount"])
+
+
+def _due(invoice: Invoice) -> int:
+    """Nothing is asked for on a document that nobody can pay any more."""
+    return invoice.amount_due if invoice.status in invoices.PAYABLE else 0
+
+
+def _lines(paid: Sequence[Payment], method: Callable[[str], str]) -> list[PaymentLine]:
+    return [
+        PaymentLine(
+            at=payment.completed_at or payment.created_at,
+            method=method(payment.gateway),
+            reference=payment.reference,
+            amount=payment.received - payment.fee_taken,
+            fee=payment.fee_taken,
+        )
+        for payment in paid
+        if payment.received
+    ]
+
+
+def _transfer(
+    invoice: Invoice, paid: Sequence[Payment], gateways: Mapping[str, Gateway]
+) -> Transfer | None:
+    """A transfer that is awaited, under its own reference; else the bank and the reference that the
+    invoice was issued with, unless another way to pay was chosen.
+    """
+    for payment in paid:
+        if isinstance(payment.next_action, TransferInstructions):
+            return transfer_of(payment.next_action, payment.reference, payment.charged)
+    bank, due = invoice.snapshot.get("bank"), _due(invoice)
+    chosen = gateways.get(invoice.gateway) if invoice.gateway else None
+    if bank is None or not due or (chosen and chosen.kind != GatewayKind.BANK_TRANSFER):
+        return None
+    quoted = invoice.snapshot.get("transfer_reference") or invoice.number
+    return transfer_of(bank, quoted, due)
+
+
+def _namer(gateways: Mapping[str, Gateway], locale: str) -> Callable[[str], str]:
+    """Gateways' names, of those that are not configured any more, too."""
+    return lambda code: (
+        gateways[code].name(locale) if code in gateways else texts.gateway(code, locale)
+    )
+
+
+# ------------------------------------------------------------------------------- receipts
+
+
+async def _receipt(wanted: Wanted, gateways: Mapping[str, Gateway]) -> tuple[Document, str] | None:
+    payment_id = parse_id(Payment.PREFIX, wanted.record)
+    payment = None if payment_id is None else await payments.read(payment_id)
+    if payment is None or not payment.received:
+        return None
+    invoice = await invoices.read(payment.invoice_id)
+    assert invoice is not None, "a payment has an invoice"
+    method = _namer(gateways, wanted.locale)(payment.gateway)
+    look = await _look(invoice.snapshot, wanted.locale)
+    document = receipt_document(payment, invoice.snapshot, method, look)
+    return document, f"{invoice.number}-{payment.reference}"
+
+
+# ------------------------------------------------------------------------------- statements
+
+
+async def statement_of(wanted: Wanted) -> CreditStatement | None:
+    """The statement that a link names."""
+    account_id = parse_id(accounts.Account.PREFIX, wanted.record)
+    if account_id is None or wanted.params.keys() != {"currency", "from", "to"}:
+        return None
+    params = wanted.params
+    days = date.fromisoformat(params["from"]), date.fromisoformat(params["to"])
+    return await credit_statement.statement(account_id, params["currency"], *days)
+
+
+async def _statement(wanted: Wanted) -> tuple[Document, str] | None:
+    statement = await statement_of(wanted)
+    if statement is None:
+        return None
+    if statement.count > STATEMENT_LINES_MAX:
+        raise TooLong
+    account = (await accounts.by_ids([statement.account_id]))[statement.account_id]
+    logo = house().seller.logo
+    changes = [
+        Change(
+            on=day_of(line.created_at).isoformat(),
+            kind=line.kind,
+            note=line.note,
+            amount=line.amount,
+            balance=line.balance_after,
+        )
+        async for line in statement.lines()
+    ]
+    document = statement_document(
+        statement,
+        changes,
+        Look(wanted.locale, logo),
+        seller=seller_now(),
+        buyer=buyer_now(account),
+    )
+    return document, f"{statement.currency}-{statement.first_day}-{statement.last_day}"
+
+
+# ------------------------------------------------------------------------------- logos
+
+
+async def _look(snapshot: InvoiceSnapshot, locale: str) -> Look:
+    name = snapshot["seller"].get("logo")
+    return Look(locale, await _logo(name) if name else None)
+
+
+async def _logo(name: str) -> Picture | None:
+    today = house().seller.logo
+    if today is not None and today.name == name:
+        return today
+    return await picture.find(name)

@@ -1,0 +1,126 @@
+"""From a connection to what resolvers reach: who asks, and what the edge lends them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import GraphQLError
+from starlette.requests import HTTPConnection
+
+from api.endpoint.auth import (
+    DeviceCookie,
+    Header,
+    SessionCookie,
+    actor_of,
+    actor_of_bearer,
+    address_of,
+)
+from api.endpoint.endpoint import Contexts
+from api.endpoint.revocations import Revocations
+from api.endpoint.websocket import token_of
+from api.live.local import LiveFeed
+from models.access.identity import Actor
+from models.db.fair_queue import set_caller
+from models.errors import Unauthenticated
+from schema.core.context import Context, DocumentUrl
+
+
+@dataclass(kw_only=True)
+class EdgeContext(Context):
+    """A context, and the headers that its operation adds to the answer."""
+
+    headers: list[Header] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ContextMaker:
+    """Makes the contexts of one application."""
+
+    cookie: SessionCookie
+    device_cookie: DeviceCookie
+    feed: LiveFeed
+    document_url: DocumentUrl
+    revocations: Revocations
+
+    def contexts(self) -> Contexts[EdgeContext]:
+        """For the GraphQL endpoint."""
+        return Contexts(
+            make=self.make,
+            authenticate_ws=self.authenticate_ws,
+            fresh=fresh,
+            forget=EdgeContext.forget,
+            same_caller=lambda was, now: same_caller(was.actor, now.actor),
+            revoked=lambda context: self.revocations.of(context.actor),
+            caller=lambda context: context.actor.principal if context.actor else context.address,
+            signed_in=lambda context: context.actor is not None,
+            trusted=lambda context: context.actor is not None and context.actor.is_staff,
+            response_headers=lambda context: context.headers,
+        )
+
+    async def make(self, connection: HTTPConnection) -> EdgeContext:
+        """The context of a request, or of a websocket before connection_init."""
+        actor = _known(await _admitted(actor_of(connection, self.cookie)))
+        headers: list[Header] = []
+        return EdgeContext(
+            actor=actor,
+            feed=self.feed,
+            document_url=self.document_url,
+            address=address_of(connection),
+            accept_language=connection.headers.get("accept-language", ""),
+            device_notes=self.device_cookie.value_of(connection),
+            set_device_cookie=lambda notes: headers.append(self.device_cookie.put(notes)),
+            set_session_cookie=lambda token: headers.append(self.cookie.put(token)),
+            clear_session_cookie=lambda: headers.append(self.cookie.clear()),
+            headers=headers,
+        )
+
+    async def authenticate_ws(
+        self, context: EdgeContext, payload: Mapping[str, Any]
+    ) -> EdgeContext:
+        """The context of the websocket's operations: the credential of the payload, if any."""
+        token = token_of(payload)
+        if token is None:
+            return context
+        signed_in = fresh(context)
+        signed_in.actor = _known(await _admitted(actor_of_bearer(token, context.address)))
+        return signed_in
+
+
+def fresh(context: EdgeContext) -> EdgeContext:
+    """A copy for one operation."""
+    copy = context.fresh()
+    assert isinstance(copy, EdgeContext)
+    return copy
+
+
+def same_caller(was: Actor | None, now: Actor | None) -> bool:
+    """Whether it is the same caller with the same rights still."""
+    if was is None or now is None:
+        return was is now
+    return (was.user_id, was.role, was.account_id, was.scopes, was.accounts) == (
+        now.user_id,
+        now.role,
+        now.account_id,
+        now.scopes,
+        now.accounts,
+    )
+
+
+def _known(actor: Actor | None) -> Actor | None:
+    """From here on what this task does is done for them."""
+    if actor is not None:
+        set_caller(actor.caller)
+    return actor
+
+
+async def _admitted(actor: Awaitable[Actor | None]) -> Actor | None:
+    try:
+        return await actor
+    except Unauthenticated:
+        raise _unauthenticated() from None
+
+
+def _unauthenticated() -> GraphQLError:
+    return GraphQLError("Sign in first.", extensions={"code": "UNAUTHENTICATED"})

@@ -1,0 +1,125 @@
+"""Gateways' messages in: verified, stored, and only then answered with 200.
+
+What they tell is believed once it is stored (`models.payments.inbox`); a gateway that gets no 200
+tells it again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from api.endpoint.auth import address_of
+from models.db.fair_queue import called_by
+from models.db.record import parse_id
+from models.errors import Busy
+from models.gateway import (
+    EventKind,
+    GatewayProblem,
+    Hinting,
+    MessageRefused,
+    SignatureRefused,
+    sender,
+)
+from models.payments import follow_up, inbox, transmission
+from models.payments.payment import Payment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from starlette.requests import Request
+
+    from models.gateway import Gateway, GatewayEvent
+
+BODY_BYTES_MAX: Final = 256 * 1024
+RETRY_AFTER_SECONDS: Final = 10
+
+_log = structlog.stdlib.get_logger("webhooks")
+
+
+def webhook_route(gateways: Mapping[str, Gateway]) -> Route:
+    """`POST /webhooks/{gateway}`."""
+
+    async def take(request: Request) -> Response:
+        gateway = gateways.get(request.path_params["gateway"])
+        if gateway is None:
+            return _refused(404, "There is no such gateway.")
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return _refused(400, "The message is not complete.")
+        sender.set(address_of(request))
+        return await _answered(gateway, request.headers, body)
+
+    return Route(
+        "/webhooks/{gateway}", take, methods=["POST"], max_body_size=BODY_BYTES_MAX, name="webhook"
+    )
+
+
+async def receive_message(
+    gateway: Gateway, headers: Mapping[str, str], body: bytes
+) -> list[GatewayEvent]:
+    """Verify a message and store what it tells: its events. `headers` have lower-case names.
+
+    One that was taken before tells nothing more where its gateway would have to be asked again.
+    Raises MessageRefused, GatewayProblem, and whatever kept the database from storing it.
+    """
+    signed = gateway.transmission_id(headers) if isinstance(gateway, Hinting) else ""
+    if signed and await transmission.is_taken(gateway.code, signed, body):
+        return []
+    events = await gateway.parse_message(headers, body)
+    # It is the gateway's own from here on: clients who ask at once do not shut it out.
+    with called_by(f"gateway {gateway.code}"):
+        await inbox.take_in(gateway.code, events)
+        if signed:
+            await transmission.take(gateway.code, signed, body)
+    _log.info(
+        "message received",
+        gateway=gateway.code,
+        events=[{"id": e.event_id, "kind": e.kind.value, "payment": e.payment} for e in events],
+    )
+    return events
+
+
+async def _take_approved(events: Iterable[GatewayEvent]) -> None:
+    """Ask for the money of what the payers have agreed to. The worker would, a little later."""
+    for told in events:
+        payment_id = parse_id(Payment.PREFIX, told.payment)
+        if told.kind is EventKind.APPROVED and payment_id is not None:
+            await follow_up.came_back(payment_id)
+
+
+async def _answered(gateway: Gateway, headers: Mapping[str, str], body: bytes) -> Response:
+    try:
+        events = await receive_message(gateway, headers, body)
+    except SignatureRefused as refusal:
+        _log.warning("message refused", gateway=gateway.code, reason=str(refusal))
+        return _refused(401, "The message is not signed as it should be.")
+    except MessageRefused as refusal:
+        _log.warning("message refused", gateway=gateway.code, reason=str(refusal))
+        return _refused(400, "The message cannot be read.")
+    except GatewayProblem as problem:
+        _log.warning("message not verified", gateway=gateway.code, reason=str(problem))
+        return _later()
+    except Busy as busy:
+        _log.warning("message put off", gateway=gateway.code, code=busy.code)
+        return _later()
+    except Exception:  # noqa: BLE001 - whatever it was, it must not be lost
+        # Not stored, so not taken: the gateway keeps it and tells it again.
+        _log.exception("message not stored", gateway=gateway.code)
+        return _later()
+    return JSONResponse({"received": True}, background=BackgroundTask(_take_approved, events))
+
+
+def _later() -> Response:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return _refused(503, "The message could not be stored. Send it again.", headers)
+
+
+def _refused(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": error}, status, headers)

@@ -1,0 +1,1 @@
+"""Pages for browsers: the portal, GraphiQL, what the API says of itself."""

@@ -1,0 +1,1 @@
+"""What each document says: its facts, ready for a template."""

@@ -1,0 +1,173 @@
+"""Uvicorn's connections, with the impatience that they lack.
+
+Uvicorn bounds how long a connection may be idle between requests, pings websockets, and does no
+more. Here the head of a request comes within seconds and KiB, its body within seconds, and whoever
+is told something takes it. Who is slower is cut off: a polite close would wait for them.
+
+Whoever looks after the server is always answered (health.py), however many connections there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from api.server.health import PATHS as HEALTH
+
+if TYPE_CHECKING:
+    from asyncio import TimerHandle
+
+    from uvicorn.server import ServerState
+
+#: From the connection, or a request's first byte, to the end of its head.
+HEAD_SECONDS_MAX: Final = 10.0
+HEAD_BYTES_MAX: Final = 64 * 1024
+#: From the end of the head to the end of the body, whether the answer has waited for it or not.
+BODY_SECONDS_MAX: Final = 20.0
+#: For the peer to take what was sent to it.
+TAKE_SECONDS_MAX: Final = 60.0
+CLOSE_SECONDS_MAX: Final = 1.0
+#: Connections beyond CONNECTIONS_MAX, to be told so. Those that have asked for nothing make room.
+SPARE: Final = 64
+
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 20\r\nretry-after: 1\r\nconnection: close\r\n\r\nToo many connections"
+)
+#: Those of a server that ask for nothing just now, who has done so for longest first.
+_silent: Final[WeakKeyDictionary[ServerState, dict[HttpConnection, None]]] = WeakKeyDictionary()
+
+
+class _Telling(asyncio.Protocol):
+    """Cuts a peer off that does not take what it is sent."""
+
+    transport: asyncio.Transport
+    _untaken: TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """The peer does not take what it is sent."""
+        super().pause_writing()
+        self._untaken = self._untaken or _later(TAKE_SECONDS_MAX, self.transport)
+
+    def resume_writing(self) -> None:
+        """It takes it again."""
+        super().resume_writing()
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """There is nobody to wait for any more."""
+        self.resume_writing()
+        super().connection_lost(exc)
+
+
+class HttpConnection(_Telling, HttpToolsProtocol):
+    """A connection that requests come in on."""
+
+    _hurry: TimerHandle | None = None
+    #: Of the head that is coming in; None where none is.
+    _head_bytes: int | None = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The first head is awaited from here on."""
+        super().connection_made(transport)
+        self._cut_after(HEAD_SECONDS_MAX)
+        self._silent = _silent.setdefault(self.server_state, {})
+        self._silent[self] = None
+        if self._too_many(SPARE):
+            next(iter(self._silent)).transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is awaited any more."""
+        self._cut_after(None)
+        self._silent.pop(self, None)
+        super().connection_lost(exc)
+
+    def _too_many(self, beyond: int = 0) -> bool:
+        most = self.config.limit_concurrency
+        return most is not None and len(self.connections) > most + beyond
+
+    def data_received(self, data: bytes) -> None:
+        """Take some, unless it is a head without an end."""
+        super().data_received(data)
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._head_bytes = 0
+        self._cut_after(HEAD_SECONDS_MAX)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; its body follows."""
+        self._head_bytes = None
+        self._cut_after(BODY_SECONDS_MAX)
+        self._silent.pop(self, None)
+        looked_after = urlsplit(self.url).path.decode("latin-1") in HEALTH
+        self.limit_concurrency = None if looked_after else self.config.limit_concurrency
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """What comes next on it, if anything, is another request."""
+        super().on_response_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._silent[self] = None
+
+    def on_message_complete(self) -> None:
+        """The request is whole: from here on it is we who are waited for."""
+        self._cut_after(None)
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Another protocol takes the connection over."""
+        self._cut_after(None)
+        self._silent.pop(self, None)
+        if self._too_many():
+            self.transport.write(_BUSY)
+            self.transport.close()
+        else:
+            super().handle_websocket_upgrade()
+
+    def _cut_after(self, seconds: float | None) -> None:
+        if self._hurry is not None:
+            self._hurry.cancel()
+        self._hurry = None if seconds is None else _later(seconds, self.transport)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Idle for long. Closing waits for the rest of the last answer to be taken."""
+        super().timeout_keep_alive_handler()
+        self._untaken = self._untaken or _later(TAKE_SECONDS_MAX, self.transport)
+
+
+class WebsocketConnection(_Telling, WebSocketsSansIOProtocol):
+    """A connection that messages come in on."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is awaited any more."""
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def handle_ping(self) -> None:
+        """Answer, unless the peer pings and pings and does not take the answers."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.transport.abort()
+
+    def keepalive_timeout(self) -> None:
+        """It did not answer a ping, and may not take our word of closing either."""
+        super().keepalive_timeout()
+        _later(CLOSE_SECONDS_MAX, self.transport)
+
+
+def _later(seconds: float, transport: asyncio.Transport) -> TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, transport.abort)

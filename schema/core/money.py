@@ -1,0 +1,60 @@
+"""Money as the API shows and takes it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, TypeAlias
+
+import strawberry
+
+from models import money
+from schema.core.context import Info
+from schema.core.scalars import CurrencyCode
+from schema.core.texts import written_money
+
+Locale: TypeAlias = Annotated[
+    str | None,
+    strawberry.argument(
+        description="BCP 47 (`ja`, `en-GB`). Omitted, or not known: the caller's own."
+    ),
+]
+
+
+@strawberry.type
+class Money:
+    """An exact amount of one currency. A value without an id: caches keep it inside its owner."""
+
+    amount: Decimal
+    "As many decimals as the currency has: `25.00` USD, `1235` JPY, `1.000` KWD."
+    currency: CurrencyCode
+    "Of which currency, an ISO 4217 code."
+    value: strawberry.Private[money.Money]
+
+    @classmethod
+    def of(cls, value: money.Money) -> Money:
+        """Show an amount of the domain."""
+        return cls(amount=value.amount, currency=CurrencyCode(value.currency), value=value)
+
+    @classmethod
+    def minor(cls, minor: int, currency: str) -> Money:
+        """Show `minor` units of `currency`."""
+        return cls.of(money.Money(minor, currency))
+
+    @strawberry.field
+    def formatted(self, info: Info, locale: Locale = None) -> str:
+        """For people: `¥1,235`, `$25.00`. Written for `locale`, or for the viewer's own."""
+        return written_money(self.value, info.context.locale_for(locale))
+
+
+@strawberry.input
+class MoneyInput:
+    """An amount of one currency."""
+
+    amount: Decimal
+    "At most as many decimals as the currency has. Never rounded: excess precision is refused."
+    currency: CurrencyCode
+    "Of which currency, an ISO 4217 code."
+
+    def exact(self, *field: str) -> money.Money:
+        """The amount that is meant; raises a Refusal at `field` where there is none such."""
+        return money.Money.parse(self.amount, self.currency, *field, "amount")

@@ -1,0 +1,85 @@
+"""Relay connections: pages of a list, by key.
+
+After https://relay.dev/graphql/connections.htm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeAlias
+
+import strawberry
+from graphql import FieldNode, FragmentSpreadNode, GraphQLResolveInfo, SelectionSetNode
+
+from models.db.page import Page, PageRequest
+from schema.core.context import Info
+
+First: TypeAlias = Annotated[
+    int | None,
+    strawberry.argument(description="How many entries from the start: 0 to 100. Omitted: 20."),
+]
+After: TypeAlias = Annotated[
+    str | None, strawberry.argument(description="Only what follows this cursor.")
+]
+Last: TypeAlias = Annotated[
+    int | None,
+    strawberry.argument(description="How many entries from the end: 0 to 100. Not with `first`."),
+]
+Before: TypeAlias = Annotated[
+    str | None, strawberry.argument(description="Only what precedes this cursor.")
+]
+
+
+@strawberry.type
+class PageInfo:
+    """Where a page is in its list."""
+
+    has_next_page: bool
+    "Whether there is more after `endCursor`."
+    has_previous_page: bool
+    "Whether there is more before `startCursor`."
+    start_cursor: str | None
+    "Cursor of the first entry; null where the page is empty."
+    end_cursor: str | None
+    "Cursor of the last entry; null where the page is empty. Pass it as `after` to go on."
+
+    @classmethod
+    def of(cls, page: Page[Any], cursors: list[str]) -> PageInfo:
+        """Tell of a page whose entries have these cursors."""
+        return cls(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        )
+
+
+def page_request(
+    info: Info, first: int | None, after: str | None, last: int | None, before: str | None
+) -> PageRequest:
+    """The page that is asked for, with a count where the operation selects `totalCount`."""
+    return PageRequest(
+        first=first, after=after, last=last, before=before, count=selects(info, "totalCount")
+    )
+
+
+def selects(info: Info, *path: str) -> bool:
+    """Whether the operation asks for the field at that path below what is being resolved."""
+    # `selected_fields` would copy the whole tree.
+    raw: GraphQLResolveInfo[object] = info._raw_info  # noqa: SLF001
+    nodes = list(raw.field_nodes)
+    for name in path:
+        below = (_fields(node.selection_set, raw) for node in nodes if node.selection_set)
+        nodes = [node for fields in below for node in fields if node.name.value == name]
+    return bool(nodes)
+
+
+def _fields(selections: SelectionSetNode, raw: GraphQLResolveInfo[object]) -> Iterator[FieldNode]:
+    """The fields of a selection, those of its fragments included."""
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            yield node
+        elif isinstance(node, FragmentSpreadNode):
+            yield from _fields(raw.fragments[node.name.value].selection_set, raw)
+        else:
+            yield from _fields(node.selection_set, raw)  # type: ignore[attr-defined]

@@ -1,0 +1,131 @@
+"""What each field costs, and the most that each list may hold: what `limits` counts with.
+
+A list is a page, or its most is said here, together with what keeps it so. One that is not named
+is taken to be as long as the largest page; the tests let none of ours be unnamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from graphql import (
+    FieldNode,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    get_nullable_type,
+    is_leaf_type,
+    is_list_type,
+)
+
+from models.access.identity import SCOPES
+from models.accounts.billing import LINES_MAX as ADDRESS_LINES_MAX
+from models.credit.voucher import CODES_MAX
+from models.gateway import GATEWAYS_MAX
+from models.invoices.order import LINES_MAX as INVOICE_LINES_MAX
+from models.money import EXPONENTS
+from models.payments.refund import REFUNDS_MAX
+from schema.core.nodes import IDS_MAX
+from schema.engine.execution import DEFINITION, plain_field
+from schema.engine.limits import PAGE_ARGUMENTS, UNKNOWN, Field
+
+#: A mutation is refused by one rule.
+REFUSALS_MAX: Final = 1
+#: A path into an input: `["lines", "3", "unitPrice"]`.
+PATH_MAX: Final = 8
+#: Of a list that is not named here.
+_LIST_MAX: Final = 100
+
+#: Reading a plain field takes one or two microseconds; what a resolver takes was measured.
+_PLAIN: Final = 1
+_RESOLVED: Final = 20
+_AWAITED: Final = 60
+#: Leaves of a list are only written out.
+_LEAVES_PER_UNIT: Final = 10
+
+Composite: TypeAlias = GraphQLObjectType | GraphQLInterfaceType
+
+
+_INTROSPECTION_LISTS: Final = frozenset({"fields", "inputFields", "interfaces", "possibleTypes"})
+
+
+def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
+    """The most that each list of the API holds which is no page, by `Type.field`."""
+    return {
+        "Account.balances": currencies,  # one for each that the provider supports
+        "Billing.address": ADDRESS_LINES_MAX,
+        "Gateway.currencies": len(EXPONENTS),
+        "Invoice.lines": INVOICE_LINES_MAX,
+        # Beyond it there is money alone that came in unasked; the executor bounds that.
+        "Invoice.payments": payments_per_invoice,
+        "IssueVouchersPayload.codes": CODES_MAX,
+        "Payment.refunds": REFUNDS_MAX,
+        "Query.gateways": GATEWAYS_MAX,
+        "Query.nodes": IDS_MAX,
+        "Viewer.scopes": len(SCOPES),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """The fields of one schema."""
+
+    schema: GraphQLSchema
+    lists: Mapping[str, int]
+
+    def root(self, operation: str) -> GraphQLNamedType | None:
+        """The type that a query, mutation or subscription begins at."""
+        return getattr(self.schema, f"{operation}_type", None)
+
+    def named(self, name: str) -> GraphQLNamedType | None:
+        """The type that a fragment is on."""
+        return self.schema.get_type(name)
+
+    def field(self, parent: GraphQLNamedType | None, node: FieldNode) -> Field:
+        """The field that is selected; of one that there is not, validation tells."""
+        if not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
+            return UNKNOWN
+        return _field(self, parent, node.name.value)
+
+
+@lru_cache(maxsize=8192)
+def _field(costs: Costs, parent: Composite, name: str) -> Field:
+    known = costs.schema.get_field(parent, name)
+    if known is None:
+        return UNKNOWN
+    type_ = get_named_type(known.type)
+    if parent.name.startswith("__") or type_.name.startswith("__"):
+        walks = parent.name == "__Type" and name in _INTROSPECTION_LISTS
+        return Field(type=type_, introspects=walks)
+    cost = _cost(known, parent, name)
+    if not PAGE_ARGUMENTS.isdisjoint(known.args):
+        return Field(cost, type_, is_page=True)
+    if not is_list_type(get_nullable_type(known.type)) or is_edges(parent, name):
+        return Field(cost, type_)
+    most = costs.lists.get(f"{parent.name}.{name}", _of_its_kind(name))
+    if is_leaf_type(type_):
+        return Field(cost + most // _LEAVES_PER_UNIT, type_)
+    return Field(cost, type_, most)
+
+
+def _cost(field: GraphQLField, parent: Composite, name: str) -> int:
+    if plain_field(parent, name):
+        return _PLAIN
+    definition = (field.extensions or {}).get(DEFINITION)
+    return _AWAITED if getattr(definition, "is_async", False) else _RESOLVED
+
+
+def is_edges(parent: GraphQLNamedType, name: str) -> bool:
+    """Whether it is the rows of a page, which the page has been counted with."""
+    return name == "edges" and parent.name.endswith("Connection")
+
+
+def _of_its_kind(name: str) -> int:
+    """Of lists that many types have."""
+    return {"userErrors": REFUSALS_MAX, "field": PATH_MAX}.get(name, _LIST_MAX)
