@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" pyproject.toml $(UPGRADE)
 
-.PHONY: help run setup test soak check bench lock
+.PHONY: help run setup quick test soak check bench lock
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -25,6 +25,14 @@ run: setup ## set up, migrate, fill an empty database with demo data and serve o
 
 setup: ## make .venv with exactly what the lock pins, build the portal, install Pango where that is allowed
 	@.ci/setup
+
+QUICK := tests/test_project.py tests/test_readmes.py tests/models/test_money.py \
+	tests/models/test_funds.py tests/models/test_orders.py tests/models/test_captures.py \
+	tests/schema/test_contract.py tests/schema/test_doing.py tests/schema/test_reading.py \
+	tests/schema/test_limits.py tests/journeys/test_adding_funds.py
+
+quick: setup ## what a change most likely breaks: the rules, the schema, one journey, on SQLite
+	@$(PYTEST) --database sqlite $(QUICK) $(ARGS)
 
 test: check ## set up, check the code and run the tests on SQLite and on PostgreSQL
 	@echo "Testing on SQLite"

@@ -20,6 +20,7 @@ FILES = {
     "CHANGELOG.md",
     "LICENSE",
     "Makefile",
+    "CONTRIBUTING.md",
     "README.md",
     "SECURITY.md",
     "pyproject.toml",

@@ -301,7 +301,7 @@ def edition(templates: Path) -> bytes:
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     for path in sorted(templates.rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.suffix != ".md":
             digest.update(f"{path.relative_to(templates)} {path.stat().st_size}\n".encode())
             digest.update(path.read_bytes())
     return digest.digest()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "api" / "gateways" / "README.md"
 _EXAMPLE = re.compile(r"^```python gateway\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""The README's tour runs as it is written."""
+"""The tour of schema/README.md runs as it is written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Step:
 def blocks() -> list[tuple[str, str]]:
     return [
         (found["info"], found["text"])
-        for found in _FENCE.finditer((ROOT / "README.md").read_text(encoding="utf-8"))
+        for found in _FENCE.finditer((ROOT / "schema" / "README.md").read_text(encoding="utf-8"))
     ]
 
 
