@@ -181,7 +181,7 @@ async def test_a_key_that_does_not_read_credit_is_not_told_of_it(world: World) -
     assert told == {
         "__typename": "Refusal",
         "code": "INSUFFICIENT_CREDIT",
-        "message": "There is not enough credit.",
+        "message": "Not enough credit.",
     }
 
 

@@ -94,5 +94,5 @@ def test_without_its_setting_no_script_of_stripes_gets_in(visit: Visit) -> None:
     visitor = visit().sign_in()
     visitor.expected += ["CSP: trusted-types", "TrustedTypePolicy named 'stripe'"]
     an_open_card_payment(visitor)
-    visitor.sees("The card form could not be loaded.")
+    visitor.sees("The card form couldn't be loaded.")
     assert any("TrustedTypePolicy named 'stripe'" in said for said in visitor.errors)

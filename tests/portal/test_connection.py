@@ -55,7 +55,7 @@ def test_offline_is_said_and_over_by_itself(visit: Visit) -> None:
     visitor.context.set_offline(offline=True)
     expect(visitor.connection).to_have_text("Offline")
     visitor.go("Add Funds")
-    visitor.sees("The server cannot be reached.")
+    visitor.sees("Can't reach the server.")
     visitor.context.set_offline(offline=False)
     expect(visitor.connection).to_have_text("Live")
     expect(visitor.amount).to_have_value("5.00")
@@ -70,8 +70,8 @@ def test_the_page_waits_for_a_slow_gateway_and_changes_by_itself(visit: Visit, s
     [payment] = visitor.client.invoice(invoice)["payments"]
     # The browser is back before the gateway has said anything.
     visitor.page.goto(f"/billing/invoices/{invoice['id']}/return?payment={payment['id']}")
-    visitor.sees("Waiting for the confirmation of Sandbox")
-    expect(visitor.page.get_by_role("link", name="Go on to the payment page")).to_be_visible()
+    visitor.sees("Waiting for confirmation from Sandbox")
+    expect(visitor.page.get_by_role("link", name="Continue to the payment page")).to_be_visible()
     body = message(
         "payment.captured", payment, capture=f"cap_{payment['id']}", amount="25.00", currency="USD"
     )

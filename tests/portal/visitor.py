@@ -129,7 +129,7 @@ class Visitor:
         self.go("Add Funds")
         self.amount.fill(amount)
         if gateway:
-            self.page.get_by_label("Pay with").select_option(gateway)
+            self.page.get_by_label("Gateway", exact=True).select_option(gateway)
         self.page.get_by_role("checkbox").check()
         self.page.locator("form").get_by_role("button", name="Add Funds").click()
         expect(self.status).to_have_text("Unpaid")

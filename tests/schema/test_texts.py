@@ -77,7 +77,7 @@ def test_every_reason_of_a_diagnosis_is_explained() -> None:
 def test_a_refusal_is_explained_as_exactly_as_its_facts_allow() -> None:
     five, nine = Money(500, "USD"), Money(900, "USD")
     assert explain(AmountOutOfRange(minimum=five, maximum=nine), "en") == (
-        "The amount must be from $5.00 to $9.00."
+        "The amount must be between $5.00 and $9.00."
     )
     assert explain(AmountOutOfRange(minimum=five), "en") == "The amount must be at least $5.00."
     assert explain(AmountOutOfRange(maximum=nine), "ja") == ("金額は$9.00以下で指定してください。")

@@ -14,7 +14,7 @@ _API_URLS: Final = {
 }
 # Where the certificates that sign webhooks are; the old names (`api.`) are still the usual ones.
 _CERT_ORIGINS: Final = {
-    "sandbox": ("https://api.gateways.sandbox.paypal.com", "https://api-m.sandbox.paypal.com"),
+    "sandbox": ("https://api.sandbox.paypal.com", "https://api-m.sandbox.paypal.com"),
     "live": ("https://api.paypal.com", "https://api-m.paypal.com"),
 }
 
