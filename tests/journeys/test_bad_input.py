@@ -11,6 +11,8 @@ from tests.journeys.portal import ERRORS, Answer, Portal
 if TYPE_CHECKING:
     from tests.journeys.shop import Shop
 
+pytestmark = pytest.mark.once
+
 KEY = {"idempotencyKey": "bad-input"}
 FUNDS = {"gateway": "sandbox", "acceptedPolicyVersion": "2026-01", **KEY}
 NONE = "_" + "0" * 32

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tests.journeys.shop import Shop
 
 
+pytestmark = pytest.mark.once
+
+
 def come_back(shop: Shop, id: str, says: dict[str, str] | None = None) -> httpx.Response:
     return httpx.get(f"{shop.url}/return/{id}", params=says, timeout=30)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.journeys.shop import Shop
     from tests.journeys.test_live import Transport
 
+pytestmark = pytest.mark.once
+
 VIEWER = "{ viewer { role scopes account { id email balance { available { amount } } } } }"
 
 

@@ -86,6 +86,7 @@ def parked_line(shop: Shop, folder: Path, minor: int = 8000, **how: Any) -> Answ
 # ------------------------------------------------------------------------------- files
 
 
+@pytest.mark.once
 def test_a_statement_pays_invoices_while_their_clients_watch(shop: Shop, tmp_path: Path) -> None:
     client, payment, reference = begun(shop)
     day = a_day(Transfer(8000, f"thanks {reference.lower()}", ref=key()))
@@ -101,6 +102,7 @@ def test_a_statement_pays_invoices_while_their_clients_watch(shop: Shop, tmp_pat
         assert pushed()["balance"]["available"] == "80.00"
 
 
+@pytest.mark.once
 @needs_pango
 def test_what_an_unpaid_invoice_says_is_to_be_quoted_pays_it(shop: Shop, tmp_path: Path) -> None:
     """The client has got the PDF, and never presses "Pay Now!"."""
@@ -116,6 +118,7 @@ def test_what_an_unpaid_invoice_says_is_to_be_quoted_pays_it(shop: Shop, tmp_pat
     assert (paid["status"], [one["status"] for one in paid["payments"]]) == ("PAID", ["SUCCEEDED"])
 
 
+@pytest.mark.once
 def test_the_same_in_every_form_and_order_is_booked_once(shop: Shop, tmp_path: Path) -> None:
     client, _, reference = begun(shop)
     day = a_day(Transfer(8000, reference, ref=key()))
@@ -131,6 +134,7 @@ def test_the_same_in_every_form_and_order_is_booked_once(shop: Shop, tmp_path: P
     assert client.available() == "80.00"
 
 
+@pytest.mark.once
 def test_standard_input_is_a_file_too(shop: Shop) -> None:
     client, _, reference = begun(shop)
     data = a_day(Transfer(8000, reference, ref=key())).mt940()
@@ -181,6 +185,7 @@ def test_a_process_that_died_between_two_lines_is_followed_by_one_that_goes_on(
     assert [client.available() for client, _, _ in clients] == ["80.00"] * 3
 
 
+@pytest.mark.once
 def test_a_file_that_cannot_be_read_to_its_end_books_nothing_and_the_others_are_booked(
     shop: Shop, tmp_path: Path
 ) -> None:
@@ -201,6 +206,7 @@ def test_a_file_that_cannot_be_read_to_its_end_books_nothing_and_the_others_are_
     assert (client.available(), bo.available()) == ("0.00", "80.00")
 
 
+@pytest.mark.once
 def test_a_missing_statement_is_a_warning(shop: Shop, tmp_path: Path) -> None:
     yen = DEMO_BANK_ACCOUNTS["JPY"].account_number
     first = Day((), 900, currency="JPY", account=yen, id=key())
@@ -218,6 +224,7 @@ def test_a_missing_statement_is_a_warning(shop: Shop, tmp_path: Path) -> None:
     "written",
     [f"COBADEFFXXX/{IBAN}/EUR", "370400440532013000", "COBADEFF/0532013000", "37040044/532013000"],
 )
+@pytest.mark.once
 def test_our_account_is_recognised_however_its_bank_writes_it(
     shop: Shop, tmp_path: Path, written: str
 ) -> None:
@@ -233,6 +240,7 @@ def test_our_account_is_recognised_however_its_bank_writes_it(
     assert client.available() == "80.00"
 
 
+@pytest.mark.once
 def test_what_may_be_another_banks_account_is_refused_in_a_sentence(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +280,7 @@ def imported(
     return shop.run("import-statement", "--demo", *options, str(path))
 
 
+@pytest.mark.once
 def test_a_japanese_bank_pays_invoices_by_zengin_and_by_csv(shop: Shop, tmp_path: Path) -> None:
     ada, first = yen(shop, "8000")
     bo, second = yen(shop, "10560")
@@ -290,6 +299,7 @@ def test_a_japanese_bank_pays_invoices_by_zengin_and_by_csv(shop: Shop, tmp_path
     assert (ada.available(), bo.available()) == ("8000", "10560")
 
 
+@pytest.mark.once
 def test_an_archive_is_booked_whole_or_not_at_all(shop: Shop, tmp_path: Path) -> None:
     client, _, reference = begun(shop)
     day = a_day(Transfer(8000, reference, ref=key()))
@@ -305,6 +315,7 @@ def test_an_archive_is_booked_whole_or_not_at_all(shop: Shop, tmp_path: Path) ->
         assert code == 0 or "day.zip is not imported: c.sta in it: line 5, :61:" in done.stderr
 
 
+@pytest.mark.once
 def test_options_of_csv_that_say_nothing_are_refused(shop: Shop, tmp_path: Path) -> None:
     done = imported(shop, tmp_path / "bank.csv", b"d,a\n", "--format", "csv", "--columns", "date=d")
     assert done.returncode == 1
@@ -314,6 +325,7 @@ def test_options_of_csv_that_say_nothing_are_refused(shop: Shop, tmp_path: Path)
 # ------------------------------------------------------------------------------- staff
 
 
+@pytest.mark.once
 def test_staff_assign_a_parked_line_to_an_invoice(shop: Shop, tmp_path: Path) -> None:
     client = shop.new_client("EUR")
     invoice = client.add_funds("81.17", "bank-transfer")
@@ -339,6 +351,7 @@ def test_staff_assign_a_parked_line_to_an_invoice(shop: Shop, tmp_path: Path) ->
     assert (again["code"], again["field"]) == ("NOT_ALLOWED", ["bankCreditId"])
 
 
+@pytest.mark.once
 def test_staff_assign_a_parked_line_to_a_reference(shop: Shop, tmp_path: Path) -> None:
     client, payment, reference = begun(shop)
     line = parked_line(shop, tmp_path)
@@ -349,6 +362,7 @@ def test_staff_assign_a_parked_line_to_a_reference(shop: Shop, tmp_path: Path) -
     assert client.available() == "80.00"
 
 
+@pytest.mark.once
 def test_recording_a_parked_line_by_hand_settles_it(shop: Shop, tmp_path: Path) -> None:
     client, _, reference = begun(shop)
     line = parked_line(shop, tmp_path)
@@ -367,6 +381,7 @@ def test_recording_a_parked_line_by_hand_settles_it(shop: Shop, tmp_path: Path) 
     assert client.available() == "80.00"
 
 
+@pytest.mark.once
 def test_a_line_that_is_booked_is_not_recorded_by_hand_unless_staff_say_despite(
     shop: Shop, tmp_path: Path
 ) -> None:
@@ -396,6 +411,7 @@ def test_a_line_that_is_booked_is_not_recorded_by_hand_unless_staff_say_despite(
     assert client.available() == "160.00"
 
 
+@pytest.mark.once
 def test_staff_dismiss_what_is_nothing_to_book(shop: Shop, tmp_path: Path) -> None:
     line = parked_line(shop, tmp_path)
     done = shop.staff.do(
@@ -412,6 +428,7 @@ def test_staff_dismiss_what_is_nothing_to_book(shop: Shop, tmp_path: Path) -> No
     }
 
 
+@pytest.mark.once
 def test_what_staff_cannot_do_is_refused(shop: Shop, tmp_path: Path) -> None:
     client, payment, _ = begun(shop)
     line = parked_line(shop, tmp_path)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.journeys.live import streaming
 from tests.journeys.portal import at_sandbox, plain
 from tests.journeys.shop import ROOT
@@ -15,6 +17,8 @@ from tests.journeys.shop import ROOT
 if TYPE_CHECKING:
     from tests.journeys.portal import Portal
     from tests.journeys.shop import Shop
+
+pytestmark = pytest.mark.once
 
 _FENCE = re.compile(r"^ *```(?P<info>[^\n]*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
