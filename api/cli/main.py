@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="account-credit",
-    help="Prepaid credit for a hosting client portal. Settings are environment variables.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -40,6 +38,16 @@ app.add_typer(documents, name="documents", no_args_is_help=True)
 
 Demo = Annotated[bool, typer.Option("--demo", help="Demo mode: a made-up provider with clients.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+# Settings that are worth an option; it comes before the environment.
+DatabaseUrl = Annotated[
+    str | None, typer.Option(help="The database. Default: DATABASE_URL.", show_default=False)
+]
+RedisUrl = Annotated[str | None, typer.Option(help="Redis, for live updates. Default: REDIS_URL.")]
+Host = Annotated[str | None, typer.Option(help="The address to listen on. Default: HOST.")]
+Port = Annotated[int | None, typer.Option(help="The port to listen on. Default: PORT.")]
+PublicUrl = Annotated[
+    str | None, typer.Option(help="Where browsers reach the server. Default: PUBLIC_URL.")
+]
 
 
 def main() -> None:
@@ -47,12 +55,49 @@ def main() -> None:
     app()
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"account-credit {version('account-credit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Prepaid credit for a hosting client portal. All settings are environment variables."""
+
+
 @app.command()
-def serve(demo: Demo = False) -> None:
+def serve(
+    *,
+    demo: Demo = False,
+    host: Host = None,
+    port: Port = None,
+    public_url: PublicUrl = None,
+    database_url: DatabaseUrl = None,
+    redis_url: RedisUrl = None,
+) -> None:
     """Serve the API. With --demo: migrate, fill an empty database, and say how to sign in."""
     with _clearly():
         gc.disable()  # starting makes much and drops little; the server turns it on again
-        settings = _settings(demo=demo, logs=True)
+        settings = _settings(
+            demo=demo,
+            logs=True,
+            host=host,
+            port=port,
+            public_url=public_url,
+            database_url=database_url,
+            redis_url=redis_url,
+        )
         from api.app import create_app
         from api.cli import commands
         from api.server import serve as server
@@ -69,10 +114,10 @@ def serve(demo: Demo = False) -> None:
 
 
 @app.command()
-def worker() -> None:
+def worker(database_url: DatabaseUrl = None, redis_url: RedisUrl = None) -> None:
     """Do the work that nobody waits for, until stopped. On SQLite `serve` does it by default."""
     with _clearly():
-        settings = _settings(logs=True)
+        settings = _settings(logs=True, database_url=database_url, redis_url=redis_url)
         from api.cli import commands
 
         _say(f"Working on {settings.database_name}")
@@ -81,10 +126,10 @@ def worker() -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(database_url: DatabaseUrl = None) -> None:
     """Bring the database to the newest schema."""
     with _clearly():
-        settings = _settings(secret=False)
+        settings = _settings(secret=False, database_url=database_url)
         from api.cli import commands
 
         asyncio.run(commands.migrate(settings))
@@ -92,10 +137,10 @@ def migrate() -> None:
 
 
 @app.command()
-def demo(json: Json = False) -> None:
+def demo(*, json: Json = False, database_url: DatabaseUrl = None) -> None:
     """Fill an empty database with demo data; print fresh sign-ins, a partner's key and vouchers."""
     with _clearly():
-        settings = _settings(demo=True)
+        settings = _settings(demo=True, database_url=database_url)
         from api.cli import commands
 
         told = asyncio.run(commands.demo_sign_ins(settings))
@@ -103,10 +148,10 @@ def demo(json: Json = False) -> None:
 
 
 @app.command()
-def audit() -> None:
+def audit(database_url: DatabaseUrl = None) -> None:
     """Prove that the books add up: counts and totals, or a line per finding and exit code 1."""
     with _clearly():
-        settings = _settings(secret=False)
+        settings = _settings(secret=False, database_url=database_url)
         from api.cli import commands
 
         report = asyncio.run(commands.audit_books(settings))
@@ -157,6 +202,7 @@ def import_statement(
     demo: Annotated[
         bool, typer.Option("--demo", help="With the bank accounts of the demo.")
     ] = False,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Book what came in by bank transfer; park what cannot be told. May be repeated at will.
 
@@ -164,7 +210,7 @@ def import_statement(
     is 1.
     """
     with _clearly():
-        settings = _settings(demo=demo)
+        settings = _settings(demo=demo, database_url=database_url)
         from api.bank_files import Columns, Reading, report
         from api.cli import commands
 
@@ -219,10 +265,11 @@ def create_staff(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Add a member of staff. Asks for the password; without a terminal one is made and printed."""
     with _clearly():
-        settings = _settings(secret=False)
+        settings = _settings(secret=False, database_url=database_url)
         password, made = _password(from_stdin=password_stdin)
         from api.cli import commands
 
@@ -247,10 +294,11 @@ def create_key(
         list[str] | None, typer.Option(help="A client it may reach (acc_…). Default: all.")
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Make an API key for a partner's system. It is shown once; only its hash is kept."""
     with _clearly():
-        settings = _settings(secret=False)
+        settings = _settings(secret=False, database_url=database_url)
         scopes = [one for given in scope for one in given.split(",") if one]
         from api.cli import commands
 
@@ -260,10 +308,10 @@ def create_key(
 
 
 @app.command()
-def list_keys(json: Json = False) -> None:
+def list_keys(*, json: Json = False, database_url: DatabaseUrl = None) -> None:
     """List the API keys: whose they are, what they may do, and whether they still hold."""
     with _clearly():
-        settings = _settings(secret=False)
+        settings = _settings(secret=False, database_url=database_url)
         from api.cli import commands, key_list
 
         keys = asyncio.run(commands.list_keys(settings))
@@ -273,10 +321,11 @@ def list_keys(json: Json = False) -> None:
 @app.command()
 def revoke_key(
     key: Annotated[str, typer.Argument(help="Its id (key_…) or prefix (ack_…): see list-keys.")],
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Revoke an API key: it opens nothing more, and what it has open is closed within a second."""
     with _clearly():
-        settings = _settings(secret=False)
+        settings = _settings(secret=False, database_url=database_url)
         from api.cli import commands
 
         found, done = asyncio.run(commands.revoke_key(settings, key))
@@ -335,12 +384,13 @@ async def _preview(name: str, locale: str, out: Path, templates: Path, *, watch:
 @documents.command("import")
 def import_documents(
     file: Annotated[Path, typer.Argument(help="JSON: identifiers and their documents.")],
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Register the documents that a portal was built with: the file that GraphQL Code Generator's
     client preset or Relay's compiler wrote. All of them, or none when one of them is wrong.
     """
     with _clearly():
-        settings = _settings(secret=False)
+        settings = _settings(secret=False, database_url=database_url)
         from api.cli import commands
 
         added, known = asyncio.run(commands.import_documents(settings, file))
@@ -350,11 +400,16 @@ def import_documents(
 # ------------------------------------------------------------------------------- settings
 
 
-def _settings(*, demo: bool = False, secret: bool = True, logs: bool = False) -> Settings:
+def _settings(
+    *, demo: bool = False, secret: bool = True, logs: bool = False, **options: str | int | None
+) -> Settings:
     from api.observe import logs as telemetry
     from api.settings import settings
 
-    made = settings.load_settings(secret=secret, **({"account_credit_demo": True} if demo else {}))
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if demo:
+        given["account_credit_demo"] = True
+    made = settings.load_settings(secret=secret, **given)
     if not logs:
         # Commands answer in sentences; what the domain logs meanwhile is news only when it is bad.
         made.log_level = "warning"

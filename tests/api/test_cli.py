@@ -8,11 +8,13 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -64,6 +66,49 @@ def test_without_a_command_it_lists_them() -> None:
     told = run().output
     for command in ("serve", "worker", "migrate", "demo", "audit", "create-staff", "create-key"):
         assert command in told
+
+
+def test_it_says_its_version() -> None:
+    assert run("--version").output == f"account-credit {version('account-credit')}\n"
+
+
+def test_shells_can_complete_it() -> None:
+    done = run(
+        _ACCOUNT_CREDIT_COMPLETE="complete_bash", COMP_WORDS="account-credit li", COMP_CWORD="1"
+    )
+    assert "list-keys" in done.output
+
+
+#: What needs no database.
+_NO_DATABASE = {"schema", "preview-document"}
+
+
+def test_every_command_takes_its_database_as_an_option(tmp_path: Path) -> None:
+    groups = {"documents": ["documents", "import"]}
+    names = [
+        one.callback.__name__.replace("_", "-")
+        for one in main.app.registered_commands
+        if one.callback
+    ]
+    for name in [*names, *groups]:
+        told = run(*groups.get(name, [name]), "--help").output
+        assert ("--database-url" in told) == (name not in _NO_DATABASE), name
+    there, other = (f"sqlite:///{tmp_path}/{name}.db" for name in ("there", "other"))
+    assert run("migrate", "--database-url", there, url=other).exit_code == 0
+    assert [path.name for path in tmp_path.glob("*.db")] == ["there.db"]
+    wrong = run("migrate", "--database-url", "mysql://x/y")
+    assert (wrong.exit_code, wrong.stderr.count("\n")) == (1, 1)
+    assert wrong.stderr.startswith("DATABASE_URL ")
+
+
+def test_serving_listens_where_its_options_say() -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("serve", "--host", "127.0.0.1", "--port", str(port), PORT="1")
+    assert done.exit_code == 1
+    assert f"Port {port} of 127.0.0.1" in done.stderr
 
 
 @pytest.mark.parametrize("command", [["serve"], ["worker"]])
