@@ -22,10 +22,8 @@ from models.db.page import Page, PageRequest, by_id, fetch_page
 from models.db.record import Changing, new_id
 from models.errors import Invalid
 from models.gateway import EventKind, GatewayEvent
-from models.invoices.invoice import read as read_invoice
-from models.ledger.book import book
 from models.money import Money
-from models.payments.locked import Case
+from models.payments.locked import locked
 from models.payments.payment import Payment
 from models.payments.payment import read as read_payment
 from models.payments.settlement import Settlement, advance
@@ -201,11 +199,8 @@ async def apply(payment_id: UUID, told: GatewayEvent) -> None:
     """
     found = await read_payment(payment_id)
     assert found is not None
-    async with book(found.account_id, found.currency) as opened:
-        payment, invoice = await read_payment(payment_id), await read_invoice(found.invoice_id)
-        assert payment is not None
-        assert invoice is not None
-        await advance(Case(payment, invoice, opened, new_id().hex), told)
+    async with locked(found, source=new_id().hex) as at:
+        await advance(at, told)
     # Afterwards: whoever booked the same line on another payment meanwhile has committed now.
     await _check_booked(found, told)
 

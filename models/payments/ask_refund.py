@@ -28,9 +28,9 @@ from models.journal import audit_log, idempotency, outbox
 from models.ledger.book import Book, book
 from models.money import Money
 from models.payments import refund
-from models.payments.calls import with_invoice
 from models.payments.circuit import call
 from models.payments.inbox import take_in
+from models.payments.locked import with_invoice
 from models.payments.payment import Payment, PaymentStatus
 from models.payments.payment import read as read_payment
 from models.payments.refund import CHECKS, Refund, RefundStatus

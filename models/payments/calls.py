@@ -18,13 +18,10 @@ from models.db.tasks import to_the_end
 from models.db.transactions import ring, transaction
 from models.errors import GatewayFailed, IdempotencyInFlight
 from models.gateway import EventKind, GatewayDeclined, GatewayEvent, GatewayProblem, Started
-from models.invoices.invoice import Invoice
-from models.invoices.invoice import read as read_invoice
 from models.journal import idempotency
-from models.ledger.book import book
 from models.payments.circuit import call
 from models.payments.inbox import take_in
-from models.payments.locked import Case, close
+from models.payments.locked import close, locked, with_invoice
 from models.payments.payment import Payment, PaymentStatus, action_json
 from models.payments.payment import read as read_payment
 from models.payments.refund import Refund
@@ -95,18 +92,9 @@ async def start(payment_id: UUID, by: Actor, key: str) -> Payment:
     return (await with_invoice(payment_id))[0]
 
 
-async def with_invoice(payment_id: UUID) -> tuple[Payment, Invoice]:
-    """A payment that is there, and its invoice, as they are now."""
-    payment = await read_payment(payment_id)
-    assert payment is not None
-    invoice = await read_invoice(payment.invoice_id)
-    assert invoice is not None
-    return payment, invoice
-
-
 async def _started(found: Payment, started: Started) -> None:
-    async with book(found.account_id, found.currency) as opened:
-        payment, invoice = await with_invoice(found.id)
+    async with locked(found) as at:
+        payment = at.payment
         columns: dict[str, object] = {"gateway_ref": started.gateway_ref, "lease_at": None}
         if payment.status == PaymentStatus.CREATED:  # else its messages were faster
             status = PaymentStatus.REQUIRES_ACTION if started.action else PaymentStatus.PROCESSING
@@ -118,19 +106,17 @@ async def _started(found: Payment, started: Started) -> None:
             payment.expires_at = started.expires_at
             columns["next_check_at"] = payment.check_after()
         await payment.change(**columns)
-        ring(f"invoice:{invoice.id.hex}")
-        opened.touch()
+        ring(f"invoice:{at.invoice.id.hex}")
+        at.book.touch()
 
 
 async def _give_up(found: Payment, failure: str, by: Actor, key: str) -> None:
     """The gateway said no before anything began: the payment failed, and the key is free again."""
-    async with book(found.account_id, found.currency) as opened:
-        payment, invoice = await with_invoice(found.id)
-        if payment.is_open:
-            case = Case(payment, invoice, opened, payment.id.hex)
-            await close(case, PaymentStatus.FAILED, failure)
+    async with locked(found) as at:
+        if at.payment.is_open:
+            await close(at, PaymentStatus.FAILED, failure)
         await idempotency.release(by, key)
-        ring(f"invoice:{invoice.id.hex}")
+        ring(f"invoice:{at.invoice.id.hex}")
 
 
 # ------------------------------------------------------------------------------- asking, giving up

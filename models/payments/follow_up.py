@@ -17,10 +17,9 @@ from models.errors import (
     RateLimited,
 )
 from models.journal import audit_log, idempotency
-from models.ledger.book import book
 from models.payments import outcome
-from models.payments.calls import ask, tell_canceled, with_invoice
-from models.payments.locked import Case
+from models.payments.calls import ask, tell_canceled
+from models.payments.locked import locked, with_invoice
 from models.payments.payment import Payment, PaymentStatus, require_payer
 from models.payments.payment import read as read_payment
 from models.payments.payment import visible as payment_visible
@@ -75,14 +74,13 @@ async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
 
     async def work() -> None:
         found = (await with_invoice(payment_id))[0]
-        async with book(found.account_id, found.currency) as opened:
-            payment, invoice = await with_invoice(payment_id)
+        async with locked(found) as at:
+            payment = at.payment
             if payment.status in _GIVEN_UP:
                 return  # the gateway's own message of it was faster
             if not _cancelable(payment, by):
                 raise PaymentNotCancelable("payment_id", status=payment.status)
-            case = Case(payment, invoice, opened, payment.id.hex)
-            await outcome.give_up(case, told=payment.has_gateway)
+            await outcome.give_up(at, told=payment.has_gateway)
         if by.is_staff:
             await audit_log.record(by, "payment.cancel", payment.public_id)
 

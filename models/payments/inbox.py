@@ -17,10 +17,9 @@ from models.db.record import Record, new_id, parse_id
 from models.db.transactions import transaction
 from models.errors import Busy
 from models.gateway import DISPUTE_KINDS, MONEY_KINDS, EventKind, GatewayEvent
-from models.invoices.invoice import read as read_invoice
-from models.ledger.book import book, every_book
+from models.ledger.book import every_book
 from models.money import MINOR_MAX, Money
-from models.payments.locked import Case
+from models.payments.locked import locked
 from models.payments.payment import Payment
 from models.payments.payment import read as read_payment
 from models.payments.settlement import advance, payment_of
@@ -187,15 +186,12 @@ def _check_money(receipt: Receipt, payment: Payment) -> None:
 async def _apply(receipt: Receipt, found: Payment) -> None:
     if receipt.kind in DISPUTE_KINDS:
         await every_book(found.account_id)
-    async with book(found.account_id, found.currency) as opened:
+    async with locked(found, source=receipt.id.hex) as at:
         state = await sql.fetch_one("SELECT state FROM receipt WHERE id = $1", receipt.id)
         assert state is not None
         if state["state"] == ReceiptState.APPLIED:
             return
-        payment, invoice = await read_payment(found.id), await read_invoice(found.invoice_id)
-        assert payment is not None
-        assert invoice is not None
-        await advance(Case(payment, invoice, opened, receipt.id.hex), receipt.told())
+        await advance(at, receipt.told())
         await _mark(receipt.id, ReceiptState.APPLIED)
 
 

@@ -11,10 +11,8 @@ from models.gateway import EventKind, GatewayEvent
 from models.journal import audit_log, idempotency
 from models.journal.outbox import Fact
 from models.journal.outbox import record as tell
-from models.ledger.book import book
 from models.money import Money
-from models.payments.calls import with_invoice
-from models.payments.locked import Case, close, supersede
+from models.payments.locked import LockedPayment, close, locked, supersede, with_invoice
 from models.payments.payment import Payment, PaymentStatus
 from models.payments.payment import read as read_payment
 from models.payments.settlement import advance
@@ -37,11 +35,10 @@ async def record(payment_id: UUID, *, captured: bool, reason: str, by: Actor, ke
         if found is None:
             raise NotFound("payment_id")
         why = clean_text(reason, "reason", maximum=500)
-        async with book(found.account_id, found.currency) as opened:
-            payment, invoice = await with_invoice(payment_id)
+        async with locked(found) as at:
+            payment = at.payment
             _require_stuck(payment)
-            case = Case(payment, invoice, opened, payment.id.hex)
-            await (_capture(case) if captured else give_up(case, told=False))
+            await (_capture(at) if captured else give_up(at, told=False))
         facts = {"captured": captured, "amount": payment.charged, "currency": payment.currency}
         await audit_log.record(by, "payment.outcome", payment.public_id, **facts, reason=why)
 
@@ -59,8 +56,8 @@ def _require_stuck(payment: Payment) -> None:
         raise PaymentNotCancelable("payment_id", problem="gateway_ends_it")
 
 
-async def _capture(case: Case) -> None:
-    payment = case.payment
+async def _capture(at: LockedPayment) -> None:
+    payment = at.payment
     told = GatewayEvent(
         event_id=payment.public_id,
         kind=EventKind.CAPTURED,
@@ -68,13 +65,13 @@ async def _capture(case: Case) -> None:
         reference=payment.public_id,
         amount=Money(payment.charged, payment.currency),
     )
-    await advance(case, told)
+    await advance(at, told)
 
 
-async def give_up(case: Case, *, told: bool) -> None:
+async def give_up(at: LockedPayment, *, told: bool) -> None:
     """Cancel a payment. Where its gateway has not been `told`, it is when it can be."""
-    payment, invoice = case.payment, case.invoice
-    await (close(case, PaymentStatus.CANCELED) if told else supersede(case))
+    payment, invoice = at.payment, at.invoice
+    await (close(at, PaymentStatus.CANCELED) if told else supersede(at))
     facts = {"invoice": invoice.public_id, "status": payment.status}
     await tell(
         [

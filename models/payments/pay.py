@@ -39,7 +39,7 @@ from models.ledger.chart import LedgerKind, house_account, open_accounts
 from models.money import Money
 from models.payments.calls import LEASE, joined, start
 from models.payments.circuit import is_down
-from models.payments.locked import Case, cancel_others, supersede
+from models.payments.locked import LockedPayment, cancel_others, supersede
 from models.payments.payment import (
     OPEN_SQL,
     Payment,
@@ -299,5 +299,5 @@ async def _supersede(opened: Book, invoice: Invoice) -> bool:
         ):
             under_way = True
         else:
-            await supersede(Case(other, invoice, opened, other.id.hex))
+            await supersede(LockedPayment(other, invoice, opened, other.id.hex))
     return under_way

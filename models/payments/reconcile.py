@@ -13,14 +13,11 @@ from models.db import sql
 from models.db.transactions import ring, transaction
 from models.errors import GatewayFailed
 from models.gateway import GatewayDeclined, GatewayProblem
-from models.invoices.invoice import read as read_invoice
 from models.journal import outbox
-from models.ledger.book import book
 from models.payments import ask_refund
 from models.payments.calls import ask, claim_check, tell_canceled
-from models.payments.locked import Case, close
+from models.payments.locked import close, locked
 from models.payments.payment import Payment, PaymentStatus
-from models.payments.payment import read as read_payment
 from models.payments.refund import CHECKS, Refund
 from models.provider.provider import house
 
@@ -75,13 +72,11 @@ def _is_over(payment: Payment) -> bool:
 
 
 async def _expire_payment(found: Payment) -> None:
-    async with book(found.account_id, found.currency) as opened:
-        payment, invoice = await read_payment(found.id), await read_invoice(found.invoice_id)
-        assert payment is not None
-        assert invoice is not None
+    async with locked(found) as at:
+        payment, invoice = at.payment, at.invoice
         if payment.status not in (PaymentStatus.CREATED, PaymentStatus.REQUIRES_ACTION):
             return
-        await close(Case(payment, invoice, opened, payment.id.hex), PaymentStatus.EXPIRED)
+        await close(at, PaymentStatus.EXPIRED)
         facts = {"invoice": invoice.public_id, "status": payment.status}
         await outbox.record([outbox.Fact("payment.expired", payment.account_id, payment.id, facts)])
         ring(f"invoice:{invoice.id.hex}")

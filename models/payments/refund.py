@@ -17,7 +17,7 @@ from models.db import sql
 from models.db.record import Changing, parse_id
 from models.gateway import EventKind, GatewayEvent
 from models.ledger.book import Book
-from models.payments.locked import Case
+from models.payments.locked import LockedPayment
 
 #: Of one payment, those that its gateway did not give included.
 REFUNDS_MAX: Final = 50
@@ -63,12 +63,12 @@ class Refund(Changing):
         table = "refund"
 
 
-async def settle(case: Case, told: GatewayEvent) -> Refund | None:
+async def settle(at: LockedPayment, told: GatewayEvent) -> Refund | None:
     """Apply what a gateway says of a refund that we have asked for: the refund, where that is news.
 
     What was held for it is free before its money is taken back, in the same transaction.
     """
-    found = await _told_of(case, told)
+    found = await _told_of(at, told)
     if found is None:
         return None
     if told.kind == EventKind.REFUND_PENDING:
@@ -78,7 +78,7 @@ async def settle(case: Case, told: GatewayEvent) -> Refund | None:
     if found.status in (ended, RefundStatus.FAILED):
         return None
     if found.status == RefundStatus.PENDING:
-        await free(case.book, found)
+        await free(at.book, found)
     failure = (told.failure or "refund_failed") if ended == RefundStatus.FAILED else None
     await end(found, ended, failure, reference=told.reference)
     return found
@@ -102,7 +102,7 @@ async def _name(found: Refund, reference: str) -> Refund | None:
     return found
 
 
-async def _told_of(case: Case, told: GatewayEvent) -> Refund | None:
+async def _told_of(at: LockedPayment, told: GatewayEvent) -> Refund | None:
     """The refund that it is about: by our id, or by the gateway's.
 
     One that names neither is another, made at the gateway itself, be its amount the same: ours is
@@ -110,7 +110,7 @@ async def _told_of(case: Case, told: GatewayEvent) -> Refund | None:
     """
     if told.kind not in (EventKind.REFUND_PENDING, EventKind.REFUNDED, EventKind.REFUND_FAILED):
         return None
-    refunds = (await of_payments([case.payment.id])).get(case.payment.id, [])
+    refunds = (await of_payments([at.payment.id])).get(at.payment.id, [])
     ours = parse_id(Refund.PREFIX, told.refund)
     named = (one for one in refunds if one.id == ours)
     known = (one for one in refunds if told.reference and one.reference == told.reference)
@@ -132,36 +132,36 @@ async def free(book: Book, ended: Refund) -> None:
     await spending.hold_deposits(book, ended.id, held=ended.held, wanted=0, source=source)
 
 
-async def loosen(case: Case, going: int) -> None:
+async def loosen(at: LockedPayment, going: int) -> None:
     """`going` of the payment's credit is taken back by the gateway now: what was held of it, to be
     given back, is not held for giving it back a second time.
     """
-    there = case.credit - going
-    for one in await pending(case.payment.id):
-        await _hold_as_much(case, one, min(one.held, there))
+    there = at.credit - going
+    for one in await pending(at.payment.id):
+        await _hold_as_much(at, one, min(one.held, there))
         there -= one.held
 
 
-async def secure(case: Case) -> None:
+async def secure(at: LockedPayment) -> None:
     """What pending refunds of a payment will take from credit is held, also where it came (back)
     in after they were asked for. What they will take from sales needs no hold: an order is not void
     meanwhile.
     """
-    waiting = await pending(case.payment.id)
-    sold = 0 if case.funds else case.payment.applied + case.payment.fee_taken
-    there = case.credit - sum(one.held for one in waiting)
+    waiting = await pending(at.payment.id)
+    sold = 0 if at.funds else at.payment.applied + at.payment.fee_taken
+    there = at.credit - sum(one.held for one in waiting)
     for one in waiting:
         from_sales = min(one.amount - one.held, sold)
         more = min(one.amount - one.held - from_sales, there)
         sold, there = sold - from_sales, there - more
-        await _hold_as_much(case, one, one.held + more)
+        await _hold_as_much(at, one, one.held + more)
 
 
-async def _hold_as_much(case: Case, one: Refund, wanted: int) -> None:
+async def _hold_as_much(at: LockedPayment, one: Refund, wanted: int) -> None:
     """As far as the deposits go."""
-    source = f"{one.id.hex}:{case.source}"
+    source = f"{one.id.hex}:{at.source}"
     held = await spending.hold_deposits(
-        case.book, one.id, held=one.held, wanted=wanted, source=source
+        at.book, one.id, held=one.held, wanted=wanted, source=source
     )
     if held != one.held:
         await one.change(held=held)

@@ -24,6 +24,7 @@ from models.gateway import GatewayDeclined, GatewayProblem, PaymentOrder, Starte
 from models.invoices.deposit import add_funds
 from models.journal import idempotency
 from models.payments import calls, pay
+from models.payments.locked import with_invoice
 from models.payments.void import void_invoice
 from tests.factories import STAFF, Client, a_client, a_voucher, captured, now, tell
 from tests.providers import VERSION, Fake, gateway, key, open_house
@@ -249,7 +250,7 @@ async def test_a_capture_that_is_faster_than_the_answer_is_kept(slow: _Slow) -> 
     asked = asyncio.create_task(ada.begin(bill))
     await slow.asked.wait()
     (row,) = await sql.fetch("SELECT id FROM payment WHERE invoice_id = $1", bill.id)
-    begun = (await calls.with_invoice(row["id"]))[0]
+    begun = (await with_invoice(row["id"]))[0]
     await tell(begun, captured(begun))
     slow.answers.set()
     ended = await asked

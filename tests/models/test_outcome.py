@@ -26,8 +26,9 @@ from models.gateway import GatewayDeclined, GatewayEvent, PaymentOrder
 from models.invoices import invoice
 from models.journal import audit_log
 from models.money import Money
-from models.payments import ask_refund, calls, follow_up, outcome, reconcile, refund
+from models.payments import ask_refund, follow_up, outcome, reconcile, refund
 from models.payments.diagnosis import Stage, diagnose
+from models.payments.locked import with_invoice
 from models.payments.payment import of_invoices
 from models.payments.settlement import payment_of
 from models.provider import provider as the_provider
@@ -211,7 +212,7 @@ async def test_refunds_at_a_gateway_that_is_gone_wait_and_the_others_go_on(gone:
         await due(one)
     assert await reconcile.check_refunds() == 1
     assert [(await now(one)).status for one in asked] == ["PENDING", "SUCCEEDED"]
-    bill = await invoice.read((await calls.with_invoice(asked[0].payment_id))[1].id)
+    bill = await invoice.read((await with_invoice(asked[0].payment_id))[1].id)
     assert bill is not None
     [payment] = (await of_invoices([bill.id]))[bill.id]
     waiting = (await refund.of_payments([payment.id]))[payment.id]
@@ -238,7 +239,7 @@ async def test_an_order_that_was_captured_is_paid_with_the_credit_that_was_held(
     begun = await a_split(ada)
     gone("card")
     assert (await said(begun, captured=True)).status == "SUCCEEDED"
-    bill = (await calls.with_invoice(begun.id))[1]
+    bill = (await with_invoice(begun.id))[1]
     assert (bill.status, bill.credit_applied, bill.amount_paid) == ("PAID", 1000, 2500)
     assert await ada.amounts() == (0, 0, 0, 0)
 
@@ -248,7 +249,7 @@ async def test_what_was_not_captured_frees_the_credit_that_was_held(gone: Any) -
     begun = await a_split(ada)
     gone("card")
     assert (await said(begun, captured=False)).status == "CANCELED"
-    bill = (await calls.with_invoice(begun.id))[1]
+    bill = (await with_invoice(begun.id))[1]
     assert (bill.status, bill.amount_paid) == ("UNPAID", 0)
     assert await ada.amounts() == (1000, 0, 0, 0)
     assert await settlements(begun) == []
@@ -444,7 +445,7 @@ async def test_asking_a_gateway_that_is_gone_is_refused_in_words(gone: Any) -> N
         await follow_up.recheck(begun.id, by=ada.actor)
     assert refused.value.field == ("payment_id",)
     await follow_up.came_back(begun.id)  # the browser of a client goes on to where it was going
-    bill = (await calls.with_invoice(begun.id))[1]
+    bill = (await with_invoice(begun.id))[1]
     told = diagnose(bill, [begun])
     assert (told.stage, told.reason) == (Stage.AWAITING_GATEWAY, "abandoned")
     assert told.next_check_at is None
