@@ -37,7 +37,7 @@ class Query(
     SessionQuery,
     BankQuery,
 ):
-    """Reading. Nothing here changes anything."""
+    """Queries change nothing."""
 
 
 @strawberry.type
@@ -52,7 +52,7 @@ class Mutation(
     FundsMutation,
     SessionMutation,
 ):
-    """Doing. A mutation that is refused changes nothing, and its `userErrors` say why."""
+    """Mutations. A mutation that is refused changes nothing, and its `userErrors` say why."""
 
 
 def make_schema() -> Schema:

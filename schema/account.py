@@ -25,12 +25,12 @@ PREFIX = account.Account.PREFIX
 
 @strawberry.type
 class Billing:
-    """Where and how documents are addressed."""
+    """The billing details that documents are addressed with."""
 
     company: bool
     "Whether the client is a company rather than a person."
     address: list[str]
-    "The address as it is printed, line by line."
+    "The address, line by line as printed."
     postcode: str | None
     "The postal code, for structured invoices."
     city: str | None
@@ -38,7 +38,7 @@ class Billing:
     country: str | None
     "ISO 3166-1, two letters."
     vat_id: str | None
-    "The VAT id, with its country's letters."
+    "The VAT ID, including the country prefix."
 
     @classmethod
     def of(cls, billing: billing.Billing) -> Billing:
@@ -55,12 +55,12 @@ class Billing:
 
 @strawberry.input
 class BillingInput:
-    """All of it: what is left out is not known."""
+    """The complete billing details: anything omitted is removed."""
 
     company: bool = False
     "Whether the client is a company rather than a person."
     address: list[str] = strawberry.field(default_factory=list)
-    "The address as it is printed: at most 6 lines of 120 characters."
+    "The address, line by line as printed: at most 6 lines of 120 characters."
     postcode: str = ""
     "The postal code, for structured invoices."
     city: str = ""
@@ -68,7 +68,7 @@ class BillingInput:
     country: str = ""
     "ISO 3166-1, two letters."
     vat_id: str = ""
-    "The VAT id, with its country's letters; those of the European Union are checked."
+    "The VAT ID, including the country prefix. EU VAT IDs are validated."
 
     def json(self) -> dict[str, object]:
         """As the domain takes it."""
@@ -82,15 +82,15 @@ class Account(Node):
     name: str
     "The client's name, as invoices are addressed to it."
     email: str
-    "Where the client is written to, and what they sign in with."
+    "The client's e-mail address, which is also their sign-in name."
     locale: str
-    "The language and customs that the client is written to in (BCP 47)."
+    "The client's language and region (BCP 47)."
     currency: CurrencyCode
-    "The currency that is meant where none is given."
+    "The account's default currency."
     auto_apply_credit: bool
     "Pay new invoices from available credit as soon as they are issued."
     billing: Billing
-    "Where and how documents are addressed."
+    "The billing details that documents are addressed with."
     record: strawberry.Private[account.Account]
 
     @classmethod
@@ -122,7 +122,7 @@ class Account(Node):
     @strawberry.field
     @refused_at_top
     async def balances(self, info: Info) -> list[Balance]:
-        """Its own currency first, then every other that it has or had credit in."""
+        """The account's own currency first, then every other currency it has or had credit in."""
         info.context.signed_in().require_scope("credit:read")
         states = await info.context.loaders.balances.load(self.record.id)
         return [Balance.of(state) for state in states]
@@ -148,12 +148,12 @@ async def _account_node(info: Info, id: str) -> Account | None:
 
 @strawberry.type
 class AccountEdge:
-    """An account in its place in the list."""
+    """An account and its cursor."""
 
     node: Account
-    "The account that stands here."
+    "The account at this cursor."
     cursor: str
-    "Its place, for `after` and `before`."
+    "A cursor for `after` and `before`."
 
 
 @strawberry.type
@@ -165,7 +165,7 @@ class AccountConnection:
     page_info: PageInfo
     "Where this page is in the list."
     total_count: int
-    "How many accounts there are on all pages."
+    "The number of accounts on all pages."
 
     @classmethod
     def of(cls, page: Page[account.Account]) -> AccountConnection:
@@ -184,7 +184,7 @@ class AccountQuery:
     async def account(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The id of the account.")],
+        id: Annotated[strawberry.ID, strawberry.argument(description="The account's ID.")],
     ) -> Account | None:
         """Staff, and partners for their own clients."""
         return await _account_node(info, id)
@@ -217,13 +217,13 @@ class CreateAccountInput:
     name: str
     "The client's name, as invoices are addressed to it."
     email: str
-    "Where the client is written to, and what they sign in with. Nobody else has it."
+    "The client's e-mail address, which is also their sign-in name. It must be unique."
     password: str | None = None
-    "At least 10 characters. Omitted: nobody can sign in to the account until there is one."
+    "At least 10 characters. Without a password nobody can sign in to the account."
     currency: CurrencyCode
-    "The currency that is meant where none is given."
+    "The account's default currency."
     locale: str | None = None
-    "BCP 47. Omitted: `en`."
+    "A BCP 47 language tag. Defaults to `en`."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 
@@ -238,18 +238,20 @@ class CreateAccountPayload(Payload):
 
 @strawberry.input
 class UpdateAccountInput:
-    """Settings to change; what is left out stays."""
+    """The settings to change. Omitted fields stay as they are."""
 
     account_id: strawberry.ID | None = None
-    "Omitted: the viewer's own."
+    "Defaults to the viewer's own."
     name: str | None = None
-    "The client's name. Invoices that are issued already keep the old one."
+    "The client's name. Invoices that were already issued keep the old one."
     locale: str | None = None
-    "The language and customs to write in, a BCP 47 tag: `ja`, `en-GB`."
+    "The client's language and region, a BCP 47 tag: `ja`, `en-GB`."
     auto_apply_credit: bool | None = None
     "Pay new invoices from available credit as soon as they are issued."
     billing: BillingInput | None = None
-    "Where and how documents are addressed; replaces the whole. Issued ones keep the old."
+    """The billing details; replaces them completely. Documents that were already issued keep the
+    old ones.
+    """
     spending_frozen: bool | None = None
     "Staff only."
     idempotency_key: str
@@ -279,7 +281,7 @@ class AccountMutation:
     @strawberry.mutation
     @refused_in_payload
     async def update_account(self, info: Info, input: UpdateAccountInput) -> UpdateAccountPayload:
-        """Clients their own settings; staff anybody's."""
+        """Updates account settings: clients their own, staff any."""
         by = info.context.signed_in()
         target = None if input.account_id is None else id_of(PREFIX, input.account_id, "account_id")
         record = await account.update(target, input.changes, by=by, key=input.idempotency_key)

@@ -22,21 +22,23 @@ from schema.core.scalars import CurrencyCode
 
 AccountId = Annotated[
     strawberry.ID | None,
-    strawberry.argument(description="Whose. Clients omit it; partners and staff name a client's."),
+    strawberry.argument(
+        description="The account. Clients omit it; partners and staff must name one."
+    ),
 ]
 OwnCurrency = Annotated[
-    CurrencyCode | None, strawberry.argument(description="Omitted: the account's own currency.")
+    CurrencyCode | None, strawberry.argument(description="Defaults to the account's own currency.")
 ]
 
 
 @strawberry.type
 class PromotionalExpiry:
-    """Promotional credit that runs out."""
+    """Promotional credit that expires."""
 
     amount: Money
-    "How much of it is left."
+    "The amount that is left."
     expires_at: datetime
-    "When what is left then is gone."
+    "When it expires."
 
 
 @strawberry.type
@@ -46,15 +48,15 @@ class Balance(Node):
     currency: CurrencyCode
     "The currency of every amount here."
     available: Money
-    "Free to spend now."
+    "Credit that can be spent now."
     reserved: Money
-    "Held by open reservations; not part of `available`."
+    "Credit held for open payments and refunds; not part of `available`."
     pending: Money
-    "Deposits whose payment has begun and is not confirmed; not part of `available`."
+    "Deposits whose payment has started but isn't confirmed yet; not part of `available`."
     promotional: Money
-    "Part of `available` that came from vouchers and grants rather than deposits."
+    "The part of `available` that comes from vouchers rather than deposits."
     next_expiry: PromotionalExpiry | None
-    "The promotional credit that runs out next."
+    "The promotional credit that expires next."
     debt: Money
     """
     What the client owes after a deposit that was spent has been taken back. The next deposit repays
@@ -68,7 +70,7 @@ class Balance(Node):
     version: int
     "Grows by one with every credit transaction. `pending` and `reserved` may change without it."
     updated_at: datetime
-    "When the credit last changed; the account's opening where it never did."
+    "When the balance last changed, or when the account was opened."
 
     @classmethod
     def of(cls, state: BalanceState) -> Balance:
@@ -105,7 +107,7 @@ class BalancePayload(Payload):
 
     @strawberry.field
     async def balance(self, info: Info) -> Balance | None:
-        """The credit after it. Null for a partner whose key does not read credit."""
+        """The balance afterwards. Null for partners whose key lacks `credit:read`."""
         if self.touched is None or not may_read_credit(info):
             return None
         return Balance.of(await balance.balance_of(*self.touched))
@@ -139,7 +141,7 @@ class BalanceQuery:
     async def balance(
         self, info: Info, currency: OwnCurrency = None, account_id: AccountId = None
     ) -> Balance:
-        """Available Credit. Clients omit `accountId`; partners and staff name a client's."""
+        """Available Credit. Clients omit `accountId`; partners and staff must name one."""
         actor = info.context.signed_in()
         actor.require_scope("credit:read")
         if currency is not None:

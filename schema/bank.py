@@ -26,44 +26,44 @@ from schema.payment import Payment, PaymentPayload
 
 @strawberry.enum
 class BankCreditKind(Enum):
-    """Which way the money of a statement's line went."""
+    """The direction of a bank statement line."""
 
     CREDIT = "CREDIT"
     "It came in."
     RETURN = "RETURN"
-    "It went back to whoever had sent it."
+    "It was returned to the sender."
 
 
 @strawberry.enum
 class BankCreditState(Enum):
-    """What has become of a statement's line."""
+    """The state of a bank statement line."""
 
     BOOKED = "BOOKED"
-    "Booked by itself, on the payment whose reference it quotes."
+    "Booked automatically, on the payment whose reference it quotes."
     PARKED = "PARKED"
-    "Waits for staff; `parkedReason` says why."
+    "Waiting for staff; see `parkedReason`."
     ASSIGNED = "ASSIGNED"
     "Booked by staff."
     DISMISSED = "DISMISSED"
-    "Nothing to book, staff say; it can still be assigned."
+    "Dismissed by staff; it can still be assigned."
 
 
 @strawberry.enum
 class ParkedReason(Enum):
-    """Why a statement's line was not booked by itself."""
+    """Why a bank statement line wasn't booked automatically."""
 
     UNKNOWN_REFERENCE = "UNKNOWN_REFERENCE"
-    "It quotes no reference that was given out."
+    "It quotes no known reference."
     SEVERAL_REFERENCES = "SEVERAL_REFERENCES"
     "It quotes more than one."
     CURRENCY = "CURRENCY"
     "The payment that it quotes is in another currency."
     POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
-    "It may be a line that has come before, in another form; see `duplicateOf`."
+    "It may be a duplicate of another line; see `duplicateOf`."
     BATCH = "BATCH"
-    "It is a sum of several transfers that the bank does not tell apart."
+    "It is a batch of several transfers without details."
     REVERSAL = "REVERSAL"
-    "A transfer of our own came back."
+    "A transfer from the provider was returned."
 
 
 @strawberry.type
@@ -71,25 +71,25 @@ class BankCredit(Node):
     """One line of a bank statement. Staff only."""
 
     kind: BankCreditKind
-    "Which way the money went."
+    "The direction of the money."
     state: BankCreditState
-    "What has become of it."
+    "Its current state."
     parked_reason: ParkedReason | None
-    "Why it was not booked by itself; it stays when staff have decided."
+    "Why it wasn't booked automatically. Stays set after staff have decided."
     bank_account: str
-    "Our account that it came in on, or went from."
+    "The provider's account that it is on."
     bank_transaction_id: str
-    "What the line is known by on that account, as `recordBankTransfer` takes it."
+    "The line's ID on that account, as `recordBankTransfer` takes it."
     amount: Money
-    "How much; never negative."
+    "The amount; never negative."
     booked_on: str
     "The day on which the bank booked it, ISO 8601: `2026-11-23`."
     payer_name: str | None
-    "Who sent it, as the bank says."
+    "The payer's name, as reported by the bank."
     payer_account: str | None
-    "Where it came from."
+    "The payer's account."
     text: str
-    "What payer and bank wrote, in lines."
+    "The remittance information, line by line."
     note: str | None
     "Why it was dismissed."
     created_at: datetime
@@ -118,7 +118,7 @@ class BankCredit(Node):
 
     @strawberry.field
     async def payment(self, info: Info) -> Payment | None:
-        """What it was booked on."""
+        """The payment that it was booked on."""
         if self.record.payment_id is None:
             return None
         found = await info.context.loaders.payment.load(self.record.payment_id)
@@ -126,7 +126,7 @@ class BankCredit(Node):
 
     @strawberry.field
     async def duplicate_of(self, info: Info) -> BankCredit | None:
-        """The line that it may be, told once more."""
+        """The line that this one may repeat."""
         if self.record.duplicate_of_id is None:
             return None
         found = await info.context.loaders.bank_credit.load(self.record.duplicate_of_id)
@@ -135,12 +135,12 @@ class BankCredit(Node):
 
 @strawberry.type
 class BankCreditEdge:
-    """A statement's line in its place in the list."""
+    """A bank statement line and its cursor."""
 
     node: BankCredit
     "A line of a bank statement."
     cursor: str
-    "Its place, for `after` and `before`."
+    "A cursor for `after` and `before`."
 
 
 @strawberry.type
@@ -152,7 +152,7 @@ class BankCreditConnection:
     page_info: PageInfo
     "Where this page is in the list."
     total_count: int
-    "How many lines there are on all pages."
+    "The number of lines on all pages."
 
     @classmethod
     def of(cls, page: Page[Record]) -> BankCreditConnection:
@@ -183,7 +183,7 @@ class BankQuery:
         info: Info,
         state: Annotated[
             list[BankCreditState] | None,
-            strawberry.argument(description="In one of these states. Omitted: all."),
+            strawberry.argument(description="Only lines in one of these states. Defaults to all."),
         ] = None,
         first: First = None,
         after: After = None,
@@ -199,14 +199,14 @@ class BankQuery:
 
 @strawberry.input
 class AssignBankCreditInput:
-    """A parked line, and what it pays: either an invoice or a reference."""
+    """A parked bank statement line, and what it pays: either an invoice or a reference."""
 
     bank_credit_id: strawberry.ID
-    "The line of the statement that is meant."
+    "The bank statement line."
     invoice_id: strawberry.ID | None = None
-    "The invoice that it pays; a bank transfer of it is begun where there is none."
+    "The invoice that it pays. A bank transfer payment is started where there is none."
     reference: str | None = None
-    "The reference that its payer should have quoted."
+    "The reference that the payer should have quoted."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 
@@ -227,12 +227,12 @@ class AssignBankCreditPayload(BalancePayload, PaymentPayload):
 
 @strawberry.input
 class DismissBankCreditInput:
-    """A parked line that is nothing to book."""
+    """The parked bank statement line to dismiss."""
 
     bank_credit_id: strawberry.ID
-    "The line of the statement that is meant."
+    "The bank statement line."
     reason: str
-    "Why: kept with it, and in the audit log."
+    "The reason: kept with the line and in the audit log."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 
@@ -278,7 +278,7 @@ class BankMutation:
     async def dismiss_bank_credit(
         self, info: Info, input: DismissBankCreditInput
     ) -> DismissBankCreditPayload:
-        """Staff: says that a parked line of a bank statement is nothing to book."""
+        """Staff: dismisses a parked line of a bank statement."""
         by = info.context.signed_in()
         by.require_staff()
         record = await assign.dismiss(

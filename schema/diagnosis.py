@@ -16,10 +16,10 @@ from schema.core.scalars import URL
 
 @strawberry.enum
 class PaymentStage(Enum):
-    """Who has to do something next."""
+    """Where the payment stands."""
 
     NOT_STARTED = "NOT_STARTED"
-    "Nobody has begun to pay."
+    "No payment has been started."
     AWAITING_CLIENT = "AWAITING_CLIENT"
     "The client: `nextAction` of the payment says what."
     AWAITING_GATEWAY = "AWAITING_GATEWAY"
@@ -36,16 +36,16 @@ class PaymentStage(Enum):
 
 @strawberry.type
 class PaymentDiagnosis:
-    """Why an invoice is not paid or not credited yet, and what happens next."""
+    """Why an invoice isn't paid or credited yet, and what happens next."""
 
     stage: PaymentStage
-    "Who has to do something next."
+    "Where the payment stands."
     last_heard_at: datetime | None
-    "When the gateway last said something about it."
+    "When the gateway last reported on it."
     next_check_at: datetime | None
-    "When the gateway is asked next, if it stays silent."
+    "When the gateway is checked next, unless it reports earlier."
     support_url: URL | None
-    "The provider's support ticket page, with this invoice filled in."
+    "The provider's support page for this invoice."
     found: strawberry.Private[Diagnosis]
 
     @classmethod
@@ -61,7 +61,7 @@ class PaymentDiagnosis:
 
     @strawberry.field
     def explanation(self, info: Info, locale: Locale = None) -> str:
-        """In a sentence or two for people."""
+        """An explanation for people, in one or two sentences."""
         key, language = f"diagnosis.{self.found.reason}", info.context.locale_for(locale)
         why = texts.failure(str(self.found.facts.get("failure", "")), language)
         return texts.say(key, language, why=why, **self.found.facts)

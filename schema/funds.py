@@ -21,9 +21,9 @@ class AddFundsInput:
     balance or a debt in.
     """
     gateway: str
-    "Code of the gateway to pay it through: `bank-transfer`."
+    "The code of the gateway to pay through, such as `bank-transfer`."
     accepted_policy_version: str
-    "The policy version that the client was shown."
+    "The policy version that was shown to the client."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 

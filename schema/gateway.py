@@ -25,34 +25,34 @@ from schema.core.scalars import URL, CurrencyCode
 PREFIX: Final = "gtw"
 
 Currency: TypeAlias = Annotated[
-    CurrencyCode, strawberry.argument(description="In which currency, an ISO 4217 code.")
+    CurrencyCode, strawberry.argument(description="An ISO 4217 currency code.")
 ]
 
 
 @strawberry.enum
 class GatewayKind(Enum):
-    """What paying through a gateway is like for the client."""
+    """How the client pays through a gateway."""
 
     BANK_TRANSFER = "BANK_TRANSFER"
-    "The client transfers the money and quotes a reference."
+    "The client makes a bank transfer and quotes a reference."
     CARD = "CARD"
     "A card form in the page."
     PAYPAL = "PAYPAL"
     "PayPal's own pages."
     SANDBOX = "SANDBOX"
-    "No real money: for trying things out."
+    "A test gateway: no real money is moved."
 
 
 @strawberry.type
 class Gateway(Node):
-    """A way to pay, as the gateway drop-down lists it."""
+    """A payment method, as listed in the gateway drop-down."""
 
     code: str
     "Stable short name, used in inputs: `bank-transfer`."
     kind: GatewayKind
-    "What paying through it is like."
+    "How the client pays through it."
     currencies: list[CurrencyCode]
-    "What it can be paid in."
+    "The currencies that it accepts."
     port: strawberry.Private[gateway.Gateway]
 
     @classmethod
@@ -68,18 +68,18 @@ class Gateway(Node):
 
     @strawberry.field
     def name(self, info: Info, locale: Locale = None) -> str:
-        """For people: what the drop-down shows."""
+        """Its name, as shown in the drop-down."""
         return self.port.name(info.context.locale_for(locale))
 
     @strawberry.field
     def available(self) -> bool:
-        """Whether it answers just now. False while it is out of order; other ways to pay go on."""
+        """Whether it currently works. False while the gateway is down."""
         return not is_down(self.port.code)
 
     @strawberry.field
     @refused_at_top
     def minimum(self, info: Info, currency: Currency) -> Money | None:  # noqa: ARG002 - the decorator's
-        """The least that it takes in that currency; null where there is no such limit."""
+        """The minimum amount in that currency; null where there is none."""
         exponent(currency)
         least = self.port.minimum(currency) if currency in self.port.currencies else None
         return Money.of(least) if least else None
@@ -87,7 +87,7 @@ class Gateway(Node):
     @strawberry.field
     @refused_at_top
     def maximum(self, info: Info, currency: Currency) -> Money | None:  # noqa: ARG002 - the decorator's
-        """The most that it takes in that currency; null where there is no such limit."""
+        """The maximum amount in that currency; null where there is none."""
         exponent(currency)
         most = self.port.maximum(currency) if currency in self.port.currencies else None
         return Money.of(most) if most else None
@@ -97,9 +97,9 @@ class Gateway(Node):
     def fee(
         self,
         info: Info,  # noqa: ARG002 - the decorator's
-        amount: Annotated[MoneyInput, strawberry.argument(description="What is to be paid.")],
+        amount: Annotated[MoneyInput, strawberry.argument(description="The amount to pay.")],
     ) -> Money:
-        """What this gateway adds to a payment of `amount`."""
+        """The fee that this gateway adds to a payment of `amount`."""
         return Money.of(self.port.fee(amount.exact("amount")))
 
 
@@ -116,14 +116,14 @@ async def _gateway_node(_info: Info, id: str) -> Gateway | None:
 
 @strawberry.type
 class FundsLimits:
-    """What may be deposited, and how much credit there may be, in one currency."""
+    """The deposit and balance limits for one currency."""
 
     minimum_deposit: Money
-    "The least that may be deposited at once."
+    "The minimum deposit."
     maximum_deposit: Money
-    "The most that may be deposited at once."
+    "The maximum deposit."
     maximum_balance: Money | None
-    "The most credit that an account may have; null where there is no such limit."
+    "The maximum balance; null where there is none."
 
     @classmethod
     def of(cls, limits: Limits) -> FundsLimits:
@@ -141,9 +141,9 @@ class CreditPolicy:
     """The Account Credit Handling Policy that deposits are made under."""
 
     version: str
-    "What `addFunds` takes as `acceptedPolicyVersion`."
+    "The version to pass to `addFunds` as `acceptedPolicyVersion`."
     url: URL
-    "The policy in full."
+    "The full policy."
     refundable_in_cash: bool
     "Whether credit can be paid out."
 
@@ -158,7 +158,7 @@ class CreditPolicy:
 
     @strawberry.field
     def summary(self, info: Info, locale: Locale = None) -> str:
-        """In short: deposits are in principle not refundable in cash."""
+        """The policy in one or two sentences."""
         key = "policy.summary.refundable" if self.refundable_in_cash else "policy.summary"
         return texts.say(key, info.context.locale_for(locale))
 
@@ -178,11 +178,11 @@ class GatewayQuery:
         amount: Annotated[
             MoneyInput | None,
             strawberry.argument(
-                description="What is to be paid. Omitted: all gateways are listed."
+                description="The amount to pay. Without it all gateways are listed."
             ),
         ] = None,
     ) -> list[Gateway]:
-        """The gateway drop-down: what can pay `amount`, best first."""
+        """The gateway drop-down: gateways that can pay `amount`, best first."""
         info.context.signed_in()
         ports = list(house().gateways.values())
         if amount is not None:
@@ -199,10 +199,12 @@ class GatewayQuery:
         info: Info,
         currency: Annotated[
             CurrencyCode | None,
-            strawberry.argument(description="Omitted: the client's own; others name one."),
+            strawberry.argument(
+                description="Defaults to the client's own; partners and staff must name one."
+            ),
         ] = None,
     ) -> FundsLimits:
-        """What may be deposited, in one currency."""
+        """The deposit limits for one currency."""
         actor = info.context.signed_in()
         if currency is None:
             if actor.account_id is None:
@@ -212,5 +214,5 @@ class GatewayQuery:
 
     @strawberry.field
     def credit_policy(self) -> CreditPolicy:
-        """The policy that is in force. Needs no sign-in."""
+        """The current credit policy. No sign-in needed."""
         return CreditPolicy.of(house().policy)

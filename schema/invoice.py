@@ -42,18 +42,18 @@ class InvoiceKind(Enum):
 
 @strawberry.enum
 class InvoiceStatus(Enum):
-    """How far an invoice has come."""
+    """The status of an invoice."""
 
     UNPAID = "UNPAID"
-    "Issued, and not paid in full."
+    "Issued, and not fully paid."
     PROCESSING = "PROCESSING"
-    "A payment is under way and not confirmed."
+    "A payment is in progress and not confirmed yet."
     PAID = "PAID"
-    "Paid in full; nothing is left to do."
+    "Paid in full."
     VOID = "VOID"
-    "Taken back: nothing is due any more."
+    "Voided: nothing is due anymore."
     REFUNDED = "REFUNDED"
-    "Paid, then returned by the gateway (refund or dispute)."
+    "Paid, then reversed by the gateway (refund or dispute)."
 
 
 @strawberry.type
@@ -61,17 +61,17 @@ class InvoiceLine:
     """One line of an invoice."""
 
     description: str
-    "What it is for. Its first text line is the title."
+    "The description. Its first line is the title."
     quantity: Decimal
-    "How many; any unit."
+    "The quantity, in any unit."
     unit_price: Money
-    "Net, rounded half up; negative for a discount."
+    "The net unit price, rounded half up; negative for a discount."
     unit_price_exact: Decimal
-    "The same with all its decimals."
+    "The net unit price with all its decimal places."
     tax_rate: Decimal
-    "A fraction: `0.1` is 10 %."
+    "The tax rate as a fraction: `0.1` is 10 %."
     total: Money
-    "Net."
+    "The net amount."
 
     @classmethod
     def of(cls, line: invoice.InvoiceLine, currency: str) -> InvoiceLine:
@@ -88,48 +88,48 @@ class InvoiceLine:
 
 @strawberry.type
 class Invoice(Node):
-    """What a client is asked to pay. What it said when it was issued, it says forever."""
+    """A bill to a client. Once issued, its content never changes."""
 
     number: str
     "Gapless within its series: `INV-2026-000042`."
     kind: InvoiceKind
     "What it is for."
     status: InvoiceStatus
-    "How far it has come."
+    "Where the invoice stands."
     overdue: bool
-    "Not paid in full although the day `dueOn` is over."
+    "Whether it isn't fully paid although `dueOn` has passed."
     issued_at: datetime
     "When it was issued."
     due_at: datetime
-    "Until when it is to be paid."
+    "When it is due."
     due_on: date
-    "The seller's day until which it is to be paid."
+    "The due date, in the seller's time zone."
     paid_at: datetime | None
     "When it was paid in full."
     subtotal: Money
-    "Net, of all lines."
+    "The net total of all lines."
     tax: Money
-    "Rounded once per rate."
+    "The tax, rounded once per rate."
     total: Money
-    "Gross, what the client is asked for: subtotal + tax."
+    "The gross total: subtotal + tax."
     reference: str | None
     "The partner's own order number."
     transfer_reference: str | None
-    "What a bank transfer quotes that pays it, without a payment begun; its PDF says so, too."
+    "The reference that a bank transfer for this invoice quotes. Also printed on its PDF."
     credit_applied: Money
-    "Paid from account credit."
+    "The amount paid with account credit."
     amount_paid: Money
-    "Credit included, refunds taken off: total = amountPaid + amountDue."
+    "The amount paid, including credit and less refunds: total = amountPaid + amountDue."
     amount_due: Money
-    "What is left to pay."
+    "The amount that is still due."
     voided_at: datetime | None
     "When it was voided."
     void_reason: str | None
     "Why it was voided."
     credit_note_number: str | None
-    "The credit note that takes it back, where something had been paid."
+    "The number of the credit note that cancels it, if something had been paid."
     gateway: Gateway | None
-    "How it is to be paid, or was last tried."
+    "The gateway of its latest payment, or the one chosen when it was issued."
     record: strawberry.Private[invoice.Invoice]
 
     @classmethod
@@ -163,7 +163,7 @@ class Invoice(Node):
 
     @strawberry.field
     def lines(self, info: Info) -> list[InvoiceLine]:
-        """What is charged for, in order."""
+        """The invoice lines, in order."""
         currency = self.record.currency
         return then(
             info.context.loaders.invoice_lines.load(self.record.id),
@@ -173,29 +173,30 @@ class Invoice(Node):
     @strawberry.field
     @refused_at_top
     async def account(self, info: Info) -> Account:
-        """Who is asked to pay."""
+        """The client to bill."""
         info.context.signed_in().require_scope("accounts:read")
         return Account.of(await existing_account(info, self.record.account_id))
 
     @strawberry.field
     @refused_at_top
     async def credit_applicable(self, info: Info) -> Money:
-        """How much available credit could pay now. For those who may read the balance."""
+        """How much of it available credit could pay now. Null without permission to read the
+        balance.
+        """
         info.context.signed_in().require_scope("credit:read")
         minor = await info.context.loaders.credit_applicable.load(self.record)
         return Money.minor(minor, self.record.currency)
 
     @strawberry.field
     async def payments(self, info: Info) -> list[Payment]:
-        """Every attempt to pay it, oldest first."""
+        """All its payments, oldest first."""
         records = await info.context.loaders.invoice_payments.load(self.record.id)
         return [Payment.of(record) for record in records]
 
     @strawberry.field
     def pdf_url(self, info: Info, locale: Locale = None) -> URL:
-        """Download PDF.
-
-        Works without other credentials until it expires; asked for anew with every query.
+        """A signed link to its PDF. It works without other credentials until it expires, so query
+        it anew each time.
         """
         return URL(info.context.document_url(f"{self.id}.pdf", info.context.locale_for(locale)))
 
@@ -211,7 +212,7 @@ class Invoice(Node):
 
     @strawberry.field
     async def diagnosis(self, info: Info) -> PaymentDiagnosis:
-        """Why it is not paid or not credited yet, and what happens next."""
+        """Why it isn't paid or credited yet, and what happens next."""
         loaders = info.context.loaders
         records = await loaders.invoice_payments.load(self.record.id)
         abandoned = [one.id for one in records if one.received and not one.has_gateway]
@@ -233,12 +234,12 @@ async def _invoice_node(info: Info, id: str) -> Invoice | None:
 
 @strawberry.type
 class InvoiceEdge:
-    """An invoice in its place in the list."""
+    """An invoice and its cursor."""
 
     node: Invoice
-    "The invoice that stands here."
+    "The invoice at this cursor."
     cursor: str
-    "Its place, for `after` and `before`."
+    "A cursor for `after` and `before`."
 
 
 @strawberry.type
@@ -250,7 +251,7 @@ class InvoiceConnection:
     page_info: PageInfo
     "Where this page is in the list."
     total_count: int
-    "How many invoices there are on all pages."
+    "The number of invoices on all pages."
 
     @classmethod
     def of(cls, page: Page[invoice.Invoice]) -> InvoiceConnection:
@@ -262,20 +263,20 @@ class InvoiceConnection:
 
 @strawberry.input
 class InvoiceFilter:
-    """Which invoices; what is left out matches all."""
+    """Filters for invoices. Omitted fields match everything."""
 
     status: list[InvoiceStatus] | None = None
-    "Only those that have come this far; one of several."
+    "Only invoices with one of these statuses."
     kind: InvoiceKind | None = None
     "Only invoices of this kind."
     reference: str | None = None
     "Only invoices with exactly this order number."
     issued_after: datetime | None = None
-    "Issued later than this moment."
+    "Only invoices issued after this time."
     issued_before: datetime | None = None
-    "Issued earlier than this moment."
+    "Only invoices issued before this time."
     overdue: bool | None = None
-    "Whether it is overdue."
+    "Only invoices that are, or aren't, overdue."
 
     def domain(self) -> invoice.InvoiceFilter:
         """The same in the domain's terms."""
@@ -305,12 +306,13 @@ class InvoiceQuery:
         info: Info,
         filter: Annotated[
             InvoiceFilter | None,
-            strawberry.argument(description="Which invoices. Omitted: all of them."),
+            strawberry.argument(description="Filters. Defaults to all invoices."),
         ] = None,
         account_id: Annotated[
             strawberry.ID | None,
             strawberry.argument(
-                description="Whose. Omitted: a client's own, and all that partners and staff see."
+                description="Only invoices of this account. Defaults to all that the caller can "
+                "see."
             ),
         ] = None,
         first: First = None,
@@ -335,14 +337,14 @@ class InvoiceQuery:
         self,
         info: Info,
         id: Annotated[
-            strawberry.ID | None, strawberry.argument(description="The id of the invoice.")
+            strawberry.ID | None, strawberry.argument(description="The invoice's ID.")
         ] = None,
         number: Annotated[
             str | None,
-            strawberry.argument(description="Its number, instead: `INV-2026-000042`."),
+            strawberry.argument(description="Alternatively its number: `INV-2026-000042`."),
         ] = None,
     ) -> Invoice | None:
-        """One invoice, by id or by number; null where there is none in sight."""
+        """An invoice by ID or number; null if it doesn't exist or isn't visible to the caller."""
         if id is not None:
             found = await _invoice_node(info, id)
             return found if found and number in (None, found.number) else None

@@ -50,7 +50,7 @@ class CreditUpdate:
 
 @strawberry.type
 class Subscription:
-    """What is pushed. Ends with an error when the session that opened it does."""
+    """Live updates. A subscription ends with an error when its session ends."""
 
     @strawberry.subscription
     @refused_at_top
@@ -61,7 +61,7 @@ class Subscription:
         account_id: AccountId = None,
         after_version: Annotated[
             int | None,
-            strawberry.argument(description="The last version that was seen, to go on from it."),
+            strawberry.argument(description="The last version received, to resume from."),
         ] = None,
     ) -> AsyncGenerator[CreditUpdate, None]:
         """The balance as it stands, at once, and then every change, in order and without gaps.
@@ -88,9 +88,9 @@ class Subscription:
     async def invoice_updated(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The id of the invoice.")],
+        id: Annotated[strawberry.ID, strawberry.argument(description="The invoice's ID.")],
     ) -> AsyncGenerator[Invoice, None]:
-        """The invoice as it stands, at once, and then every change."""
+        """The current invoice immediately, then every change."""
         actor = info.context.signed_in()
         invoice_id = id_of(invoice.Invoice.PREFIX, id, "id")
         seen = None

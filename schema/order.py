@@ -21,19 +21,19 @@ from schema.invoice import Invoice
 
 @strawberry.input
 class InvoiceLineInput:
-    """A line to charge for."""
+    """An invoice line."""
 
     description: str
-    "What it is for: at most 500 characters. Its first text line is the title."
+    "The description, at most 500 characters. Its first line is the title."
     quantity: Decimal = Decimal(1)
-    "How many; any unit."
+    "The quantity, in any unit."
     unit_price: Decimal
     """
     The price of one, net of tax, in the invoice's currency: at most six decimals, and negative for
     a discount.
     """
     tax_rate: Decimal = Decimal(0)
-    "A fraction: `0.1` is 10 %."
+    "The tax rate as a fraction: `0.1` is 10 %."
 
     def domain(self) -> order.OrderLine:
         """The same in the domain's terms."""
@@ -45,15 +45,17 @@ class CreateInvoiceInput:
     """An invoice to issue."""
 
     account_id: strawberry.ID
-    "Who is asked to pay."
+    "The client to bill."
     currency: CurrencyCode
-    "Of every amount in it."
+    "The currency of all amounts."
     lines: list[InvoiceLineInput]
-    "What is charged for, in order: 1 to 200 lines."
+    "The invoice lines, in order: 1 to 200."
     due_at: datetime | None = None
-    "Until when it is to be paid. Omitted: the provider's usual term."
+    "The due date. Defaults to the provider's usual payment term."
     apply_credit: bool | None = None
-    "Pay it from available credit at once: omitted, the account's own setting decides."
+    """Whether to pay it from available credit right away. Defaults to the account's
+    `autoApplyCredit`.
+    """
     reference: str | None = None
     "The partner's own order number; shown on the invoice."
     idempotency_key: str
@@ -65,17 +67,17 @@ class CreateInvoicePayload(BalancePayload):
     """What `createInvoice` answers."""
 
     invoice: Invoice | None = None
-    "The invoice; paid already where credit was applied and sufficed."
+    "The invoice; already paid if credit was applied and covered it."
 
 
 @strawberry.input
 class VoidInvoiceInput:
-    """An invoice to take back."""
+    """The invoice to void."""
 
     invoice_id: strawberry.ID
-    "The invoice to take back."
+    "The invoice to void."
     reason: str
-    "Why; kept with the invoice and printed on it."
+    "The reason: kept with the invoice and printed on it."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 

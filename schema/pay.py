@@ -21,21 +21,21 @@ from schema.payment import Payment, PaymentPayload
 
 @strawberry.input
 class PayInvoiceInput:
-    """How to pay an invoice."""
+    """The invoice to pay, and how."""
 
     invoice_id: strawberry.ID
     "The invoice to pay."
     use_credit: bool = False
-    "Use available credit first, as far as it goes."
+    "Whether to use available credit first."
     credit_limit: Decimal | None = None
-    "At most this much credit."
+    "The maximum amount of credit to use."
     gateway: str | None = None
     """
     For what credit does not cover. Omitted: the invoice's own gateway; none is used where credit
     covers all.
     """
     return_url: URL | None = None
-    "Where a redirecting gateway sends the browser back to. Must be on an allowed origin."
+    "Where a redirecting gateway sends the browser back to. Its origin must be allowed."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 
@@ -52,18 +52,18 @@ class PayInvoicePayload(BalancePayload):
 
 @strawberry.input
 class RecheckPaymentInput:
-    """A payment to ask about."""
+    """The payment to check."""
 
     payment_id: strawberry.ID
-    "The payment to ask about."
+    "The payment to check."
 
 
 @strawberry.input
 class CancelPaymentInput:
-    """A payment to give up."""
+    """The payment to cancel."""
 
     payment_id: strawberry.ID
-    "The payment to give up."
+    "The payment to cancel."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 
@@ -80,14 +80,14 @@ class CancelPaymentPayload(PaymentPayload):
 
 @strawberry.input
 class RecordPaymentOutcomeInput:
-    """What came of a payment, where nobody but staff can say."""
+    """The outcome of a payment that only staff can determine."""
 
     payment_id: strawberry.ID
     "The payment to end."
     captured: bool
     "Whether the gateway has taken the client's money."
     reason: str
-    "Where staff have that from, for the audit log."
+    "How staff know this, for the audit log."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 
@@ -126,7 +126,7 @@ class PayMutation:
     async def recheck_payment(
         self, info: Info, input: RecheckPaymentInput
     ) -> RecheckPaymentPayload:
-        """Asks the gateway now instead of waiting for its message."""
+        """Checks the payment with the gateway now instead of waiting for its webhook."""
         by = info.context.signed_in()
         payment_id = id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id")
         record = await follow_up.recheck(payment_id, by=by)
@@ -135,7 +135,7 @@ class PayMutation:
     @strawberry.mutation
     @refused_in_payload
     async def cancel_payment(self, info: Info, input: CancelPaymentInput) -> CancelPaymentPayload:
-        """Gives up a payment that is not under way yet; what it held is free again."""
+        """Cancels a payment that isn't in progress yet, and releases the credit that it held."""
         by = info.context.signed_in()
         payment_id = id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id")
         record = await follow_up.cancel(payment_id, by=by, key=input.idempotency_key)
@@ -148,7 +148,7 @@ class PayMutation:
         info: Info,
         input: Annotated[
             RecordPaymentOutcomeInput,
-            strawberry.argument(description="Which payment, and what came of it."),
+            strawberry.argument(description="The payment and its outcome."),
         ],
     ) -> PaymentOutcomePayload:
         """Staff: ends a payment that its gateway cannot end any more, because it is not configured

@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 
 @strawberry.enum
 class PaymentStatus(Enum):
-    """How far a payment has come. It never goes back, except that a capture beats everything."""
+    """The status of a payment. It only moves forward, but a capture overrides everything."""
 
     CREATED = "CREATED"
-    "Begun here; the gateway is being asked."
+    "Created here; the gateway is being called."
     REQUIRES_ACTION = "REQUIRES_ACTION"
     "The client must do what `nextAction` says."
     PROCESSING = "PROCESSING"
-    "The gateway is at work; nothing is left to do."
+    "The gateway is processing it; the client has nothing to do."
     SUCCEEDED = "SUCCEEDED"
-    "The money came in."
+    "The money was received."
     FAILED = "FAILED"
-    "The gateway said no; `failureCode` says why."
+    "The gateway declined it; see `failureCode`."
     CANCELED = "CANCELED"
-    "Given up by the client or by staff."
+    "Canceled by the client or by staff."
     EXPIRED = "EXPIRED"
-    "The client did not finish it in time."
+    "The client didn't complete it in time."
 
 
 @strawberry.type
@@ -51,7 +51,7 @@ class RedirectAction:
     url: URL
     "The gateway's page for this payment."
     expires_at: datetime | None
-    "Until when that page works."
+    "When that page expires."
 
 
 @strawberry.type
@@ -61,12 +61,12 @@ class ConfirmCardAction:
     client_secret: str
     "Lets the card form finish this one payment. Never store or log it."
     publishable_key: str
-    "Which account of the card gateway the form speaks for."
+    "The card gateway's publishable key."
 
 
 @strawberry.enum
 class BankAccountType(Enum):
-    """The kinds of account that transfers within Japan tell apart."""
+    """Account types that transfers within Japan distinguish."""
 
     ORDINARY = "ORDINARY"
     "An ordinary account (普通預金)."
@@ -79,17 +79,17 @@ class BankTransferAction:
     """Transfer `amount` and quote `reference`; the credit appears when the bank reports it."""
 
     amount: Money
-    "What to transfer."
+    "The amount to transfer."
     reference: str
-    "What the transfer must quote, or nobody knows whose it is."
+    "The reference that the transfer must quote so that it can be matched."
     beneficiary: str
-    "Whose account it is."
+    "The account holder."
     bank_name: str
-    "The bank where that account is."
+    "The name of the bank."
     account_number: str
-    "IBAN, or the number that the country uses."
+    "The IBAN, or the local account number."
     bic: str | None
-    "The bank's code, where a transfer needs one."
+    "The bank's BIC, where one is needed."
     qr_code: str | None
     "An EPC QR code as an SVG data URL, where the currency is EUR."
     branch_name: str | None
@@ -101,7 +101,7 @@ class BankTransferAction:
 
     @strawberry.field
     def instructions(self, info: Info, locale: Locale = None) -> str:
-        """All of it, in a sentence for people."""
+        """The instructions as a sentence for people."""
         language = info.context.locale_for(locale)
         variant = "branch" if self.branch_name else "bic" if self.bic else ""
         kind = self.account_type and texts.say(
@@ -129,35 +129,35 @@ PaymentAction: TypeAlias = Annotated[
 
 @strawberry.type
 class Payment(Node):
-    """One attempt to pay an invoice, or a part of it, through one gateway."""
+    """One attempt to pay an invoice, or part of it, through one gateway."""
 
     gateway: Gateway | None
-    "How; null where that gateway is not offered any more."
+    "The gateway; null if it is no longer offered."
     amount: Money
-    "What it pays of the invoice."
+    "The part of the invoice that it pays."
     fee: Money
-    "What the gateway adds; printed on the receipt, never added to an issued invoice."
+    "The gateway's fee; printed on the receipt, never added to an issued invoice."
     charged: Money
     "amount + fee"
     received: Money
-    "What really came in."
+    "The amount that was received."
     refunded: Money
-    "What of it the gateway has taken back: refunds and lost or open disputes."
+    "The amount that was taken back: refunds and lost or open disputes."
     status: PaymentStatus
-    "How far it has come."
+    "Where the invoice stands."
     next_action: PaymentAction | None
-    "What the client must do next; null when nothing is."
+    "What the client must do next; null if nothing."
     failure_code: str | None
     """
     The gateway's reason, short and stable: `card_declined`. While the payment is open, why the last
     try came to nothing: the client may try again.
     """
     expires_at: datetime | None
-    "Until when the client can finish it."
+    "When it expires."
     created_at: datetime
-    "When it began."
+    "When it was started."
     completed_at: datetime | None
-    "When it ended, in whatever way."
+    "When it ended."
     record: strawberry.Private[payment.Payment]
 
     @classmethod
@@ -184,7 +184,7 @@ class Payment(Node):
     @strawberry.field
     @refused_at_top
     async def invoice(self, info: Info) -> Annotated[Invoice, strawberry.lazy("schema.invoice")]:
-        """What it pays."""
+        """The invoice that it pays."""
         from schema.invoice import Invoice  # noqa: PLC0415 - each names the other
 
         record = await info.context.loaders.invoice.load(self.record.invoice_id)
@@ -195,7 +195,7 @@ class Payment(Node):
     async def refunds(
         self, info: Info
     ) -> list[Annotated[Refund, strawberry.lazy("schema.refund")]]:
-        """What staff have asked the gateway to give back of it, oldest first."""
+        """Refunds of this payment that staff requested, oldest first."""
         from schema.refund import Refund  # noqa: PLC0415 - each names the other
 
         records = await info.context.loaders.refunds.load(self.record.id)
@@ -203,14 +203,14 @@ class Payment(Node):
 
     @strawberry.field
     def receipt_url(self, info: Info, locale: Locale = None) -> URL | None:
-        """Download Receipt; null where no money came in."""
+        """A signed link to its receipt; null if no money was received."""
         if not self.record.received:
             return None
         return URL(info.context.document_url(f"{self.id}.pdf", info.context.locale_for(locale)))
 
     @strawberry.field
     def failure_message(self, info: Info, locale: Locale = None) -> str | None:
-        """The gateway's reason in a sentence for people."""
+        """The gateway's reason as a sentence for people."""
         failure = self.record.failure
         return texts.failure(failure, info.context.locale_for(locale)) if failure else None
 

@@ -24,34 +24,34 @@ from schema.payment import Payment, PaymentPayload
 
 @strawberry.enum
 class RefundStatus(Enum):
-    """How far a refund has come."""
+    """The status of a refund."""
 
     PENDING = "PENDING"
-    "The gateway has been asked; what it gives back cannot be spent meanwhile."
+    "Requested from the gateway; the amount can't be spent meanwhile."
     SUCCEEDED = "SUCCEEDED"
-    "The money is on its way back, and the books say so."
+    "The money has been refunded."
     FAILED = "FAILED"
-    "The gateway did not give it back; the credit is as it was."
+    "The gateway didn't refund it; the credit is unchanged."
 
 
 @strawberry.type
 class Refund(Node):
-    """Money that staff asked a gateway to give back. Refunds made at the gateway itself are in
-    `Payment.refunded` alone.
+    """A refund that staff requested from a gateway. Refunds made at the gateway itself only show in
+    `Payment.refunded`.
     """
 
     amount: Money
-    "What goes back."
+    "The amount refunded."
     status: RefundStatus
-    "How far it has come."
+    "Where the invoice stands."
     reason: str
-    "Why, in the words of staff."
+    "The reason, as given by staff."
     failure_code: str | None
-    "The gateway's reason where it failed, short and stable."
+    "The gateway's reason if it failed: a short, stable code."
     created_at: datetime
-    "When it was asked for."
+    "When it was requested."
     completed_at: datetime | None
-    "When it ended, in whatever way."
+    "When it ended."
     record: strawberry.Private[refund.Refund]
 
     @classmethod
@@ -71,14 +71,14 @@ class Refund(Node):
     @strawberry.field
     @refused_at_top
     async def payment(self, info: Info) -> Payment:
-        """What it gives back."""
+        """The payment that it refunds."""
         record = await info.context.loaders.payment.load(self.record.payment_id)
         assert record is not None, "a refund has a payment"
         return Payment.of(record)
 
     @strawberry.field
     def failure_message(self, info: Info, locale: Locale = None) -> str | None:
-        """The gateway's reason in a sentence for people."""
+        """The gateway's reason as a sentence for people."""
         failure = self.record.failure
         return texts.failure(failure, info.context.locale_for(locale)) if failure else None
 
@@ -94,17 +94,17 @@ async def _refund_node(info: Info, id: str) -> Refund | None:
 
 @strawberry.input
 class RefundPaymentInput:
-    """What to give back of a payment."""
+    """The refund to request."""
 
     payment_id: strawberry.ID
-    "The payment that is to be given back."
+    "The payment to refund."
     amount: MoneyInput | None = None
     """
     How much. Omitted: all that can go back. Of a deposit that is what is unspent, never the
     gateway's fee.
     """
     reason: str
-    "Why: kept in the audit log, and shown to those who see the payment."
+    "The reason: kept in the audit log, and shown to those who can see the payment."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 
@@ -114,7 +114,7 @@ class RefundPaymentPayload(BalancePayload, PaymentPayload):
     """What `refundPayment` answers."""
 
     refund: Refund | None = None
-    "The refund: PENDING until the gateway has said what became of it."
+    "The refund: PENDING until the gateway reports its outcome."
 
 
 @strawberry.type

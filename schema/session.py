@@ -16,14 +16,14 @@ from schema.core.permissions import existing_account
 
 @strawberry.enum
 class Role(Enum):
-    """What kind of caller somebody is."""
+    """The role of a caller."""
 
     CLIENT = "CLIENT"
-    "A client of the provider: reads and touches the own account only."
+    "A client of the provider, limited to their own account."
     PARTNER = "PARTNER"
-    "A system with an API key: the accounts and scopes that the key was given."
+    "A partner's system with an API key, limited to the accounts and scopes of that key."
     STAFF = "STAFF"
-    "Somebody of the provider's: everything, and each change is logged."
+    "A member of the provider's staff, with access to everything. Every change is logged."
 
 
 @strawberry.type
@@ -31,9 +31,9 @@ class Viewer:
     """Who is signed in."""
 
     role: Role
-    "What kind of caller this is."
+    "The caller's role."
     scopes: list[str]
-    "What a partner's API key was given, in order: `invoices:write`. Empty for clients and staff."
+    "The scopes of a partner's API key, sorted: `invoices:write`. Empty for clients and staff."
     actor: strawberry.Private[Actor]
 
     @classmethod
@@ -55,7 +55,7 @@ class SessionQuery:
 
     @strawberry.field
     def viewer(self, info: Info) -> Viewer | None:
-        """Null when nobody is signed in."""
+        """Who is signed in; null if nobody is."""
         actor = info.context.actor
         return Viewer.of(actor) if actor else None
 
@@ -65,9 +65,9 @@ class SignInInput:
     """A client's or a staff member's credentials."""
 
     email: str
-    "The address that they signed up with, in whatever case."
+    "The e-mail address; case doesn't matter."
     password: str
-    "As it was chosen."
+    "The password, as chosen."
 
 
 @strawberry.type
@@ -110,7 +110,7 @@ class SessionMutation:
     @strawberry.mutation
     @refused_in_payload
     async def sign_out(self, info: Info) -> SignOutPayload:
-        """Ends the session, and takes the cookie away. An API key keeps working."""
+        """Ends the session and clears the cookie. API keys keep working."""
         context = info.context
         if context.actor is not None:
             await session.sign_out(context.actor)

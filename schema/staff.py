@@ -22,18 +22,18 @@ from schema.statement import CreditTransaction
 
 @strawberry.input
 class RecordBankTransferInput:
-    """A credit on a bank statement of ours."""
+    """The bank transfer that was received."""
 
     reference: str
     "The reference that the client quoted."
     amount: MoneyInput
-    "How much came in, as the bank says."
+    "The amount received, as reported by the bank."
     bank_account: str
-    "Our account that it came in on: IBAN or the account number."
+    "The provider's account that received it: IBAN or account number."
     bank_transaction_id: str
-    "The bank's own id of the credit; the same one is never booked twice on one account."
+    "The bank's ID of the transaction. The same ID is never booked twice on one account."
     received_at: datetime | None = None
-    "When it came in. Omitted: now."
+    "When it was received. Defaults to now."
     despite: strawberry.ID | None = None
     """
     Books it although this line looks the same: the `bankCredit` of the `PossibleDuplicate` that it
@@ -61,9 +61,9 @@ class AdjustCreditInput:
     account_id: strawberry.ID
     "The account whose credit changes."
     amount: MoneyInput
-    "Signed."
+    "The amount: positive adds credit, negative takes it away."
     reason: str
-    "Why: shown to the client in the credit statement, and kept in the audit log."
+    "The reason: shown to the client in the credit statement, and kept in the audit log."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 
@@ -73,7 +73,7 @@ class AdjustCreditPayload(BalancePayload):
     """What `adjustCredit` answers."""
 
     transaction: CreditTransaction | None = None
-    "The line that it made in the credit statement."
+    "The new line in the credit statement."
 
 
 @strawberry.type

@@ -29,12 +29,12 @@ from schema.payment import Payment
 
 @strawberry.enum
 class CreditTransactionKind(Enum):
-    """What a line of the credit statement says happened."""
+    """The kinds of credit statement lines."""
 
     DEPOSIT = "DEPOSIT"
-    "A payment that adds funds came in."
+    "A deposit was received."
     DEPOSIT_REINSTATED = "DEPOSIT_REINSTATED"
-    "A deposit that had been reversed is back: a dispute was won."
+    "A reversed deposit was reinstated after a dispute was won."
     DEBT_REPAID = "DEBT_REPAID"
     "Part of a deposit repaid a debt."
     REFUND = "REFUND"
@@ -46,13 +46,13 @@ class CreditTransactionKind(Enum):
     INVOICE_PAYMENT_RETURNED = "INVOICE_PAYMENT_RETURNED"
     "An invoice that credit had paid was voided or refunded."
     OVERPAYMENT = "OVERPAYMENT"
-    "More came in than was due; the rest became credit."
+    "More was received than was due; the excess became credit."
     ADJUSTMENT = "ADJUSTMENT"
     "Staff changed the credit, for a reason that the description gives."
     EXPIRY = "EXPIRY"
-    "Promotional credit ran out."
+    "Promotional credit expired."
     DEPOSIT_REVERSED = "DEPOSIT_REVERSED"
-    "A gateway took a deposit back: a refund or a dispute."
+    "A deposit was reversed by the gateway: a refund or a dispute."
 
 
 @strawberry.type
@@ -63,7 +63,7 @@ class CreditTransaction(Node):
     """
 
     kind: CreditTransactionKind
-    "What happened, for programs."
+    "What happened, as a code."
     amount: Money
     "Signed: a credit is positive, a debit is negative."
     balance_after: Money
@@ -71,9 +71,9 @@ class CreditTransaction(Node):
     version: int
     "The balance's version that this transaction made."
     refundable: bool
-    "Whether the credit policy lets this credit go back to where it came from."
+    "Whether the credit policy allows this credit to be refunded."
     created_at: datetime
-    "The moment when it happened."
+    "When it happened."
     line: strawberry.Private[Line]
 
     @classmethod
@@ -92,7 +92,7 @@ class CreditTransaction(Node):
 
     @strawberry.field
     def description(self, info: Info) -> str:
-        """What happened, in a sentence for people, in the caller's language."""
+        """What happened, as a sentence for people in the caller's language."""
         key, note = f"credit.{self.line.kind}", self.line.note
         locale = info.context.locale
         return texts.say(f"{key}.note", locale, note=note) if note else texts.say(key, locale)
@@ -120,12 +120,12 @@ class CreditTransaction(Node):
 
 @strawberry.type
 class CreditTransactionEdge:
-    """A line of the statement in its place in the list."""
+    """A line of the credit statement and its cursor."""
 
     node: CreditTransaction
-    "The line that stands here."
+    "The line at this cursor."
     cursor: str
-    "Its place, for `after` and `before`."
+    "A cursor for `after` and `before`."
 
 
 @strawberry.type
@@ -135,9 +135,9 @@ class CreditTransactionConnection:
     edges: list[CreditTransactionEdge]
     "The lines of this page."
     page_info: PageInfo
-    "Where this page is in the statement."
+    "Where this page is in the list."
     total_count: int
-    "How many lines there are on all pages."
+    "The number of lines on all pages."
 
     @classmethod
     def of(cls, page: Page[Line]) -> CreditTransactionConnection:
@@ -152,14 +152,14 @@ class CreditTransactionConnection:
 
 @strawberry.input
 class CreditTransactionFilter:
-    """Which lines of the statement; what is left out matches all."""
+    """Filters for the credit statement. Omitted fields match everything."""
 
     kind: list[CreditTransactionKind] | None = None
     "Only lines of these kinds."
     created_after: datetime | None = None
-    "Later than this moment."
+    "Only lines after this time."
     created_before: datetime | None = None
-    "Earlier than this moment."
+    "Only lines before this time."
 
 
 @found_by(Line.PREFIX)
@@ -175,14 +175,14 @@ async def _credit_transaction_node(info: Info, id: str) -> CreditTransaction | N
 
 @strawberry.type
 class CreditStatement:
-    """What there was, what came and went, and what is left, over a span of days."""
+    """Opening balance, changes and closing balance over a span of days."""
 
     currency: CurrencyCode
     "The currency of every amount here."
     first_day: date
     "The first day, in the provider's time zone."
     last_day: date
-    "The last day; it is part of the statement."
+    "The last day, inclusive."
     opening_balance: Money
     "The credit before the first line, what is reserved included and debt taken off."
     closing_balance: Money
@@ -192,7 +192,7 @@ class CreditStatement:
     spent: Money
     "The sum of all lines that take credit away, as a positive amount."
     transaction_count: int
-    "How many lines there are; `creditTransactions` shows them."
+    "The number of lines; `creditTransactions` lists them."
     statement: strawberry.Private[credit_statement.CreditStatement]
 
     @classmethod
@@ -240,9 +240,11 @@ class StatementQuery:
         info: Info,
         from_: Annotated[
             date,
-            strawberry.argument(name="from", description="The first day, in the provider's zone."),
+            strawberry.argument(
+                name="from", description="The first day, in the provider's time zone."
+            ),
         ],
-        to: Annotated[date, strawberry.argument(description="The last day; it is included.")],
+        to: Annotated[date, strawberry.argument(description="The last day, inclusive.")],
         currency: OwnCurrency = None,
         account_id: AccountId = None,
     ) -> CreditStatement:
@@ -260,7 +262,7 @@ class StatementQuery:
         info: Info,
         filter: Annotated[
             CreditTransactionFilter | None,
-            strawberry.argument(description="Which lines. Omitted: all of them."),
+            strawberry.argument(description="Filters. Defaults to all lines."),
         ] = None,
         currency: OwnCurrency = None,
         account_id: AccountId = None,

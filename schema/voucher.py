@@ -16,10 +16,10 @@ from schema.statement import CreditTransaction
 
 @strawberry.input
 class RedeemVoucherInput:
-    """A code to turn into credit."""
+    """The code to redeem."""
 
     code: str
-    "As it was handed out; case, spaces and hyphens do not matter."
+    "The code; case, spaces and hyphens don't matter."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 
@@ -29,25 +29,25 @@ class RedeemVoucherPayload(BalancePayload):
     """What `redeemVoucher` answers."""
 
     transaction: CreditTransaction | None = None
-    "The line that it made in the credit statement."
+    "The new line in the credit statement."
 
 
 @strawberry.input
 class IssueVouchersInput:
-    """Voucher codes to make."""
+    """The vouchers to issue."""
 
     count: int = 1
-    "How many codes: 1 to 1000."
+    "The number of codes: 1 to 1000."
     amount: MoneyInput
     "The credit that each redemption gives."
     max_redemptions: int = 1
     "How many accounts may redeem one code."
     expires_at: datetime | None = None
-    "Until when the codes can be redeemed."
+    "When the codes expire."
     credit_expires_at: datetime | None = None
-    "When the credit that it gives runs out."
+    "When the credit expires."
     note: str | None = None
-    "What for: shown in the credit statement."
+    "A note, shown in the credit statement."
     idempotency_key: str
     "1 to 255 printable ASCII characters, one per click."
 
@@ -57,7 +57,9 @@ class IssueVouchersPayload(Payload):
     """What `issueVouchers` answers."""
 
     codes: list[str] = strawberry.field(default_factory=list)
-    "Only hashes are kept; the same idempotencyKey shows them again for 24 hours."
+    """The codes. Only their hashes are stored; the same idempotency key returns them again for 24
+    hours.
+    """
 
 
 @strawberry.type
@@ -67,7 +69,7 @@ class VoucherMutation:
     @strawberry.mutation
     @refused_in_payload
     async def redeem_voucher(self, info: Info, input: RedeemVoucherInput) -> RedeemVoucherPayload:
-        """Redeem Voucher: turns a code into credit. At most one in a request."""
+        """Redeem Voucher: turns a code into credit. At most one per request."""
         by = info.context.signed_in()
         line = await voucher.redeem(input.code, by=by, key=input.idempotency_key)
         touched = (line.account_id, line.currency)
@@ -76,7 +78,7 @@ class VoucherMutation:
     @strawberry.mutation
     @refused_in_payload
     async def issue_vouchers(self, info: Info, input: IssueVouchersInput) -> IssueVouchersPayload:
-        """Staff: makes codes to hand out."""
+        """Staff: issues voucher codes."""
         by = info.context.signed_in()
         codes = await voucher.issue(
             input.count,

@@ -32,56 +32,56 @@ class SessionEnded(Unauthenticated):
 
 @strawberry.enum
 class UserErrorCode(Enum):
-    """Which rule said no. More may be added: treat one that you do not know like INVALID."""
+    """The rule that was violated. More may be added: treat unknown codes like INVALID."""
 
     INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
-    "Unknown e-mail address or wrong password: the two are never told apart."
+    "Unknown e-mail address or wrong password; never says which."
     ACCOUNT_FROZEN = "ACCOUNT_FROZEN"
     "Spending is stopped by a debt, a dispute, or staff."
     INVOICE_NOT_VOIDABLE = "INVOICE_NOT_VOIDABLE"
-    "It is void already, or it deposits money that has come in."
+    "It is already void, or it is a deposit that money was received for."
     AMOUNT_OUT_OF_RANGE = "AMOUNT_OUT_OF_RANGE"
     "Too small or too large; see `AmountOutOfRange`."
     AMOUNT_PRECISION = "AMOUNT_PRECISION"
-    "More decimals than the currency has. Nothing is ever rounded."
+    "More decimal places than the currency has. Amounts are never rounded."
     BALANCE_LIMIT_EXCEEDED = "BALANCE_LIMIT_EXCEEDED"
-    "The credit would pass `FundsLimits.maximumBalance`."
+    "The balance would exceed `FundsLimits.maximumBalance`."
     CURRENCY_NOT_SUPPORTED = "CURRENCY_NOT_SUPPORTED"
-    "No such currency, or one that the provider does not take."
+    "An unknown currency, or one that the provider doesn't support."
     GATEWAY_NOT_AVAILABLE = "GATEWAY_NOT_AVAILABLE"
-    "No such gateway, or it does not take this amount in this currency."
+    "An unknown gateway, or one that doesn't accept this amount or currency."
     GATEWAY_FAILED = "GATEWAY_FAILED"
-    "The gateway could not be asked, or refused to begin."
+    "The gateway couldn't be reached, or declined to start the payment."
     INSUFFICIENT_CREDIT = "INSUFFICIENT_CREDIT"
-    "Credit was to pay all of it and does not suffice; see `InsufficientCredit`."
+    "Not enough credit to pay the whole amount; see `InsufficientCredit`."
     CREDIT_NOT_APPLICABLE = "CREDIT_NOT_APPLICABLE"
-    "An invoice that adds funds is never paid with credit."
+    "An invoice that adds funds can't be paid with credit."
     INVOICE_NOT_PAYABLE = "INVOICE_NOT_PAYABLE"
-    "It is paid, void or refunded."
+    "The invoice is paid, void or refunded."
     PAYMENT_NOT_CANCELABLE = "PAYMENT_NOT_CANCELABLE"
-    "The money is on its way, or the payment is over."
+    "The payment is being processed, or has ended."
     PAYMENT_IN_PROGRESS = "PAYMENT_IN_PROGRESS"
-    "Another payment of the invoice is open: finish or cancel it first."
+    "Another payment for the invoice is open: complete or cancel it first."
     POLICY_NOT_ACCEPTED = "POLICY_NOT_ACCEPTED"
-    "The version that was accepted is not `CreditPolicy.version`."
+    "The accepted version isn't the current `CreditPolicy.version`."
     VOUCHER_REFUSED = "VOUCHER_REFUSED"
-    "Unknown, used, expired, of another currency: one answer for all."
+    "Unknown, used, expired or for another currency; never says which."
     RATE_LIMITED = "RATE_LIMITED"
     "Too many attempts; see `RateLimited`."
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
-    "This `idempotencyKey` came before with another operation or input."
+    "This `idempotencyKey` was already used with a different operation or input."
     IDEMPOTENCY_IN_FLIGHT = "IDEMPOTENCY_IN_FLIGHT"
-    "The same request is being worked on. Send it again in a moment."
+    "The same request is still being processed. Send it again in a moment."
     NOT_REFUNDABLE = "NOT_REFUNDABLE"
-    "The credit policy, or the gateway, does not let this money go back."
+    "The credit policy or the gateway doesn't allow this refund."
     NOT_FOUND = "NOT_FOUND"
-    "It does not exist, or is not yours."
+    "It doesn't exist, or isn't visible to the caller."
     NOT_ALLOWED = "NOT_ALLOWED"
-    "The caller may do such things, and policy forbids this one."
+    "The caller has permission, but a rule forbids this case."
     POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
-    "It looks like money that is booked already; see `PossibleDuplicate`."
+    "It looks like a transfer that has already been booked; see `PossibleDuplicate`."
     INVALID = "INVALID"
-    "The value at `field` cannot be accepted; `message` says why."
+    "The value at `field` isn't valid; see `message`."
 
 
 @strawberry.interface
@@ -98,16 +98,16 @@ class UserError:
     """
 
     code: UserErrorCode
-    "Which rule said no."
+    "The rule that was violated."
     message: str
-    "For people, in the caller's language."
+    "A message for people, in the caller's language."
     field: list[str] | None
     'Path into `input`, so that a form can show the message at its field: `["amount", "currency"]`.'
 
 
 @strawberry.type
 class Refusal(UserError):
-    """A refusal that needs no more than its code and message."""
+    """An error with just a code and a message."""
 
 
 @strawberry.type
@@ -115,35 +115,35 @@ class AmountOutOfRange(UserError):
     """An amount is too small or too large."""
 
     minimum: Money | None
-    "The least that is allowed; null where there is no such limit."
+    "The minimum; null where there is none."
     maximum: Money | None
-    "The most that is allowed; null where there is no such limit."
+    "The maximum; null where there is none."
 
 
 @strawberry.type
 class InsufficientCredit(UserError):
-    """Credit was to pay all of it and does not suffice."""
+    """There isn't enough credit to pay the whole amount."""
 
     available: Money
-    "Free to spend now."
+    "Credit that can be spent now."
     required: Money
-    "What was to be paid."
+    "The amount that was to be paid."
 
 
 @strawberry.type
 class RateLimited(UserError):
-    """Too many attempts were made."""
+    """Too many attempts."""
 
     retry_after_seconds: int
-    "When the next attempt is worth making."
+    "How many seconds to wait before the next attempt."
 
 
 @strawberry.type
 class PossibleDuplicate(UserError):
-    """Looks like money that is booked already."""
+    """The transfer looks like one that has already been booked."""
 
     bank_credit: Annotated["BankCredit", strawberry.lazy("schema.bank")]  # noqa: UP037 - strawberry
-    "The line of a bank statement, or what staff have recorded, that it looks like."
+    "The bank statement line or recorded transfer that it looks like."
 
 
 #: Every type that `userErrors` may hold; the schema names them, as no field does.
@@ -155,7 +155,7 @@ class Payload:
     """What every mutation answers."""
 
     user_errors: list[UserError] = strawberry.field(default_factory=list)
-    "Why nothing was done; empty when it was done."
+    "Why nothing was done; empty on success."
 
 
 def user_error(refusal: Refused, locale: str, *, reads_credit: bool = True) -> UserError:

@@ -15,19 +15,19 @@ from schema.core.texts import written_money
 Locale: TypeAlias = Annotated[
     str | None,
     strawberry.argument(
-        description="BCP 47 (`ja`, `en-GB`). Omitted, or not known: the caller's own."
+        description="A BCP 47 language tag (`ja`, `en-GB`). Defaults to the caller's language."
     ),
 ]
 
 
 @strawberry.type
 class Money:
-    """An exact amount of one currency. A value without an id: caches keep it inside its owner."""
+    """An exact amount in one currency. It has no ID: caches keep it inside its owner."""
 
     amount: Decimal
     "As many decimals as the currency has: `25.00` USD, `1235` JPY, `1.000` KWD."
     currency: CurrencyCode
-    "Of which currency, an ISO 4217 code."
+    "The ISO 4217 currency code."
     value: strawberry.Private[money.Money]
 
     @classmethod
@@ -42,18 +42,22 @@ class Money:
 
     @strawberry.field
     def formatted(self, info: Info, locale: Locale = None) -> str:
-        """For people: `¥1,235`, `$25.00`. Written for `locale`, or for the viewer's own."""
+        """The amount for people: `¥1,235`, `$25.00`. Formatted for `locale`, or for the viewer's
+        own.
+        """
         return written_money(self.value, info.context.locale_for(locale))
 
 
 @strawberry.input
 class MoneyInput:
-    """An amount of one currency."""
+    """An amount in one currency."""
 
     amount: Decimal
-    "At most as many decimals as the currency has. Never rounded: excess precision is refused."
+    """At most as many decimal places as the currency has. Never rounded: excess precision is an
+    error.
+    """
     currency: CurrencyCode
-    "Of which currency, an ISO 4217 code."
+    "The ISO 4217 currency code."
 
     def exact(self, *field: str) -> money.Money:
         """The amount that is meant; raises a Refusal at `field` where there is none such."""

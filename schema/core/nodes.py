@@ -60,9 +60,9 @@ class NodeQuery:
     async def node(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="Of anything that has one.")],
+        id: Annotated[strawberry.ID, strawberry.argument(description="The ID of any object.")],
     ) -> Node | None:
-        """The object with that id; null for what does not exist or is not in sight."""
+        """The object with this ID; null if it doesn't exist or isn't visible to the caller."""
         info.context.signed_in()
         return await find_node(info, id)
 
@@ -72,10 +72,12 @@ class NodeQuery:
         self,
         info: Info,
         ids: Annotated[
-            list[strawberry.ID], strawberry.argument(description="The ids, at most 100 of them.")
+            list[strawberry.ID], strawberry.argument(description="The IDs, at most 100.")
         ],
     ) -> list[Node | None]:
-        """The objects with those ids, in their order; null for each that is not in sight."""
+        """The objects with these IDs, in the same order; null for each that doesn't exist or isn't
+        visible to the caller.
+        """
         info.context.signed_in()
         if len(ids) > IDS_MAX:
             raise bad_input(texts.say("TOO_MANY_IDS", info.context.locale, maximum=IDS_MAX))

@@ -16,28 +16,32 @@ from schema.core.context import Info
 
 First: TypeAlias = Annotated[
     int | None,
-    strawberry.argument(description="How many entries from the start: 0 to 100. Omitted: 20."),
+    strawberry.argument(
+        description="The number of entries from the start: 0 to 100. Defaults to 20."
+    ),
 ]
 After: TypeAlias = Annotated[
-    str | None, strawberry.argument(description="Only what follows this cursor.")
+    str | None, strawberry.argument(description="Only entries after this cursor.")
 ]
 Last: TypeAlias = Annotated[
     int | None,
-    strawberry.argument(description="How many entries from the end: 0 to 100. Not with `first`."),
+    strawberry.argument(
+        description="The number of entries from the end: 0 to 100. Not together with `first`."
+    ),
 ]
 Before: TypeAlias = Annotated[
-    str | None, strawberry.argument(description="Only what precedes this cursor.")
+    str | None, strawberry.argument(description="Only entries before this cursor.")
 ]
 
 
 @strawberry.type
 class PageInfo:
-    """Where a page is in its list."""
+    """Pagination details of a page."""
 
     has_next_page: bool
-    "Whether there is more after `endCursor`."
+    "Whether there are more entries after `endCursor`."
     has_previous_page: bool
-    "Whether there is more before `startCursor`."
+    "Whether there are more entries before `startCursor`."
     start_cursor: str | None
     "Cursor of the first entry; null where the page is empty."
     end_cursor: str | None
