@@ -35,12 +35,16 @@ GATEWAYS_MAX: Final = 20
 
 
 class GatewayKind(StrEnum):
-    """What a client knows a way to pay by."""
+    """How the client pays through a gateway."""
 
     BANK_TRANSFER = "BANK_TRANSFER"
+    "The client makes a bank transfer and quotes a reference."
     CARD = "CARD"
+    "A card form in the page."
     PAYPAL = "PAYPAL"
+    "PayPal's own pages."
     SANDBOX = "SANDBOX"
+    "A test gateway: no real money is moved."
 
 
 class EventKind(StrEnum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +10,7 @@ import strawberry
 
 from models.bank import assign, line
 from models.bank.line import BankCredit as Record
+from models.bank.line import BankCreditKind, BankCreditState, ParkedWhy
 from models.db.page import Page
 from models.db.record import parse_id
 from models.invoices.invoice import Invoice as InvoiceRecord
@@ -23,47 +23,13 @@ from schema.core.pages import After, Before, First, Last, PageInfo, page_request
 from schema.core.permissions import id_of
 from schema.payment import Payment, PaymentPayload
 
-
-@strawberry.enum
-class BankCreditKind(Enum):
-    """The direction of a bank statement line."""
-
-    CREDIT = "CREDIT"
-    "It came in."
-    RETURN = "RETURN"
-    "It was returned to the sender."
+strawberry.enum(BankCreditKind)
 
 
-@strawberry.enum
-class BankCreditState(Enum):
-    """The state of a bank statement line."""
-
-    BOOKED = "BOOKED"
-    "Booked automatically, on the payment whose reference it quotes."
-    PARKED = "PARKED"
-    "Waiting for staff; see `parkedReason`."
-    ASSIGNED = "ASSIGNED"
-    "Booked by staff."
-    DISMISSED = "DISMISSED"
-    "Dismissed by staff; it can still be assigned."
+strawberry.enum(BankCreditState)
 
 
-@strawberry.enum
-class ParkedReason(Enum):
-    """Why a bank statement line wasn't booked automatically."""
-
-    UNKNOWN_REFERENCE = "UNKNOWN_REFERENCE"
-    "It quotes no known reference."
-    SEVERAL_REFERENCES = "SEVERAL_REFERENCES"
-    "It quotes more than one."
-    CURRENCY = "CURRENCY"
-    "The payment that it quotes is in another currency."
-    POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
-    "It may be a duplicate of another line; see `duplicateOf`."
-    BATCH = "BATCH"
-    "It is a batch of several transfers without details."
-    REVERSAL = "REVERSAL"
-    "A transfer from the provider was returned."
+strawberry.enum(ParkedWhy, name="ParkedReason")
 
 
 @strawberry.type
@@ -74,7 +40,7 @@ class BankCredit(Node):
     "The direction of the money."
     state: BankCreditState
     "Its current state."
-    parked_reason: ParkedReason | None
+    parked_reason: ParkedWhy | None
     "Why it wasn't booked automatically. Stays set after staff have decided."
     bank_account: str
     "The provider's account that it is on."
@@ -103,7 +69,7 @@ class BankCredit(Node):
             id=strawberry.ID(record.public_id),
             kind=BankCreditKind(record.kind),
             state=BankCreditState(record.state),
-            parked_reason=ParkedReason(record.why) if record.why else None,
+            parked_reason=ParkedWhy(record.why) if record.why else None,
             bank_account=record.bank_account,
             bank_transaction_id=record.line_key,
             amount=Money.minor(record.amount, record.currency),

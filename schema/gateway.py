@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Annotated, Final, TypeAlias
 
 import strawberry
 
 from models import gateway
 from models.errors import Invalid
-from models.gateway import accepts
+from models.gateway import GatewayKind, accepts
 from models.money import exponent
 from models.payments.circuit import is_down
 from models.provider.provider import CreditPolicy as Policy
@@ -29,18 +28,7 @@ Currency: TypeAlias = Annotated[
 ]
 
 
-@strawberry.enum
-class GatewayKind(Enum):
-    """How the client pays through a gateway."""
-
-    BANK_TRANSFER = "BANK_TRANSFER"
-    "The client makes a bank transfer and quotes a reference."
-    CARD = "CARD"
-    "A card form in the page."
-    PAYPAL = "PAYPAL"
-    "PayPal's own pages."
-    SANDBOX = "SANDBOX"
-    "A test gateway: no real money is moved."
+strawberry.enum(GatewayKind)
 
 
 @strawberry.type
@@ -61,7 +49,7 @@ class Gateway(Node):
         return cls(
             id=strawberry.ID(f"{PREFIX}_{port.code}"),
             code=port.code,
-            kind=GatewayKind(port.kind.value),
+            kind=GatewayKind(port.kind),
             currencies=[CurrencyCode(currency) for currency in sorted(port.currencies)],
             port=port,
         )

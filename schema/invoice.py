@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from enum import Enum
 from typing import Annotated
 
 import strawberry
@@ -12,6 +11,7 @@ import strawberry
 from models.db.page import Page
 from models.db.record import parse_id
 from models.invoices import invoice
+from models.invoices.invoice import InvoiceKind, InvoiceStatus
 from models.payments.diagnosis import diagnose
 from models.text import clean_text
 from schema.account import Account
@@ -30,30 +30,10 @@ from schema.payment import Payment
 PREFIX = invoice.Invoice.PREFIX
 
 
-@strawberry.enum
-class InvoiceKind(Enum):
-    """What an invoice is for."""
-
-    FUNDS = "FUNDS"
-    "Adds funds: paying it credits the account. Never payable with credit."
-    ORDER = "ORDER"
-    "Goods or services: payable through a gateway, with credit, or both."
+strawberry.enum(InvoiceKind)
 
 
-@strawberry.enum
-class InvoiceStatus(Enum):
-    """The status of an invoice."""
-
-    UNPAID = "UNPAID"
-    "Issued, and not fully paid."
-    PROCESSING = "PROCESSING"
-    "A payment is in progress and not confirmed yet."
-    PAID = "PAID"
-    "Paid in full."
-    VOID = "VOID"
-    "Voided: nothing is due anymore."
-    REFUNDED = "REFUNDED"
-    "Paid, then reversed by the gateway (refund or dispute)."
+strawberry.enum(InvoiceStatus)
 
 
 @strawberry.type

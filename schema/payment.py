@@ -11,6 +11,7 @@ import strawberry
 from models import gateway
 from models.db.record import parse_id
 from models.payments import payment
+from models.payments.payment import PaymentStatus
 from schema.core import texts
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_at_top
@@ -24,24 +25,7 @@ if TYPE_CHECKING:
     from schema.refund import Refund
 
 
-@strawberry.enum
-class PaymentStatus(Enum):
-    """The status of a payment. It only moves forward, but a capture overrides everything."""
-
-    CREATED = "CREATED"
-    "Created here; the gateway is being called."
-    REQUIRES_ACTION = "REQUIRES_ACTION"
-    "The client must do what `nextAction` says."
-    PROCESSING = "PROCESSING"
-    "The gateway is processing it; the client has nothing to do."
-    SUCCEEDED = "SUCCEEDED"
-    "The money was received."
-    FAILED = "FAILED"
-    "The gateway declined it; see `failureCode`."
-    CANCELED = "CANCELED"
-    "Canceled by the client or by staff."
-    EXPIRED = "EXPIRED"
-    "The client didn't complete it in time."
+strawberry.enum(PaymentStatus)
 
 
 @strawberry.type

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum
 from typing import Annotated
 
 import strawberry
@@ -12,6 +11,7 @@ from models.db.record import parse_id
 from models.payments import ask_refund, refund
 from models.payments.payment import Payment as PaymentRecord
 from models.payments.payment import read as read_payment
+from models.payments.refund import RefundStatus
 from schema.balance import BalancePayload
 from schema.core import texts
 from schema.core.context import Info
@@ -21,17 +21,7 @@ from schema.core.nodes import Node, found_by
 from schema.core.permissions import id_of
 from schema.payment import Payment, PaymentPayload
 
-
-@strawberry.enum
-class RefundStatus(Enum):
-    """The status of a refund."""
-
-    PENDING = "PENDING"
-    "Requested from the gateway; the amount can't be spent meanwhile."
-    SUCCEEDED = "SUCCEEDED"
-    "The money has been refunded."
-    FAILED = "FAILED"
-    "The gateway didn't refund it; the credit is unchanged."
+strawberry.enum(RefundStatus)
 
 
 @strawberry.type

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
 import strawberry
 
 from models.access import device, session
-from models.access.identity import Actor
+from models.access.identity import Actor, Role
 from schema.account import Account
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_in_payload
 from schema.core.permissions import existing_account
 
-
-@strawberry.enum
-class Role(Enum):
-    """The role of a caller."""
-
-    CLIENT = "CLIENT"
-    "A client of the provider, limited to their own account."
-    PARTNER = "PARTNER"
-    "A partner's system with an API key, limited to the accounts and scopes of that key."
-    STAFF = "STAFF"
-    "A member of the provider's staff, with access to everything. Every change is logged."
+strawberry.enum(Role)
 
 
 @strawberry.type
@@ -39,7 +27,7 @@ class Viewer:
     @classmethod
     def of(cls, actor: Actor) -> Viewer:
         """Show an actor."""
-        return cls(role=Role(actor.role.value), scopes=sorted(actor.scopes), actor=actor)
+        return cls(role=actor.role, scopes=sorted(actor.scopes), actor=actor)
 
     @strawberry.field
     async def account(self, info: Info) -> Account | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from enum import Enum
 from typing import Annotated
 
 import strawberry
@@ -14,6 +13,7 @@ from models.credit import statement as credit_statement
 from models.db.page import Page
 from models.db.record import parse_id, public_id
 from models.ledger.chart import CreditTransaction as Line
+from models.ledger.chart import LineKind
 from schema.balance import AccountId, OwnCurrency
 from schema.core import texts
 from schema.core.context import Info
@@ -26,33 +26,7 @@ from schema.core.scalars import URL, CurrencyCode
 from schema.invoice import Invoice
 from schema.payment import Payment
 
-
-@strawberry.enum
-class CreditTransactionKind(Enum):
-    """The kinds of credit statement lines."""
-
-    DEPOSIT = "DEPOSIT"
-    "A deposit was received."
-    DEPOSIT_REINSTATED = "DEPOSIT_REINSTATED"
-    "A reversed deposit was reinstated after a dispute was won."
-    DEBT_REPAID = "DEBT_REPAID"
-    "Part of a deposit repaid a debt."
-    REFUND = "REFUND"
-    "Credit went back to where it came from."
-    VOUCHER = "VOUCHER"
-    "A voucher was redeemed."
-    INVOICE_PAYMENT = "INVOICE_PAYMENT"
-    "Credit paid an invoice, or a part of one."
-    INVOICE_PAYMENT_RETURNED = "INVOICE_PAYMENT_RETURNED"
-    "An invoice that credit had paid was voided or refunded."
-    OVERPAYMENT = "OVERPAYMENT"
-    "More was received than was due; the excess became credit."
-    ADJUSTMENT = "ADJUSTMENT"
-    "Staff changed the credit, for a reason that the description gives."
-    EXPIRY = "EXPIRY"
-    "Promotional credit expired."
-    DEPOSIT_REVERSED = "DEPOSIT_REVERSED"
-    "A deposit was reversed by the gateway: a refund or a dispute."
+strawberry.enum(LineKind, name="CreditTransactionKind")
 
 
 @strawberry.type
@@ -62,7 +36,7 @@ class CreditTransaction(Node):
     Lines are only ever added.
     """
 
-    kind: CreditTransactionKind
+    kind: LineKind
     "What happened, as a code."
     amount: Money
     "Signed: a credit is positive, a debit is negative."
@@ -81,7 +55,7 @@ class CreditTransaction(Node):
         """Show a line of the statement."""
         return cls(
             id=strawberry.ID(line.public_id),
-            kind=CreditTransactionKind(line.kind),
+            kind=LineKind(line.kind),
             amount=Money.minor(line.amount, line.currency),
             balance_after=Money.minor(line.balance_after, line.currency),
             version=line.version,
@@ -154,7 +128,7 @@ class CreditTransactionConnection:
 class CreditTransactionFilter:
     """Filters for the credit statement. Omitted fields match everything."""
 
-    kind: list[CreditTransactionKind] | None = None
+    kind: list[LineKind] | None = None
     "Only lines of these kinds."
     created_after: datetime | None = None
     "Only lines after this time."

@@ -19,11 +19,14 @@ _IMPLIED_BY: Final = {"invoices:read": "invoices:write"}
 
 
 class Role(StrEnum):
-    """What kind of user somebody is."""
+    """The role of a caller."""
 
     CLIENT = "CLIENT"
+    "A client of the provider, limited to their own account."
     PARTNER = "PARTNER"
+    "A partner's system with an API key, limited to the accounts and scopes of that key."
     STAFF = "STAFF"
+    "A member of the provider's staff, with access to everything. Every change is logged."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,30 +34,42 @@ BY_HAND = "hand"
 
 
 class BankCreditKind(StrEnum):
-    """Which way the money went: to us, or back to whoever had sent it."""
+    """The direction of a bank statement line."""
 
     CREDIT = "CREDIT"
+    "It came in."
     RETURN = "RETURN"
+    "It was returned to the sender."
 
 
 class BankCreditState(StrEnum):
-    """What has become of a line: BOOKED by itself, PARKED, then ASSIGNED or DISMISSED by staff."""
+    """The state of a bank statement line."""
 
     BOOKED = "BOOKED"
+    "Booked automatically, on the payment whose reference it quotes."
     PARKED = "PARKED"
+    "Waiting for staff; see `parkedReason`."
     ASSIGNED = "ASSIGNED"
+    "Booked by staff."
     DISMISSED = "DISMISSED"
+    "Dismissed by staff; it can still be assigned."
 
 
 class ParkedWhy(StrEnum):
-    """Why a line was not booked by itself."""
+    """Why a bank statement line wasn't booked automatically."""
 
     UNKNOWN_REFERENCE = "UNKNOWN_REFERENCE"
+    "It quotes no known reference."
     SEVERAL_REFERENCES = "SEVERAL_REFERENCES"
+    "It quotes more than one."
     CURRENCY = "CURRENCY"
+    "The payment that it quotes is in another currency."
     POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
+    "It may be a duplicate of another line; see `duplicateOf`."
     BATCH = "BATCH"
+    "It is a batch of several transfers without details."
     REVERSAL = "REVERSAL"
+    "A transfer from the provider was returned."
 
 
 class BankCredit(Changing):

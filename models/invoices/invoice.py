@@ -27,20 +27,27 @@ from models.provider.day import today
 
 
 class InvoiceKind(StrEnum):
-    """FUNDS deposits credit; ORDER sells something."""
+    """What an invoice is for."""
 
     FUNDS = "FUNDS"
+    "Adds funds: paying it credits the account. Never payable with credit."
     ORDER = "ORDER"
+    "Goods or services: payable through a gateway, with credit, or both."
 
 
 class InvoiceStatus(StrEnum):
-    """How far an invoice has come. PROCESSING: a payment is under way."""
+    """The status of an invoice."""
 
     UNPAID = "UNPAID"
+    "Issued, and not fully paid."
     PROCESSING = "PROCESSING"
+    "A payment is in progress and not confirmed yet."
     PAID = "PAID"
+    "Paid in full."
     VOID = "VOID"
+    "Voided: nothing is due anymore."
     REFUNDED = "REFUNDED"
+    "Paid, then reversed by the gateway (refund or dispute)."
 
 
 PAYABLE = frozenset({InvoiceStatus.UNPAID.value, InvoiceStatus.PROCESSING.value})

@@ -38,19 +38,30 @@ class LedgerKind(StrEnum):
 
 
 class LineKind(StrEnum):
-    """What a line of the credit statement says happened."""
+    """The kinds of credit statement lines."""
 
     DEPOSIT = "DEPOSIT"
+    "A deposit was received."
     DEPOSIT_REINSTATED = "DEPOSIT_REINSTATED"
+    "A reversed deposit was reinstated after a dispute was won."
     DEBT_REPAID = "DEBT_REPAID"
+    "Part of a deposit repaid a debt."
     REFUND = "REFUND"
+    "Credit went back to where it came from."
     VOUCHER = "VOUCHER"
+    "A voucher was redeemed."
     INVOICE_PAYMENT = "INVOICE_PAYMENT"
+    "Credit paid an invoice, or a part of one."
     INVOICE_PAYMENT_RETURNED = "INVOICE_PAYMENT_RETURNED"
+    "An invoice that credit had paid was voided or refunded."
     OVERPAYMENT = "OVERPAYMENT"
+    "More was received than was due; the excess became credit."
     ADJUSTMENT = "ADJUSTMENT"
+    "Staff changed the credit, for a reason that the description gives."
     EXPIRY = "EXPIRY"
+    "Promotional credit expired."
     DEPOSIT_REVERSED = "DEPOSIT_REVERSED"
+    "A deposit was reversed by the gateway: a refund or a dispute."
 
 
 class MoveKind(StrEnum):

@@ -17,15 +17,22 @@ from models.provider.provider import house
 
 
 class Stage(StrEnum):
-    """How far an invoice has come."""
+    """Where the payment stands."""
 
     NOT_STARTED = "NOT_STARTED"
+    "No payment has been started."
     AWAITING_CLIENT = "AWAITING_CLIENT"
+    "The client: `nextAction` of the payment says what."
     AWAITING_GATEWAY = "AWAITING_GATEWAY"
+    "The gateway: its confirmation is on the way."
     AWAITING_BANK = "AWAITING_BANK"
+    "The bank: the transfer has not been reported yet."
     FAILED = "FAILED"
+    "The last payment failed; another may be tried."
     SETTLED = "SETTLED"
+    "Nobody: it is paid."
     CLOSED = "CLOSED"
+    "Nobody: it is void or refunded."
 
 
 @dataclass(frozen=True, slots=True)

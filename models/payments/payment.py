@@ -29,15 +29,22 @@ from models.provider.provider import house
 
 
 class PaymentStatus(StrEnum):
-    """How far a payment has come; the last four are its ends."""
+    """The status of a payment. It only moves forward, but a capture overrides everything."""
 
     CREATED = "CREATED"
+    "Created here; the gateway is being called."
     REQUIRES_ACTION = "REQUIRES_ACTION"
+    "The client must do what `nextAction` says."
     PROCESSING = "PROCESSING"
+    "The gateway is processing it; the client has nothing to do."
     SUCCEEDED = "SUCCEEDED"
+    "The money was received."
     FAILED = "FAILED"
+    "The gateway declined it; see `failureCode`."
     CANCELED = "CANCELED"
+    "Canceled by the client or by staff."
     EXPIRED = "EXPIRED"
+    "The client didn't complete it in time."
 
 
 OPEN: Final = frozenset({"CREATED", "REQUIRES_ACTION", "PROCESSING"})

@@ -26,11 +26,14 @@ CHECKS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 2
 
 
 class RefundStatus(StrEnum):
-    """How far a refund has come."""
+    """The status of a refund."""
 
     PENDING = "PENDING"
+    "Requested from the gateway; the amount can't be spent meanwhile."
     SUCCEEDED = "SUCCEEDED"
+    "The money has been refunded."
     FAILED = "FAILED"
+    "The gateway didn't refund it; the credit is unchanged."
 
 
 class Refund(Changing):

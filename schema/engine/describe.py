@@ -26,6 +26,8 @@ from graphql import (
 from strawberry.types.field import StrawberryField
 
 DEFINITION = "strawberry-definition"
+#: Where types are written: the domain's enums are the API's.
+_DESCRIBED = {"models", "schema"}
 
 
 def describe(schema: strawberry.Schema) -> None:
@@ -94,7 +96,7 @@ def _attribute_docstring(cls: type, name: str) -> str | None:
 @lru_cache(maxsize=256)
 def _docstrings(module: str) -> dict[str, str]:
     """Docstrings of a module's classes (`Money`) and of their attributes (`Money.amount`)."""
-    if module.partition(".")[0] != __package__.partition(".")[0]:
+    if module.partition(".")[0] not in _DESCRIBED:
         return {}
     try:
         source = inspect.getsource(sys.modules[module])
