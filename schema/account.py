@@ -8,7 +8,6 @@ import strawberry
 
 from models.accounts import account, billing
 from models.credit.balance import BalanceState
-from models.db.page import Page
 from models.db.record import parse_id
 from models.money import exponent
 from models.text import clean_text
@@ -16,7 +15,7 @@ from schema.balance import Balance, OwnCurrency
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_at_top, refused_in_payload
 from schema.core.nodes import Node, found_by
-from schema.core.pages import After, Before, First, Last, PageInfo, page_request
+from schema.core.pages import After, Before, Connection, First, Last, page_request
 from schema.core.permissions import id_of
 from schema.core.scalars import CurrencyCode
 
@@ -147,35 +146,6 @@ async def _account_node(info: Info, id: str) -> Account | None:
 
 
 @strawberry.type
-class AccountEdge:
-    """An account and its cursor."""
-
-    node: Account
-    "The account at this cursor."
-    cursor: str
-    "A cursor for `after` and `before`."
-
-
-@strawberry.type
-class AccountConnection:
-    """A page of accounts, newest first."""
-
-    edges: list[AccountEdge]
-    "The accounts of this page."
-    page_info: PageInfo
-    "Where this page is in the list."
-    total_count: int
-    "The number of accounts on all pages."
-
-    @classmethod
-    def of(cls, page: Page[account.Account]) -> AccountConnection:
-        """Show a page."""
-        edges = [AccountEdge(node=Account.of(row), cursor=row.public_id) for row in page.rows]
-        info = PageInfo.of(page, [edge.cursor for edge in edges])
-        return cls(edges=edges, page_info=info, total_count=page.total or 0)
-
-
-@strawberry.type
 class AccountQuery:
     """Reading accounts."""
 
@@ -202,12 +172,12 @@ class AccountQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> AccountConnection:
+    ) -> Connection[Account]:
         """Staff, and partners for their own clients: newest first."""
         actor = info.context.signed_in()
         request = page_request(info, first, after, last, before)
         text = clean_text(search, "search", maximum=254, required=False) if search else None
-        return AccountConnection.of(await account.search(text, request, actor))
+        return Connection.of(await account.search(text, request, actor), Account.of)
 
 
 @strawberry.input

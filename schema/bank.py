@@ -11,7 +11,6 @@ import strawberry
 from models.bank import assign, line
 from models.bank.line import BankCredit as Record
 from models.bank.line import BankCreditKind, BankCreditState, ParkedWhy
-from models.db.page import Page
 from models.db.record import parse_id
 from models.invoices.invoice import Invoice as InvoiceRecord
 from schema.balance import BalancePayload
@@ -19,7 +18,7 @@ from schema.core.context import Info
 from schema.core.errors import Payload, refused_at_top, refused_in_payload
 from schema.core.money import Money
 from schema.core.nodes import Node, found_by
-from schema.core.pages import After, Before, First, Last, PageInfo, page_request
+from schema.core.pages import After, Before, Connection, First, Last, page_request
 from schema.core.permissions import id_of
 from schema.payment import Payment, PaymentPayload
 
@@ -99,35 +98,6 @@ class BankCredit(Node):
         return BankCredit.of(found) if found else None
 
 
-@strawberry.type
-class BankCreditEdge:
-    """A bank statement line and its cursor."""
-
-    node: BankCredit
-    "A line of a bank statement."
-    cursor: str
-    "A cursor for `after` and `before`."
-
-
-@strawberry.type
-class BankCreditConnection:
-    """A page of lines, newest first."""
-
-    edges: list[BankCreditEdge]
-    "The lines of this page."
-    page_info: PageInfo
-    "Where this page is in the list."
-    total_count: int
-    "The number of lines on all pages."
-
-    @classmethod
-    def of(cls, page: Page[Record]) -> BankCreditConnection:
-        """Show a page."""
-        edges = [BankCreditEdge(node=BankCredit.of(row), cursor=row.public_id) for row in page.rows]
-        info = PageInfo.of(page, [edge.cursor for edge in edges])
-        return cls(edges=edges, page_info=info, total_count=page.total or 0)
-
-
 @found_by(Record.PREFIX)
 async def _bank_credit_node(info: Info, id: str) -> BankCredit | None:
     info.context.signed_in().require_staff()
@@ -155,12 +125,12 @@ class BankQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> BankCreditConnection:
+    ) -> Connection[BankCredit]:
         """Staff: the lines of bank statements, newest first."""
         by = info.context.signed_in()
         request = page_request(info, first, after, last, before)
         states = None if state is None else [one.value for one in state]
-        return BankCreditConnection.of(await line.page(states, request, by))
+        return Connection.of(await line.page(states, request, by), BankCredit.of)
 
 
 @strawberry.input

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import strawberry
 
-from models.db.page import Page
 from models.db.record import parse_id
 from models.invoices import invoice
 from models.invoices.invoice import InvoiceKind, InvoiceStatus
@@ -20,7 +19,15 @@ from schema.core.errors import refused_at_top
 from schema.core.loaders import then
 from schema.core.money import Locale, Money
 from schema.core.nodes import Node, found_by
-from schema.core.pages import After, Before, First, Last, PageInfo, page_request, selects
+from schema.core.pages import (
+    After,
+    Before,
+    Connection,
+    First,
+    Last,
+    page_request,
+    selects,
+)
 from schema.core.permissions import existing_account, id_of
 from schema.core.scalars import URL
 from schema.diagnosis import PaymentDiagnosis
@@ -212,35 +219,6 @@ async def _invoice_node(info: Info, id: str) -> Invoice | None:
     return Invoice.of(record) if record and actor.sees(record.account_id) else None
 
 
-@strawberry.type
-class InvoiceEdge:
-    """An invoice and its cursor."""
-
-    node: Invoice
-    "The invoice at this cursor."
-    cursor: str
-    "A cursor for `after` and `before`."
-
-
-@strawberry.type
-class InvoiceConnection:
-    """A page of invoices, newest first."""
-
-    edges: list[InvoiceEdge]
-    "The invoices of this page."
-    page_info: PageInfo
-    "Where this page is in the list."
-    total_count: int
-    "The number of invoices on all pages."
-
-    @classmethod
-    def of(cls, page: Page[invoice.Invoice]) -> InvoiceConnection:
-        """Show a page."""
-        edges = [InvoiceEdge(node=Invoice.of(row), cursor=row.public_id) for row in page.rows]
-        info = PageInfo.of(page, [edge.cursor for edge in edges])
-        return cls(edges=edges, page_info=info, total_count=page.total or 0)
-
-
 @strawberry.input
 class InvoiceFilter:
     """Filters for invoices. Omitted fields match everything."""
@@ -299,7 +277,7 @@ class InvoiceQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> InvoiceConnection:
+    ) -> Connection[Invoice]:
         """Newest first."""
         page = await invoice.page(
             page_request(info, first, after, last, before),
@@ -309,7 +287,7 @@ class InvoiceQuery:
         )
         if selects(info, "edges", "node", "lines"):
             await info.context.loaders.invoice_lines.load_many([row.id for row in page.rows])
-        return InvoiceConnection.of(page)
+        return Connection.of(page, Invoice.of)
 
     @strawberry.field
     @refused_at_top

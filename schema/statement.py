@@ -10,7 +10,6 @@ import strawberry
 from models.accounts.account import Account
 from models.credit import balance
 from models.credit import statement as credit_statement
-from models.db.page import Page
 from models.db.record import parse_id, public_id
 from models.ledger.chart import CreditTransaction as Line
 from models.ledger.chart import LineKind
@@ -20,7 +19,7 @@ from schema.core.context import Info
 from schema.core.errors import refused_at_top
 from schema.core.money import Locale, Money
 from schema.core.nodes import Node, found_by
-from schema.core.pages import After, Before, First, Last, PageInfo, page_request
+from schema.core.pages import After, Before, Connection, First, Last, page_request
 from schema.core.permissions import account_meant, currency_meant
 from schema.core.scalars import URL, CurrencyCode
 from schema.invoice import Invoice
@@ -90,38 +89,6 @@ class CreditTransaction(Node):
         info.context.signed_in().require_scope("invoices:read")
         record = await info.context.loaders.payment.load(self.line.payment_id)
         return Payment.of(record) if record else None
-
-
-@strawberry.type
-class CreditTransactionEdge:
-    """A line of the credit statement and its cursor."""
-
-    node: CreditTransaction
-    "The line at this cursor."
-    cursor: str
-    "A cursor for `after` and `before`."
-
-
-@strawberry.type
-class CreditTransactionConnection:
-    """A page of the credit statement, newest first."""
-
-    edges: list[CreditTransactionEdge]
-    "The lines of this page."
-    page_info: PageInfo
-    "Where this page is in the list."
-    total_count: int
-    "The number of lines on all pages."
-
-    @classmethod
-    def of(cls, page: Page[Line]) -> CreditTransactionConnection:
-        """Show a page."""
-        edges = [
-            CreditTransactionEdge(node=CreditTransaction.of(line), cursor=str(line.version))
-            for line in page.rows
-        ]
-        info = PageInfo.of(page, [edge.cursor for edge in edges])
-        return cls(edges=edges, page_info=info, total_count=page.total or 0)
 
 
 @strawberry.input
@@ -244,7 +211,7 @@ class StatementQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> CreditTransactionConnection:
+    ) -> Connection[CreditTransaction]:
         """The credit statement in one currency, newest first."""
         actor = info.context.signed_in()
         actor.require_scope("credit:read")
@@ -259,4 +226,4 @@ class StatementQuery:
             after=wanted.created_after,
             before=wanted.created_before,
         )
-        return CreditTransactionConnection.of(page)
+        return Connection.of(page, CreditTransaction.of, lambda row: str(row.version))

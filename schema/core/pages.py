@@ -5,14 +5,19 @@ After https://relay.dev/graphql/connections.htm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import strawberry
 from graphql import FieldNode, FragmentSpreadNode, GraphQLResolveInfo, SelectionSetNode
 
 from models.db.page import Page, PageRequest
+from models.db.record import Record
 from schema.core.context import Info
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 First: TypeAlias = Annotated[
     int | None,
@@ -56,6 +61,40 @@ class PageInfo:
             start_cursor=cursors[0] if cursors else None,
             end_cursor=cursors[-1] if cursors else None,
         )
+
+
+@strawberry.type
+class Edge(Generic[T]):
+    """An entry of a list and its cursor."""
+
+    node: T
+    "The entry at this cursor."
+    cursor: str
+    "A cursor for `after` and `before`."
+
+
+@strawberry.type
+class Connection(Generic[T]):
+    """A page of a list, newest first."""
+
+    edges: list[Edge[T]]
+    "The entries of this page."
+    page_info: PageInfo
+    "Where this page is in the list."
+    total_count: int
+    "The number of entries on all pages."
+
+    @classmethod
+    def of(
+        cls,
+        page: Page[R],
+        node: Callable[[R], T],
+        cursor: Callable[[R], str] = attrgetter("public_id"),
+    ) -> Connection[T]:
+        """Show a page of records, each as `node` shows it."""
+        edges = [Edge(node=node(row), cursor=cursor(row)) for row in page.rows]
+        info = PageInfo.of(page, [edge.cursor for edge in edges])
+        return cls(edges=edges, page_info=info, total_count=page.total or 0)
 
 
 def page_request(

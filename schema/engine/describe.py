@@ -38,6 +38,7 @@ def describe(schema: strawberry.Schema) -> None:
     core: GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry has no other way to it
     for type_ in core.type_map.values():
         definition = (type_.extensions or {}).get(DEFINITION)
+        definition = getattr(definition, "concrete_of", None) or definition  # Connection[Account]
         cls = getattr(definition, "origin", None) or getattr(definition, "wrapped_cls", None)
         if isinstance(cls, type):
             _describe_type(type_, cls)
