@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from api.pdf.documents.invoice import InvoiceDocument
 
+pytestmark = pytest.mark.once
+
 INVOICES = """
 query ($kind: InvoiceKind) {
   invoices(filter: {kind: $kind}) { edges { node { status pdfUrl } } }

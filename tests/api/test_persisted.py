@@ -18,6 +18,8 @@ from tests.api.test_graphql_ws import opened, subscribe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.once
+
 HELLO: Final = "query Hello($name: String!) { hello(name: $name) }"
 TICKS: Final = "subscription { ticks(to: 2) { number } }"
 DEPOSIT: Final = 'mutation { redeemVoucher(code: "x") }'

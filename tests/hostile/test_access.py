@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.hostile.access_table import Ask
 
+pytestmark = pytest.mark.once
+
 Body = dict[str, Any]
 
 NONE: Final = "0" * 32

@@ -83,7 +83,7 @@ class House:
 @pytest.fixture
 async def house(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     monkeypatch.setattr(password, "hasher", CHEAP_HASHER)
-    settings = demo_settings(database_url)
+    settings = demo_settings(database_url, open_invoices_max=2 * MUTATIONS)
     async with LifespanManager(create_app(settings)) as manager:
         app: Any = manager.app
         how: Any = {"http": HttpConnection, "ws": WebsocketConnection}

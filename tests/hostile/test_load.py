@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0 if SOAK else 8.0
 SERVERS = 4
+#: What is put off may be sent again, for so long at most.
+PUT_OFF = (429, 503)
+PATIENCE = 30.0
 #: Enough that no server ever waits for us.
 CLIENTS = 8
 #: What each client does at once.
@@ -85,11 +88,13 @@ class Load:
         """The data of a request to the server that this visitor uses."""
         if given:
             given["idempotencyKey"] = f"load-{next(self.keys)}"
-        answer = await self.http.post(
-            f"{who.url}/graphql",
-            json={"query": document, "variables": {"i": given} if given else {}},
-            headers={"authorization": f"Bearer {who.token}"},
-        )
+        body = {"query": document, "variables": {"i": given} if given else {}}
+        headers = {"authorization": f"Bearer {who.token}"}
+        answer = await self.http.post(f"{who.url}/graphql", json=body, headers=headers)
+        while answer.status_code in PUT_OFF and monotonic() < self.until + PATIENCE:
+            self.done["again"] += 1  # with the same key, as whoever is put off is told to
+            await asyncio.sleep(float(answer.headers["retry-after"]) / 10)
+            answer = await self.http.post(f"{who.url}/graphql", json=body, headers=headers)
         self.done[what] += 1
         body = answer.json()
         if answer.status_code != 200 or "errors" in body:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from httpx_ws import AsyncWebSocketSession
 
 
+pytestmark = pytest.mark.once
+
 VIEWER: Final = "{ viewer { role } }"
 SIGN_OUT: Final = "mutation { signOut { userErrors { code } } }"
 SIGN_IN: Final = """mutation ($email: String!, $password: String!) {

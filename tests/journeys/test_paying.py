@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tests.journeys.shop import Shop
 
 
+pytestmark = pytest.mark.once
+
+
 def test_a_browser_pays_on_the_sandboxs_pages(shop: Shop) -> None:
     client = shop.new_client()
     invoice = client.add_funds("25.00")
