@@ -45,6 +45,8 @@ soak: setup ## the hostile tests in their long form, on both databases: races, c
 	@SOAK=1 $(PYTEST) --database sqlite tests/hostile $(ARGS)
 	@echo "Soaking on PostgreSQL"
 	@SOAK=1 $(PYTEST) --database postgres tests/hostile $(ARGS)
+	@echo "Running on PostgreSQL what make test runs on SQLite alone"
+	@SOAK=1 $(PYTEST) --database postgres -m once --ignore tests/hostile tests $(ARGS)
 
 check: setup ## check style, types and the direction of imports
 	@echo "Checking style"

@@ -19,6 +19,8 @@ from models.errors import Unauthenticated
 from models.provider.provider import House
 from tests.identities import ADDRESS, a_client, small_house
 
+pytestmark = pytest.mark.once
+
 COOKIE = SessionCookie(secure=True, lifetime=timedelta(hours=12))
 PLAIN = SessionCookie(secure=False, lifetime=timedelta(hours=12))
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from api.endpoint.endpoint import GraphQLEndpoint
 
+pytestmark = pytest.mark.once
+
 GRAPHQL_JSON = "application/graphql-response+json"
 CODES = {"BAD_USER_INPUT", "UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "LIMIT_EXCEEDED"}
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from api.endpoint.endpoint import GraphQLEndpoint
 
+pytestmark = pytest.mark.once
+
 PROTOCOL: Any = "graphql-transport-ws"
 Message = dict[str, Any]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from models.gateway import PaymentOrder
 
-pytestmark = pytest.mark.usefixtures("db")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("db")]
 
 ORIGIN = "https://credit.example"
 SHOP = "https://shop.example:8443/done?order=7&payment=forged#top"

@@ -18,6 +18,8 @@ from tests.api.stage import demo_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.once
+
 TOKEN = "acs_5cOoVE_v_HkvI_XezvEs-KG6pWNrpAhmsQtu3fH2WiM"
 
 

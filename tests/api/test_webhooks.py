@@ -20,6 +20,8 @@ from models.payments import inbox
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+pytestmark = pytest.mark.once
+
 SECRET = f"whsec_{base64.b64encode(b'a secret of 24 bytes ...').decode()}"
 DATA = {"payment": f"pay_{'0' * 32}", "capture": "cap_1", "amount": "25.00", "currency": "USD"}
 

@@ -35,6 +35,8 @@ from tests.identities import CHEAP_HASHER, a_client
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+pytestmark = pytest.mark.once
+
 MUTATIONS = 4000 if SOAK else 400
 AT_ONCE = 20
 PRICE = 100

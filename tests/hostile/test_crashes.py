@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.servers import Databases
 
 #: On each database.
-KILLS = 50 if SOAK else 10
+KILLS = 50 if SOAK else 8
 VISITORS = 6 if SOAK else 4
 REPEATED = 8 if SOAK else 4
 Line = tuple[str, str]

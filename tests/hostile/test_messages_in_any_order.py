@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.journeys.portal import Answer, Portal
     from tests.servers import Databases
 
+pytestmark = pytest.mark.once
+
 SOAK = bool(os.environ.get("SOAK"))
 #: The natural order of everything that can be said of one payment of $25.00.
 NEWS: tuple[tuple[str, dict[str, str]], ...] = (

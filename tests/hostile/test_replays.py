@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tests.hostile.world import Headers
 
+pytestmark = pytest.mark.once
+
 STAFF: Final = {"demoted": "F"}
 ON_PAYMENT: Final = {"client moved": "N", "other account": "N", "no scope": "F", "demoted": "N"}
 ON_ORDER: Final = {"other account": "N", "no scope": "F", "demoted": "F"}

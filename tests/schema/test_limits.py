@@ -7,6 +7,8 @@ from graphql import get_introspection_query, parse
 
 from schema.engine.limits import LimitExceeded, Limits, check
 
+pytestmark = pytest.mark.once
+
 LIMITS = Limits()
 
 

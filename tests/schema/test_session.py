@@ -15,7 +15,7 @@ from schema.core.context import Context, Feed
 from tests.identities import ADDRESS, PASSWORD, a_client, small_house
 from tests.schema.desk import document_url
 
-pytestmark = pytest.mark.usefixtures("db")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("db")]
 
 SCHEMA = make_schema()
 VIEWER = "viewer { role scopes account { email locale } }"
