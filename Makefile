@@ -27,9 +27,11 @@ setup: ## make .venv with exactly what the lock pins, build the portal, install 
 	@.ci/setup
 
 QUICK := tests/test_project.py tests/test_readmes.py tests/models/test_money.py \
-	tests/models/test_funds.py tests/models/test_orders.py tests/models/test_captures.py \
-	tests/schema/test_contract.py tests/schema/test_doing.py tests/schema/test_reading.py \
-	tests/schema/test_limits.py tests/journeys/test_adding_funds.py
+	tests/models/journal/test_deciding.py tests/models/invoices/test_deposit.py \
+	tests/models/invoices/test_order.py tests/models/payments/test_settlement.py \
+	tests/schema/test_contract.py \
+	tests/schema/test_mutations.py tests/schema/test_queries.py tests/schema/engine/test_limits.py \
+	tests/journeys/test_adding_funds.py
 
 quick: setup ## what a change most likely breaks: the rules, the schema, one journey, on SQLite
 	@$(PYTEST) --database sqlite $(QUICK) $(ARGS)

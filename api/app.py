@@ -13,37 +13,35 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
 
 from api.domain import make_feed, migrations_problem, opened, room_problem
-from api.downloads.ahead import Ahead
 from api.downloads.links import Links
 from api.downloads.route import Documents
 from api.endpoint.auth import DeviceCookie, SessionCookie
 from api.endpoint.contexts import ContextMaker, EdgeContext
 from api.endpoint.endpoint import EdgeOptions, GraphQLEndpoint
-from api.endpoint.registered import PersistedDocuments
+from api.endpoint.registered import RegisteredQueries
 from api.endpoint.revocations import Revocations
 from api.gateways import load_gateways
 from api.gateways.returns import return_route
-from api.gateways.sandbox.delivery import Delivery
-from api.gateways.sandbox.gateway import SandboxGateway
-from api.gateways.sandbox.pages import Pages
 from api.gateways.webhooks import webhook_route
+from api.html.about import about_routes, not_found_route
+from api.html.graphiql import PATH as GRAPHIQL
+from api.html.graphiql import graphiql_routes
+from api.html.portal import Built, portal_routes
 from api.observe.metrics import Metrics
-from api.pages.about import missing_page_route, page_routes
-from api.pages.graphiql import PATH as GRAPHIQL
-from api.pages.graphiql import graphiql_routes
-from api.pages.portal import Built, portal_routes
+from api.observe.requests import Observer
+from api.pdf.pool import Pool, ProcessPool
 from api.pdf.renderer import PdfRenderer
 from api.pdf.store import DocumentStore
 from api.server.health import Check, Storage, database_problem, feed_check, health_routes, pdf_check
-from api.server.middleware import Observed, SecurityHeaders
-from api.worker.jobs import jobs
-from api.worker.scheduler import Worker
-from models.access import device
+from api.server.middleware import Observed, SecurityHeaders, Websockets, security_headers
+from api.server.short_path import ShortPath
 from models.db import tasks, transactions
+from models.provider import retention
 from schema import make_schema
+from schema.core.watch import Watchers
 from schema.engine.costs import lists
 from schema.engine.guard import Guard
 
@@ -53,32 +51,34 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from api.gateways.sandbox.delivery import Delivery
     from api.live.local import LiveFeed
+    from api.server.shared import Shared
     from api.settings.settings import Settings
+    from api.worker.scheduler import Scheduler
     from models.gateway import Gateway
 
 _ALLOWED_HEADERS: Final = ["authorization", "content-type", "x-request-id"]
+_EXPOSED_HEADERS: Final = ["retry-after", "x-request-id"]
 _PREFLIGHT_SECONDS: Final = 3600
 
 
-def create_app(settings: Settings) -> Starlette:
-    """The ASGI application of these settings. Its lifespan opens and closes all that it uses; who
-    serves it sets `state.stopping` before it is to end.
+def create_app(settings: Settings, shared: Shared | None = None) -> Starlette:
+    """The ASGI application of these settings; `shared` is what it has together with others that
+    serve beside it. Its lifespan opens and closes all that it uses; who serves it sets
+    `state.stopping` before it is to end.
 
     Raises GatewayNotLoaded.
     """
-    metrics, feed, renderer = Metrics(), make_feed(settings), make_renderer(settings)
+    metrics = Metrics(shared.metrics if shared else None)
+    feed, renderer = make_feed(settings), make_renderer(settings, shared=shared)
+    observer = Observer(metrics)
     gateways = load_gateways(settings)
-    sandbox = _sandbox_of(gateways)
+    delivery, sandbox_routes = _sandbox(settings, gateways)
     revocations = Revocations()
-    delivery = None if sandbox is None else Delivery(sandbox)
-    metrics.watch("live_subscriptions", "Open live subscriptions.", lambda: feed.listeners)
-    metrics.watch("transactions_open", "Database transactions under way.", tasks.open_transactions)
-    metrics.watch(
-        "transactions_waiting",
-        "Database transactions that wait for their turn.",
-        transactions.waiting_transactions,
-    )
+    watchers = Watchers()
+    feed.hear(watchers.ring)
+    _watch(metrics, watchers)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -86,34 +86,34 @@ def create_app(settings: Settings) -> Starlette:
             await stack.enter_async_context(opened(settings, gateways, feed))
             await stack.enter_async_context(renderer)
             await stack.enter_async_context(revocations.running())
+            await stack.enter_async_context(watchers.running())
+            await stack.enter_async_context(metrics.watching())
             if delivery is not None:
                 await stack.enter_async_context(delivery.running())
-            if settings.embedded_worker:
-                ahead = Ahead(renderer, gateways) if settings.pdf_ahead else None
-                work = jobs(metrics, ahead, pruning(settings))
-                await stack.enter_async_context(Worker(work, metrics))
+            if settings.embedded_worker and (shared is None or shared.take_worker()):
+                await stack.enter_async_context(_worker(settings, metrics, renderer, gateways))
             yield
 
     links = Links(settings.secret, settings.public_url, settings.pdf_link_minutes)
-    endpoint = _endpoint(settings, feed, links, metrics, revocations)
+    endpoint = _endpoint(settings, watchers, links, observer, revocations)
+    graphql = Route("/graphql", endpoint)
     app = Starlette(
         routes=[
-            Route("/graphql", endpoint),
-            WebSocketRoute("/graphql", endpoint),
+            graphql,
             webhook_route(gateways),
             return_route(settings.public_url, settings.origins),
             Documents(links, renderer, gateways, metrics).route(),
-            *(Pages(sandbox, delivery, settings.origins).routes() if sandbox and delivery else []),
+            *sandbox_routes,
             *health_routes(_checks(settings, feed, renderer), metrics),
-            *page_routes(settings),
+            *about_routes(settings),
             *portal_routes(
                 settings,
-                missing_page_route(settings),
+                not_found_route(settings),
                 card_form=settings.stripe_form == "page",
             ),
-            *graphiql_routes(settings, missing_page_route(settings, GRAPHIQL)),
+            *graphiql_routes(settings, not_found_route(settings, GRAPHIQL)),
         ],
-        middleware=_middleware(settings, metrics),
+        middleware=_middleware(settings, observer, graphql, endpoint),
         exception_handlers={HTTPException: _as_json, ClientDisconnect: _incomplete},
         lifespan=lifespan,
     )
@@ -123,14 +123,37 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
-def make_renderer(settings: Settings, *, warm: bool = True) -> PdfRenderer:
+def _watch(metrics: Metrics, watchers: Watchers) -> None:
+    metrics.watch("live_subscriptions", "Open live subscriptions.", lambda: watchers.listeners)
+    metrics.watch("transactions_open", "Database transactions under way.", tasks.open_transactions)
+    metrics.watch(
+        "transactions_waiting",
+        "Database transactions that wait for their turn.",
+        transactions.waiting_transactions,
+    )
+
+
+def make_renderer(
+    settings: Settings, *, warm: bool = True, shared: Shared | None = None
+) -> PdfRenderer:
     """What makes PDFs; it starts when it is entered, its processes at once where it is `warm`."""
-    return PdfRenderer(
+    pool: Pool = make_pool(settings, warm=warm)
+    if shared is not None:
+        from api.pdf.shared_pool import SharedPool  # noqa: PLC0415 - only for several processes
+
+        pool = SharedPool(
+            shared.pdf_socket, timeout_seconds=settings.pdf_seconds, templates=settings.templates
+        )
+    return PdfRenderer(pool, store=_store(settings))
+
+
+def make_pool(settings: Settings, *, warm: bool = True) -> ProcessPool:
+    """The processes that render PDFs."""
+    return ProcessPool(
         processes=settings.pdf_processes,
         warm=warm and settings.pdf_ahead,
         timeout_seconds=settings.pdf_seconds,
         templates=settings.templates,
-        store=_store(settings),
     )
 
 
@@ -139,7 +162,7 @@ def _store(settings: Settings) -> DocumentStore | None:
 
 
 def pruning(settings: Settings) -> Callable[[], Awaitable[object]] | None:
-    """What keeps the store of documents within its bounds; None where there is none."""
+    """Prunes the document store to its limits; None if there is no store."""
     store = _store(settings)
     if store is None:
         return None
@@ -148,7 +171,11 @@ def pruning(settings: Settings) -> Callable[[], Awaitable[object]] | None:
 
 
 def _endpoint(
-    settings: Settings, feed: LiveFeed, links: Links, metrics: Metrics, revocations: Revocations
+    settings: Settings,
+    watchers: Watchers,
+    links: Links,
+    observer: Observer,
+    revocations: Revocations,
 ) -> GraphQLEndpoint[EdgeContext]:
     open_to_all = bool(settings.introspection)
     guard = Guard(
@@ -156,13 +183,13 @@ def _endpoint(
         introspection=lambda context: open_to_all or context.actor is not None,
         suggestions=open_to_all,
         query_seconds_max=settings.query_seconds,
-        observe=metrics.operation,
+        observe=observer.operation,
     )
     cookie = SessionCookie(settings.secure_cookies, timedelta(hours=settings.session_hours))
     maker = ContextMaker(
         cookie=cookie,
-        device_cookie=DeviceCookie(settings.secure_cookies, device.KEPT),
-        feed=feed,
+        device_cookie=DeviceCookie(settings.secure_cookies, retention.DEVICES),
+        watchers=watchers,
         document_url=links.url,
         revocations=revocations,
     )
@@ -174,18 +201,43 @@ def _endpoint(
         strangers_per_address_max=settings.strangers_per_address_max,
         sockets_per_caller_max=settings.sockets_per_caller_max,
     )
-    documents = PersistedDocuments(
+    queries = RegisteredQueries(
         settings.persisted_documents,
         own=Built().documents,
         text_chars_max=guard.limits.source_chars,
     )
-    return GraphQLEndpoint(make_schema().guarded(guard), maker.contexts(), options, documents)
+    return GraphQLEndpoint(make_schema().guarded(guard), maker.contexts(), options, queries)
 
 
-def _sandbox_of(gateways: Mapping[str, Gateway]) -> SandboxGateway | None:
-    """The sandbox, where it is offered and nobody has put another in its place."""
+def _sandbox(
+    settings: Settings, gateways: Mapping[str, Gateway]
+) -> tuple[Delivery | None, list[Route]]:
+    """What delivers the sandbox's messages, and its pages, where it is offered and nobody has put
+    another in its place.
+    """
+    if not settings.sandbox:
+        return None, []
+    from api.gateways.sandbox.checkout import Checkout  # noqa: PLC0415
+    from api.gateways.sandbox.delivery import Delivery  # noqa: PLC0415 - only where it is offered
+    from api.gateways.sandbox.gateway import SandboxGateway  # noqa: PLC0415
+
     sandbox = gateways.get(SandboxGateway.code)
-    return sandbox if isinstance(sandbox, SandboxGateway) else None
+    if not isinstance(sandbox, SandboxGateway):
+        return None, []
+    delivery = Delivery(sandbox)
+    return delivery, Checkout(sandbox, delivery, settings.origins).routes()
+
+
+def _worker(
+    settings: Settings, metrics: Metrics, renderer: PdfRenderer, gateways: Mapping[str, Gateway]
+) -> Scheduler:
+    """The background jobs of a process that serves as well."""
+    from api.downloads.prerender import Prerenderer  # noqa: PLC0415 - only where it has jobs
+    from api.worker.jobs import jobs  # noqa: PLC0415
+    from api.worker.scheduler import Scheduler  # noqa: PLC0415
+
+    prerenderer = Prerenderer(renderer, gateways) if settings.pdf_ahead else None
+    return Scheduler(jobs(metrics, prerenderer, pruning(settings)), metrics)
 
 
 def _checks(settings: Settings, feed: LiveFeed, renderer: PdfRenderer) -> list[Check]:
@@ -200,17 +252,31 @@ def _checks(settings: Settings, feed: LiveFeed, renderer: PdfRenderer) -> list[C
     return [*checks, pdf_check(renderer)]
 
 
-def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+def _middleware(
+    settings: Settings, observer: Observer, graphql: Route, endpoint: GraphQLEndpoint[EdgeContext]
+) -> list[Middleware]:
+    origins, https = sorted(settings.origins), settings.public_url.startswith("https://")
     return [
-        Middleware(Observed, metrics=metrics),
-        Middleware(SecurityHeaders, https=settings.public_url.startswith("https://")),
+        Middleware(Observed, observer=observer),
+        Middleware(Websockets, path="/graphql", endpoint=endpoint),
+        Middleware(
+            ShortPath,
+            route=graphql,
+            headers=security_headers(https=https),
+            origins=origins,
+            cors=[
+                (b"access-control-allow-credentials", b"true"),
+                (b"access-control-expose-headers", ", ".join(_EXPOSED_HEADERS).encode()),
+            ],
+        ),
+        Middleware(SecurityHeaders, https=https),
         Middleware(
             CORSMiddleware,
-            allow_origins=sorted(settings.origins),
+            allow_origins=origins,
             allow_credentials=True,
             allow_methods=["GET", "POST"],
             allow_headers=_ALLOWED_HEADERS,
-            expose_headers=["retry-after", "x-request-id"],
+            expose_headers=_EXPOSED_HEADERS,
             max_age=_PREFLIGHT_SECONDS,
         ),
     ]
@@ -222,5 +288,5 @@ async def _as_json(_request: Request, error: Exception) -> Response:
 
 
 async def _incomplete(_request: Request, _error: Exception) -> Response:
-    """The client left, or was cut off, before it had said all: nobody reads this, but the log."""
-    return JSONResponse({"error": "The request is not complete."}, 400)
+    """The client left, or was cut off, before its request was complete: only the log sees this."""
+    return JSONResponse({"error": "The request is incomplete."}, 400)

@@ -13,25 +13,26 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
+from api.gateways.sandbox import charges
 from api.gateways.sandbox.actions import ACTIONS, Asked, perform
 from api.gateways.sandbox.delivery import Delivery
 from api.gateways.sandbox.gateway import SandboxGateway
-from api.settings.settings import SettingsProblem
+from api.settings.settings import SettingsError
 from models.access import session
 from models.access.api_key import create_key
 from models.access.identity import SCOPES, Actor
 from models.access.user import User, create_staff
 from models.accounts import account
+from models.accounts.account import CreateAccount, UpdateAccount
 from models.accounts.billing import Billing
-from models.bank import by_hand
-from models.credit import voucher
-from models.edge import sandbox_charge
-from models.invoices import deposit as deposits
-from models.invoices import order
+from models.bank.by_hand import RecordBankTransfer
+from models.credit.voucher import IssueVouchers, RedeemVoucher
+from models.invoices.deposit import AddFunds
 from models.invoices.invoice import Invoice
-from models.invoices.order import OrderLine
-from models.payments import pay
-from models.provider.provider import house
+from models.invoices.order import CreateOrder, OrderLine
+from models.journal.command import run
+from models.payments.pay import PayInvoice
+from models.provider.provider import provider
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -133,16 +134,16 @@ CLIENTS: Final = (
 async def fill(settings: Settings) -> bool:
     """Fill an empty database; whether there was anything to do.
 
-    Raises SettingsProblem for a database that has other people's accounts in it.
+    Raises SettingsError for a database that has other people's accounts in it.
     """
     found = await _users()
     if CLIENTS[-1].email in found and await _is_whole(found):
         return False
     if STAFF_EMAIL not in found:
         if await User.exists():
-            raise SettingsProblem(
-                f"The database {settings.database_name} has users already: the demo wants an "
-                "empty one. Name another in DATABASE_URL."
+            raise SettingsError(
+                f"The database {settings.database_name} already has users, and the demo needs an "
+                "empty one. Set DATABASE_URL to another."
             )
         await create_staff(STAFF_EMAIL, PASSWORD, name="Kaze staff")
     by = (await _users())[STAFF_EMAIL].actor()
@@ -184,18 +185,20 @@ async def _is_whole(found: Mapping[str, User]) -> bool:
 
 
 async def _begin(client: DemoClient, by: Actor) -> None:
-    made = await account.create(
-        name=client.name,
-        email=client.email,
-        password=PASSWORD,
-        currency=client.currency,
-        locale=client.locale,
-        by=by,
-        key=_key(client, "account"),
+    made = await run(
+        CreateAccount(
+            name=client.name,
+            email=client.email,
+            password=PASSWORD,
+            currency=client.currency,
+            locale=client.locale,
+        ),
+        by,
+        _key(client, "account"),
     )
     own = (await User.get(email=client.email)).actor()
     details = {"billing": client.billing.json()}
-    await account.update(None, details, by=own, key=_key(client, "billing"))
+    await run(UpdateAccount(None, details), own, _key(client, "billing"))
     await _deposit(client, own, by)
     await _order(client, made.id, client.paid, by, "paid")
     await _bonus(client, own, by, made.created_at + timedelta(days=_BONUS_DAYS))
@@ -203,18 +206,20 @@ async def _begin(client: DemoClient, by: Actor) -> None:
 
 
 async def _deposit(client: DemoClient, own: Actor, by: Actor) -> None:
-    amount, version = Decimal(client.deposit), house().policy.version
-    invoice = await deposits.add_funds(
-        amount, client.currency, client.gateway, version, by=own, key=_key(client, "deposit")
+    amount, version = Decimal(client.deposit), provider().policy.version
+    invoice = await run(
+        AddFunds(amount, client.currency, client.gateway, version), own, _key(client, "deposit")
     )
-    paid = await pay.pay(
-        invoice.id,
-        use_credit=False,
-        credit_limit=None,
-        gateway=None,
-        return_url=None,
-        by=own,
-        key=_key(client, "deposit-payment"),
+    paid = await run(
+        PayInvoice(
+            invoice.id,
+            use_credit=False,
+            credit_limit=None,
+            gateway=None,
+            return_url=None,
+        ),
+        own,
+        _key(client, "deposit-payment"),
     )
     assert paid.payment is not None
     if client.gateway == SandboxGateway.code:
@@ -225,27 +230,29 @@ async def _deposit(client: DemoClient, own: Actor, by: Actor) -> None:
 
 async def _approve(payment: Payment) -> None:
     """What the payer's click does."""
-    charge = await sandbox_charge.by_payment(payment.public_id)
-    gateway = house().gateways[SandboxGateway.code]
+    charge = await charges.by_payment(payment.public_id)
+    gateway = provider().gateways[SandboxGateway.code]
     assert charge is not None
     assert isinstance(gateway, SandboxGateway)
     action = ACTIONS["approve"]
     if action.when(charge):
-        charge = await sandbox_charge.change(charge, lambda now: perform(action, now, Asked()))
+        charge = await charges.change(charge, lambda now: perform(action, now, Asked()))
     await Delivery(gateway).deliver(charge)
 
 
 async def _transfer(client: DemoClient, payment: Payment, by: Actor) -> None:
     """What the bank's statement says."""
-    await by_hand.record_bank_transfer(
-        payment.reference,
-        Decimal(client.deposit),
-        client.currency,
-        bank_account=f"DEMO{client.currency}",
-        bank_transaction=f"demo-{client.currency}-1",
-        received_at=None,
-        by=by,
-        key=_key(client, "deposit-transfer"),
+    await run(
+        RecordBankTransfer(
+            payment.reference,
+            Decimal(client.deposit),
+            client.currency,
+            bank_account=f"DEMO{client.currency}",
+            bank_transaction=f"demo-{client.currency}-1",
+            received_at=None,
+        ),
+        by,
+        _key(client, "deposit-transfer"),
     )
 
 
@@ -253,31 +260,35 @@ async def _order(
     client: DemoClient, account_id: UUID, line: tuple[str, str], by: Actor, step: str
 ) -> Invoice:
     description, price = line
-    return await order.create(
-        account_id,
-        client.currency,
-        [OrderLine(description, Decimal(1), Decimal(price), _TAX)],
-        due_at=None,
-        apply_credit=step == "paid",
-        reference=_reference(client, step),
-        by=by,
-        key=_key(client, step),
+    return await run(
+        CreateOrder(
+            account_id,
+            client.currency,
+            [OrderLine(description, Decimal(1), Decimal(price), _TAX)],
+            due_at=None,
+            apply_credit=step == "paid",
+            reference=_reference(client, step),
+        ),
+        by,
+        _key(client, step),
     )
 
 
 async def _bonus(client: DemoClient, own: Actor, by: Actor, expires_at: datetime) -> None:
-    codes = await voucher.issue(
-        1,
-        Decimal(client.bonus),
-        client.currency,
-        max_redemptions=1,
-        expires_at=None,
-        credit_expires_at=expires_at,
-        note="Welcome bonus",
-        by=by,
-        key=_key(client, "bonus"),
+    codes = await run(
+        IssueVouchers(
+            1,
+            Decimal(client.bonus),
+            client.currency,
+            max_redemptions=1,
+            expires_at=None,
+            credit_expires_at=expires_at,
+            note="Welcome bonus",
+        ),
+        by,
+        _key(client, "bonus"),
     )
-    await voucher.redeem(codes[0], by=own, key=_key(client, "bonus-redeemed"))
+    await run(RedeemVoucher.of(codes[0]), own, _key(client, "bonus-redeemed"))
 
 
 def _reference(client: DemoClient, step: str) -> str:
@@ -306,14 +317,16 @@ async def _credentials(user: User) -> dict[str, str]:
 
 
 async def _vouchers(client: DemoClient, by: Actor) -> list[str]:
-    return await voucher.issue(
-        VOUCHERS_AT_ONCE,
-        Decimal(client.voucher),
-        client.currency,
-        max_redemptions=1,
-        expires_at=None,
-        credit_expires_at=None,
-        note="Demo voucher",
-        by=by,
-        key=f"demo-vouchers-{uuid4().hex}",
+    return await run(
+        IssueVouchers(
+            VOUCHERS_AT_ONCE,
+            Decimal(client.voucher),
+            client.currency,
+            max_redemptions=1,
+            expires_at=None,
+            credit_expires_at=None,
+            note="Demo voucher",
+        ),
+        by,
+        f"demo-vouchers-{uuid4().hex}",
     )

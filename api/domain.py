@@ -1,4 +1,4 @@
-"""The domain, wired to what it needs from outside. Whatever runs it does so through here."""
+"""The domain, wired to its adapters. Server, worker and commands all open it here."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tortoise.exceptions import OperationalError
-
 from api.live.local import LiveFeed, LocalFeed
-from api.settings.settings import SettingsProblem
+from api.settings.settings import SettingsError
 from models import migrations
-from models.db import connection, sql, tasks, transactions
+from models.db import connection, tasks, transactions
 from models.provider import provider
 
 if TYPE_CHECKING:
@@ -33,13 +31,14 @@ async def opened(
 ) -> AsyncIterator[None]:
     """The domain, wired to the database, the gateways and the live feed.
 
-    Raises SettingsProblem when the database is not of this version.
+    Raises SettingsError when the database is not of this version.
     """
     require_usable(settings)
     await connection.connect(settings.database_url)
     try:
         await require_migrated(settings)
-        provider.wire(settings.house(gateways))
+        await _require_settings()
+        provider.wire(settings.provider(gateways))
         async with feed:
             transactions.on_ring(feed.ring)
             try:
@@ -64,17 +63,17 @@ def make_feed(settings: Settings) -> LiveFeed:
 
 
 def require_usable(settings: Settings) -> None:
-    """Raises SettingsProblem when SQLite's file cannot be one."""
+    """Raises SettingsError when SQLite's file cannot be one."""
     if not settings.on_sqlite:
         return
     file = Path(settings.database_name)
     if not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
-        raise SettingsProblem(f"DATABASE_URL names {file}, where no file can be written.")
+        raise SettingsError(f"DATABASE_URL names {file}, but no file can be written there.")
     _require_database(file)
 
 
 def require_readable(settings: Settings) -> None:
-    """Raises SettingsProblem when SQLite's file is none that can be read."""
+    """Raises SettingsError if SQLite's file cannot be read."""
     if not settings.on_sqlite:
         return
     file = Path(settings.database_name)
@@ -82,13 +81,13 @@ def require_readable(settings: Settings) -> None:
         require_usable(settings)
         return
     if not os.access(file, os.R_OK):
-        raise SettingsProblem(f"DATABASE_URL names {file}, which may not be read.")
+        raise SettingsError(f"DATABASE_URL names {file}, which can't be read.")
     _require_database(file)
 
 
 def _require_database(file: Path) -> None:
     if file.is_dir() or (file.exists() and not _is_database(file)):
-        raise SettingsProblem(f"DATABASE_URL names {file}, which is no SQLite database.")
+        raise SettingsError(f"DATABASE_URL names {file}, which isn't an SQLite database.")
 
 
 def _is_database(file: Path) -> bool:
@@ -97,11 +96,22 @@ def _is_database(file: Path) -> bool:
         return opened_file.read(16) in {b"", b"SQLite format 3\0"}
 
 
+async def _require_settings() -> None:
+    """Raises SettingsError where PgBouncer does not set what we need."""
+    missing = await connection.missing_settings()
+    if missing:
+        query = "; ".join(f"SET {name} = '{value}'" for name, value in missing.items())
+        raise SettingsError(
+            "PgBouncer must limit what its connections may wait for. In pgbouncer.ini, add to the "
+            f'database: connect_query="{query}"'
+        )
+
+
 async def require_migrated(settings: Settings) -> None:
-    """Raises SettingsProblem when the database is not of this version."""
+    """Raises SettingsError when the database is not of this version."""
     problem = await migrations_problem()
     if problem:
-        raise SettingsProblem(f"The database {settings.database_name} is not ready: {problem}")
+        raise SettingsError(f"The database {settings.database_name} is not ready: {problem}")
 
 
 async def migrations_problem() -> str | None:
@@ -109,7 +119,7 @@ async def migrations_problem() -> str | None:
     missing = await pending_migrations()
     if not missing:
         return None
-    return f"it lacks {', '.join(missing)}; type: account-credit migrate"
+    return f"it lacks {', '.join(missing)}; run: account-credit migrate"
 
 
 def room_problem(settings: Settings) -> str | None:
@@ -123,10 +133,4 @@ def room_problem(settings: Settings) -> str | None:
 async def pending_migrations() -> list[str]:
     """The migrations of this version that the database has not had."""
     known = {module.name for module in pkgutil.iter_modules(migrations.__path__)}
-    try:
-        rows = await sql.fetch("SELECT name FROM tortoise_migrations WHERE app = 'models'")
-    except OperationalError as error:
-        if "tortoise_migrations" not in str(error):
-            raise
-        return sorted(known)  # the database is empty: it has no such table
-    return sorted(known - {row["name"] for row in rows})
+    return sorted(known - await connection.applied_migrations())

@@ -4,23 +4,25 @@ Tortoise loads its tables from here.
 """
 
 from models.access.api_key import ApiKey, KeyAccount
-from models.access.rate_limit import Attempt
+from models.access.rate_limit import RateCounter
 from models.access.session import Session
 from models.access.user import User
 from models.accounts.account import Account
+from models.audit.watermark import Watermark
 from models.bank.line import BankCredit
 from models.bank.statement import BankStatement
-from models.credit.spending import Hold
+from models.credit.hold import Hold
 from models.credit.voucher import Redemption, Voucher
 from models.db.pulse import Pulse
-from models.edge.registered_query import PersistedDocument
+from models.edge.registered_query import RegisteredQuery
 from models.edge.sandbox_charge import SandboxCharge
-from models.invoices.invoice import Invoice, InvoiceLine, NumberSeries
+from models.invoices.invoice import Invoice, InvoiceCount, InvoiceLine
+from models.invoices.number import NumberSeries
 from models.journal.audit_log import AuditEntry
 from models.journal.idempotency import IdempotencyKey
 from models.journal.outbox import Event
 from models.ledger.chart import Balance, CreditTransaction, Grant, LedgerAccount, Transfer
-from models.payments.inbox import Receipt
+from models.payments.inbox import Message
 from models.payments.payment import Payment
 from models.payments.refund import Refund
 from models.payments.settlement import Settlement
@@ -30,7 +32,6 @@ from models.provider.picture import StoredPicture
 __all__ = [
     "Account",
     "ApiKey",
-    "Attempt",
     "AuditEntry",
     "Balance",
     "BankCredit",
@@ -41,16 +42,18 @@ __all__ = [
     "Hold",
     "IdempotencyKey",
     "Invoice",
+    "InvoiceCount",
     "InvoiceLine",
     "KeyAccount",
     "LedgerAccount",
+    "Message",
     "NumberSeries",
     "Payment",
-    "PersistedDocument",
     "Pulse",
-    "Receipt",
+    "RateCounter",
     "Redemption",
     "Refund",
+    "RegisteredQuery",
     "SandboxCharge",
     "Session",
     "Settlement",
@@ -59,4 +62,5 @@ __all__ = [
     "Transmission",
     "User",
     "Voucher",
+    "Watermark",
 ]

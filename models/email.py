@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-from models.text import is_shown
+from models.text import common_width, is_shown
 
 # RFC 5321, 4.5.3.1.3: a path has at most 256 octets, and two of them are its brackets.
 _OCTETS_MAX: Final = 254
@@ -41,13 +41,13 @@ def key_of(text: str) -> str | None:
 
 
 def _folded(text: str) -> str:
-    parts = unicodedata.normalize("NFKC", text).replace("ẞ", "ß").split("ß")
-    return unicodedata.normalize("NFKC", "ß".join(part.casefold() for part in parts))
+    parts = common_width(text).replace("ẞ", "ß").split("ß")
+    return common_width("ß".join(part.casefold() for part in parts))
 
 
 def _common_width(character: str) -> str:
     if unicodedata.decomposition(character).startswith(_OF_WIDTH):
-        return unicodedata.normalize("NFKC", character)
+        return common_width(character)
     return character
 
 

@@ -12,15 +12,16 @@ transaction it rolls everything back, so a refused operation has changed nothing
     ├── VoucherRefused              RateLimited              NotRefundable
     ├── IdempotencyKeyReused        IdempotencyInFlight      NotAllowed
     └── NotFound                    Invalid                  PossibleDuplicate
-    Unauthenticated                 nobody is signed in
+    Unauthenticated                 no valid sign-in or API key
     Forbidden                       the role or the scope does not allow it
-    Busy                            not now: nothing was done, and the same may be asked again
-    ├── TooManyAtOnce               this caller has too much under way already
-    └── TryAgain                    something else is in the way
+    Busy                            not now: nothing was done, and it may be retried
+    ├── TooManyAtOnce               too many of this caller's requests are in progress
+    └── TryAgain                    the database is busy, full or away
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -28,8 +29,61 @@ if TYPE_CHECKING:
     from models.money import Money
 
 
+class UserErrorCode(StrEnum):
+    """The rule that was violated. More may be added: treat unknown codes like INVALID."""
+
+    INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
+    "Unknown e-mail address or wrong password; never says which."
+    ACCOUNT_FROZEN = "ACCOUNT_FROZEN"
+    "Spending is stopped by a debt, a dispute, or staff."
+    INVOICE_NOT_VOIDABLE = "INVOICE_NOT_VOIDABLE"
+    "The invoice is already void, or is for a deposit that money was received for."
+    AMOUNT_OUT_OF_RANGE = "AMOUNT_OUT_OF_RANGE"
+    "Too small or too large; see `AmountOutOfRange`."
+    AMOUNT_PRECISION = "AMOUNT_PRECISION"
+    "More decimal places than the currency has. Amounts are never rounded."
+    BALANCE_LIMIT_EXCEEDED = "BALANCE_LIMIT_EXCEEDED"
+    "The balance would exceed `FundsLimits.maximumBalance`."
+    CURRENCY_NOT_SUPPORTED = "CURRENCY_NOT_SUPPORTED"
+    "An unknown currency, or one that the provider doesn't support."
+    GATEWAY_NOT_AVAILABLE = "GATEWAY_NOT_AVAILABLE"
+    "An unknown gateway, or one that doesn't accept this amount or currency."
+    GATEWAY_FAILED = "GATEWAY_FAILED"
+    "The gateway couldn't be reached, or declined to start the payment."
+    INSUFFICIENT_CREDIT = "INSUFFICIENT_CREDIT"
+    "Not enough credit to pay the whole amount; see `InsufficientCredit`."
+    CREDIT_NOT_APPLICABLE = "CREDIT_NOT_APPLICABLE"
+    "An invoice that adds funds can't be paid with credit."
+    INVOICE_NOT_PAYABLE = "INVOICE_NOT_PAYABLE"
+    "The invoice is paid, void or refunded."
+    PAYMENT_NOT_CANCELABLE = "PAYMENT_NOT_CANCELABLE"
+    "The payment is being processed, or has ended."
+    PAYMENT_IN_PROGRESS = "PAYMENT_IN_PROGRESS"
+    "Another payment for the invoice is open: complete or cancel it first."
+    POLICY_NOT_ACCEPTED = "POLICY_NOT_ACCEPTED"
+    "The accepted version isn't the current `CreditPolicy.version`."
+    VOUCHER_REFUSED = "VOUCHER_REFUSED"
+    "Unknown, used, expired or for another currency; never says which."
+    RATE_LIMITED = "RATE_LIMITED"
+    "Too many attempts; see `RateLimited`."
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    "This `idempotencyKey` was already used with a different operation or input."
+    IDEMPOTENCY_IN_FLIGHT = "IDEMPOTENCY_IN_FLIGHT"
+    "The same request is still being processed. Send it again in a moment."
+    NOT_REFUNDABLE = "NOT_REFUNDABLE"
+    "The credit policy or the gateway doesn't allow this refund."
+    NOT_FOUND = "NOT_FOUND"
+    "It doesn't exist, or isn't visible to the caller."
+    NOT_ALLOWED = "NOT_ALLOWED"
+    "The caller has permission, but a rule forbids this case."
+    POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
+    "It looks like a transfer that has already been booked; see `PossibleDuplicate`."
+    INVALID = "INVALID"
+    "The value at `field` isn't valid; see `message`."
+
+
 class Unauthenticated(Exception):
-    """Nobody is signed in, or the credentials that came are not good (any more)."""
+    """There are no credentials, or they are wrong, expired or revoked."""
 
 
 class Forbidden(Exception):
@@ -41,8 +95,8 @@ class Forbidden(Exception):
 
 
 class Busy(Exception):
-    """Nothing was done, because it could not be done just now: the same may be asked again, with
-    the same idempotency key, after `retry_after_seconds`. `code` is that of a top-level error.
+    """Nothing was done, because it could not be done now. It may be retried with the same
+    idempotency key after `retry_after_seconds`. `code` is that of a top-level error.
     """
 
     code: ClassVar[str]
@@ -50,21 +104,21 @@ class Busy(Exception):
 
 
 class TooManyAtOnce(Busy):
-    """This caller has too much under way already."""
+    """Too many of this caller's requests are in progress."""
 
     code = "RATE_LIMITED"
 
 
 class TryAgain(Busy):
-    """Somebody else's work is in the way: a lock that did not come, a database that is busy."""
+    """A lock was not free in time, or the database is busy, full or away."""
 
     code = "TRY_AGAIN"
 
 
 class Refusal(Exception):
-    """A rule said no: `code` is the contract's UserErrorCode, `field` a path into the input."""
+    """A rule said no, at a path into the input (`field`)."""
 
-    code: ClassVar[str]
+    code: ClassVar[UserErrorCode]
 
     def __init__(self, *field: str, **facts: object) -> None:
         super().__init__(self.code, field, facts)
@@ -75,25 +129,25 @@ class Refusal(Exception):
 class InvalidCredentials(Refusal):
     """Unknown, wrong and disabled: one answer for all."""
 
-    code = "INVALID_CREDENTIALS"
+    code = UserErrorCode.INVALID_CREDENTIALS
 
 
 class AccountFrozen(Refusal):
     """A debt, a dispute or staff has stopped this account's spending."""
 
-    code = "ACCOUNT_FROZEN"
+    code = UserErrorCode.ACCOUNT_FROZEN
 
 
 class InvoiceNotVoidable(Refusal):
-    """Void or returned already, or a deposit that money came in for (`status`)."""
+    """Already void or refunded, or a deposit that money was received for (`status`)."""
 
-    code = "INVOICE_NOT_VOIDABLE"
+    code = UserErrorCode.INVOICE_NOT_VOIDABLE
 
 
 class AmountOutOfRange(Refusal):
     """Below `minimum` or above `maximum`; None where that side is open."""
 
-    code = "AMOUNT_OUT_OF_RANGE"
+    code = UserErrorCode.AMOUNT_OUT_OF_RANGE
 
     def __init__(
         self, *field: str, minimum: Money | None = None, maximum: Money | None = None
@@ -106,37 +160,37 @@ class AmountOutOfRange(Refusal):
 class AmountPrecision(Refusal):
     """More decimals than the currency has (`decimals`)."""
 
-    code = "AMOUNT_PRECISION"
+    code = UserErrorCode.AMOUNT_PRECISION
 
 
 class BalanceLimitExceeded(Refusal):
     """The credit would pass the policy's maximum balance (`maximum`)."""
 
-    code = "BALANCE_LIMIT_EXCEEDED"
+    code = UserErrorCode.BALANCE_LIMIT_EXCEEDED
 
 
 class CurrencyNotSupported(Refusal):
-    """Not a currency of the house, or not the account's (`currency`)."""
+    """Not a currency that the provider supports, or not the account's (`currency`)."""
 
-    code = "CURRENCY_NOT_SUPPORTED"
+    code = UserErrorCode.CURRENCY_NOT_SUPPORTED
 
 
 class GatewayNotAvailable(Refusal):
     """No such gateway, or it does not take this currency or amount."""
 
-    code = "GATEWAY_NOT_AVAILABLE"
+    code = UserErrorCode.GATEWAY_NOT_AVAILABLE
 
 
 class GatewayFailed(Refusal):
-    """The gateway could not be asked, or said no before a payment began."""
+    """The gateway could not be reached, or declined before a payment began."""
 
-    code = "GATEWAY_FAILED"
+    code = UserErrorCode.GATEWAY_FAILED
 
 
 class InsufficientCredit(Refusal):
     """Less credit is `available` than is `required`."""
 
-    code = "INSUFFICIENT_CREDIT"
+    code = UserErrorCode.INSUFFICIENT_CREDIT
 
     def __init__(self, *field: str, available: Money, required: Money) -> None:
         super().__init__(*field, available=available, required=required)
@@ -147,43 +201,43 @@ class InsufficientCredit(Refusal):
 class CreditNotApplicable(Refusal):
     """A FUNDS invoice is never paid with credit."""
 
-    code = "CREDIT_NOT_APPLICABLE"
+    code = UserErrorCode.CREDIT_NOT_APPLICABLE
 
 
 class InvoiceNotPayable(Refusal):
     """The invoice is paid, void or refunded (`status`)."""
 
-    code = "INVOICE_NOT_PAYABLE"
+    code = UserErrorCode.INVOICE_NOT_PAYABLE
 
 
 class PaymentNotCancelable(Refusal):
-    """The payment is under way, or over (`status`)."""
+    """The payment is being processed, or has ended (`status`)."""
 
-    code = "PAYMENT_NOT_CANCELABLE"
+    code = UserErrorCode.PAYMENT_NOT_CANCELABLE
 
 
 class PaymentInProgress(Refusal):
-    """A payment of this invoice is under way."""
+    """A payment of this invoice is in progress."""
 
-    code = "PAYMENT_IN_PROGRESS"
+    code = UserErrorCode.PAYMENT_IN_PROGRESS
 
 
 class PolicyNotAccepted(Refusal):
     """The accepted version is not the one in force (`version`)."""
 
-    code = "POLICY_NOT_ACCEPTED"
+    code = UserErrorCode.POLICY_NOT_ACCEPTED
 
 
 class VoucherRefused(Refusal):
     """Unknown, used, expired and foreign codes: one answer for all."""
 
-    code = "VOUCHER_REFUSED"
+    code = UserErrorCode.VOUCHER_REFUSED
 
 
 class RateLimited(Refusal):
     """Too many attempts; good again after `retry_after_seconds`."""
 
-    code = "RATE_LIMITED"
+    code = UserErrorCode.RATE_LIMITED
 
     def __init__(self, *field: str, retry_after_seconds: int) -> None:
         super().__init__(*field, retry_after_seconds=retry_after_seconds)
@@ -193,39 +247,39 @@ class RateLimited(Refusal):
 class IdempotencyKeyReused(Refusal):
     """The key was used for another operation, or another input."""
 
-    code = "IDEMPOTENCY_KEY_REUSED"
+    code = UserErrorCode.IDEMPOTENCY_KEY_REUSED
 
 
 class IdempotencyInFlight(Refusal):
-    """The first request with this key is still being worked on."""
+    """The first request with this key is still being processed."""
 
-    code = "IDEMPOTENCY_IN_FLIGHT"
+    code = UserErrorCode.IDEMPOTENCY_IN_FLIGHT
 
 
 class NotRefundable(Refusal):
-    """This money does not go back; `problem`: policy, gateway, not_paid, disputed, too_many
+    """This payment cannot be refunded; `problem`: policy, gateway, not_paid, disputed, too_many
     or spent.
     """
 
-    code = "NOT_REFUNDABLE"
+    code = UserErrorCode.NOT_REFUNDABLE
 
 
 class NotFound(Refusal):
-    """Not there, or not the caller's: the two are never told apart."""
+    """It does not exist, or is not the caller's: the two look the same."""
 
-    code = "NOT_FOUND"
+    code = UserErrorCode.NOT_FOUND
 
 
 class NotAllowed(Refusal):
-    """The caller may do such things, and policy forbids this one (`why`)."""
+    """The caller has permission, but a rule forbids this case (`why`)."""
 
-    code = "NOT_ALLOWED"
+    code = UserErrorCode.NOT_ALLOWED
 
 
 class PossibleDuplicate(Refusal):
-    """It looks like a line of a bank statement that has come before (`line`)."""
+    """It looks like a bank statement line that was already recorded (`line`)."""
 
-    code = "POSSIBLE_DUPLICATE"
+    code = UserErrorCode.POSSIBLE_DUPLICATE
 
     def __init__(self, *field: str, line: BankCredit) -> None:
         super().__init__(*field)
@@ -233,9 +287,9 @@ class PossibleDuplicate(Refusal):
 
 
 class Invalid(Refusal):
-    """A value that can be read and is not acceptable; `problem` says what is wrong with it."""
+    """A value that is well-formed but not acceptable; `problem` says what is wrong with it."""
 
-    code = "INVALID"
+    code = UserErrorCode.INVALID
 
     def __init__(self, *field: str, problem: str) -> None:
         super().__init__(*field, problem=problem)

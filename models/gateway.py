@@ -1,7 +1,7 @@
 """The port that every gateway fits: what the domain asks of one, and what one may answer.
 
 Adapters are found by the entry point group `account_credit.gateways`. They know their provider and
-nothing of our database; what they report becomes `GatewayEvent`s, and `settlement.advance()`
+nothing of our database; what they report becomes `GatewayEvent`s, and `payments.advance`
 decides.
 
 What an adapter must know of its provider's messages is what exactly the signature covers. Whatever
@@ -11,7 +11,7 @@ it does not cover can be written by anybody who has seen one message, and is nev
 - The event id. Where it is not covered, another one that is, or that the provider was asked for.
 - The body, by a hash that nobody can find a second body for (HMAC or SHA-256, not a CRC), byte by
   byte as it came. Then amounts, currency and ids are what the provider wrote.
-- The mode (test or live) and whose account it is: money of another is none of ours.
+- The mode (test or live) and whose account it is: money of another account is not ours.
 
 Where the body is not covered a message is only a hint: `parse_message` asks the provider, with our
 own credentials, for what the message is about, and reports that. Such an adapter is `Hinting`, and
@@ -21,7 +21,7 @@ each of its signed ids is taken with one body. What anybody can write into a pay
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -218,7 +218,7 @@ class SignatureRefused(MessageRefused):
 
 class Gateway(Protocol):
     """A way to pay. Amounts are exact; all network calls have time limits of their own (at most ten
-    seconds), and are not repeated by the adapter: `models.payments.circuit` does that.
+    seconds), and are not repeated by the adapter: `models.provider.circuit` does that.
     """
 
     code: str
@@ -290,3 +290,13 @@ def accepts(gateway: Gateway, amount: Money) -> bool:
         return False
     minimum, maximum = gateway.minimum(amount.currency), gateway.maximum(amount.currency)
     return not (minimum and amount < minimum) and not (maximum and maximum < amount)
+
+
+def ranked(gateways: Iterable[Gateway], amount: Money) -> list[Gateway]:
+    """The gateways that take a payment of this amount, the best for the payer first: what costs
+    least, then what pays at once before what takes days, then in the provider's own order.
+    """
+    taking = [one for one in gateways if amount.minor > 0 and accepts(one, amount)]
+    return sorted(
+        taking, key=lambda one: (one.fee(amount).minor, one.kind == GatewayKind.BANK_TRANSFER)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 from babel import Locale, UnknownLocaleError
@@ -25,7 +26,6 @@ _TAG: Final = re.compile(
 #: No language of anybody's.
 _NOBODYS: Final = frozenset({"und", "mul", "mis", "zxx"})
 _CLDR: Final = Locale("en")
-_VARIANTS: Final = frozenset(str(name).lower() for name in _CLDR.variants)
 
 
 def language_tag(text: str, *field: str) -> str:
@@ -45,7 +45,7 @@ def language_tag(text: str, *field: str) -> str:
         _is_language(language)
         and (not script or script in _CLDR.scripts)
         and (not region or region in _CLDR.territories)
-        and _VARIANTS.issuperset(variants)
+        and _known_variants().issuperset(variants)
         and len(set(variants)) == len(variants)
     )
     tag = "-".join(filter(None, (language, script, region, *variants)))
@@ -56,6 +56,11 @@ def language_tag(text: str, *field: str) -> str:
 
 #: What RFC 4646, 4.3.1 found to suffice for every tag in use.
 TAG_CHARS_MAX: Final = 35
+
+
+@cache
+def _known_variants() -> frozenset[str]:
+    return frozenset(str(name).lower() for name in _CLDR.variants)
 
 
 def _newest(kind: str, code: str) -> str:

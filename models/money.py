@@ -14,7 +14,7 @@ from models.errors import AmountOutOfRange, AmountPrecision, CurrencyNotSupporte
 #: The most minor units one amount may have: every sum that we form of them stays below 2**63.
 MINOR_MAX: Final = 10**15
 
-#: More than `MINOR_MAX` has; the integer of a number with a great exponent takes for ever to make.
+#: More than `MINOR_MAX` has; building the integer of a huge exponent never ends.
 _DIGITS_MAX: Final = 18
 #: The default context would round to 28 digits.
 _EXACT: Final = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
-import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
 from stdnum import iso11649
 from stdnum.iso7064 import mod_97_10
+
+from models.text import common_width
 
 #: Without I and O, which people read as digits.
 _LETTERS: Final = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -39,5 +40,5 @@ def candidates(texts: Iterable[str]) -> set[str]:
 
 
 def _squeezed(text: str) -> str:
-    wide = unicodedata.normalize("NFKC", text).upper()
+    wide = common_width(text).upper()
     return _NOT_IN_IT.sub("", wide).translate(_MISREAD)

@@ -29,6 +29,13 @@ _INKLESS: Final = frozenset(
 )
 
 
+def common_width(text: str) -> str:
+    """Letters and digits in the form that all know, whatever width or ligature they were written in
+    (Unicode's NFKC): banks write full-width letters, keyboards of Japan type them.
+    """
+    return unicodedata.normalize("NFKC", text)
+
+
 def clean_text(
     value: str, *field: str, maximum: int, multiline: bool = False, required: bool = True
 ) -> str:
@@ -58,7 +65,7 @@ def clean_code(value: str, *field: str, maximum: int) -> str:
     """A code or reference that somebody copied: without white space, in capitals, and what was
     typed in full width in its common form (NFKC). Raises Invalid at `field` as `clean_text` does.
     """
-    text = unicodedata.normalize("NFKC", clean_text(value, *field, maximum=maximum))
+    text = common_width(clean_text(value, *field, maximum=maximum))
     return "".join(text.split()).upper()
 
 
@@ -66,8 +73,8 @@ def folded(text: str) -> str:
     """What texts are searched by: alike in every script where only case or width differs (Unicode's
     compatibility caseless match, D146). Databases fold ASCII at most, or as their locale has it.
     """
-    once = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", text).casefold())
-    return unicodedata.normalize("NFKC", once.casefold())
+    once = common_width(unicodedata.normalize("NFD", text).casefold())
+    return common_width(once.casefold())
 
 
 def is_shown(character: str) -> bool:

@@ -11,7 +11,7 @@ from schema.bank import BankMutation, BankQuery
 from schema.core import errors
 from schema.core.nodes import NodeQuery
 from schema.core.scalars import SCALARS
-from schema.engine.describe import describe
+from schema.engine.describe import describe, hide_null_defaults
 from schema.engine.guard import Schema
 from schema.funds import FundsMutation
 from schema.gateway import GatewayQuery
@@ -64,10 +64,11 @@ def make_schema() -> Schema:
         types=errors.TYPES,
         config=StrawberryConfig(scalar_map=SCALARS),
     )
-    describe(schema)
+    hide_null_defaults(schema.core)
     return schema
 
 
 def sdl(schema: Schema) -> str:
     """The schema in GraphQL's own language, as `schema.graphql` keeps it."""
+    describe(schema.core)
     return schema.as_str().rstrip() + "\n"

@@ -7,16 +7,17 @@ from typing import Annotated
 import strawberry
 
 from models.accounts import account, billing
-from models.credit.balance import BalanceState
+from models.accounts.account import CreateAccount, UpdateAccount
+from models.credit import balance
 from models.db.record import parse_id
-from models.money import exponent
+from models.journal.command import run
 from models.text import clean_text
 from schema.balance import Balance, OwnCurrency
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_at_top, refused_in_payload
+from schema.core.ids import account_named
 from schema.core.nodes import Node, found_by
 from schema.core.pages import After, Before, Connection, First, Last, page_request
-from schema.core.permissions import id_of
 from schema.core.scalars import CurrencyCode
 
 PREFIX = account.Account.PREFIX
@@ -35,7 +36,7 @@ class Billing:
     city: str | None
     "The city, for structured invoices."
     country: str | None
-    "ISO 3166-1, two letters."
+    "The ISO 3166-1 alpha-2 country code."
     vat_id: str | None
     "The VAT ID, including the country prefix."
 
@@ -65,7 +66,7 @@ class BillingInput:
     city: str = ""
     "The city, for structured invoices."
     country: str = ""
-    "ISO 3166-1, two letters."
+    "The ISO 3166-1 alpha-2 country code."
     vat_id: str = ""
     "The VAT ID, including the country prefix. EU VAT IDs are validated."
 
@@ -76,7 +77,7 @@ class BillingInput:
 
 @strawberry.type
 class Account(Node):
-    """A client of the provider: who owns credit and invoices."""
+    """A client of the provider. It owns credit and invoices."""
 
     name: str
     "The client's name, as invoices are addressed to it."
@@ -110,38 +111,28 @@ class Account(Node):
     @refused_at_top
     async def balance(self, info: Info, currency: OwnCurrency = None) -> Balance:
         """The account's credit in one currency."""
-        info.context.signed_in().require_scope("credit:read")
-        if currency is not None:
-            exponent(currency)
-        wanted = currency or self.record.currency
-        states = await info.context.loaders.balances.load(self.record.id)
-        never = BalanceState(self.record.id, wanted, updated_at=self.record.created_at)
-        return Balance.of(next((one for one in states if one.currency == wanted), never))
+        by, find = info.context.signed_in(), info.context.loaders.balances.load
+        return Balance.of(await balance.balance_in(self.record, currency, by, find))
 
     @strawberry.field
     @refused_at_top
     async def balances(self, info: Info) -> list[Balance]:
         """The account's own currency first, then every other currency it has or had credit in."""
-        info.context.signed_in().require_scope("credit:read")
-        states = await info.context.loaders.balances.load(self.record.id)
-        return [Balance.of(state) for state in states]
+        by, find = info.context.signed_in(), info.context.loaders.balances.load
+        return [Balance.of(state) for state in await balance.all_of(self.record.id, by, find)]
 
     @strawberry.field
     async def spending_frozen(self, info: Info) -> bool:
-        """Whether spending is frozen in any currency: a debt freezes its own, an open dispute or
-        staff all of them. `Balance.spendingFrozen` says which.
+        """Whether spending is frozen in any currency. A debt freezes its own currency; an open
+        dispute or a freeze by staff freezes all of them. See `Balance.spendingFrozen` for each.
         """
         return await info.context.loaders.frozen.load(self.record.id)
 
 
 @found_by(PREFIX)
 async def _account_node(info: Info, id: str) -> Account | None:
-    actor = info.context.signed_in()
-    actor.require_scope("accounts:read")
-    account_id = parse_id(PREFIX, id)
-    if account_id is None or not actor.sees(account_id):
-        return None
-    record = await info.context.loaders.account.load(account_id)
+    by, find = info.context.signed_in(), info.context.loaders.account.load
+    record = await account.visible(parse_id(PREFIX, id), by, find)
     return Account.of(record) if record else None
 
 
@@ -156,7 +147,7 @@ class AccountQuery:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The account's ID.")],
     ) -> Account | None:
-        """Staff, and partners for their own clients."""
+        """An account by ID. For staff, and for partners with their own clients."""
         return await _account_node(info, id)
 
     @strawberry.field
@@ -173,7 +164,7 @@ class AccountQuery:
         last: Last = None,
         before: Before = None,
     ) -> Connection[Account]:
-        """Staff, and partners for their own clients: newest first."""
+        """The accounts, newest first. For staff, and for partners with their own clients."""
         actor = info.context.signed_in()
         request = page_request(info, first, after, last, before)
         text = clean_text(search, "search", maximum=254, required=False) if search else None
@@ -189,18 +180,18 @@ class CreateAccountInput:
     email: str
     "The client's e-mail address, which is also their sign-in name. It must be unique."
     password: str | None = None
-    "At least 10 characters. Without a password nobody can sign in to the account."
+    "At least 10 characters. Without a password the client can't sign in."
     currency: CurrencyCode
     "The account's default currency."
     locale: str | None = None
     "A BCP 47 language tag. Defaults to `en`."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class CreateAccountPayload(Payload):
-    """What `createAccount` answers."""
+    """The result of `createAccount`."""
 
     account: Account | None = None
     "The new account."
@@ -225,7 +216,7 @@ class UpdateAccountInput:
     spending_frozen: bool | None = None
     "Staff only."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
     @property
     def changes(self) -> dict[str, object]:
@@ -238,7 +229,7 @@ class UpdateAccountInput:
 
 @strawberry.type
 class UpdateAccountPayload(Payload):
-    """What `updateAccount` answers."""
+    """The result of `updateAccount`."""
 
     account: Account | None = None
     "The account as it is now."
@@ -253,8 +244,8 @@ class AccountMutation:
     async def update_account(self, info: Info, input: UpdateAccountInput) -> UpdateAccountPayload:
         """Updates account settings: clients their own, staff any."""
         by = info.context.signed_in()
-        target = None if input.account_id is None else id_of(PREFIX, input.account_id, "account_id")
-        record = await account.update(target, input.changes, by=by, key=input.idempotency_key)
+        target = account_named(input.account_id)
+        record = await run(UpdateAccount(target, input.changes), by, input.idempotency_key)
         return UpdateAccountPayload(account=Account.of(record))
 
     @strawberry.mutation
@@ -262,13 +253,15 @@ class AccountMutation:
     async def create_account(self, info: Info, input: CreateAccountInput) -> CreateAccountPayload:
         """Staff: opens an account."""
         by = info.context.signed_in()
-        record = await account.create(
-            name=input.name,
-            email=input.email,
-            password=input.password,
-            currency=input.currency,
-            locale=input.locale,
-            by=by,
-            key=input.idempotency_key,
+        record = await run(
+            CreateAccount(
+                name=input.name,
+                email=input.email,
+                password=input.password,
+                currency=input.currency,
+                locale=input.locale,
+            ),
+            by,
+            input.idempotency_key,
         )
         return CreateAccountPayload(account=Account.of(record))

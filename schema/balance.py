@@ -12,12 +12,12 @@ from models.credit import balance
 from models.credit.balance import BalanceState
 from models.db.record import parse_id
 from models.errors import NotFound
-from models.money import EXPONENTS, exponent
+from models.money import EXPONENTS
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_at_top
+from schema.core.ids import account_named
 from schema.core.money import Money
 from schema.core.nodes import Node, found_by
-from schema.core.permissions import account_meant
 from schema.core.scalars import CurrencyCode
 
 AccountId = Annotated[
@@ -59,16 +59,19 @@ class Balance(Node):
     "The promotional credit that expires next."
     debt: Money
     """
-    What the client owes after a deposit that was spent has been taken back. The next deposit repays
-    it first.
+    What the client owes because a deposit was reversed after it had been spent. The next deposit
+    repays it first.
     """
     spending_frozen: bool
     """
-    Whether this credit cannot be spent for now: because of a debt in this currency, an open
-    dispute or a freeze by staff. The account's `spendingFrozen` is true while any balance's is.
+    Whether this credit can't be spent at the moment, because of a debt in this currency, an open
+    dispute or a freeze by staff. `Account.spendingFrozen` is true while any balance is frozen.
     """
     version: int
-    "Grows by one with every credit transaction. `pending` and `reserved` may change without it."
+    """
+    Increases by one with every credit transaction. `pending` and `reserved` can change without a
+    new version.
+    """
     updated_at: datetime
     "When the balance last changed, or when the account was opened."
 
@@ -110,7 +113,7 @@ class BalancePayload(Payload):
         """The balance afterwards. Null for partners whose key lacks `credit:read`."""
         if self.touched is None or not may_read_credit(info):
             return None
-        return Balance.of(await balance.balance_of(*self.touched))
+        return Balance.of(await balance.balance_of(*self.touched, by=info.context.signed_in()))
 
 
 def may_read_credit(info: Info) -> bool:
@@ -122,12 +125,11 @@ def may_read_credit(info: Info) -> bool:
 async def _balance_node(info: Info, id: str) -> Balance | None:
     head, _, currency = id.rpartition("_")
     account_id = parse_id("bal", head)
-    actor = info.context.signed_in()
-    actor.require_scope("credit:read")
-    if account_id is None or currency not in EXPONENTS or not actor.sees(account_id):
+    if account_id is None or currency not in EXPONENTS:
         return None
     try:
-        return Balance.of(await balance.balance_of(account_id, currency))
+        by = info.context.signed_in()
+        return Balance.of(await balance.balance_of(account_id, currency, by=by))
     except NotFound:
         return None
 
@@ -142,9 +144,5 @@ class BalanceQuery:
         self, info: Info, currency: OwnCurrency = None, account_id: AccountId = None
     ) -> Balance:
         """Available Credit. Clients omit `accountId`; partners and staff must name one."""
-        actor = info.context.signed_in()
-        actor.require_scope("credit:read")
-        if currency is not None:
-            exponent(currency)
-        meant = account_meant(actor, account_id)
-        return Balance.of(await balance.balance_of(meant, currency))
+        by = info.context.signed_in()
+        return Balance.of(await balance.balance_of(account_named(account_id), currency, by=by))

@@ -1,4 +1,4 @@
-"""What bank statements brought: the lines, and what staff do with those that nobody could book."""
+"""Bank statement lines, and what staff do with those that could not be matched."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from uuid import UUID
 
 import strawberry
 
-from models.bank import assign, line
+from models.bank import line
+from models.bank.assign import AssignBankCredit, DismissBankCredit
 from models.bank.line import BankCredit as Record
 from models.bank.line import BankCreditKind, BankCreditState, ParkedWhy
 from models.db.record import parse_id
 from models.invoices.invoice import Invoice as InvoiceRecord
+from models.journal.command import run
 from schema.balance import BalancePayload
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_at_top, refused_in_payload
+from schema.core.ids import id_of
 from schema.core.money import Money
 from schema.core.nodes import Node, found_by
 from schema.core.pages import After, Before, Connection, First, Last, page_request
-from schema.core.permissions import id_of
 from schema.payment import Payment, PaymentPayload
 
 strawberry.enum(BankCreditKind)
@@ -44,7 +46,7 @@ class BankCredit(Node):
     bank_account: str
     "The provider's account that it is on."
     bank_transaction_id: str
-    "The line's ID on that account, as `recordBankTransfer` takes it."
+    "The line's ID on that account: the `bankTransactionId` of `recordBankTransfer`."
     amount: Money
     "The amount; never negative."
     booked_on: str
@@ -83,7 +85,7 @@ class BankCredit(Node):
 
     @strawberry.field
     async def payment(self, info: Info) -> Payment | None:
-        """The payment that it was booked on."""
+        """The payment that it was booked to."""
         if self.record.payment_id is None:
             return None
         found = await info.context.loaders.payment.load(self.record.payment_id)
@@ -100,11 +102,8 @@ class BankCredit(Node):
 
 @found_by(Record.PREFIX)
 async def _bank_credit_node(info: Info, id: str) -> BankCredit | None:
-    info.context.signed_in().require_staff()
-    credit_id = parse_id(Record.PREFIX, id)
-    if credit_id is None:
-        return None
-    found = await info.context.loaders.bank_credit.load(credit_id)
+    by, find = info.context.signed_in(), info.context.loaders.bank_credit.load
+    found = await line.visible(parse_id(Record.PREFIX, id), by, find)
     return BankCredit.of(found) if found else None
 
 
@@ -140,11 +139,11 @@ class AssignBankCreditInput:
     bank_credit_id: strawberry.ID
     "The bank statement line."
     invoice_id: strawberry.ID | None = None
-    "The invoice that it pays. A bank transfer payment is started where there is none."
+    "The invoice that it pays. If no bank transfer payment is open for it, one is started."
     reference: str | None = None
     "The reference that the payer should have quoted."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 def _invoice_of(input: AssignBankCreditInput) -> UUID | None:
@@ -155,7 +154,7 @@ def _invoice_of(input: AssignBankCreditInput) -> UUID | None:
 
 @strawberry.type
 class AssignBankCreditPayload(BalancePayload, PaymentPayload):
-    """What `assignBankCredit` answers."""
+    """The result of `assignBankCredit`."""
 
     bank_credit: BankCredit | None = None
     "The line as it is now."
@@ -170,12 +169,12 @@ class DismissBankCreditInput:
     reason: str
     "The reason: kept with the line and in the audit log."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class DismissBankCreditPayload(Payload):
-    """What `dismissBankCredit` answers."""
+    """The result of `dismissBankCredit`."""
 
     bank_credit: BankCredit | None = None
     "The line as it is now."
@@ -183,7 +182,7 @@ class DismissBankCreditPayload(Payload):
 
 @strawberry.type
 class BankMutation:
-    """What staff do with lines of bank statements that nobody could book."""
+    """What staff do with bank statement lines that could not be matched."""
 
     @strawberry.mutation
     @refused_in_payload
@@ -192,13 +191,14 @@ class BankMutation:
     ) -> AssignBankCreditPayload:
         """Staff: books a parked line of a bank statement."""
         by = info.context.signed_in()
-        by.require_staff()
-        record = await assign.assign(
-            id_of(Record.PREFIX, input.bank_credit_id, "bank_credit_id"),
-            invoice_id=_invoice_of(input),
-            reference=input.reference,
-            by=by,
-            key=input.idempotency_key,
+        record = await run(
+            AssignBankCredit(
+                id_of(Record.PREFIX, input.bank_credit_id, "bank_credit_id"),
+                invoice_id=_invoice_of(input),
+                reference=input.reference,
+            ),
+            by,
+            input.idempotency_key,
         )
         assert record.payment_id is not None, "a line that was assigned has a payment"
         paid = await info.context.loaders.payment.load(record.payment_id)
@@ -216,11 +216,12 @@ class BankMutation:
     ) -> DismissBankCreditPayload:
         """Staff: dismisses a parked line of a bank statement."""
         by = info.context.signed_in()
-        by.require_staff()
-        record = await assign.dismiss(
-            id_of(Record.PREFIX, input.bank_credit_id, "bank_credit_id"),
-            input.reason,
-            by=by,
-            key=input.idempotency_key,
+        record = await run(
+            DismissBankCredit(
+                id_of(Record.PREFIX, input.bank_credit_id, "bank_credit_id"),
+                input.reason,
+            ),
+            by,
+            input.idempotency_key,
         )
         return DismissBankCreditPayload(bank_credit=BankCredit.of(record))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import strawberry
 
-from models.invoices import deposit
+from models.invoices.deposit import AddFunds
+from models.journal.command import run
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_in_payload
 from schema.core.money import MoneyInput
@@ -17,23 +18,23 @@ class AddFundsInput:
 
     amount: MoneyInput
     """
-    How much, within `fundsLimits`: in the account's own currency, or in another that it has a
-    balance or a debt in.
+    The amount to deposit, within `fundsLimits`. Its currency is the account's own, or another in
+    which the account has a balance or a debt.
     """
     gateway: str
     "The code of the gateway to pay through, such as `bank-transfer`."
     accepted_policy_version: str
     "The policy version that was shown to the client."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class AddFundsPayload(Payload):
-    """What `addFunds` answers."""
+    """The result of `addFunds`."""
 
     invoice: Invoice | None = None
-    "The unpaid invoice that deposits the amount: pay it with `payInvoice`."
+    "The unpaid invoice for the deposit; pay it with `payInvoice`."
 
 
 @strawberry.type
@@ -43,14 +44,16 @@ class FundsMutation:
     @strawberry.mutation
     @refused_in_payload
     async def add_funds(self, info: Info, input: AddFundsInput) -> AddFundsPayload:
-        """+ Add Funds: makes the unpaid invoice that deposits `amount`."""
+        """+ Add Funds: issues the unpaid invoice for a deposit of `amount`."""
         by = info.context.signed_in()
-        record = await deposit.add_funds(
-            input.amount.amount,
-            input.amount.currency,
-            input.gateway,
-            input.accepted_policy_version,
-            by=by,
-            key=input.idempotency_key,
+        record = await run(
+            AddFunds(
+                input.amount.amount,
+                input.amount.currency,
+                input.gateway,
+                input.accepted_policy_version,
+            ),
+            by,
+            input.idempotency_key,
         )
         return AddFundsPayload(invoice=Invoice.of(record))

@@ -8,17 +8,17 @@ import strawberry
 
 from models import gateway
 from models.errors import Invalid
-from models.gateway import GatewayKind, accepts
+from models.gateway import GatewayKind, ranked
 from models.money import exponent
-from models.payments.circuit import is_down
+from models.provider.circuit import is_down
 from models.provider.provider import CreditPolicy as Policy
-from models.provider.provider import Limits, house
+from models.provider.provider import Limits, provider
 from schema.core import texts
 from schema.core.context import Info
 from schema.core.errors import refused_at_top
+from schema.core.ids import existing_account
 from schema.core.money import Locale, Money, MoneyInput
 from schema.core.nodes import Node, found_by
-from schema.core.permissions import existing_account
 from schema.core.scalars import URL, CurrencyCode
 
 PREFIX: Final = "gtw"
@@ -67,7 +67,7 @@ class Gateway(Node):
     @strawberry.field
     @refused_at_top
     def minimum(self, info: Info, currency: Currency) -> Money | None:  # noqa: ARG002 - the decorator's
-        """The minimum amount in that currency; null where there is none."""
+        """The minimum amount in that currency; null if there is none."""
         exponent(currency)
         least = self.port.minimum(currency) if currency in self.port.currencies else None
         return Money.of(least) if least else None
@@ -75,7 +75,7 @@ class Gateway(Node):
     @strawberry.field
     @refused_at_top
     def maximum(self, info: Info, currency: Currency) -> Money | None:  # noqa: ARG002 - the decorator's
-        """The maximum amount in that currency; null where there is none."""
+        """The maximum amount in that currency; null if there is none."""
         exponent(currency)
         most = self.port.maximum(currency) if currency in self.port.currencies else None
         return Money.of(most) if most else None
@@ -93,7 +93,7 @@ class Gateway(Node):
 
 def gateway_of(code: str | None) -> Gateway | None:
     """The gateway with that code; None where it is not offered any more."""
-    port = house().gateways.get(code) if code else None
+    port = provider().gateways.get(code) if code else None
     return Gateway.of(port) if port else None
 
 
@@ -111,7 +111,7 @@ class FundsLimits:
     maximum_deposit: Money
     "The maximum deposit."
     maximum_balance: Money | None
-    "The maximum balance; null where there is none."
+    "The maximum balance; null if there is none."
 
     @classmethod
     def of(cls, limits: Limits) -> FundsLimits:
@@ -151,9 +151,6 @@ class CreditPolicy:
         return texts.say(key, info.context.locale_for(locale))
 
 
-_SLOW: Final = gateway.GatewayKind.BANK_TRANSFER
-
-
 @strawberry.type
 class GatewayQuery:
     """What may be paid in, and how."""
@@ -170,15 +167,11 @@ class GatewayQuery:
             ),
         ] = None,
     ) -> list[Gateway]:
-        """The gateway drop-down: gateways that can pay `amount`, best first."""
+        """The gateway drop-down: the gateways that accept `amount`, best first."""
         info.context.signed_in()
-        ports = list(house().gateways.values())
-        if amount is not None:
-            wanted = amount.exact("amount")
-            ports = [port for port in ports if wanted.minor > 0 and accepts(port, wanted)]
-            # The cheapest; what pays at once before what takes days; the provider's own order.
-            ports.sort(key=lambda port: (port.fee(wanted).minor, port.kind == _SLOW))
-        return [Gateway.of(port) for port in ports]
+        ports = provider().gateways.values()
+        shown = ports if amount is None else ranked(ports, amount.exact("amount"))
+        return [Gateway.of(port) for port in shown]
 
     @strawberry.field
     @refused_at_top
@@ -198,9 +191,9 @@ class GatewayQuery:
             if actor.account_id is None:
                 raise Invalid("currency", problem="null")
             currency = CurrencyCode((await existing_account(info, actor.account_id)).currency)
-        return FundsLimits.of(house().limits_of(currency, "currency"))
+        return FundsLimits.of(provider().limits_of(currency, "currency"))
 
     @strawberry.field
     def credit_policy(self) -> CreditPolicy:
         """The current credit policy. No sign-in needed."""
-        return CreditPolicy.of(house().policy)
+        return CreditPolicy.of(provider().policy)

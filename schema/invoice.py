@@ -11,11 +11,12 @@ import strawberry
 from models.db.record import parse_id
 from models.invoices import invoice
 from models.invoices.invoice import InvoiceKind, InvoiceStatus
-from models.payments.diagnosis import diagnose
+from models.payments.diagnosis import diagnose, perhaps_abandoned
 from models.text import clean_text
 from schema.account import Account
 from schema.core.context import Info
 from schema.core.errors import refused_at_top
+from schema.core.ids import account_named, existing_account
 from schema.core.loaders import then
 from schema.core.money import Locale, Money
 from schema.core.nodes import Node, found_by
@@ -28,7 +29,6 @@ from schema.core.pages import (
     page_request,
     selects,
 )
-from schema.core.permissions import existing_account, id_of
 from schema.core.scalars import URL
 from schema.diagnosis import PaymentDiagnosis
 from schema.gateway import Gateway, gateway_of
@@ -78,13 +78,13 @@ class Invoice(Node):
     """A bill to a client. Once issued, its content never changes."""
 
     number: str
-    "Gapless within its series: `INV-2026-000042`."
+    "The invoice number, without gaps in its series: `INV-2026-000042`."
     kind: InvoiceKind
     "What it is for."
     status: InvoiceStatus
-    "Where the invoice stands."
+    "The status of the invoice."
     overdue: bool
-    "Whether it isn't fully paid although `dueOn` has passed."
+    "Whether `dueOn` has passed and it isn't fully paid."
     issued_at: datetime
     "When it was issued."
     due_at: datetime
@@ -102,7 +102,7 @@ class Invoice(Node):
     reference: str | None
     "The partner's own order number."
     transfer_reference: str | None
-    "The reference that a bank transfer for this invoice quotes. Also printed on its PDF."
+    "The reference to quote in a bank transfer for this invoice. It is also printed on the PDF."
     credit_applied: Money
     "The amount paid with account credit."
     amount_paid: Money
@@ -161,17 +161,16 @@ class Invoice(Node):
     @refused_at_top
     async def account(self, info: Info) -> Account:
         """The client to bill."""
-        info.context.signed_in().require_scope("accounts:read")
         return Account.of(await existing_account(info, self.record.account_id))
 
     @strawberry.field
     @refused_at_top
     async def credit_applicable(self, info: Info) -> Money:
-        """How much of it available credit could pay now. Null without permission to read the
-        balance.
+        """How much of it could be paid with available credit now. Reading it needs permission to
+        read the balance.
         """
-        info.context.signed_in().require_scope("credit:read")
-        minor = await info.context.loaders.credit_applicable.load(self.record)
+        by, find = info.context.signed_in(), info.context.loaders.credit_applicable.load
+        minor = await invoice.visible_credit_applicable(self.record, by, find)
         return Money.minor(minor, self.record.currency)
 
     @strawberry.field
@@ -182,17 +181,17 @@ class Invoice(Node):
 
     @strawberry.field
     def pdf_url(self, info: Info, locale: Locale = None) -> URL:
-        """A signed link to its PDF. It works without other credentials until it expires, so query
-        it anew each time.
+        """A signed link to the PDF. It works without other credentials until it expires, so fetch a
+        new one each time.
         """
         return URL(info.context.document_url(f"{self.id}.pdf", info.context.locale_for(locale)))
 
     @strawberry.field
     def void_document_url(self, info: Info, locale: Locale = None) -> URL | None:
-        """Download the credit note, or the void notice where nothing had been paid; null unless
-        void.
+        """A signed link to the credit note, or to the void notice if nothing had been paid. Null
+        unless the invoice is void.
         """
-        if self.record.voided_at is None:
+        if not self.record.is_void:
             return None
         language = info.context.locale_for(locale)
         return URL(info.context.document_url(f"{self.id}.pdf", language, kind="void"))
@@ -202,21 +201,16 @@ class Invoice(Node):
         """Why it isn't paid or credited yet, and what happens next."""
         loaders = info.context.loaders
         records = await loaders.invoice_payments.load(self.record.id)
-        abandoned = [one.id for one in records if one.received and not one.has_gateway]
-        refunds = await loaders.refunds.load_many(abandoned)
+        refunds = await loaders.refunds.load_many(perhaps_abandoned(records))
         listed = [one for some in refunds for one in some]
         return PaymentDiagnosis.of(diagnose(self.record, list(records), listed))
 
 
 @found_by(PREFIX)
 async def _invoice_node(info: Info, id: str) -> Invoice | None:
-    actor = info.context.signed_in()
-    actor.require_scope("invoices:read")
-    invoice_id = parse_id(PREFIX, id)
-    if invoice_id is None:
-        return None
-    record = await info.context.loaders.invoice.load(invoice_id)
-    return Invoice.of(record) if record and actor.sees(record.account_id) else None
+    by, find = info.context.signed_in(), info.context.loaders.invoice.load
+    record = await invoice.visible(parse_id(PREFIX, id), by, find)
+    return Invoice.of(record) if record else None
 
 
 @strawberry.input
@@ -278,11 +272,11 @@ class InvoiceQuery:
         last: Last = None,
         before: Before = None,
     ) -> Connection[Invoice]:
-        """Newest first."""
+        """The invoices, newest first."""
         page = await invoice.page(
             page_request(info, first, after, last, before),
             by=info.context.signed_in(),
-            account_id=id_of("acc", account_id, "account_id") if account_id is not None else None,
+            account_id=account_named(account_id),
             filter=filter.domain() if filter else None,
         )
         if selects(info, "edges", "node", "lines"):

@@ -1,51 +1,45 @@
 """Subscriptions: the present state at once, then every change.
 
-A ring of the feed is only a hint to look; what is sent is read from the database, from where the
-last message left off. So a ring that is lost delays a message, and none is missed or repeated.
+What is sent is read from the database, from where the last message left off: `schema.core.watch`
+says when to look, and that a message is the same for all who would get it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import aclosing
-from dataclasses import dataclass, replace
-from time import monotonic
-from typing import Annotated, Final
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 import strawberry
 
-from models.access.credential import still_holds
-from models.access.identity import Actor
-from models.clock import now
-from models.credit import balance
+from models.credit import balance, lines
 from models.credit.balance import BalanceState
 from models.errors import Invalid, NotFound
 from models.invoices import invoice
-from models.ledger.chart import CreditTransaction as Line
+from models.journal.topics import topic_of_credit, topic_of_invoice
+from models.ledger import chart
 from models.payments import payment
+from models.payments.payment import Payment
 from schema.balance import AccountId, Balance, OwnCurrency
 from schema.core.context import Info
-from schema.core.errors import SessionEnded, refused_at_top
-from schema.core.permissions import account_meant, currency_meant, id_of
+from schema.core.errors import REFUSED_AT_TOP, refused_at_top, top_level_error
+from schema.core.ids import account_named, id_of
+from schema.core.watch import Source, State
 from schema.invoice import Invoice
 from schema.statement import CreditTransaction
 
-#: How often the database is looked at although nothing rang.
-POLL_SECONDS: Final = 10.0
-#: How long a session that was revoked may go unnoticed.
-RECHECK_SECONDS: Final = 60.0
 BATCH: Final = 100
 
 
 @strawberry.type
 class CreditUpdate:
-    """One change of a balance, or its present state."""
+    """A change to a balance, or its current state."""
 
     balance: Balance
-    "As of that change."
+    "The balance as of this change."
     transaction: CreditTransaction | None
-    "What caused it; null for the present state and where no credit moved."
+    "The transaction that caused it; null for the current state, and if no credit moved."
 
 
 @strawberry.type
@@ -64,24 +58,16 @@ class Subscription:
             strawberry.argument(description="The last version received, to resume from."),
         ] = None,
     ) -> AsyncGenerator[CreditUpdate, None]:
-        """The balance as it stands, at once, and then every change, in order and without gaps.
+        """The current balance immediately, then every change, in order and without gaps.
 
-        A client that comes back gives the last `version` it saw: it gets each credit transaction
-        since, with the balance as of that version, then one message with the present state. Changes
-        of `pending` or `reserved` alone come with `transaction: null` and the same version. An
-        `afterVersion` beyond the present is an error. Currency omitted: the account's.
+        A client that reconnects passes the last `version` it received: it gets each credit
+        transaction since then, with the balance as of that version, then one message with the
+        current state. Changes to only `pending` or `reserved` have `transaction: null` and the same
+        version. An `afterVersion` greater than the current version is an error.
         """
-        actor = info.context.signed_in()
-        actor.require_scope("credit:read")
-        meant = account_meant(actor, account_id)
-        code = await currency_meant(info, meant, currency)
-        async with aclosing(_credit_changes(info, meant, code, after_version)) as changes:
-            async for state, line in changes:
-                info.context.forget()
-                yield CreditUpdate(
-                    balance=Balance.of(state),
-                    transaction=CreditTransaction.of(line) if line else None,
-                )
+        by = info.context.signed_in()
+        meant = await balance.credit_meant(account_named(account_id), currency, by)
+        return _events(_Credit(info, *meant, after_version))
 
     @strawberry.subscription
     @refused_at_top
@@ -91,59 +77,95 @@ class Subscription:
         id: Annotated[strawberry.ID, strawberry.argument(description="The invoice's ID.")],
     ) -> AsyncGenerator[Invoice, None]:
         """The current invoice immediately, then every change."""
-        actor = info.context.signed_in()
         invoice_id = id_of(invoice.Invoice.PREFIX, id, "id")
-        seen = None
-        async with aclosing(_looks(info, {f"invoice:{invoice_id.hex}"})) as looks:
-            async for _ in looks:
-                record = await invoice.visible(invoice_id, actor)
-                if record is None:
-                    raise NotFound("id")
-                present = await _mark(record)
-                if present != seen:
-                    seen = present
-                    info.context.forget()
-                    yield Invoice.of(record)
+        record = await invoice.visible(invoice_id, info.context.signed_in())
+        if record is None:
+            raise NotFound("id")
+        return _events(_Invoice(info, invoice_id))
 
 
-async def _credit_changes(
-    info: Info, account_id: UUID, currency: str, after_version: int | None
-) -> AsyncGenerator[tuple[BalanceState, Line | None], None]:
-    """Each state to tell of, with the statement line that made it."""
-    told: BalanceState | None = None
-    async with aclosing(_looks(info, {f"credit:{account_id.hex}:{currency}"})) as looks:
-        async for _ in looks:
-            state = await balance.balance_of(account_id, currency)
-            since = _resume_from(state, after_version) if told is None else told.version
-            async for line in _lines(account_id, currency, since, state.version):
-                yield _as_of(line, state), line
-            if told is None or (told.version == state.version and not _same(told, state)):
-                yield state, None
-            told = state
+def _events(source: Source) -> AsyncGenerator[Any, None]:
+    """The source as what Strawberry reads the field's type from."""
+    return cast("AsyncGenerator[Any, None]", source)
 
 
-def _resume_from(state: BalanceState, after_version: int | None) -> int:
-    if after_version is None:
-        return state.version
-    if not 0 <= after_version <= state.version:
-        raise Invalid("after_version", problem="version_beyond")
-    return after_version
+class _Explained(Source):
+    """A source whose subscriber is told of errors in the caller's language."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, info: Info, topic: str) -> None:
+        super().__init__(info.context.watchers, topic, info.context.signed_in())
+        self.context = info.context
+
+    def forget(self) -> None:
+        self.context.forget()
+
+    def explained(self, error: Exception) -> Exception:
+        if isinstance(error, REFUSED_AT_TOP):
+            return top_level_error(error, self.context.locale)
+        return error
 
 
-async def _lines(account_id: UUID, currency: str, after: int, until: int) -> AsyncIterator[Line]:
-    """The lines of the versions `after` + 1 to `until`, in order."""
-    while after < until:
-        lines = await balance.lines_after(account_id, currency, after, BATCH)
-        assert lines, "every version has its line"
-        for line in lines:
-            if line.version > until:
-                return
-            assert line.version == after + 1, "versions have no gap"
-            after = line.version
-            yield line
+class _Credit(_Explained):
+    """The balances of one account in one currency."""
+
+    __slots__ = ("account_id", "after_version", "currency")
+
+    def __init__(
+        self, info: Info, account_id: UUID, currency: str, after_version: int | None
+    ) -> None:
+        super().__init__(info, topic_of_credit(account_id, currency))
+        self.account_id = account_id
+        self.currency = currency
+        self.after_version = after_version
+
+    @classmethod
+    async def read(cls, sources: Sequence[_Credit]) -> Mapping[str, State]:
+        states = await balance.states_of({(one.account_id, one.currency) for one in sources})
+        return {topic_of_credit(*whose): state for whose, state in states.items()}
+
+    def is_older(self, one: State | None, other: State | None) -> bool:
+        if not isinstance(one, BalanceState) or not isinstance(other, BalanceState):
+            return False
+        return one.version < other.version
+
+    async def events(
+        self, told: State | None, present: State | None
+    ) -> AsyncIterator[tuple[State, CreditUpdate]]:
+        """A message for each line since, then one for the state where no line has told of it."""
+        if not isinstance(present, BalanceState):
+            raise NotFound("account_id")
+        assert isinstance(told, BalanceState | None)
+        since = self._resume_from(present) if told is None else told.version
+        while since < present.version:
+            batch = await lines.after(self.account_id, self.currency, since, BATCH, by=self.actor)
+            assert batch, "every version has its line"
+            for line in batch:
+                if line.version > present.version:
+                    break
+                assert line.version == since + 1, "versions have no gap"
+                since = line.version
+                told_of = _as_of(line, present)
+                yield told_of, _update(told_of, line)
+        if told is None or (told.version == present.version and not _same(told, present)):
+            yield present, _update(present, None)
+
+    def _resume_from(self, present: BalanceState) -> int:
+        if self.after_version is None:
+            return present.version
+        if not 0 <= self.after_version <= present.version:
+            raise Invalid("after_version", problem="version_beyond")
+        return self.after_version
 
 
-def _as_of(line: Line, present: BalanceState) -> BalanceState:
+def _update(state: BalanceState, line: chart.CreditTransaction | None) -> CreditUpdate:
+    return CreditUpdate(
+        balance=Balance.of(state), transaction=CreditTransaction.of(line) if line else None
+    )
+
+
+def _as_of(line: chart.CreditTransaction, present: BalanceState) -> BalanceState:
     """The balance after a line. What lines do not record (pending, expiry) is as at present."""
     if line.version == present.version:
         return present
@@ -162,47 +184,48 @@ def _same(one: BalanceState, other: BalanceState) -> bool:
     return replace(one, updated_at=other.updated_at) == other
 
 
-async def _mark(record: invoice.Invoice) -> object:
-    """Differs whenever the invoice or one of its payments has changed."""
-    attempts = (await payment.of_invoices([record.id])).get(record.id, [])
-    return (
-        record.revision,
-        record.overdue,
-        [(one.id, one.status, one.received, one.taken_back, one.action) for one in attempts],
-    )
+@dataclass(frozen=True, slots=True)
+class _InvoiceState:
+    """An invoice; equal unless it or one of its payments has changed."""
+
+    record: invoice.Invoice = field(compare=False)
+    mark: object
+
+    @classmethod
+    def of(cls, record: invoice.Invoice, payments: Sequence[Payment]) -> _InvoiceState:
+        paid = tuple(
+            (one.id, one.status, one.received, one.taken_back, repr(one.action)) for one in payments
+        )
+        return cls(record, (record.revision, record.overdue, paid))
 
 
-# ------------------------------------------------------------------------------- when to look
+class _Invoice(_Explained):
+    """One invoice with its payments."""
 
+    __slots__ = ("invoice_id",)
 
-async def _looks(info: Info, topics: Collection[str]) -> AsyncGenerator[None, None]:
-    """Now, whenever one of the topics rings, and from time to time; as long as the caller may."""
-    leave = _Leave(info.context.signed_in(), monotonic())
-    async with info.context.feed.listen(topics) as bell:
-        while True:
-            yield
-            rung = await bell.wait(leave.seconds_at_most(POLL_SECONDS))
-            await leave.check(rung=rung)
+    def __init__(self, info: Info, invoice_id: UUID) -> None:
+        super().__init__(info, topic_of_invoice(invoice_id))
+        self.invoice_id = invoice_id
 
+    @classmethod
+    async def read(cls, sources: Sequence[_Invoice]) -> Mapping[str, State]:
+        ids = [one.invoice_id for one in sources]
+        records, payments = await invoice.by_ids(ids), await payment.of_invoices(ids)
+        return {
+            topic_of_invoice(id): _InvoiceState.of(record, payments.get(id, ()))
+            for id, record in records.items()
+        }
 
-@dataclass(slots=True)
-class _Leave:
-    """The caller's leave to listen: until the session or key expires or is revoked."""
+    def is_older(self, one: State | None, other: State | None) -> bool:
+        if not isinstance(one, _InvoiceState) or not isinstance(other, _InvoiceState):
+            return False
+        return bool(one.record.revision < other.record.revision)
 
-    actor: Actor
-    checked: float
-
-    def seconds_at_most(self, seconds: float) -> float:
-        """`seconds`, or less where the session expires sooner."""
-        if self.actor.expires_at is None:
-            return seconds
-        return max(0.0, min(seconds, (self.actor.expires_at - now()).total_seconds()))
-
-    async def check(self, *, rung: bool) -> None:
-        """Raises SessionEnded when it is over. Revocation is looked for when something rang."""
-        if self.actor.expires_at is not None and self.actor.expires_at <= now():
-            raise SessionEnded
-        if rung or monotonic() - self.checked >= RECHECK_SECONDS:
-            self.checked = monotonic()
-            if not await still_holds(self.actor):
-                raise SessionEnded
+    async def events(
+        self, told: State | None, present: State | None
+    ) -> AsyncIterator[tuple[State, Invoice]]:
+        if not isinstance(present, _InvoiceState):
+            raise NotFound("id")
+        if present != told:
+            yield present, Invoice.of(present.record)

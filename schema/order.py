@@ -10,11 +10,13 @@ import strawberry
 from models.accounts.account import Account
 from models.invoices import order
 from models.invoices.invoice import Invoice as InvoiceRecord
-from models.payments.void import void_invoice
+from models.invoices.order import CreateOrder
+from models.journal.command import run
+from models.payments.void import VoidInvoice
 from schema.balance import BalancePayload
 from schema.core.context import Info
 from schema.core.errors import refused_in_payload
-from schema.core.permissions import id_of
+from schema.core.ids import id_of
 from schema.core.scalars import CurrencyCode
 from schema.invoice import Invoice
 
@@ -59,12 +61,12 @@ class CreateInvoiceInput:
     reference: str | None = None
     "The partner's own order number; shown on the invoice."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class CreateInvoicePayload(BalancePayload):
-    """What `createInvoice` answers."""
+    """The result of `createInvoice`."""
 
     invoice: Invoice | None = None
     "The invoice; already paid if credit was applied and covered it."
@@ -79,12 +81,12 @@ class VoidInvoiceInput:
     reason: str
     "The reason: kept with the invoice and printed on it."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class VoidInvoicePayload(BalancePayload):
-    """What `voidInvoice` answers. Credit that had been applied is back in `balance`."""
+    """The result of `voidInvoice`. Credit that had been applied is back in `balance`."""
 
     invoice: Invoice | None = None
     "The invoice as it is now: void."
@@ -99,15 +101,17 @@ class OrderMutation:
     async def create_invoice(self, info: Info, input: CreateInvoiceInput) -> CreateInvoicePayload:
         """Partners (scope `invoices:write`) and staff: issues an invoice for an order."""
         by = info.context.signed_in()
-        record = await order.create(
-            id_of(Account.PREFIX, input.account_id, "account_id"),
-            input.currency,
-            [line.domain() for line in input.lines],
-            due_at=input.due_at,
-            apply_credit=input.apply_credit,
-            reference=input.reference,
-            by=by,
-            key=input.idempotency_key,
+        record = await run(
+            CreateOrder(
+                id_of(Account.PREFIX, input.account_id, "account_id"),
+                input.currency,
+                [line.domain() for line in input.lines],
+                due_at=input.due_at,
+                apply_credit=input.apply_credit,
+                reference=input.reference,
+            ),
+            by,
+            input.idempotency_key,
         )
         touched = (record.account_id, record.currency)
         return CreateInvoicePayload(invoice=Invoice.of(record), touched=touched)
@@ -115,16 +119,18 @@ class OrderMutation:
     @strawberry.mutation
     @refused_in_payload
     async def void_invoice(self, info: Info, input: VoidInvoiceInput) -> VoidInvoicePayload:
-        """Partners (scope `invoices:write`) and staff: takes an invoice back.
+        """Partners (scope `invoices:write`) and staff: voids an invoice.
 
-        Credit returns to where it came from, and money that came in becomes credit.
+        Credit goes back to where it came from, and money that was received becomes credit.
         """
         by = info.context.signed_in()
-        record = await void_invoice(
-            id_of(InvoiceRecord.PREFIX, input.invoice_id, "invoice_id"),
-            input.reason,
-            by=by,
-            key=input.idempotency_key,
+        record = await run(
+            VoidInvoice(
+                id_of(InvoiceRecord.PREFIX, input.invoice_id, "invoice_id"),
+                input.reason,
+            ),
+            by,
+            input.idempotency_key,
         )
         touched = (record.account_id, record.currency)
         return VoidInvoicePayload(invoice=Invoice.of(record), touched=touched)

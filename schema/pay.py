@@ -8,12 +8,16 @@ from typing import Annotated
 import strawberry
 
 from models.invoices.invoice import Invoice as InvoiceRecord
-from models.payments import follow_up, outcome, pay
+from models.journal.command import run
+from models.payments import follow_up
+from models.payments.follow_up import CancelPayment
+from models.payments.outcome import RecordOutcome
+from models.payments.pay import PayInvoice
 from models.payments.payment import Payment as PaymentRecord
 from schema.balance import BalancePayload
 from schema.core.context import Info
 from schema.core.errors import refused_in_payload
-from schema.core.permissions import id_of
+from schema.core.ids import id_of
 from schema.core.scalars import URL
 from schema.invoice import Invoice
 from schema.payment import Payment, PaymentPayload
@@ -31,18 +35,18 @@ class PayInvoiceInput:
     "The maximum amount of credit to use."
     gateway: str | None = None
     """
-    For what credit does not cover. Omitted: the invoice's own gateway; none is used where credit
-    covers all.
+    The gateway for the part that credit doesn't cover. Defaults to the invoice's own; not used if
+    credit covers everything.
     """
     return_url: URL | None = None
-    "Where a redirecting gateway sends the browser back to. Its origin must be allowed."
+    "Where the browser goes after the gateway's page. Its origin must be allowed."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class PayInvoicePayload(BalancePayload):
-    """What `payInvoice` answers."""
+    """The result of `payInvoice`."""
 
     invoice: Invoice | None = None
     "The invoice as it is now."
@@ -65,17 +69,17 @@ class CancelPaymentInput:
     payment_id: strawberry.ID
     "The payment to cancel."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class RecheckPaymentPayload(PaymentPayload):
-    """What `recheckPayment` answers."""
+    """The result of `recheckPayment`."""
 
 
 @strawberry.type
 class CancelPaymentPayload(PaymentPayload):
-    """What `cancelPayment` answers."""
+    """The result of `cancelPayment`."""
 
 
 @strawberry.input
@@ -89,12 +93,12 @@ class RecordPaymentOutcomeInput:
     reason: str
     "How staff know this, for the audit log."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class PaymentOutcomePayload(PaymentPayload):
-    """What `recordPaymentOutcome` answers."""
+    """The result of `recordPaymentOutcome`."""
 
 
 @strawberry.type
@@ -106,14 +110,16 @@ class PayMutation:
     async def pay_invoice(self, info: Info, input: PayInvoiceInput) -> PayInvoicePayload:
         """Pay Now!: with credit, through a gateway, or credit first and a gateway for the rest."""
         by = info.context.signed_in()
-        paid = await pay.pay(
-            id_of(InvoiceRecord.PREFIX, input.invoice_id, "invoice_id"),
-            use_credit=input.use_credit,
-            credit_limit=input.credit_limit,
-            gateway=input.gateway,
-            return_url=input.return_url,
-            by=by,
-            key=input.idempotency_key,
+        paid = await run(
+            PayInvoice(
+                id_of(InvoiceRecord.PREFIX, input.invoice_id, "invoice_id"),
+                use_credit=input.use_credit,
+                credit_limit=input.credit_limit,
+                gateway=input.gateway,
+                return_url=input.return_url,
+            ),
+            by,
+            input.idempotency_key,
         )
         return PayInvoicePayload(
             invoice=Invoice.of(paid.invoice),
@@ -126,7 +132,7 @@ class PayMutation:
     async def recheck_payment(
         self, info: Info, input: RecheckPaymentInput
     ) -> RecheckPaymentPayload:
-        """Checks the payment with the gateway now instead of waiting for its webhook."""
+        """Checks the payment with the gateway now, instead of waiting for its webhook."""
         by = info.context.signed_in()
         payment_id = id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id")
         record = await follow_up.recheck(payment_id, by=by)
@@ -135,10 +141,10 @@ class PayMutation:
     @strawberry.mutation
     @refused_in_payload
     async def cancel_payment(self, info: Info, input: CancelPaymentInput) -> CancelPaymentPayload:
-        """Cancels a payment that isn't in progress yet, and releases the credit that it held."""
+        """Cancels a payment that isn't being processed yet, and releases the credit it held."""
         by = info.context.signed_in()
         payment_id = id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id")
-        record = await follow_up.cancel(payment_id, by=by, key=input.idempotency_key)
+        record = await run(CancelPayment(payment_id), by, input.idempotency_key)
         return CancelPaymentPayload(payment=Payment.of(record))
 
     @strawberry.mutation
@@ -151,19 +157,21 @@ class PayMutation:
             strawberry.argument(description="The payment and its outcome."),
         ],
     ) -> PaymentOutcomePayload:
-        """Staff: ends a payment that its gateway cannot end any more, because it is not configured
-        or stays PROCESSING.
+        """Staff: ends a payment that its gateway can no longer end, because the gateway isn't
+        configured anymore or the payment stays PROCESSING.
 
-        Captured books what was charged under the payment's own id, and a later message of that
-        capture books nothing. Otherwise the payment is canceled, and a capture that comes
-        nevertheless counts.
+        If it was captured, the amount charged is booked under the payment's own ID, and a later
+        webhook for that capture books nothing. If not, the payment is canceled; a capture that is
+        reported later is still booked.
         """
         by = info.context.signed_in()
-        record = await outcome.record(
-            id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id"),
-            captured=input.captured,
-            reason=input.reason,
-            by=by,
-            key=input.idempotency_key,
+        record = await run(
+            RecordOutcome(
+                id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id"),
+                captured=input.captured,
+                reason=input.reason,
+            ),
+            by,
+            input.idempotency_key,
         )
         return PaymentOutcomePayload(payment=Payment.of(record))

@@ -40,7 +40,9 @@ class RedirectAction:
 
 @strawberry.type
 class ConfirmCardAction:
-    """Hand `clientSecret` to the card form in the page, which runs 3-D Secure if the bank asks."""
+    """Pass `clientSecret` to the card form in the page, which runs 3-D Secure if the bank requires
+    it.
+    """
 
     client_secret: str
     "Lets the card form finish this one payment. Never store or log it."
@@ -50,7 +52,7 @@ class ConfirmCardAction:
 
 @strawberry.enum
 class BankAccountType(Enum):
-    """Account types that transfers within Japan distinguish."""
+    """The types of bank account in Japan."""
 
     ORDINARY = "ORDINARY"
     "An ordinary account (普通預金)."
@@ -60,7 +62,7 @@ class BankAccountType(Enum):
 
 @strawberry.type
 class BankTransferAction:
-    """Transfer `amount` and quote `reference`; the credit appears when the bank reports it."""
+    """Transfer `amount` and quote `reference`; the payment is booked when the bank reports it."""
 
     amount: Money
     "The amount to transfer."
@@ -73,15 +75,15 @@ class BankTransferAction:
     account_number: str
     "The IBAN, or the local account number."
     bic: str | None
-    "The bank's BIC, where one is needed."
+    "The bank's BIC, if one is needed."
     qr_code: str | None
-    "An EPC QR code as an SVG data URL, where the currency is EUR."
+    "An EPC QR code as an SVG data URL, for transfers in EUR."
     branch_name: str | None
-    "The branch that a transfer within Japan names (支店名)."
+    "The branch name, for transfers within Japan (支店名)."
     branch_code: str | None
-    "The branch's three digits (支店番号)."
+    "The three-digit branch code (支店番号)."
     account_type: BankAccountType | None
-    "What kind of account it is, where a transfer within Japan names it (口座種別)."
+    "The account type, for transfers within Japan (口座種別)."
 
     @strawberry.field
     def instructions(self, info: Info, locale: Locale = None) -> str:
@@ -122,19 +124,19 @@ class Payment(Node):
     fee: Money
     "The gateway's fee; printed on the receipt, never added to an issued invoice."
     charged: Money
-    "amount + fee"
+    "The total charged: amount + fee."
     received: Money
     "The amount that was received."
     refunded: Money
-    "The amount that was taken back: refunds and lost or open disputes."
+    "The amount that went back to the payer: refunds, and disputes that are open or lost."
     status: PaymentStatus
-    "Where the invoice stands."
+    "The status of the payment."
     next_action: PaymentAction | None
     "What the client must do next; null if nothing."
     failure_code: str | None
     """
-    The gateway's reason, short and stable: `card_declined`. While the payment is open, why the last
-    try came to nothing: the client may try again.
+    A short, stable code for why it failed: `card_declined`. While the payment is open, why the last
+    attempt failed; the client can try again.
     """
     expires_at: datetime | None
     "When it expires."
@@ -169,11 +171,7 @@ class Payment(Node):
     @refused_at_top
     async def invoice(self, info: Info) -> Annotated[Invoice, strawberry.lazy("schema.invoice")]:
         """The invoice that it pays."""
-        from schema.invoice import Invoice  # noqa: PLC0415 - each names the other
-
-        record = await info.context.loaders.invoice.load(self.record.invoice_id)
-        assert record is not None, "a payment has an invoice"
-        return Invoice.of(record)
+        return await _invoice_of(info, self.record)
 
     @strawberry.field
     async def refunds(
@@ -187,16 +185,24 @@ class Payment(Node):
 
     @strawberry.field
     def receipt_url(self, info: Info, locale: Locale = None) -> URL | None:
-        """A signed link to its receipt; null if no money was received."""
-        if not self.record.received:
+        """A signed link to the receipt; null if no money was received."""
+        if not self.record.has_receipt:
             return None
         return URL(info.context.document_url(f"{self.id}.pdf", info.context.locale_for(locale)))
 
     @strawberry.field
     def failure_message(self, info: Info, locale: Locale = None) -> str | None:
-        """The gateway's reason as a sentence for people."""
+        """Why it failed, as a sentence for people."""
         failure = self.record.failure
         return texts.failure(failure, info.context.locale_for(locale)) if failure else None
+
+
+async def _invoice_of(info: Info, record: payment.Payment) -> Invoice:
+    from schema.invoice import Invoice  # noqa: PLC0415 - each names the other
+
+    found = await info.context.loaders.invoice.load(record.invoice_id)
+    assert found is not None, "a payment has an invoice"
+    return Invoice.of(found)
 
 
 def _action(record: payment.Payment) -> PaymentAction | None:
@@ -230,13 +236,9 @@ def _account_type(said: str | None) -> BankAccountType | None:
 
 @found_by(payment.Payment.PREFIX)
 async def _payment_node(info: Info, id: str) -> Payment | None:
-    actor = info.context.signed_in()
-    actor.require_scope("invoices:read")
-    payment_id = parse_id(payment.Payment.PREFIX, id)
-    if payment_id is None:
-        return None
-    record = await info.context.loaders.payment.load(payment_id)
-    return Payment.of(record) if record and actor.sees(record.account_id) else None
+    by, find = info.context.signed_in(), info.context.loaders.payment.load
+    record = await payment.visible(parse_id(payment.Payment.PREFIX, id), by, find)
+    return Payment.of(record) if record else None
 
 
 @strawberry.type
@@ -251,9 +253,4 @@ class PaymentPayload(Payload):
         self, info: Info
     ) -> Annotated[Invoice, strawberry.lazy("schema.invoice")] | None:
         """The invoice that it pays, as it is now."""
-        if self.payment is None:
-            return None
-        from schema.invoice import Invoice  # noqa: PLC0415 - each names the other
-
-        record = await info.context.loaders.invoice.load(self.payment.record.invoice_id)
-        return Invoice.of(record) if record else None
+        return await _invoice_of(info, self.payment.record) if self.payment else None

@@ -8,7 +8,9 @@ from typing import Annotated
 import strawberry
 
 from models.db.record import parse_id
-from models.payments import ask_refund, refund
+from models.journal.command import run
+from models.payments import refund
+from models.payments.ask_refund import RefundPayment
 from models.payments.payment import Payment as PaymentRecord
 from models.payments.payment import read as read_payment
 from models.payments.refund import RefundStatus
@@ -16,9 +18,9 @@ from schema.balance import BalancePayload
 from schema.core import texts
 from schema.core.context import Info
 from schema.core.errors import refused_at_top, refused_in_payload
+from schema.core.ids import id_of
 from schema.core.money import Locale, Money, MoneyInput
 from schema.core.nodes import Node, found_by
-from schema.core.permissions import id_of
 from schema.payment import Payment, PaymentPayload
 
 strawberry.enum(RefundStatus)
@@ -33,11 +35,11 @@ class Refund(Node):
     amount: Money
     "The amount refunded."
     status: RefundStatus
-    "Where the invoice stands."
+    "The status of the refund."
     reason: str
     "The reason, as given by staff."
     failure_code: str | None
-    "The gateway's reason if it failed: a short, stable code."
+    "A short, stable code for why it failed."
     created_at: datetime
     "When it was requested."
     completed_at: datetime | None
@@ -68,18 +70,15 @@ class Refund(Node):
 
     @strawberry.field
     def failure_message(self, info: Info, locale: Locale = None) -> str | None:
-        """The gateway's reason as a sentence for people."""
+        """Why it failed, as a sentence for people."""
         failure = self.record.failure
         return texts.failure(failure, info.context.locale_for(locale)) if failure else None
 
 
 @found_by(refund.Refund.PREFIX)
 async def _refund_node(info: Info, id: str) -> Refund | None:
-    actor = info.context.signed_in()
-    actor.require_scope("invoices:read")
-    refund_id = parse_id(refund.Refund.PREFIX, id)
-    record = await refund.read(refund_id) if refund_id else None
-    return Refund.of(record) if record and actor.sees(record.account_id) else None
+    record = await refund.visible(parse_id(refund.Refund.PREFIX, id), info.context.signed_in())
+    return Refund.of(record) if record else None
 
 
 @strawberry.input
@@ -90,18 +89,18 @@ class RefundPaymentInput:
     "The payment to refund."
     amount: MoneyInput | None = None
     """
-    How much. Omitted: all that can go back. Of a deposit that is what is unspent, never the
-    gateway's fee.
+    The amount to refund. Defaults to all that can be refunded: of a deposit its unspent part,
+    without the gateway's fee.
     """
     reason: str
     "The reason: kept in the audit log, and shown to those who can see the payment."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class RefundPaymentPayload(BalancePayload, PaymentPayload):
-    """What `refundPayment` answers."""
+    """The result of `refundPayment`."""
 
     refund: Refund | None = None
     "The refund: PENDING until the gateway reports its outcome."
@@ -117,22 +116,24 @@ class RefundMutation:
         self,
         info: Info,
         input: Annotated[
-            RefundPaymentInput, strawberry.argument(description="What to give back, and why.")
+            RefundPaymentInput, strawberry.argument(description="The payment to refund, and why.")
         ],
     ) -> RefundPaymentPayload:
-        """Staff: gives a payment, or a part of it, back through its gateway.
+        """Staff: refunds a payment through its gateway, in full or in part.
 
-        A deposit is in principle not refundable (NOT_REFUNDABLE); where the policy allows
-        exceptions, at most what is unspent of it.
+        Deposits are in principle not refundable (NOT_REFUNDABLE). Where the policy allows
+        exceptions, only the unspent part can be refunded.
         """
         by = info.context.signed_in()
-        record = await ask_refund.refund_payment(
-            id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id"),
-            input.amount.amount if input.amount else None,
-            input.amount.currency if input.amount else None,
-            input.reason,
-            by=by,
-            key=input.idempotency_key,
+        record = await run(
+            RefundPayment(
+                id_of(PaymentRecord.PREFIX, input.payment_id, "payment_id"),
+                input.amount.amount if input.amount else None,
+                input.amount.currency if input.amount else None,
+                input.reason,
+            ),
+            by,
+            input.idempotency_key,
         )
         payment = await read_payment(record.payment_id)
         assert payment is not None, "a refund has a payment"

@@ -9,7 +9,7 @@ from models.access.identity import Actor, Role
 from schema.account import Account
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_in_payload
-from schema.core.permissions import existing_account
+from schema.core.ids import existing_account
 
 strawberry.enum(Role)
 
@@ -60,20 +60,20 @@ class SignInInput:
 
 @strawberry.type
 class SignInPayload(Payload):
-    """What `signIn` answers."""
+    """The result of `signIn`."""
 
     viewer: Viewer | None = None
     "Who is signed in now."
     token: str | None = None
-    """For clients that keep no cookies: `Authorization: Bearer …`.
+    """For clients without cookies: send it as `Authorization: Bearer …`.
 
-    Browsers get an HttpOnly cookie as well, and need not keep it.
+    Browsers also get an HttpOnly cookie, and needn't store the token.
     """
 
 
 @strawberry.type
 class SignOutPayload(Payload):
-    """What `signOut` answers."""
+    """The result of `signOut`."""
 
 
 @strawberry.type
@@ -83,8 +83,8 @@ class SessionMutation:
     @strawberry.mutation
     @refused_in_payload
     async def sign_in(self, info: Info, input: SignInInput) -> SignInPayload:
-        """Opens a session. Attempts are limited for each e-mail address and each caller; a browser
-        that its user has signed in with before, which a cookie shows, has a limit of its own.
+        """Signs in and opens a session. Attempts are limited per e-mail address and per caller; a
+        browser that has signed in before (it has a cookie) has a limit of its own.
         """
         context = info.context
         actor, token = await session.sign_in(

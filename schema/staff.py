@@ -8,14 +8,15 @@ from uuid import UUID
 import strawberry
 
 from models.accounts.account import Account
-from models.bank import by_hand
+from models.bank.by_hand import RecordBankTransfer
 from models.bank.line import BankCredit
-from models.credit import adjustment
+from models.credit.adjustment import AdjustCredit
+from models.journal.command import run
 from schema.balance import BalancePayload
 from schema.core.context import Info
 from schema.core.errors import refused_in_payload
+from schema.core.ids import id_of
 from schema.core.money import MoneyInput
-from schema.core.permissions import id_of
 from schema.payment import Payment, PaymentPayload
 from schema.statement import CreditTransaction
 
@@ -36,11 +37,11 @@ class RecordBankTransferInput:
     "When it was received. Defaults to now."
     despite: strawberry.ID | None = None
     """
-    Books it although this line looks the same: the `bankCredit` of the `PossibleDuplicate` that it
-    was refused with.
+    To record it although it was refused as a possible duplicate: the ID of that
+    `PossibleDuplicate.bankCredit`.
     """
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 def _despite(input: RecordBankTransferInput) -> UUID | None:
@@ -51,7 +52,7 @@ def _despite(input: RecordBankTransferInput) -> UUID | None:
 
 @strawberry.type
 class RecordBankTransferPayload(BalancePayload, PaymentPayload):
-    """What `recordBankTransfer` answers."""
+    """The result of `recordBankTransfer`."""
 
 
 @strawberry.input
@@ -65,12 +66,12 @@ class AdjustCreditInput:
     reason: str
     "The reason: shown to the client in the credit statement, and kept in the audit log."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class AdjustCreditPayload(BalancePayload):
-    """What `adjustCredit` answers."""
+    """The result of `adjustCredit`."""
 
     transaction: CreditTransaction | None = None
     "The new line in the credit statement."
@@ -85,18 +86,22 @@ class StaffMutation:
     async def record_bank_transfer(
         self, info: Info, input: RecordBankTransferInput
     ) -> RecordBankTransferPayload:
-        """Staff: a transfer has come in; settles the payment whose reference it quotes."""
+        """Staff: records a bank transfer that was received, and books it on the payment whose
+        reference it quotes.
+        """
         by = info.context.signed_in()
-        record = await by_hand.record_bank_transfer(
-            input.reference,
-            input.amount.amount,
-            input.amount.currency,
-            bank_account=input.bank_account,
-            bank_transaction=input.bank_transaction_id,
-            received_at=input.received_at,
-            despite=_despite(input),
-            by=by,
-            key=input.idempotency_key,
+        record = await run(
+            RecordBankTransfer(
+                input.reference,
+                input.amount.amount,
+                input.amount.currency,
+                bank_account=input.bank_account,
+                bank_transaction=input.bank_transaction_id,
+                received_at=input.received_at,
+                despite=_despite(input),
+            ),
+            by,
+            input.idempotency_key,
         )
         touched = (record.account_id, record.currency)
         return RecordBankTransferPayload(payment=Payment.of(record), touched=touched)
@@ -106,13 +111,15 @@ class StaffMutation:
     async def adjust_credit(self, info: Info, input: AdjustCreditInput) -> AdjustCreditPayload:
         """Staff: changes an account's credit, with a reason."""
         by = info.context.signed_in()
-        line = await adjustment.adjust(
-            id_of(Account.PREFIX, input.account_id, "account_id"),
-            input.amount.amount,
-            input.amount.currency,
-            input.reason,
-            by=by,
-            key=input.idempotency_key,
+        line = await run(
+            AdjustCredit(
+                id_of(Account.PREFIX, input.account_id, "account_id"),
+                input.amount.amount,
+                input.amount.currency,
+                input.reason,
+            ),
+            by,
+            input.idempotency_key,
         )
         touched = (line.account_id, line.currency)
         return AdjustCreditPayload(transaction=CreditTransaction.of(line), touched=touched)

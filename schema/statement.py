@@ -8,53 +8,54 @@ from typing import Annotated
 import strawberry
 
 from models.accounts.account import Account
-from models.credit import balance
+from models.credit import lines
 from models.credit import statement as credit_statement
 from models.db.record import parse_id, public_id
-from models.ledger.chart import CreditTransaction as Line
-from models.ledger.chart import LineKind
+from models.invoices import invoice as invoices
+from models.ledger.chart import CreditTransaction as CreditTransactionRecord
+from models.ledger.chart import StatementLineKind
+from models.payments import payment as payments
 from schema.balance import AccountId, OwnCurrency
 from schema.core import texts
 from schema.core.context import Info
 from schema.core.errors import refused_at_top
+from schema.core.ids import account_named
 from schema.core.money import Locale, Money
 from schema.core.nodes import Node, found_by
 from schema.core.pages import After, Before, Connection, First, Last, page_request
-from schema.core.permissions import account_meant, currency_meant
 from schema.core.scalars import URL, CurrencyCode
 from schema.invoice import Invoice
 from schema.payment import Payment
 
-strawberry.enum(LineKind, name="CreditTransactionKind")
+strawberry.enum(StatementLineKind, name="CreditTransactionKind")
 
 
 @strawberry.type
 class CreditTransaction(Node):
-    """One line of the credit statement: all transfers of one change, together.
-
-    Lines are only ever added.
+    """One line of the credit statement: all transfers of one change. Lines are never changed or
+    deleted.
     """
 
-    kind: LineKind
+    kind: StatementLineKind
     "What happened, as a code."
     amount: Money
-    "Signed: a credit is positive, a debit is negative."
+    "Positive if it adds credit, negative if it takes credit away."
     balance_after: Money
-    "The credit after this line, what is reserved included and debt taken off."
+    "The credit after this line, including reserved credit and less any debt."
     version: int
-    "The balance's version that this transaction made."
+    "The version of the balance after this transaction."
     refundable: bool
     "Whether the credit policy allows this credit to be refunded."
     created_at: datetime
     "When it happened."
-    line: strawberry.Private[Line]
+    line: strawberry.Private[CreditTransactionRecord]
 
     @classmethod
-    def of(cls, line: Line) -> CreditTransaction:
+    def of(cls, line: CreditTransactionRecord) -> CreditTransaction:
         """Show a line of the statement."""
         return cls(
             id=strawberry.ID(line.public_id),
-            kind=LineKind(line.kind),
+            kind=StatementLineKind(line.kind),
             amount=Money.minor(line.amount, line.currency),
             balance_after=Money.minor(line.balance_after, line.currency),
             version=line.version,
@@ -73,21 +74,17 @@ class CreditTransaction(Node):
     @strawberry.field
     @refused_at_top
     async def invoice(self, info: Info) -> Invoice | None:
-        """The invoice that it is about."""
-        if self.line.invoice_id is None:
-            return None
-        info.context.signed_in().require_scope("invoices:read")
-        record = await info.context.loaders.invoice.load(self.line.invoice_id)
+        """The related invoice, if any."""
+        find = info.context.loaders.invoice.load
+        record = await invoices.visible(self.line.invoice_id, info.context.signed_in(), find)
         return Invoice.of(record) if record else None
 
     @strawberry.field
     @refused_at_top
     async def payment(self, info: Info) -> Payment | None:
-        """The payment that it is about."""
-        if self.line.payment_id is None:
-            return None
-        info.context.signed_in().require_scope("invoices:read")
-        record = await info.context.loaders.payment.load(self.line.payment_id)
+        """The related payment, if any."""
+        find = info.context.loaders.payment.load
+        record = await payments.visible(self.line.payment_id, info.context.signed_in(), find)
         return Payment.of(record) if record else None
 
 
@@ -95,28 +92,29 @@ class CreditTransaction(Node):
 class CreditTransactionFilter:
     """Filters for the credit statement. Omitted fields match everything."""
 
-    kind: list[LineKind] | None = None
+    kind: list[StatementLineKind] | None = None
     "Only lines of these kinds."
     created_after: datetime | None = None
     "Only lines after this time."
     created_before: datetime | None = None
     "Only lines before this time."
 
+    def domain(self) -> lines.StatementLineFilter:
+        """The same in the domain's terms."""
+        kinds = None if self.kind is None else [kind.value for kind in self.kind]
+        return lines.StatementLineFilter(kinds, self.created_after, self.created_before)
 
-@found_by(Line.PREFIX)
+
+@found_by(CreditTransactionRecord.PREFIX)
 async def _credit_transaction_node(info: Info, id: str) -> CreditTransaction | None:
-    actor = info.context.signed_in()
-    actor.require_scope("credit:read")
-    line_id = parse_id(Line.PREFIX, id)
-    if line_id is None:
-        return None
-    line = await info.context.loaders.line.load(line_id)
-    return CreditTransaction.of(line) if line and actor.sees(line.account_id) else None
+    by, find = info.context.signed_in(), info.context.loaders.statement_line.load
+    line = await lines.visible(parse_id(CreditTransactionRecord.PREFIX, id), by, find)
+    return CreditTransaction.of(line) if line else None
 
 
 @strawberry.type
 class CreditStatement:
-    """Opening balance, changes and closing balance over a span of days."""
+    """Opening balance, changes and closing balance of a period."""
 
     currency: CurrencyCode
     "The currency of every amount here."
@@ -125,7 +123,7 @@ class CreditStatement:
     last_day: date
     "The last day, inclusive."
     opening_balance: Money
-    "The credit before the first line, what is reserved included and debt taken off."
+    "The credit before the first line, including reserved credit and less any debt."
     closing_balance: Money
     "The credit after the last line: opening balance + added - spent."
     added: Money
@@ -154,12 +152,12 @@ class CreditStatement:
 
     @strawberry.field
     def pdf_url(self, info: Info, locale: Locale = None) -> URL:
-        """Download it as PDF. Works without other credentials until it expires."""
+        """A signed link to the PDF. It works without other credentials until it expires."""
         return self._url("pdf", info, locale)
 
     @strawberry.field
     def csv_url(self, info: Info, locale: Locale = None) -> URL:
-        """Download it as CSV, for spreadsheets. Works like `pdfUrl`."""
+        """A signed link to the CSV file, for spreadsheets. It works like `pdfUrl`."""
         return self._url("csv", info, locale)
 
     def _url(self, kind: str, info: Info, locale: str | None) -> URL:
@@ -189,12 +187,12 @@ class StatementQuery:
         currency: OwnCurrency = None,
         account_id: AccountId = None,
     ) -> CreditStatement:
-        """The credit statement over a span of days, with links to it as PDF and CSV."""
-        actor = info.context.signed_in()
-        actor.require_scope("credit:read")
-        meant = account_meant(actor, account_id)
-        wanted = await currency_meant(info, meant, currency)
-        return CreditStatement.of(await credit_statement.statement(meant, wanted, from_, to))
+        """The credit statement for a period, with links to it as PDF and CSV."""
+        return CreditStatement.of(
+            await credit_statement.of_days(
+                account_named(account_id), currency, from_, to, by=info.context.signed_in()
+            )
+        )
 
     @strawberry.field
     @refused_at_top
@@ -213,17 +211,11 @@ class StatementQuery:
         before: Before = None,
     ) -> Connection[CreditTransaction]:
         """The credit statement in one currency, newest first."""
-        actor = info.context.signed_in()
-        actor.require_scope("credit:read")
-        meant = account_meant(actor, account_id)
-        request = page_request(info, first, after, last, before)
-        wanted = filter or CreditTransactionFilter()
-        page = await balance.statement(
-            meant,
-            await currency_meant(info, meant, currency),
-            request,
-            kinds=None if wanted.kind is None else [kind.value for kind in wanted.kind],
-            after=wanted.created_after,
-            before=wanted.created_before,
+        page = await lines.page(
+            account_named(account_id),
+            currency,
+            page_request(info, first, after, last, before),
+            by=info.context.signed_in(),
+            filter=filter.domain() if filter else None,
         )
         return Connection.of(page, CreditTransaction.of, lambda row: str(row.version))

@@ -6,7 +6,8 @@ from datetime import datetime
 
 import strawberry
 
-from models.credit import voucher
+from models.credit.voucher import IssueVouchers, RedeemVoucher
+from models.journal.command import run
 from schema.balance import BalancePayload
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_in_payload
@@ -21,12 +22,12 @@ class RedeemVoucherInput:
     code: str
     "The code; case, spaces and hyphens don't matter."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class RedeemVoucherPayload(BalancePayload):
-    """What `redeemVoucher` answers."""
+    """The result of `redeemVoucher`."""
 
     transaction: CreditTransaction | None = None
     "The new line in the credit statement."
@@ -39,9 +40,9 @@ class IssueVouchersInput:
     count: int = 1
     "The number of codes: 1 to 1000."
     amount: MoneyInput
-    "The credit that each redemption gives."
+    "The credit added by each redemption."
     max_redemptions: int = 1
-    "How many accounts may redeem one code."
+    "How many accounts can redeem each code."
     expires_at: datetime | None = None
     "When the codes expire."
     credit_expires_at: datetime | None = None
@@ -49,12 +50,12 @@ class IssueVouchersInput:
     note: str | None = None
     "A note, shown in the credit statement."
     idempotency_key: str
-    "1 to 255 printable ASCII characters, one per click."
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
 
 @strawberry.type
 class IssueVouchersPayload(Payload):
-    """What `issueVouchers` answers."""
+    """The result of `issueVouchers`."""
 
     codes: list[str] = strawberry.field(default_factory=list)
     """The codes. Only their hashes are stored; the same idempotency key returns them again for 24
@@ -71,7 +72,7 @@ class VoucherMutation:
     async def redeem_voucher(self, info: Info, input: RedeemVoucherInput) -> RedeemVoucherPayload:
         """Redeem Voucher: turns a code into credit. At most one per request."""
         by = info.context.signed_in()
-        line = await voucher.redeem(input.code, by=by, key=input.idempotency_key)
+        line = await run(RedeemVoucher.of(input.code), by, input.idempotency_key)
         touched = (line.account_id, line.currency)
         return RedeemVoucherPayload(transaction=CreditTransaction.of(line), touched=touched)
 
@@ -80,15 +81,17 @@ class VoucherMutation:
     async def issue_vouchers(self, info: Info, input: IssueVouchersInput) -> IssueVouchersPayload:
         """Staff: issues voucher codes."""
         by = info.context.signed_in()
-        codes = await voucher.issue(
-            input.count,
-            input.amount.amount,
-            input.amount.currency,
-            max_redemptions=input.max_redemptions,
-            expires_at=input.expires_at,
-            credit_expires_at=input.credit_expires_at,
-            note=input.note,
-            by=by,
-            key=input.idempotency_key,
+        codes = await run(
+            IssueVouchers(
+                input.count,
+                input.amount.amount,
+                input.amount.currency,
+                max_redemptions=input.max_redemptions,
+                expires_at=input.expires_at,
+                credit_expires_at=input.credit_expires_at,
+                note=input.note,
+            ),
+            by,
+            input.idempotency_key,
         )
         return IssueVouchersPayload(codes=codes)

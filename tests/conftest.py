@@ -10,20 +10,23 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+import structlog
 from redis import Redis
 
 from models.db import connection
-from tests import servers
+
+# The helpers' assertions speak for the tests.
+pytest.register_assert_rewrite("tests.support")
+
+from tests.support import servers  # noqa: E402 - rewritten first
+from tests.support.clock import At  # noqa: E402 - as above
+from tests.support.skips import is_expected  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-# Helpers whose assertions speak for the tests; here, because several folders import them.
-for _name in ("live", "portal", "shop"):
-    pytest.register_assert_rewrite(f"tests.journeys.{_name}")
 
 _postgres_key = pytest.StashKey[servers.PostgresDatabases]()
 _resources_key = pytest.StashKey[ExitStack]()
@@ -96,9 +99,67 @@ def _runs_on(item: pytest.Item, database: str) -> bool:
     return True
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A skip for a reason that nobody has written down fails the run."""
+    if _unexpected_skips(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    skipped = _unexpected_skips(config)
+    if skipped:
+        terminalreporter.section("skipped, and tests/support/skips.py does not say why", red=True)
+    for line in skipped:
+        terminalreporter.line(line)
+
+
+def _unexpected_skips(config: pytest.Config) -> list[str]:
+    """Those of all workers: they report to the one terminal."""
+    terminal: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None:
+        return []
+    found = []
+    for report in terminal.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not is_expected(reason):
+            found.append(f"{report.nodeid}: {reason}")
+    return found
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_logger_stays_configured() -> Iterator[None]:
+    """Logs that one test configures are not the next one's.
+
+    A module's logger keeps the configuration under which it was first used, as the server wants
+    it; `capture_logs` of a later test would not see what it logs.
+    """
+    configure = structlog.configure
+
+    def configure_anew(**options: Any) -> None:
+        configure(**options | {"cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", configure_anew)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _logs_end_with_their_test() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> At:
+    """Sets the clock: `at(moment)`, `at(timedelta(days=2))`, `with at(moment): …`."""
+    return At(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -13,6 +14,14 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
+#: Each folder mirrors a package of the program.
+PACKAGES = ("api", "models", "schema")
+#: What pytest reads: the tests, and the fixtures beside them.
+TESTS = [
+    path
+    for pattern in ("test_*.py", "conftest.py")
+    for path in sorted((ROOT / "tests").rglob(pattern))
+]
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
 FOLDERS = {".ci", "api", "models", "pdf_templates", "schema", "tests"}
 FILES = {
@@ -113,8 +122,111 @@ def test_every_ignored_rule_has_its_reason_beside_it() -> None:
 
 
 def test_migrations_follow_each_other_in_the_order_of_their_numbers() -> None:
-    files = sorted((ROOT / "models" / "migrations").glob("0*.py"))
+    found = (ROOT / "models" / "migrations").rglob("0*.py")
+    files = sorted(found, key=lambda path: path.name)
     assert [path.name[:4] for path in files] == [f"{n:04d}" for n in range(1, len(files) + 1)]
     for before, path in pairwise(files):
         text = path.read_text(encoding="utf-8")
         assert f'dependencies = [("models", "{before.stem}")]' in text, path.name
+
+
+def test_no_test_imports_out_of_a_test_module() -> None:
+    tests = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in TESTS}
+    assert len(tests) > 100
+    taken = [
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for module in sorted(imported(path) & tests)
+    ]
+    assert taken == [], "what several tests need is in tests/support"
+
+
+def test_helpers_are_in_support() -> None:
+    folders = {"bench", "support"}
+    beside = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "tests").rglob("*.py")
+        if path not in TESTS and path.relative_to(ROOT).parts[1] not in folders
+    ]
+    assert beside == []
+
+
+def test_the_tests_of_a_package_are_in_a_folder_of_its_name() -> None:
+    packages = {path.parent for name in PACKAGES for path in (ROOT / name).rglob("__init__.py")}
+    # Each has tests under its own name; what crosses packages is tested one folder up.
+    folders = {path.parent for path in TESTS if path.relative_to(ROOT).parts[1] in PACKAGES}
+    assert {folder.relative_to(ROOT / "tests") for folder in folders} <= {
+        package.relative_to(ROOT) for package in packages
+    }
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a file imports, or imports from."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+    return found
+
+
+# ------------------------------------------------------------------------------- the code
+
+_SQL = re.compile(
+    r"\s*(SELECT\b.*\bFROM\b|SELECT \S+( AS \w+)?$|INSERT INTO\b|UPDATE\b.*\bSET\b|DELETE FROM\b"
+    r"|WITH\b.*\bAS\b)",
+    re.DOTALL,
+)
+#: Longest functions of the domain, in lines with signature and docstring.
+LINES_MAX = 30
+
+
+def modules(*folders: str) -> list[tuple[str, ast.Module]]:
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    named = [(path.relative_to(ROOT).as_posix(), path) for path in paths]
+    return [(name, ast.parse(path.read_text(encoding="utf-8"))) for name, path in named]
+
+
+def is_sql(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and _SQL.match(node.value) is not None
+    )
+
+
+def test_what_is_sql_is_told_from_prose() -> None:
+    for text in (
+        "SELECT 1 AS one",
+        "SELECT id\n FROM event",
+        " INSERT INTO event (id)",
+        "UPDATE payment SET x = 1",
+        "DELETE FROM event",
+        "WITH a AS (SELECT 1)",
+    ):
+        assert is_sql(ast.Constant(text)), text
+    for text in ("Select a gateway from the list.", "UPDATED", "With care.", "SELECTED FROM"):
+        assert not is_sql(ast.Constant(text)), text
+
+
+def test_no_sql_stands_outside_the_domain() -> None:
+    found = [
+        f"{name}:{getattr(node, 'lineno', 0)}"
+        for name, module in modules("api", "schema")
+        for node in ast.walk(module)
+        if is_sql(node)
+    ]
+    assert found == []
+
+
+def test_functions_of_the_domain_are_under_thirty_lines() -> None:
+    longer: dict[str, set[str]] = {}
+    for name, module in modules("models"):
+        for node in ast.walk(module):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            assert node.end_lineno is not None
+            if node.end_lineno - node.lineno + 1 >= LINES_MAX and "/migrations/" not in name:
+                longer.setdefault(name, set()).add(node.name)
+    assert longer == {}

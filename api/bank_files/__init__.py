@@ -15,7 +15,7 @@ from api.bank_files.texts import marked_encoding
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from models.bank.statement import Statement
+    from models.bank.statement import ReportedStatement
 
 #: Far more than a day of a bank that serves a hosting provider.
 SIZE_MAX: Final = 32 * 2**20
@@ -44,12 +44,14 @@ class Reading:
 
 def read_file(
     file: IO[bytes], accounts: Collection[str], how: Reading | None = None
-) -> list[Statement]:
+) -> list[ReportedStatement]:
     """As `read`; of a file that is too large nothing more than that is read."""
     return read(file.read(SIZE_MAX + 1), accounts, how)
 
 
-def read(data: bytes, accounts: Collection[str], how: Reading | None = None) -> list[Statement]:
+def read(
+    data: bytes, accounts: Collection[str], how: Reading | None = None
+) -> list[ReportedStatement]:
     """The statements in a file, all of them of our own `accounts` (`models.bank.account`).
 
     Raises StatementUnreadable, which says where and why as the rest of a sentence.
@@ -65,7 +67,7 @@ def read(data: bytes, accounts: Collection[str], how: Reading | None = None) -> 
     return statements or _none()
 
 
-def _read(data: bytes, accounts: Collection[str], how: Reading) -> list[Statement]:
+def _read(data: bytes, accounts: Collection[str], how: Reading) -> list[ReportedStatement]:
     if how.columns is not None:
         return csv_reader.read(data, accounts, how.columns) or _none()
     if _is_xml(data):
@@ -80,5 +82,5 @@ def _is_xml(data: bytes) -> bool:
     return data[:64].decode(encoding, "ignore").lstrip("\ufeff\0 \t\r\n").startswith("<")
 
 
-def _none() -> list[Statement]:
-    raise StatementUnreadable("there is no statement in it")
+def _none() -> list[ReportedStatement]:
+    raise StatementUnreadable("it contains no statement")

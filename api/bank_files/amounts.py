@@ -63,7 +63,7 @@ def written(text: str, currency: str, *, separator: str = "") -> Money:
 
 
 def _split(text: str, separator: str) -> tuple[str, str, str]:
-    """What stands before the decimals, their separator (empty where there is none), and they."""
+    """What stands before the decimals, their separator (empty if there is none), and they."""
     marks = [character for character in text if character in ".,"]
     if separator:
         mark = separator
@@ -93,11 +93,11 @@ def _money(amount: Decimal, currency: str) -> Money:
         return Money.parse(amount, currency)
     except Refusal:
         shown = f"{amount:f}"[:30] + f" {clean(currency)[:10]}".rstrip()
-        raise StatementUnreadable(f"the amount {shown} cannot be") from None
+        raise StatementUnreadable(f"the amount {shown} isn't possible") from None
 
 
 def _no_amount(text: str) -> StatementUnreadable:
-    return StatementUnreadable(f"the amount {_shown(text)} is none")
+    return StatementUnreadable(f"the amount {_shown(text)} isn't valid")
 
 
 def _shown(text: str) -> str:

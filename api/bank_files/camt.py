@@ -22,7 +22,7 @@ from api.bank_files.xml_document import (
     parsed,
     value_at,
 )
-from models.bank.statement import Balance, BankLine, Statement
+from models.bank.statement import Balance, BankLine, ReportedStatement
 from models.money import Money
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ _MESSAGES: Final = {
 _NUMBER_MAX: Final = 18
 
 
-def read(data: bytes, accounts: Collection[str]) -> list[Statement]:
+def read(data: bytes, accounts: Collection[str]) -> list[ReportedStatement]:
     """The statements in a file, which may have several messages. Raises StatementUnreadable."""
     messages = [one for one in parsed(data).iter() if _kind(one) in _MESSAGES]
     if not messages:
-        raise StatementUnreadable("it is XML, and none of camt.052, camt.053 and camt.054")
+        raise StatementUnreadable("it is XML, but not camt.052, camt.053 or camt.054")
     found = [
         (message, one)
         for message in messages
@@ -61,7 +61,7 @@ def _kind(element: Element) -> str:
     return name_of(element).removesuffix("V01")
 
 
-def _statement(statement: Element, form: str, accounts: Collection[str]) -> Statement:
+def _statement(statement: Element, form: str, accounts: Collection[str]) -> ReportedStatement:
     account = own_account(_account(statement), accounts, _bic(statement))
     opening = closing = None
     said = value_at(statement, "Acct", "Ccy")
@@ -71,7 +71,7 @@ def _statement(statement: Element, form: str, accounts: Collection[str]) -> Stat
         said = _one_currency(said, opening, closing)
     lines, pending = _entries(statement, account, said)
     reference, number = clean(first_text(statement, "Id")), _number(statement)
-    return Statement(
+    return ReportedStatement(
         form=form,
         reference=reference,
         account=account,
@@ -96,7 +96,7 @@ def _bic(statement: Element) -> str:
 
 
 def _number(statement: Element) -> str:
-    """An odd one does no harm: nothing depends on it."""
+    """An unreadable one is ignored: nothing depends on it."""
     number = first_text(statement, "ElctrncSeqNb") or first_text(statement, "LglSeqNb")
     return number if len(number) <= _NUMBER_MAX else ""
 
@@ -154,18 +154,18 @@ def _one_currency(said: str, *balances: tuple[Balance, str] | None) -> str:
     return next(iter(named), "")
 
 
-def _check(statement: Statement, element: Element, message: Element) -> None:
-    """Whether nothing was lost on the way, or misread. A page, and a selection whose entries the
+def _check(statement: ReportedStatement, element: Element, message: Element) -> None:
+    """Whether nothing was lost on the way, or misread. A part, and a selection whose entries the
     bank itself counts, lead from no balance to the other: those are warned of.
     """
-    if statement.missing and not _is_page(element, message) and not _is_counted(element):
+    if statement.missing and not _is_part(element, message) and not _is_counted(element):
         raise StatementUnreadable(
             "it does not add up: its entries are "
             f"{statement.missing.amount} {statement.currency} short of its closing balance"
         )
 
 
-def _is_page(statement: Element, message: Element) -> bool:
+def _is_part(statement: Element, message: Element) -> bool:
     pages = (one_at(statement, "StmtPgntn"), one_at(message, "GrpHdr", "MsgPgntn"))
     return any(
         count_at(page, "PgNb") != 1 or value_at(page, "LastPgInd") not in {"true", "1"}

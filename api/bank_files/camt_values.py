@@ -25,7 +25,7 @@ _DAY: Final = re.compile(
 
 
 def amount_at(element: Element, *names: str) -> Money | None:
-    """The only amount at a path; None where there is none. Raises StatementUnreadable."""
+    """The only amount at a path; None if there is none. Raises StatementUnreadable."""
     found = one_at(element, *names)
     if found is None:
         return None
@@ -77,4 +77,4 @@ def _day(said: str) -> date:
     try:
         return checked_day(date.fromisoformat(found[1] if found else ""))
     except ValueError:
-        raise StatementUnreadable(f"the date {clean(said)[:30]!r} is none") from None
+        raise StatementUnreadable(f"the date {clean(said)[:30]!r} isn't valid") from None

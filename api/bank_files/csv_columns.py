@@ -1,15 +1,15 @@
-"""Which columns of a bank's CSV file say what: how it is told, and where they are."""
+"""The mapping of a bank's CSV columns: how it is given, and where the columns are."""
 
 from __future__ import annotations
 
 import csv
 import re
-import unicodedata
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from api.bank_files.lines import StatementUnreadable, clean
+from models.text import common_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ class Columns:
     heading_rows: int = 0
 
     @classmethod
-    def told(cls, columns: str, **options: Any) -> Columns:  # noqa: ANN401 - the fields above
+    def parse(cls, columns: str, **options: Any) -> Columns:  # noqa: ANN401 - the fields above
         """What the options of the command line say. Raises ColumnsWrong."""
         separator = options.pop("separator", "")
         found = cls(parse(columns), separator={"tab": "\t"}.get(separator, separator), **options)
@@ -64,19 +64,19 @@ class Columns:
         if "date" not in meanings or not meanings & {"amount", "credit"}:
             raise ColumnsWrong("--columns needs `date`, and `amount` or `credit`.")
         if "amount" in meanings and meanings & {"credit", "debit"}:
-            raise ColumnsWrong("--columns has `amount`, or `credit` and `debit`, and not both.")
+            raise ColumnsWrong("--columns needs either `amount` or `credit` and `debit`, not both.")
         for name in ("account", "currency"):
             if bool(getattr(self, name)) == (name in meanings):
                 raise ColumnsWrong(f"Name the {name} once: as --{name}, or as a column.")
         if self.decimal not in {"", ".", ","}:
-            raise ColumnsWrong("--decimal is . or ,")
+            raise ColumnsWrong("--decimal must be . or ,")
         if len(self.separator) > 1:
-            raise ColumnsWrong("--separator is one character, or `tab`.")
+            raise ColumnsWrong("--separator must be one character, or `tab`.")
         days = set(_DIRECTIVES.findall(self.date_format))
         if self.date_format and not (days & set("yY") and days & set("mbB") and "d" in days):
             raise ColumnsWrong("--date-format needs a day, a month and a year, as in %d.%m.%Y.")
         if self.encoding and not _is_encoding(self.encoding):
-            raise ColumnsWrong(f"--encoding: there is no encoding {self.encoding!r}.")
+            raise ColumnsWrong(f"--encoding: {self.encoding!r} isn't a known encoding.")
 
     @property
     def by_number(self) -> bool:
@@ -101,7 +101,7 @@ def parse(text: str) -> tuple[tuple[str, str], ...]:
         meaning, equals, heading = (piece.strip() for piece in part.partition("="))
         if meaning not in MEANINGS or not equals or not heading:
             raise ColumnsWrong(
-                f"--columns: {part!r} is not understood; it is `meaning=heading`, and a meaning is "
+                f"--columns: {part!r} must be `meaning=heading`, where a meaning is "
                 f"one of {', '.join(MEANINGS)}."
             )
         if meaning not in _SEVERAL and any(meaning == other for other, _ in found):
@@ -112,7 +112,7 @@ def parse(text: str) -> tuple[tuple[str, str], ...]:
 
 def folded(text: str) -> str:
     """A heading as it is compared."""
-    return clean(unicodedata.normalize("NFKC", text)).casefold()
+    return clean(common_width(text)).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,9 @@ class Place:
             filled = max((n for n, cell in enumerate(cells, 1) if cell.strip()), default=0)
             width = width or len(cells)
             if filled > width:
-                raise StatementUnreadable(f"row {number}: it has {filled} columns, and not {width}")
+                raise StatementUnreadable(
+                    f"row {number}: it has {filled} columns instead of {width}"
+                )
             if filled:
                 yield number, cells
 

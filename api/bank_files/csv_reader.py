@@ -15,7 +15,7 @@ from api.bank_files.csv_columns import Place, located
 from api.bank_files.csv_rows import Cells, Row, row_of
 from api.bank_files.lines import StatementUnreadable, at, clean, keyed
 from api.bank_files.texts import marked_encoding
-from models.bank.statement import Balance, Statement
+from models.bank.statement import Balance, ReportedStatement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -27,7 +27,7 @@ _SEPARATORS: Final = (",", ";", "\t", "|")
 _CELL_MAX: Final = 10_000
 
 
-def read(data: bytes, accounts: Collection[str], columns: Columns) -> list[Statement]:
+def read(data: bytes, accounts: Collection[str], columns: Columns) -> list[ReportedStatement]:
     """A statement of each account and currency in the file. Raises StatementUnreadable."""
     text = _decoded(data, columns)
     place = _place(text, columns)
@@ -47,7 +47,9 @@ def _decoded(data: bytes, columns: Columns) -> str:
             return data.decode(encoding).removeprefix("\ufeff")
         except UnicodeDecodeError:
             continue
-    raise StatementUnreadable(f"it is not in {' or '.join(encodings)}: name it with --encoding")
+    raise StatementUnreadable(
+        f"it isn't in {' or '.join(encodings)}; give its encoding with --encoding"
+    )
 
 
 def _place(text: str, columns: Columns) -> Place:
@@ -60,7 +62,7 @@ def _place(text: str, columns: Columns) -> Place:
             if found is not None:
                 return found
     headings = ", ".join(clean(heading) for _, heading in columns.named)
-    raise StatementUnreadable(f"there is no row with the headings {headings} in it")
+    raise StatementUnreadable(f"it has no row with the headings {headings}")
 
 
 def _table(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -73,12 +75,12 @@ def _table(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
         raise StatementUnreadable(f"row {reader.line_num}: {error}") from None
 
 
-def _statement(rows: list[Row]) -> Statement:
+def _statement(rows: list[Row]) -> ReportedStatement:
     ordered = _in_order(rows)
     first, last = ordered[0].line, ordered[-1].line
     opening, closing = _balances(ordered)
     reference = f"{first.booked_on} - {last.booked_on}"
-    return Statement(
+    return ReportedStatement(
         form="CSV",
         reference=reference,
         account=first.account,

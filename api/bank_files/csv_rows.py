@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
@@ -20,6 +19,7 @@ from api.bank_files.lines import (
 from models.bank.statement import BankLine
 from models.errors import CurrencyNotSupported
 from models.money import Money, exponent
+from models.text import common_width
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -63,7 +63,9 @@ class Cells:
         """Raises StatementUnreadable where a column is not there."""
         lacking = [place for _, place in places if place >= len(cells)]
         if lacking:
-            raise StatementUnreadable(f"it has {len(cells)} columns, and no {min(lacking) + 1}th")
+            raise StatementUnreadable(
+                f"it has {len(cells)} columns, but column {min(lacking) + 1} is needed"
+            )
         self._said = [(what, _folded(cells[place])) for what, place in places]
 
     def all(self, meaning: str) -> list[str]:
@@ -71,7 +73,7 @@ class Cells:
         return [text for what, text in self._said if what == meaning and text]
 
     def one(self, meaning: str) -> str:
-        """The same of the only one; empty where there is none."""
+        """The same of the only one; empty if there is none."""
         return next(iter(self.all(meaning)), "")
 
 
@@ -98,14 +100,14 @@ def row_of(number: int, cells: Cells, accounts: Collection[str], columns: Column
 
 
 def _folded(cell: str) -> str:
-    return unicodedata.normalize("NFKC", cell).strip()
+    return common_width(cell).strip()
 
 
 def _currency(code: str) -> str:
     try:
         exponent(code)
     except CurrencyNotSupported:
-        raise StatementUnreadable(f"the currency {clean(code)[:10]!r} is none") from None
+        raise StatementUnreadable(f"the currency {clean(code)[:10]!r} isn't known") from None
     return code
 
 
@@ -121,7 +123,7 @@ def _moved(cells: Cells, currency: str, decimal: str) -> tuple[int, bool]:
         for what in ("amount", "credit", "debit")
     }
     if told["credit"] and told["debit"]:
-        raise StatementUnreadable("it says that money came in and went out")
+        raise StatementUnreadable("it has both a credit and a debit")
     moved = told["amount"] + told["credit"] - told["debit"]
     return moved, min(told["credit"], told["debit"]) < 0
 
@@ -150,8 +152,8 @@ def _day(text: str, date_format: str) -> date:
                 return checked_day(datetime.strptime(text, date_format).date())  # noqa: DTZ007
             return checked_day(_year_first(text))
         except ValueError:
-            hint = f" as {date_format}" if date_format else "; --date-format says how it is written"
-            raise StatementUnreadable(f"it is none{hint}") from None
+            hint = f" as {date_format}" if date_format else "; give its format with --date-format"
+            raise StatementUnreadable(f"it isn't valid{hint}") from None
 
 
 def _year_first(text: str) -> date:

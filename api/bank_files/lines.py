@@ -51,13 +51,11 @@ def own_account(written: str, accounts: Collection[str], bic: str = "") -> str:
         found = account.own_account(written, accounts, bic)
     except account.AccountUnclear as unclear:
         raise StatementUnreadable(
-            f"it is a statement of {shown}, which may be {unclear.own} and may be another bank's: "
-            "name it in statements_of of BANK_ACCOUNTS where it is yours"
+            f"it is a statement of {shown}, which could be {unclear.own} or an account at another "
+            "bank: if it is yours, add it to statements_of in BANK_ACCOUNTS"
         ) from None
     if found is None:
-        raise StatementUnreadable(
-            f"it is a statement of {shown}, which BANK_ACCOUNTS does not name"
-        )
+        raise StatementUnreadable(f"it is a statement of {shown}, which isn't in BANK_ACCOUNTS")
     return found
 
 
@@ -67,7 +65,7 @@ def own_account(written: str, accounts: Collection[str], bic: str = "") -> str:
 def checked_day(day: date) -> date:
     """A day on which a bank can have booked. Raises StatementUnreadable."""
     if not _EARLIEST <= day <= now().date() + _AHEAD:
-        raise StatementUnreadable(f"the date {day.isoformat()} cannot be")
+        raise StatementUnreadable(f"the date {day.isoformat()} isn't possible")
     return day
 
 
@@ -104,13 +102,13 @@ def keyed(lines: Iterable[BankLine], statement: str) -> tuple[BankLine, ...]:
             key = f"{line.bank_ref}:{met[line.bank_ref, line.is_credit]}"
             met[line.bank_ref, line.is_credit] += 1
         else:
-            key = _said(line, statement, met[line])
+            key = _content_key(line, statement, met[line])
             met[line] += 1
         made.append(replace(line, key=key))
     return tuple(made)
 
 
-def _said(line: BankLine, statement: str, number: int) -> str:
+def _content_key(line: BankLine, statement: str, number: int) -> str:
     said = [statement, line.account, line.amount.minor, line.amount.currency, line.is_credit]
     said += [line.booked_on.isoformat(), line.payer_name, line.payer_account, *line.texts, number]
     return f"said:{hashlib.sha256(repr(said).encode()).hexdigest()[:32]}"

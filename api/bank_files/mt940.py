@@ -19,7 +19,7 @@ from api.bank_files.lines import (
 )
 from api.bank_files.mt940_details import Details, details
 from api.bank_files.texts import decoded
-from models.bank.statement import Balance, BankLine, Statement
+from models.bank.statement import Balance, BankLine, ReportedStatement
 from models.money import Money
 
 if TYPE_CHECKING:
@@ -39,15 +39,15 @@ _NUMBER: Final = re.compile(r"([0-9]{1,9})(?:/([0-9]{1,9}))?", re.ASCII)
 _SUM: Final = re.compile(r"([0-9]{1,9})([A-Z]{3})(.+)", re.ASCII)
 
 
-def read(data: bytes, accounts: Collection[str]) -> list[Statement]:
+def read(data: bytes, accounts: Collection[str]) -> list[ReportedStatement]:
     """The statements in a file. Raises StatementUnreadable."""
     found = list(mt940_fields.statements(decoded(data)))
     if not found:
-        raise StatementUnreadable("it is none of camt.052, camt.053, camt.054, MT940 and Zengin")
+        raise StatementUnreadable("it isn't camt.052, camt.053, camt.054, MT940 or Zengin")
     return [_statement(fields, accounts) for fields in found]
 
 
-def _statement(fields: list[Field], accounts: Collection[str]) -> Statement:
+def _statement(fields: list[Field], accounts: Collection[str]) -> ReportedStatement:
     by_tag = {field.tag: field for field in reversed(fields)}
     with at(by_tag.get("25", by_tag["20"]).place):
         account = own_account(_account(by_tag), accounts)
@@ -58,7 +58,7 @@ def _statement(fields: list[Field], accounts: Collection[str]) -> Statement:
     reference = clean(by_tag["20"].text)
     number, page = _number(by_tag.get("28"))
     known_by = f"MT940 {reference} {number}/{page} {opening} {closing}"
-    statement = Statement(
+    statement = ReportedStatement(
         form="MT940",
         reference=reference,
         account=account,
@@ -79,7 +79,7 @@ def _account(by_tag: dict[str, Field]) -> str:
 
 
 def _number(field: Field | None) -> tuple[str | None, str | None]:
-    """Number and page; an odd one is none, for nothing depends on it."""
+    """Number and page; an unreadable one is ignored: nothing depends on it."""
     found = _NUMBER.fullmatch(field.text.strip()) if field else None
     return (found[1], found[2]) if found else (None, None)
 
@@ -87,14 +87,14 @@ def _number(field: Field | None) -> tuple[str | None, str | None]:
 def _balance(field: Field) -> tuple[Balance, str]:
     found = _BALANCE.fullmatch(field.value)
     if found is None:
-        raise field.unreadable(f"the balance {clean(field.value)[:30]!r} is none")
+        raise field.unreadable(f"the balance {clean(field.value)[:30]!r} isn't valid")
     mark, day, currency, amount = found.groups()
     with at(field.place):
         minor = written(amount, currency).minor
         return Balance(-minor if mark == "D" else minor, checked_day(_day(day))), currency
 
 
-def _check(statement: Statement, field: Field) -> None:
+def _check(statement: ReportedStatement, field: Field) -> None:
     """Whether nothing was lost on the way, or misread."""
     if statement.missing:
         raise field.unreadable(
@@ -103,21 +103,21 @@ def _check(statement: Statement, field: Field) -> None:
         )
 
 
-def _check_sums(statement: Statement, fields: list[Field]) -> None:
+def _check_sums(statement: ReportedStatement, fields: list[Field]) -> None:
     """Fields 90C and 90D count the lines; where reversals belong banks do not agree."""
     for field in fields:
         if field.tag != "90" or any(line.is_reversal for line in statement.lines):
             continue
         found = _SUM.fullmatch(field.value)
         if found is None:
-            raise field.unreadable(f"the sum {clean(field.value)[:30]!r} is none")
+            raise field.unreadable(f"the sum {clean(field.value)[:30]!r} isn't valid")
         with at(field.place):
             said = int(found[1]), written(found[3], found[2])
         if said != _sum_of(statement, is_credit=field.letter == "C"):
-            raise field.unreadable("the lines of the statement are not as many, or not as much")
+            raise field.unreadable("the number or sum of the statement's lines doesn't match")
 
 
-def _sum_of(statement: Statement, *, is_credit: bool) -> tuple[int, Money]:
+def _sum_of(statement: ReportedStatement, *, is_credit: bool) -> tuple[int, Money]:
     amounts = [line.amount for line in statement.lines if line.is_credit == is_credit]
     return len(amounts), sum(amounts, Money.zero(statement.currency))
 
@@ -141,11 +141,11 @@ def _lines(fields: list[Field], account: str, currency: str) -> Iterator[BankLin
 def _line(field: Field, said: Details, account: str, currency: str) -> BankLine:
     found = _ENTRY.fullmatch(field.text.strip())
     if found is None:
-        raise field.unreadable(f"the line {clean(field.text)[:30]!r} is none")
+        raise field.unreadable(f"the line {clean(field.text)[:30]!r} isn't valid")
     value, entry, mark, _, amount, kind, references, more = found.groups()
     references = references.strip()
     if kind is None and references and not references.startswith("//"):
-        raise field.unreadable(f"the amount {clean(amount + references)[:30]!r} is none")
+        raise field.unreadable(f"the amount {clean(amount + references)[:30]!r} isn't valid")
     ours, _, theirs = references.partition("//")
     with at(field.place):
         money = written(amount, currency)
@@ -174,7 +174,7 @@ def _booked_on(value: str, entry: str) -> date:
     days = [_on(about.year + years, int(entry[:2]), int(entry[2:])) for years in (-1, 0, 1)]
     told = [day for day in days if day is not None]
     if not told:
-        raise StatementUnreadable(f"the date {entry} is none")
+        raise StatementUnreadable(f"the date {entry} isn't valid")
     return min(told, key=lambda day: abs(day - about))
 
 
@@ -189,7 +189,7 @@ def _day(text: str) -> date:
     """YYMMDD. Raises StatementUnreadable."""
     day = _on(2000 + int(text[:2]), int(text[2:4]), int(text[4:]))
     if day is None:
-        raise StatementUnreadable(f"the date {text} is none")
+        raise StatementUnreadable(f"the date {text} isn't valid")
     return day
 
 

@@ -1,16 +1,17 @@
-"""What an import says of itself: lines for people, the same facts for programs."""
+"""The report of an import: lines for people, JSON for programs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from models.bank.take_in import Outcome, Taken, outcomes
+from models.bank.import_run import Outcome, Taken
+from models.bank.take_in import outcomes
 from models.money import Money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from models.bank.statement import Gap, Statement
+    from models.bank.statement import Gap, ReportedStatement
     from models.bank.take_in import Import
 
 _WORDS = {
@@ -21,7 +22,7 @@ _WORDS = {
 }
 
 
-def told(file: str, imports: Sequence[Import]) -> Iterator[str]:
+def lines(file: str, imports: Sequence[Import]) -> Iterator[str]:
     """What became of a file: each line that was booked or parked, then the counts."""
     for each in imports:
         for taken in each.taken:
@@ -34,13 +35,13 @@ def told(file: str, imports: Sequence[Import]) -> Iterator[str]:
 
 
 def _line(taken: Taken) -> str:
-    line, credit = taken.line, taken.credit
-    assert credit is not None
+    line, record = taken.line, taken.record
+    assert record is not None
     sign = "" if line.is_credit else "-"
     what = f"{line.booked_on}  {sign}{line.amount.amount} {line.amount.currency}"
-    became = f"{credit.state.lower()}  {what}  {credit.public_id}"
+    became = f"{record.state.lower()}  {what}  {record.public_id}"
     if taken.outcome is Outcome.PARKED:
-        return f"{became}  {credit.why.lower().replace('_', ' ')}  {line.payer_name}".rstrip()
+        return f"{became}  {record.why.lower().replace('_', ' ')}  {line.payer_name}".rstrip()
     return f"{became}  {taken.payment.reference if taken.payment else ''}".rstrip()
 
 
@@ -53,7 +54,7 @@ def warnings(imports: Sequence[Import]) -> Iterator[str]:
     yield from gaps.values()
 
 
-def _incomplete(statement: Statement) -> str:
+def _incomplete(statement: ReportedStatement) -> str:
     missing = statement.missing
     return (
         f"Statement {statement.reference} of {statement.account} does not add up: its entries are "
@@ -83,13 +84,13 @@ def as_json(file: str, imports: Sequence[Import]) -> dict[str, Any]:
 
 
 def _json_of(taken: Taken) -> dict[str, Any]:
-    line, credit, payment = taken.line, taken.credit, taken.payment
+    line, record, payment = taken.line, taken.record, taken.payment
     return {
         "outcome": taken.outcome.value,
-        "bankCreditId": credit.public_id if credit else None,
-        "parkedReason": credit.why or None if credit else None,
+        "bankCreditId": record.public_id if record else None,
+        "parkedReason": record.why or None if record else None,
         "bankAccount": line.account,
-        "bankTransactionId": credit.line_key if credit else line.key,
+        "bankTransactionId": record.line_key if record else line.key,
         "credit": line.is_credit,
         "amount": f"{line.amount.amount:f}",
         "currency": line.amount.currency,

@@ -16,7 +16,7 @@ _MARKS: Final = {
 
 
 def marked_encoding(data: bytes) -> str | None:
-    """The encoding that a byte order mark says; None where there is none."""
+    """The encoding that a byte order mark says; None if there is none."""
     return next((name for mark, name in _MARKS.items() if data.startswith(mark)), None)
 
 

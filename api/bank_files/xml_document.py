@@ -29,7 +29,7 @@ def parsed(data: bytes) -> Element:
         root: Element = fromstring(_of_one_byte(data), forbid_dtd=True)
     except (ParseError, ValueError, LookupError) as error:
         # ValueError has defusedxml's refusals under it: a document type, entities.
-        raise StatementUnreadable(f"its XML is not accepted ({clean(str(error))[:80]})") from None
+        raise StatementUnreadable(f"its XML isn't accepted ({clean(str(error))[:80]})") from None
     return root
 
 
@@ -64,7 +64,7 @@ def all_at(element: Element, *names: str) -> list[Element]:
 
 
 def one_at(element: Element, *names: str) -> Element | None:
-    """The only element at a path; None where there is none. Raises StatementUnreadable."""
+    """The only element at a path; None if there is none. Raises StatementUnreadable."""
     found = all_at(element, *names)
     if len(found) > 1:
         raise StatementUnreadable(f"there are {len(found)} {'/'.join(names)} where one belongs")
@@ -72,7 +72,7 @@ def one_at(element: Element, *names: str) -> Element | None:
 
 
 def value_at(element: Element, *names: str) -> str:
-    """The only value at a path; empty where there is none. Raises StatementUnreadable."""
+    """The only value at a path; empty if there is none. Raises StatementUnreadable."""
     found = one_at(element, *names)
     if found is None:
         return ""
@@ -82,12 +82,12 @@ def value_at(element: Element, *names: str) -> str:
 
 
 def count_at(element: Element, *names: str) -> int | None:
-    """A number of things. Raises StatementUnreadable where it is none."""
+    """A count. Raises StatementUnreadable if it is not a number."""
     said = value_at(element, *names)
     if not said:
         return None
     if not re.fullmatch(r"[0-9]{1,15}", said, re.ASCII):
-        raise StatementUnreadable(f"{'/'.join(names)}: {clean(said)[:30]!r} is no number")
+        raise StatementUnreadable(f"{'/'.join(names)}: {clean(said)[:30]!r} isn't a number")
     return int(said)
 
 
@@ -95,7 +95,7 @@ def count_at(element: Element, *names: str) -> int | None:
 
 
 def first_text(element: Element, *names: str) -> str:
-    """The first text at a path; empty where there is none."""
+    """The first text at a path; empty if there is none."""
     return next((text for found in all_at(element, *names) for text in _text_of(found)), "")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.bank_files.lines import StatementUnreadable, at, checked_day, keyed, own_account
 from api.bank_files.zengin_records import Record, records
-from models.bank.statement import Balance, BankLine, Statement
+from models.bank.statement import Balance, BankLine, ReportedStatement
 from models.money import Money
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def is_zengin(data: bytes) -> bool:
     return bool(_BEGINNING.match(data.removeprefix(b"\xef\xbb\xbf")))
 
 
-def read(data: bytes, accounts: Collection[str], branches: Branches) -> list[Statement]:
+def read(data: bytes, accounts: Collection[str], branches: Branches) -> list[ReportedStatement]:
     """The statements in a file. Of an account in `branches` the branch's code and the account's
     type (`ordinary`, `current`) are checked too. Raises StatementUnreadable.
     """
@@ -106,13 +106,13 @@ def _check_branch(header: Record, own: str, branches: Branches) -> None:
     said = header.digits("type")
     if code not in ("", header.text("branch")):
         raise StatementUnreadable(
-            f"its branch is {header.text('branch')}, and that of the account is {code}"
+            f"its branch is {header.text('branch')}, but the account's is {code}"
         )
     if said not in {1, 2, 4} or (kind is not None and _TYPES.get(said) != kind):
         raise StatementUnreadable(f"its type of account (預金種目) is {said}, not the account's")
 
 
-def _statement(group: Sequence[Record], account: str) -> Statement:
+def _statement(group: Sequence[Record], account: str) -> ReportedStatement:
     header, *data, trailer = group
     lines = []
     for record in data:
@@ -126,7 +126,7 @@ def _statement(group: Sequence[Record], account: str) -> Statement:
         _check_sums(trailer, data, lines)
     if closing is None or opening is None:
         opening = closing = None
-    statement = Statement(
+    statement = ReportedStatement(
         form="Zengin",
         reference=reference,
         account=account,
@@ -181,7 +181,7 @@ def _amount(record: Record) -> int:
     names = [name for name in ("amount", "large_amount") if record.has(name)]
     amounts = [amount for amount in map(record.digits, names) if amount]
     if len(amounts) > 1 or not any(record.digits(name) is not None for name in names):
-        raise StatementUnreadable("its amount (金額) is not said once")
+        raise StatementUnreadable("its amount (金額) isn't given exactly once")
     return sum(amounts)
 
 
@@ -203,7 +203,7 @@ def _day(record: Record, field: str) -> date:
     try:
         day = date(_ERA + int(written[:2]), int(written[2:4]), int(written[4:]))
     except ValueError:
-        raise StatementUnreadable(f"the date {written} is none") from None
+        raise StatementUnreadable(f"the date {written} isn't valid") from None
     with at(f"the date {written} is of the era's year {written[:2]}:"):
         return checked_day(day)
 
@@ -217,21 +217,21 @@ def _check_sums(trailer: Record, data: Sequence[Record], lines: Sequence[BankLin
     went = [line.amount.minor for line in lines if not line.is_credit]
     if trailer.of == "03":
         right = [
-            _said(trailer, "credits", "credited") == (len(came), sum(came)),
-            _said(trailer, "debits", "debited") == (len(went), sum(went)),
+            _numbers(trailer, "credits", "credited") == (len(came), sum(came)),
+            _numbers(trailer, "debits", "debited") == (len(went), sum(went)),
             trailer.digits("records") in {None, len(data)},
         ]
     else:  # some banks count what was canceled with the rest
         whole = (len(lines), sum(came) + sum(went))
         right = [
-            _said(trailer, "credits", "credited") in {(len(came), sum(came)), whole},
-            _said(trailer, "cancels", "cancelled") in {(0, 0), (len(went), sum(went))},
+            _numbers(trailer, "credits", "credited") in {(len(came), sum(came)), whole},
+            _numbers(trailer, "cancels", "cancelled") in {(0, 0), (len(went), sum(went))},
         ]
     if not all(right):
-        raise StatementUnreadable("its counts and sums are not those of the records before it")
+        raise StatementUnreadable("its counts and sums don't match the records before it")
 
 
-def _said(trailer: Record, *names: str) -> tuple[int, ...]:
+def _numbers(trailer: Record, *names: str) -> tuple[int, ...]:
     return tuple(trailer.digits(name) or 0 for name in names)
 
 
@@ -241,4 +241,4 @@ def _check_end(end: Record, accounts: int) -> None:
         (end.digits("accounts") or accounts) != accounts
         or (end.digits("records") or end.number) not in {end.number, end.number - 1}
     ):
-        raise StatementUnreadable("its counts are not those of the file")
+        raise StatementUnreadable("its counts don't match the file")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
 from api.bank_files.lines import StatementUnreadable, at, clean
+from models.text import common_width
 
 _LENGTH: Final = 200
 #: JIS X 0201: a character is a byte, and so a field is where its layout says.
@@ -107,7 +107,7 @@ class Record:
 
     def text(self, field: str) -> str:
         """A text, in letters of full width where they are Japanese."""
-        return clean(unicodedata.normalize("NFKC", self.characters[self.layout[field]]))
+        return clean(common_width(self.characters[self.layout[field]]))
 
     def digits(self, field: str) -> int | None:
         """A number; None where it is blank. Raises StatementUnreadable."""
@@ -115,7 +115,7 @@ class Record:
         if not written.strip(" "):
             return None
         if not re.fullmatch(r"[0-9]+", written, re.ASCII):
-            raise StatementUnreadable(f"{field}: {clean(written)!r} is no number")
+            raise StatementUnreadable(f"{field}: {clean(written)!r} isn't a number")
         return int(written)
 
 
@@ -132,12 +132,12 @@ def _record(number: int, of: str, characters: str) -> Record:
     layout = _LAYOUTS.get(("01B" if large else of, kind))
     with at(f"record {number}:"):
         if layout is None:
-            raise StatementUnreadable(f"there is no kind {clean(kind)!r} of record")
+            raise StatementUnreadable(f"the record type {clean(kind)!r} isn't known")
         # Spaces at its end, where no field is, may have been cut off.
         if not max(field.stop for field in layout.values()) <= len(characters) <= _LENGTH:
-            raise StatementUnreadable(f"it has {len(characters)} characters, and not {_LENGTH}")
+            raise StatementUnreadable(f"it has {len(characters)} characters instead of {_LENGTH}")
         if kind == "1" and characters[1:4] != f"{of}0":
-            raise StatementUnreadable("it is in EBCDIC, or of something else than the first")
+            raise StatementUnreadable("it is in EBCDIC, or doesn't belong to the first header")
     return Record(number, of, characters.ljust(_LENGTH), layout)
 
 
@@ -154,4 +154,4 @@ def _split(data: bytes) -> list[str]:
         if len(lines) > 1:
             return lines
         return [text[start : start + _LENGTH] for start in range(0, len(text), _LENGTH)]
-    raise StatementUnreadable("it has characters that are not of half width (JIS X 0201)")
+    raise StatementUnreadable("it has characters that aren't half-width (JIS X 0201)")

@@ -42,10 +42,10 @@ def files(data: bytes) -> list[tuple[str, bytes]]:
         with ZipFile(BytesIO(data)) as archive:
             wanted = [one for one in archive.infolist() if not _is_none(one)]
             if len(wanted) > FILES_MAX:
-                raise StatementUnreadable(f"there are more than {FILES_MAX:,} files in it")
+                raise StatementUnreadable(f"it contains more than {FILES_MAX:,} files")
             return _read(archive, wanted)
     except _DAMAGED:
-        raise StatementUnreadable("it is a ZIP archive that is damaged, or none") from None
+        raise StatementUnreadable("it is a damaged ZIP archive") from None
 
 
 def _is_none(one: ZipInfo) -> bool:
@@ -65,13 +65,13 @@ def _read(archive: ZipFile, wanted: list[ZipInfo]) -> list[tuple[str, bytes]]:
 
 def _content(archive: ZipFile, one: ZipInfo, name: str, left: int) -> bytes:
     if one.flag_bits & _ENCRYPTED or one.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
-        raise StatementUnreadable(f"{name} in it is encrypted or packed in a way that is not read")
+        raise StatementUnreadable(f"{name} in it is encrypted, or its compression isn't supported")
     with archive.open(one) as file:
         content = file.read(left + 1)
     if len(content) > left:
-        raise StatementUnreadable(f"what is in it is larger than {SIZE_MAX // 2**20} MiB")
+        raise StatementUnreadable(f"its contents are larger than {SIZE_MAX // 2**20} MiB")
     if len(content) > max(_SMALL, one.compress_size * RATIO_MAX):
-        raise StatementUnreadable(f"{name} in it is more than {RATIO_MAX} times as large unpacked")
+        raise StatementUnreadable(f"{name} in it is compressed more than {RATIO_MAX} times")
     if is_zip(content):
-        raise StatementUnreadable(f"{name} in it is an archive again")
+        raise StatementUnreadable(f"{name} in it is another archive")
     return content

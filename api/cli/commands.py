@@ -12,7 +12,7 @@ from api.domain import make_feed, opened, require_migrated, require_readable, re
 from api.endpoint import query_import
 from api.gateways import load_gateways
 from api.live.local import LocalFeed
-from api.settings.settings import SettingsProblem
+from api.settings.settings import SettingsError
 from models import audit, clock
 from models.access import api_key, user
 from models.accounts import account
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from api.downloads.ahead import Ahead
+    from api.downloads.prerender import Prerenderer
     from api.settings.settings import Settings
     from models.access.api_key import ApiKey, ListedKey
     from models.audit import Report
-    from models.bank.statement import Statement
+    from models.bank.statement import ReportedStatement
     from models.bank.take_in import Import
     from models.gateway import Gateway
 
@@ -39,9 +39,9 @@ async def migrate(settings: Settings) -> None:
 
 
 async def check(settings: Settings) -> None:
-    """Raises SettingsProblem when nothing can be served from this database."""
-    async with _connected(settings):
-        pass
+    """Raises what keeps this from being served, such as SettingsError."""
+    async with opened(settings, load_gateways(settings), make_feed(settings)):
+        """It could be opened."""
 
 
 async def fill_demo(settings: Settings) -> bool:
@@ -90,7 +90,7 @@ async def create_key(
 ) -> str:
     """Make a partner's API key; without `accounts` (public ids) it reaches all clients.
 
-    Raises Invalid, NotFound and SettingsProblem.
+    Raises Invalid, NotFound and SettingsError.
     """
     within = [_account_id(text) for text in accounts] or None
     expires_at = None if days is None else clock.now() + timedelta(days=days)
@@ -108,17 +108,19 @@ async def list_keys(settings: Settings) -> list[ListedKey]:
 async def revoke_key(settings: Settings, text: str) -> tuple[ApiKey, bool]:
     """End an API key: which one it is, and whether it had not been revoked before.
 
-    Raises SettingsProblem where there is none of that id or prefix.
+    Raises SettingsError where there is none of that id or prefix.
     """
     async with _connected(settings):
         found = await api_key.find_key(text)
         if found is None:
-            raise SettingsProblem("There is no such API key; account-credit list-keys shows all.")
+            raise SettingsError(
+                "There is no such API key. List them with: account-credit list-keys"
+            )
         return found, await api_key.revoke_key(found.id)
 
 
 async def import_statements(
-    settings: Settings, files: Sequence[tuple[str, list[Statement]]]
+    settings: Settings, files: Sequence[tuple[str, list[ReportedStatement]]]
 ) -> list[tuple[str, list[Import]]]:
     """Book what bank statements brought; what became of each file's lines."""
     from models.bank.take_in import take_in  # noqa: PLC0415 - the only command with statements
@@ -130,7 +132,7 @@ async def import_statements(
 async def import_documents(settings: Settings, path: Path) -> tuple[int, int]:
     """Register the documents of a file; how many are new, and how many were registered before.
 
-    Raises DocumentsProblem.
+    Raises QueryFileError.
     """
     from schema import make_schema  # noqa: PLC0415 - the only command that needs it
 
@@ -145,7 +147,7 @@ async def work(settings: Settings) -> None:
     from api.app import pruning  # noqa: PLC0415 - the only command with jobs
     from api.observe.metrics import Metrics  # noqa: PLC0415
     from api.worker.jobs import jobs  # noqa: PLC0415
-    from api.worker.scheduler import Worker  # noqa: PLC0415
+    from api.worker.scheduler import Scheduler  # noqa: PLC0415
 
     stop, metrics = asyncio.Event(), Metrics()
     loop = asyncio.get_running_loop()
@@ -156,24 +158,24 @@ async def work(settings: Settings) -> None:
     gateways = load_gateways(settings)
     async with (
         opened(settings, gateways, make_feed(settings)),
-        _ahead(settings, gateways) as ahead,
+        _prerenderer(settings, gateways) as prerenderer,
     ):
-        await Worker(jobs(metrics, ahead, pruning(settings)), metrics).run(stop)
+        await Scheduler(jobs(metrics, prerenderer, pruning(settings)), metrics).run(stop)
 
 
 @asynccontextmanager
-async def _ahead(
+async def _prerenderer(
     settings: Settings, gateways: Mapping[str, Gateway]
-) -> AsyncIterator[Ahead | None]:
-    """What makes documents ahead; None where there is no place that those who serve would look."""
+) -> AsyncIterator[Prerenderer | None]:
+    """Renders documents in advance; None if the serving processes share no store with this one."""
     if settings.documents_kept_at is None or not settings.pdf_ahead:
         yield None
         return
     from api.app import make_renderer  # noqa: PLC0415
-    from api.downloads.ahead import Ahead  # noqa: PLC0415 - the only command that renders
+    from api.downloads.prerender import Prerenderer  # noqa: PLC0415 - the only command that renders
 
     async with make_renderer(settings, warm=False) as renderer:
-        yield Ahead(renderer, gateways)
+        yield Prerenderer(renderer, gateways)
 
 
 @asynccontextmanager
@@ -193,5 +195,5 @@ async def _connected(
 def _account_id(text: str) -> UUID:
     found = record.parse_id(account.Account.PREFIX, text)
     if found is None:
-        raise SettingsProblem(f"{text} is no account id: those look like acc_0192f3… .")
+        raise SettingsError(f"{text} isn't an account ID. Account IDs look like acc_0192f3…")
     return found

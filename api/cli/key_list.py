@@ -19,7 +19,7 @@ _HEADS = ("Key", "Prefix", "Partner", "Scopes", "Accounts", "Last used", "Expire
 
 
 def as_json(listed: ListedKey) -> dict[str, Any]:
-    """A key, without its secret, which nobody has."""
+    """A key, without its secret, which is not stored."""
     key = listed.key
     accounts = listed.accounts
     return {

@@ -13,18 +13,20 @@ import secrets
 import sys
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from socket import socket
 
     from api.bank_files import Reading
     from api.settings.settings import Settings
     from models.audit import Report
-    from models.bank.statement import Statement
+    from models.bank.statement import ReportedStatement
 
 app = typer.Typer(
     name="account-credit",
@@ -33,10 +35,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-documents = typer.Typer(help="GraphQL documents that clients ask for by identifier.")
+documents = typer.Typer(help="Persisted GraphQL documents, which clients request by ID.")
 app.add_typer(documents, name="documents", no_args_is_help=True)
 
-Demo = Annotated[bool, typer.Option("--demo", help="Demo mode: a made-up provider with clients.")]
+Demo = Annotated[
+    bool, typer.Option("--demo", help="Demo mode: a sample provider with sample clients.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 # Settings that are worth an option; it comes before the environment.
 DatabaseUrl = Annotated[
@@ -46,7 +50,10 @@ RedisUrl = Annotated[str | None, typer.Option(help="Redis, for live updates. Def
 Host = Annotated[str | None, typer.Option(help="The address to listen on. Default: HOST.")]
 Port = Annotated[int | None, typer.Option(help="The port to listen on. Default: PORT.")]
 PublicUrl = Annotated[
-    str | None, typer.Option(help="Where browsers reach the server. Default: PUBLIC_URL.")
+    str | None, typer.Option(help="The server's public URL. Default: PUBLIC_URL.")
+]
+Workers = Annotated[
+    int | None, typer.Option(help="The number of processes that serve. Default: WEB_CONCURRENCY.")
 ]
 
 
@@ -85,9 +92,10 @@ def serve(
     public_url: PublicUrl = None,
     database_url: DatabaseUrl = None,
     redis_url: RedisUrl = None,
+    workers: Workers = None,
 ) -> None:
-    """Serve the API. With --demo: migrate, fill an empty database, and say how to sign in."""
-    with _clearly():
+    """Serve the API. With --demo: migrate, fill an empty database, and print the sign-ins."""
+    with _errors_as_sentences():
         gc.disable()  # starting makes much and drops little; the server turns it on again
         settings = _settings(
             demo=demo,
@@ -97,26 +105,42 @@ def serve(
             public_url=public_url,
             database_url=database_url,
             redis_url=redis_url,
+            web_concurrency=workers,
         )
+        settings.require_processes()
         from api.app import create_app
-        from api.cli import commands
         from api.server import serve as server
 
         with server.listener(settings) as listener:
             if demo:
+                from api.cli import commands
+
                 if asyncio.run(commands.fill_demo(settings)):
                     _say("Filled the empty database with demo data.")
                 _print_addresses(settings)
+            count = settings.web_concurrency
+            several = f", processes: {count}" if count > 1 else ""
+            where = f"(database: {settings.database_name}{several})"
+            ready = partial(_say, f"Serving on {settings.public_url} {where}")
+            if several:
+                _serve_in_processes(settings, listener, ready)
             else:
-                asyncio.run(commands.check(settings))
-            _say(f"Serving on {settings.public_url} (database: {settings.database_name})")
-            server.serve(create_app(settings), settings, listener)
+                server.serve(create_app(settings), settings, listener, ready)
+
+
+def _serve_in_processes(settings: Settings, listener: socket, ready: Callable[[], None]) -> None:
+    from api.app import create_app, make_pool
+    from api.cli import commands
+    from api.server import processes
+
+    asyncio.run(commands.check(settings))
+    processes.serve_in_processes(create_app, settings, listener, make_pool(settings), ready)
 
 
 @app.command()
 def worker(database_url: DatabaseUrl = None, redis_url: RedisUrl = None) -> None:
-    """Do the work that nobody waits for, until stopped. On SQLite `serve` does it by default."""
-    with _clearly():
+    """Run background jobs until stopped. On SQLite, `serve` runs them by default."""
+    with _errors_as_sentences():
         settings = _settings(logs=True, database_url=database_url, redis_url=redis_url)
         from api.cli import commands
 
@@ -127,8 +151,8 @@ def worker(database_url: DatabaseUrl = None, redis_url: RedisUrl = None) -> None
 
 @app.command()
 def migrate(database_url: DatabaseUrl = None) -> None:
-    """Bring the database to the newest schema."""
-    with _clearly():
+    """Migrate the database to the latest schema."""
+    with _errors_as_sentences():
         settings = _settings(secret=False, database_url=database_url)
         from api.cli import commands
 
@@ -139,18 +163,18 @@ def migrate(database_url: DatabaseUrl = None) -> None:
 @app.command()
 def demo(*, json: Json = False, database_url: DatabaseUrl = None) -> None:
     """Fill an empty database with demo data; print fresh sign-ins, a partner's key and vouchers."""
-    with _clearly():
+    with _errors_as_sentences():
         settings = _settings(demo=True, database_url=database_url)
         from api.cli import commands
 
-        told = asyncio.run(commands.demo_sign_ins(settings))
-        print(_json(told) if json else _told(told))
+        sign_ins = asyncio.run(commands.demo_sign_ins(settings))
+        print(_json(sign_ins) if json else _sign_ins(sign_ins))
 
 
 @app.command()
 def audit(database_url: DatabaseUrl = None) -> None:
-    """Prove that the books add up: counts and totals, or a line per finding and exit code 1."""
-    with _clearly():
+    """Check that the books add up: print totals, or one line per finding and exit with code 1."""
+    with _errors_as_sentences():
         settings = _settings(secret=False, database_url=database_url)
         from api.cli import commands
 
@@ -160,7 +184,8 @@ def audit(database_url: DatabaseUrl = None) -> None:
         for warning in report.warnings:
             _say(f"Warning: {warning}")
         if report.findings:
-            _fail(f"{len(report.findings)} findings: the books are wrong.")
+            many = "" if len(report.findings) == 1 else "s"
+            _fail(f"{len(report.findings)} finding{many}: the books don't add up.")
         print(_columns([*report.counts.items(), *_totals(report)]))
         _say(f"The books of {settings.database_name} add up.")
 
@@ -176,45 +201,52 @@ class StatementForm(StrEnum):
 def import_statement(
     files: Annotated[
         list[str],
-        typer.Argument(help="camt.052 to 054, MT940, Zengin, ZIP, CSV; - for stdin."),
+        typer.Argument(help="camt.052 to 054, MT940, Zengin, ZIP or CSV files; - for stdin."),
     ],
     *,
     form: Annotated[
-        StatementForm, typer.Option("--format", help="csv needs --columns; all others are told.")
+        StatementForm,
+        typer.Option("--format", help="csv needs --columns; all other formats are detected."),
     ] = StatementForm.AUTO,
     columns: Annotated[
-        str, typer.Option(help="Of CSV: date=取引日,credit=入金金額,payer=摘要; see the README.")
+        str,
+        typer.Option(
+            help="CSV: its columns, such as date=取引日,credit=入金金額,payer=摘要; see the README."
+        ),
     ] = "",
-    account: Annotated[str, typer.Option(help="Of CSV: whose statement it is.")] = "",
-    currency: Annotated[str, typer.Option(help="Of CSV: the currency of its amounts.")] = "",
+    account: Annotated[str, typer.Option(help="CSV: the account that the statement is for.")] = "",
+    currency: Annotated[str, typer.Option(help="CSV: the currency of the amounts.")] = "",
     date_format: Annotated[
-        str, typer.Option(help="Of CSV: as %d.%m.%Y; without it the year comes first.")
+        str, typer.Option(help="CSV: the date format, such as %d.%m.%Y. Default: year first.")
     ] = "",
     encoding: Annotated[
-        str, typer.Option(help="Of CSV: without it UTF-8, UTF-16 or Shift_JIS, as it is found.")
+        str, typer.Option(help="CSV: the encoding. Default: UTF-8, UTF-16 or Shift_JIS, detected.")
     ] = "",
-    separator: Annotated[str, typer.Option(help="Of CSV: , ; | or tab.")] = "",
-    decimal: Annotated[str, typer.Option(help="Of CSV: what is before decimals, . or ,")] = "",
+    separator: Annotated[
+        str, typer.Option(help="CSV: the separator: , ; | or tab. Default: detected.")
+    ] = "",
+    decimal: Annotated[str, typer.Option(help="CSV: the decimal separator, . or ,")] = "",
     heading_rows: Annotated[
-        int, typer.Option(min=0, max=100, help="Of CSV with numbered columns: rows to skip.")
+        int,
+        typer.Option(
+            min=0, max=100, help="CSV with numbered columns: the number of heading rows to skip."
+        ),
     ] = 0,
     json: Json = False,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="With the bank accounts of the demo.")
-    ] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Use the demo's bank accounts.")] = False,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Book what came in by bank transfer; park what cannot be told. May be repeated at will.
+    """Import bank statements: book transfers, and park those that can't be matched. Safe to repeat.
 
-    Nothing is booked from a file that cannot be read to its end; the others are, and the exit code
-    is 1.
+    Nothing is booked from a file that can't be read completely; other files are imported, and the
+    exit code is 1.
     """
-    with _clearly():
+    with _errors_as_sentences():
         settings = _settings(demo=demo, database_url=database_url)
         from api.bank_files import Columns, Reading, report
         from api.cli import commands
 
-        said = {
+        csv_options = {
             "account": account,
             "currency": currency,
             "date_format": date_format,
@@ -224,7 +256,7 @@ def import_statement(
             "heading_rows": heading_rows,
         }
         how = Reading(
-            Columns.told(columns, **said) if form is StatementForm.CSV else None,
+            Columns.parse(columns, **csv_options) if form is StatementForm.CSV else None,
             settings.bank_branches,
         )
         readable, problems = _statements(files, settings.bank_account_numbers, how)
@@ -232,7 +264,7 @@ def import_statement(
         if json:
             print(_json([report.as_json(*one) for one in done]))
         for name, imports in done:
-            for line in () if json else report.told(name, imports):
+            for line in () if json else report.lines(name, imports):
                 print(line)
             for warning in report.warnings(imports):
                 _say(f"Warning: {warning}")
@@ -242,7 +274,7 @@ def import_statement(
 
 def _statements(
     files: list[str], accounts: list[str], how: Reading
-) -> tuple[list[tuple[str, list[Statement]]], list[str]]:
+) -> tuple[list[tuple[str, list[ReportedStatement]]], list[str]]:
     """The files that can be read, and a sentence for each that cannot."""
     from api.bank_files import StatementUnreadable, read_file
 
@@ -267,50 +299,51 @@ def create_staff(
     ] = False,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Add a member of staff. Asks for the password; without a terminal one is made and printed."""
-    with _clearly():
+    """Add a staff member. Asks for the password; without a terminal, it prints one."""
+    with _errors_as_sentences():
         settings = _settings(secret=False, database_url=database_url)
         password, made = _password(from_stdin=password_stdin)
         from api.cli import commands
 
         asyncio.run(commands.create_staff(settings, email, password, name))
-        _say(f"{email} can sign in as staff.")
+        _say(f"{email} can now sign in as staff.")
         if made:
-            _say("Their password, shown only now:")
+            _say("The password, shown only once:")
             print(password)
 
 
 @app.command()
 def create_key(
-    partner: Annotated[str, typer.Option(help="The partner's name; added when new.")],
+    partner: Annotated[str, typer.Option(help="The partner's name; created if new.")],
     scope: Annotated[
         list[str],
         typer.Option(
-            help="What it may do: accounts:read, credit:read, invoices:read, invoices:write. "
-            "Repeat it, or separate with commas."
+            help="The scopes: accounts:read, credit:read, invoices:read, invoices:write. Repeat "
+            "the option, or separate them with commas."
         ),
     ],
     account: Annotated[
-        list[str] | None, typer.Option(help="A client it may reach (acc_…). Default: all.")
+        list[str] | None,
+        typer.Option(help="A client that the key is limited to (acc_…). Default: all."),
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Make an API key for a partner's system. It is shown once; only its hash is kept."""
-    with _clearly():
+    """Create an API key for a partner's system. It is shown once; only its hash is stored."""
+    with _errors_as_sentences():
         settings = _settings(secret=False, database_url=database_url)
         scopes = [one for given in scope for one in given.split(",") if one]
         from api.cli import commands
 
         key = asyncio.run(commands.create_key(settings, partner, scopes, account or [], days))
-        _say(f"The API key of {partner} ({', '.join(scopes)}), shown only now:")
+        _say(f"API key for {partner} ({', '.join(scopes)}), shown only once:")
         print(key)
 
 
 @app.command()
 def list_keys(*, json: Json = False, database_url: DatabaseUrl = None) -> None:
-    """List the API keys: whose they are, what they may do, and whether they still hold."""
-    with _clearly():
+    """List the API keys with their partners, scopes and state."""
+    with _errors_as_sentences():
         settings = _settings(secret=False, database_url=database_url)
         from api.cli import commands, key_list
 
@@ -320,16 +353,18 @@ def list_keys(*, json: Json = False, database_url: DatabaseUrl = None) -> None:
 
 @app.command()
 def revoke_key(
-    key: Annotated[str, typer.Argument(help="Its id (key_…) or prefix (ack_…): see list-keys.")],
+    key: Annotated[
+        str, typer.Argument(help="The key's ID (key_…) or prefix (ack_…); see list-keys.")
+    ],
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Revoke an API key: it opens nothing more, and what it has open is closed within a second."""
-    with _clearly():
+    """Revoke an API key. Its open connections are closed within a second."""
+    with _errors_as_sentences():
         settings = _settings(secret=False, database_url=database_url)
         from api.cli import commands
 
         found, done = asyncio.run(commands.revoke_key(settings, key))
-        _say(f"{found.public_id} {'is revoked.' if done else 'was revoked before.'}")
+        _say(f"{found.public_id} {'is revoked.' if done else 'was already revoked.'}")
 
 
 @app.command()
@@ -347,13 +382,13 @@ def preview_document(
     out: Annotated[Path | None, typer.Option(help="The file. Default: <document>.pdf")] = None,
     watch: Annotated[bool, typer.Option(help="Render again when a template changes.")] = True,
 ) -> None:
-    """Render a document with made-up data, and again whenever the templates change."""
-    with _clearly():
+    """Render a document with sample data, and again whenever a template changes."""
+    with _errors_as_sentences():
         settings = _settings(secret=False)
         from api.pdf.documents.samples import DOCUMENTS
 
         if document not in DOCUMENTS:
-            _fail(f"There is no {document}. There are: {', '.join(DOCUMENTS)}.")
+            _fail(f"Unknown document: {document}. Choose one of: {', '.join(DOCUMENTS)}.")
         file = out or Path(f"{document}.pdf")
         with suppress(KeyboardInterrupt):
             asyncio.run(_preview(document, locale, file, settings.templates, watch=watch))
@@ -376,25 +411,25 @@ async def _preview(name: str, locale: str, out: Path, templates: Path, *, watch:
     known = await asyncio.to_thread(preview.stamp, templates)
     await once()
     if watch:
-        _say(f"Watching {templates}. Press Ctrl-C to end.")
+        _say(f"Watching {templates}. Press Ctrl-C to stop.")
         async for _ in preview.changes(templates, known):
             await once()
 
 
 @documents.command("import")
 def import_documents(
-    file: Annotated[Path, typer.Argument(help="JSON: identifiers and their documents.")],
+    file: Annotated[Path, typer.Argument(help="A JSON object of IDs and documents.")],
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Register the documents that a portal was built with: the file that GraphQL Code Generator's
-    client preset or Relay's compiler wrote. All of them, or none when one of them is wrong.
+    """Register a portal's persisted documents, from the file that GraphQL Code Generator's client
+    preset or Relay's compiler writes. If one document is invalid, none are registered.
     """
-    with _clearly():
+    with _errors_as_sentences():
         settings = _settings(secret=False, database_url=database_url)
         from api.cli import commands
 
         added, known = asyncio.run(commands.import_documents(settings, file))
-        _say(f"Registered {added} documents; {known} were registered before.")
+        _say(f"Newly registered documents: {added}. Already registered: {known}.")
 
 
 # ------------------------------------------------------------------------------- settings
@@ -431,8 +466,8 @@ def _password(*, from_stdin: bool) -> tuple[str, bool]:
 
 
 @contextmanager
-def _clearly() -> Iterator[None]:
-    """What cannot be done, as a sentence and exit code 1."""
+def _errors_as_sentences() -> Iterator[None]:
+    """Expected problems become sentences on standard error and exit code 1."""
     try:
         yield
     except typer.Exit:
@@ -481,7 +516,7 @@ def _totals(report: Report) -> list[tuple[str, object]]:
 
 def _print_addresses(settings: Settings) -> None:
     from api.demo import CLIENTS, PASSWORD, STAFF_EMAIL
-    from api.pages.about import addresses
+    from api.html.about import addresses
 
     people = [(client.email, f"client, {client.currency}") for client in CLIENTS]
     people.append((STAFF_EMAIL, "staff"))
@@ -489,12 +524,12 @@ def _print_addresses(settings: Settings) -> None:
     print(_columns([*addresses(settings).items(), *signs]), flush=True)
 
 
-def _told(told: dict[str, Any]) -> str:
-    rows = [("Address", told["url"])]
-    for who in (*told["clients"], told["staff"]):
+def _sign_ins(sign_ins: dict[str, Any]) -> str:
+    rows = [("Address", sign_ins["url"])]
+    for who in (*sign_ins["clients"], sign_ins["staff"]):
         what = f"{who['currency']} client {who['accountId']}" if "currency" in who else "staff"
         rows.append((who["email"], f"password {who['password']}  token {who['token']}  {what}"))
-    rows.append(("Partner's key", told["partner"]["key"]))
-    for currency, codes in told["vouchersByCurrency"].items():
+    rows.append(("Partner's key", sign_ins["partner"]["key"]))
+    for currency, codes in sign_ins["vouchersByCurrency"].items():
         rows.append((f"Vouchers {currency}", " ".join(codes)))
     return _columns(rows)

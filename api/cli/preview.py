@@ -1,4 +1,4 @@
-"""Documents with made-up data, for those who write templates: `account-credit preview-document`."""
+"""Documents with sample data, for template authors: `account-credit preview-document`."""
 
 from __future__ import annotations
 

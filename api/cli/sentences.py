@@ -1,4 +1,4 @@
-"""What went wrong at the command line, in sentences. Everything else is a bug, with a traceback."""
+"""Sentences for expected errors of the command line. Any other error is a bug, with a traceback."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 from api.bank_files.csv_columns import ColumnsWrong
-from api.endpoint.query_import import DocumentsProblem
+from api.endpoint.query_import import QueryFileError
 from api.gateways import GatewayNotLoaded
 from api.pdf.process import PdfError
-from api.settings.settings import SettingsProblem
-from models.db.sqlite_engine import Unreadable
+from api.settings.settings import SettingsError
+from models.db.sqlite_copy import Unreadable
 from models.errors import Busy, Refusal
 
-_BUSY: Final = "The database of DATABASE_URL is busy with something else. Try again in a moment."
+_BUSY: Final = "The database is busy. Try again in a moment."
 _ABOUT_THE_DATABASE: Final = (DBConnectionError, OSError, sqlite3.DatabaseError)
 # What a database says when it cannot be reached or used at all, and never of a statement of ours.
 _UNUSABLE: Final = re.compile(
@@ -24,11 +24,14 @@ _UNUSABLE: Final = re.compile(
     r"|does not exist|too many (clients|connections)",
     re.IGNORECASE,
 )
+# What PgBouncer says of settings that it does not know; no library wraps it.
+_PGBOUNCER: Final = "unsupported startup parameter"
+_ADD_PGBOUNCER: Final = "DATABASE_URL leads to PgBouncer. Add ?pgbouncer=true to it."
 
 
 def sentences(error: Exception) -> list[str]:
     """The sentences for an expected problem; none for any other."""
-    if isinstance(error, SettingsProblem | DocumentsProblem):
+    if isinstance(error, SettingsError | QueryFileError):
         return list(error.problems)
     if isinstance(error, GatewayNotLoaded | ColumnsWrong | Unreadable):
         return [str(error)]
@@ -37,8 +40,8 @@ def sentences(error: Exception) -> list[str]:
     if isinstance(error, PdfError):
         return [" ".join([str(error), *getattr(error, "__notes__", ())])]
     if isinstance(error, _ABOUT_THE_DATABASE) or _is_unusable(error):
-        return [f"The database of DATABASE_URL cannot be used: {_first_line(error)}"]
-    return []
+        return [f"The database at DATABASE_URL can't be used: {_first_line(error)}"]
+    return [_ADD_PGBOUNCER] if _PGBOUNCER in str(error) else []
 
 
 def _is_unusable(error: Exception) -> bool:
@@ -46,9 +49,12 @@ def _is_unusable(error: Exception) -> bool:
 
 
 def _refused(refusal: Refusal) -> str:
-    where = ".".join(refusal.field)
-    facts = ", ".join(str(fact).replace("_", " ") for fact in refusal.facts.values())
-    return f"{where or 'It'} is not accepted: {facts or refusal.code.lower().replace('_', ' ')}."
+    from schema.core import texts  # noqa: PLC0415 - only what is refused needs the sentences
+
+    problem = refusal.facts.get("problem")
+    is_sentence = isinstance(problem, str) and " " in problem
+    why = problem if is_sentence else texts.explain(refusal, texts.FALLBACK)
+    return f"{'.'.join(refusal.field)}: {why}" if refusal.field else str(why)
 
 
 def _first_line(error: Exception) -> str:

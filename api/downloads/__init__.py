@@ -1,1 +1,1 @@
-"""Documents to download: links, what they say, PDFs made ahead."""
+"""Documents to download: links, what they say, PDFs rendered in advance."""

@@ -1,4 +1,4 @@
-"""Links to documents: signed, so that whoever has one needs nothing else, until they expire."""
+"""Signed links to documents, which work without other credentials until they expire."""
 
 from __future__ import annotations
 

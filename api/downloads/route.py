@@ -1,4 +1,4 @@
-"""Downloads: documents as PDF and CSV, for whoever has the signed link to one."""
+"""Downloads: documents as PDF and CSV, through signed links."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from api.downloads.signing import LinkExpired
-from api.downloads.sources import STATEMENT_LINES_MAX, TooLong, document_of, statement_of
-from api.downloads.statement_csv import csv_of
 from api.pdf.process import PdfUnavailable, RendererBusy, RenderFailed, RenderTimeout
 
 if TYPE_CHECKING:
@@ -26,12 +24,9 @@ if TYPE_CHECKING:
     from models.gateway import Gateway
 
 RETRY_AFTER_SECONDS: Final = 5
-#: How long somebody waits for a long document before they are told to come back.
+#: How long a request waits for a long document before it gets a 202.
 WAIT_SECONDS: Final = 1
-PREPARING: Final = "This document is being prepared. Ask again in a few seconds."
-TOO_LONG: Final = (
-    f"A statement has at most {STATEMENT_LINES_MAX} lines as PDF. Ask for fewer days, or for CSV."
-)
+PREPARING: Final = "This document is being prepared. Try again in a few seconds."
 
 log = structlog.get_logger(__name__)
 
@@ -67,12 +62,15 @@ class Documents:
         try:
             wanted = self._links.wanted(request)
         except LinkExpired:
-            text = "This link has expired. Ask for a new one in the portal."
+            text = "This link has expired. Get a new one in the portal."
             return _sentence(410, text), "expired"
         if wanted is None:
             return _unknown()
         if wanted.format == "csv":
             return await _csv(wanted)
+        # What documents say takes long to import, and most processes are asked for none at once.
+        from api.downloads.sources import TOO_LONG, TooLong, document_of  # noqa: PLC0415
+
         try:
             found = await document_of(wanted, self._gateways)
         except TooLong:
@@ -84,26 +82,29 @@ class Documents:
         if _has(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=_headers(name, etag)), "unchanged"
         try:
-            pdf = await self._made(document)
+            pdf = await self._render(document)
         except PdfUnavailable as problem:
             return _sentence(503, str(problem)), "unavailable"
         except (RendererBusy, RenderTimeout) as problem:
             return _sentence(503, str(problem), retry=True), "busy"
         except RenderFailed:
             log.exception("document_failed", document=name)
-            return _sentence(500, "This document could not be made."), "failed"
+            return _sentence(500, "This document couldn't be created."), "failed"
         if pdf is None:
             return _sentence(202, PREPARING, retry=True), "preparing"
         headers = _headers(name, pdf.etag)
         return Response(pdf.bytes, headers=headers, media_type="application/pdf"), "sent"
 
-    async def _made(self, document: Document) -> RenderedPdf | None:
+    async def _render(self, document: Document) -> RenderedPdf | None:
         if document.is_long:
             return await self._renderer.soon(document, WAIT_SECONDS)
         return await self._renderer.render(document)
 
 
 async def _csv(wanted: Wanted) -> Answer:
+    from api.downloads.sources import statement_of  # noqa: PLC0415 - as above
+    from api.downloads.statement_csv import csv_of  # noqa: PLC0415
+
     statement = await statement_of(wanted)
     if statement is None:
         return _unknown()
@@ -117,7 +118,7 @@ async def _csv(wanted: Wanted) -> Answer:
 
 
 def _unknown() -> Answer:
-    return _sentence(404, "There is no such document."), "unknown"
+    return _sentence(404, "This document doesn't exist."), "unknown"
 
 
 def _headers(name: str, etag: str) -> dict[str, str]:

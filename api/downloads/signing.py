@@ -1,4 +1,4 @@
-"""Signed links: addresses that work for whoever has them, until they expire."""
+"""Signed links: URLs that work without credentials until they expire."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-# Names what the key is for: a signature for anything else that SECRET_KEY signs is none here.
+# Separates these signatures from all others made with SECRET_KEY.
 _PURPOSE = b"account-credit signed link"
 _RESERVED = {"expires", "signature"}
 

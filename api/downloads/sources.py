@@ -1,4 +1,4 @@
-"""From records to documents: what the database has, as the documents say it."""
+"""From database records to documents."""
 
 from __future__ import annotations
 
@@ -13,25 +13,23 @@ from api.pdf.documents.statement import Change, statement_document
 from api.pdf.documents.transfer import transfer_of
 from api.pdf.documents.void import void_document
 from models.accounts import account as accounts
+from models.credit import lines
 from models.credit import statement as credit_statement
 from models.db.record import parse_id
-from models.db.sql import fetch_one
-from models.gateway import GatewayKind, TransferInstructions
 from models.invoices import invoice as invoices
 from models.invoices.invoice import Invoice
 from models.invoices.issue import buyer_now, seller_now
-from models.ledger.chart import LineKind
 from models.payments import payment as payments
+from models.payments import transfer
 from models.payments.payment import Payment
 from models.provider import picture
 from models.provider.day import day_of
-from models.provider.provider import house
+from models.provider.provider import provider
 from schema.core import texts
 
 if TYPE_CHECKING:
     from api.downloads.links import Wanted
     from api.pdf.documents.document import Document
-    from api.pdf.documents.transfer import Transfer
     from models.credit.statement import CreditStatement
     from models.gateway import Gateway
     from models.invoices.snapshot import InvoiceSnapshot
@@ -40,6 +38,9 @@ if TYPE_CHECKING:
 #: A statement of more lines is for a spreadsheet: with the longest texts it would need more memory
 #: than a process may have.
 STATEMENT_LINES_MAX: Final = 3000
+TOO_LONG: Final = (
+    f"A PDF statement has at most {STATEMENT_LINES_MAX} lines. Choose a shorter period, or CSV."
+)
 
 
 class TooLong(Exception):
@@ -49,7 +50,7 @@ class TooLong(Exception):
 async def document_of(
     wanted: Wanted, gateways: Mapping[str, Gateway]
 ) -> tuple[Document, str] | None:
-    """The document that a link names and a name for its file; None where there is none.
+    """The document that a link names and a name for its file; None if there is none.
 
     Raises TooLong.
     """
@@ -72,7 +73,7 @@ async def invoice_pdf(invoice: Invoice, locale: str, gateways: Mapping[str, Gate
     state = InvoiceState(
         status=cast("Status", invoice.status),
         overdue=invoice.overdue,
-        amount_due=_due(invoice),
+        amount_due=invoice.asked_for,
         payments=_lines(paid, _namer(gateways, locale)),
         paid_at=invoice.paid_at,
         credit_applied=invoice.credit_applied,
@@ -80,7 +81,7 @@ async def invoice_pdf(invoice: Invoice, locale: str, gateways: Mapping[str, Gate
         voided_at=invoice.voided_at,
         void_reason=invoice.void_reason,
         credit_note_number=invoice.credit_note_number,
-        transfer=_transfer(invoice, paid, gateways),
+        transfer=transfer_of(awaited) if (awaited := transfer.awaited(invoice, paid)) else None,
     )
     return invoice_document(invoice.snapshot, state, await _look(invoice.snapshot, locale))
 
@@ -97,15 +98,16 @@ async def _invoice(wanted: Wanted, gateways: Mapping[str, Gateway]) -> tuple[Doc
 
 async def _void(wanted: Wanted) -> tuple[Document, str] | None:
     invoice = await _read_invoice(wanted)
-    if invoice is None or invoice.voided_at is None:
+    if invoice is None or not invoice.is_void:
         return None
+    assert invoice.voided_at is not None
     document = void_document(
         invoice.snapshot,
         await _look(invoice.snapshot, wanted.locale),
         voided_at=invoice.voided_at,
         reason=invoice.void_reason,
         credit_note_number=invoice.credit_note_number,
-        returned=await _returned(invoice),
+        returned=await lines.returned_of(invoice.id),
     )
     return document, invoice.credit_note_number or f"{invoice.number}-void"
 
@@ -115,52 +117,18 @@ async def _read_invoice(wanted: Wanted) -> Invoice | None:
     return None if invoice_id is None else await invoices.read(invoice_id)
 
 
-async def _returned(invoice: Invoice) -> int:
-    """What became credit when the invoice was taken back, in minor units."""
-    row = await fetch_one(
-        "SELECT COALESCE(SUM(amount), 0) AS amount FROM credit_transaction"
-        " WHERE invoice_id = $1 AND kind = $2",
-        invoice.id,
-        LineKind.INVOICE_PAYMENT_RETURNED.value,
-    )
-    assert row is not None, "an aggregate has a row"
-    return int(row["amount"])
-
-
-def _due(invoice: Invoice) -> int:
-    """Nothing is asked for on a document that nobody can pay any more."""
-    return invoice.amount_due if invoice.status in invoices.PAYABLE else 0
-
-
 def _lines(paid: Sequence[Payment], method: Callable[[str], str]) -> list[PaymentLine]:
     return [
         PaymentLine(
             at=payment.completed_at or payment.created_at,
             method=method(payment.gateway),
             reference=payment.reference,
-            amount=payment.received - payment.fee_taken,
+            amount=payment.net_received,
             fee=payment.fee_taken,
         )
         for payment in paid
-        if payment.received
+        if payment.has_receipt
     ]
-
-
-def _transfer(
-    invoice: Invoice, paid: Sequence[Payment], gateways: Mapping[str, Gateway]
-) -> Transfer | None:
-    """A transfer that is awaited, under its own reference; else the bank and the reference that the
-    invoice was issued with, unless another way to pay was chosen.
-    """
-    for payment in paid:
-        if isinstance(payment.next_action, TransferInstructions):
-            return transfer_of(payment.next_action, payment.reference, payment.charged)
-    bank, due = invoice.snapshot.get("bank"), _due(invoice)
-    chosen = gateways.get(invoice.gateway) if invoice.gateway else None
-    if bank is None or not due or (chosen and chosen.kind != GatewayKind.BANK_TRANSFER):
-        return None
-    quoted = invoice.snapshot.get("transfer_reference") or invoice.number
-    return transfer_of(bank, quoted, due)
 
 
 def _namer(gateways: Mapping[str, Gateway], locale: str) -> Callable[[str], str]:
@@ -176,7 +144,7 @@ def _namer(gateways: Mapping[str, Gateway], locale: str) -> Callable[[str], str]
 async def _receipt(wanted: Wanted, gateways: Mapping[str, Gateway]) -> tuple[Document, str] | None:
     payment_id = parse_id(Payment.PREFIX, wanted.record)
     payment = None if payment_id is None else await payments.read(payment_id)
-    if payment is None or not payment.received:
+    if payment is None or not payment.has_receipt:
         return None
     invoice = await invoices.read(payment.invoice_id)
     assert invoice is not None, "a payment has an invoice"
@@ -196,7 +164,7 @@ async def statement_of(wanted: Wanted) -> CreditStatement | None:
         return None
     params = wanted.params
     days = date.fromisoformat(params["from"]), date.fromisoformat(params["to"])
-    return await credit_statement.statement(account_id, params["currency"], *days)
+    return await credit_statement.read(account_id, params["currency"], *days)
 
 
 async def _statement(wanted: Wanted) -> tuple[Document, str] | None:
@@ -206,7 +174,7 @@ async def _statement(wanted: Wanted) -> tuple[Document, str] | None:
     if statement.count > STATEMENT_LINES_MAX:
         raise TooLong
     account = (await accounts.by_ids([statement.account_id]))[statement.account_id]
-    logo = house().seller.logo
+    logo = provider().seller.logo
     changes = [
         Change(
             on=day_of(line.created_at).isoformat(),
@@ -236,7 +204,7 @@ async def _look(snapshot: InvoiceSnapshot, locale: str) -> Look:
 
 
 async def _logo(name: str) -> Picture | None:
-    today = house().seller.logo
+    today = provider().seller.logo
     if today is not None and today.name == name:
         return today
     return await picture.find(name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from models.access import session
-from models.access.credential import actor_of_token
+from models.access.credential import actor_of_credential
 from models.errors import Unauthenticated
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Cookie:
         return self._header("", 0)
 
     def value_of(self, connection: HTTPConnection) -> str:
-        """What a connection brings, empty where there is none.
+        """What a connection brings, empty if there is none.
 
         Scripts need no cookie; on a websocket it counts from a page only, whose Origin the endpoint
         has checked.
@@ -69,7 +69,7 @@ class SessionCookie(Cookie):
 
     _NAME = "account_credit_session"
 
-    def token_of(self, connection: HTTPConnection) -> str | None:
+    def credential_of(self, connection: HTTPConnection) -> str | None:
         """The session's token that a connection brings."""
         token = self.value_of(connection)
         return token if token.startswith(session.MARK) else None
@@ -82,28 +82,28 @@ class DeviceCookie(Cookie):
 
 
 async def actor_of(connection: HTTPConnection, cookie: SessionCookie) -> Actor | None:
-    """Who asks over HTTP, or upgrades to a websocket; None for nobody.
+    """The caller of a request or websocket upgrade; None if anonymous.
 
-    Raises Unauthenticated for an Authorization header that is no good: its sender means to be
-    somebody. A cookie that is no good is nobody's: its browser only forgot to drop it.
+    Raises Unauthenticated for an invalid Authorization header, since its sender wants to be
+    authenticated. An invalid cookie is ignored: browsers keep them after the session has ended.
     """
     given = connection.headers.getlist("authorization")
     if given:
         return await actor_of_bearer(_bearer(given), address_of(connection))
-    token = cookie.token_of(connection)
-    return await actor_of_token(token, address_of(connection)) if token else None
+    token = cookie.credential_of(connection)
+    return await actor_of_credential(token, address_of(connection)) if token else None
 
 
 async def actor_of_bearer(token: str, address: str) -> Actor:
-    """Who holds a session's token or an API key; raises Unauthenticated when nobody does."""
-    actor = await actor_of_token(token, address)
+    """Who holds a session's token or an API key; raises Unauthenticated if none."""
+    actor = await actor_of_credential(token, address)
     if actor is None:
         raise Unauthenticated
     return actor
 
 
 def address_of(connection: HTTPConnection) -> str:
-    """The client's IP address; empty where there is none (a Unix socket)."""
+    """The client's IP address; empty if there is none (a Unix socket)."""
     return connection.client.host if connection.client else ""
 
 

@@ -1,9 +1,9 @@
-"""From a connection to what resolvers reach: who asks, and what the edge lends them."""
+"""The context of resolvers, made from a connection: the caller, and helpers of the edge."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import GraphQLError
@@ -19,19 +19,32 @@ from api.endpoint.auth import (
 )
 from api.endpoint.endpoint import Contexts
 from api.endpoint.revocations import Revocations
-from api.endpoint.websocket import token_of
-from api.live.local import LiveFeed
+from api.endpoint.websocket import credential_of
 from models.access.identity import Actor
 from models.db.fair_queue import set_caller
 from models.errors import Unauthenticated
 from schema.core.context import Context, DocumentUrl
+from schema.core.watch import Watchers
 
 
 @dataclass(kw_only=True)
 class EdgeContext(Context):
     """A context, and the headers that its operation adds to the answer."""
 
+    maker: ContextMaker
     headers: list[Header] = field(default_factory=list)
+
+    def set_device_cookie(self, notes: str) -> None:
+        """See Context."""
+        self.headers.append(self.maker.device_cookie.put(notes))
+
+    def set_session_cookie(self, token: str) -> None:
+        """See Context."""
+        self.headers.append(self.maker.cookie.put(token))
+
+    def clear_session_cookie(self) -> None:
+        """See Context."""
+        self.headers.append(self.maker.cookie.clear())
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,7 @@ class ContextMaker:
 
     cookie: SessionCookie
     device_cookie: DeviceCookie
-    feed: LiveFeed
+    watchers: Watchers
     document_url: DocumentUrl
     revocations: Revocations
 
@@ -52,7 +65,8 @@ class ContextMaker:
             fresh=fresh,
             forget=EdgeContext.forget,
             same_caller=lambda was, now: same_caller(was.actor, now.actor),
-            revoked=lambda context: self.revocations.of(context.actor),
+            watch=lambda context, ended: self.revocations.call_when_revoked(context.actor, ended),
+            viewer=viewer,
             caller=lambda context: context.actor.principal if context.actor else context.address,
             signed_in=lambda context: context.actor is not None,
             trusted=lambda context: context.actor is not None and context.actor.is_staff,
@@ -62,30 +76,35 @@ class ContextMaker:
     async def make(self, connection: HTTPConnection) -> EdgeContext:
         """The context of a request, or of a websocket before connection_init."""
         actor = _known(await _admitted(actor_of(connection, self.cookie)))
-        headers: list[Header] = []
         return EdgeContext(
+            maker=self,
             actor=actor,
-            feed=self.feed,
+            watchers=self.watchers,
             document_url=self.document_url,
             address=address_of(connection),
             accept_language=connection.headers.get("accept-language", ""),
             device_notes=self.device_cookie.value_of(connection),
-            set_device_cookie=lambda notes: headers.append(self.device_cookie.put(notes)),
-            set_session_cookie=lambda token: headers.append(self.cookie.put(token)),
-            clear_session_cookie=lambda: headers.append(self.cookie.clear()),
-            headers=headers,
         )
 
     async def authenticate_ws(
         self, context: EdgeContext, payload: Mapping[str, Any]
     ) -> EdgeContext:
         """The context of the websocket's operations: the credential of the payload, if any."""
-        token = token_of(payload)
+        token = credential_of(payload)
         if token is None:
             return context
         signed_in = fresh(context)
         signed_in.actor = _known(await _admitted(actor_of_bearer(token, context.address)))
         return signed_in
+
+
+def viewer(context: EdgeContext) -> Hashable:
+    """Callers with the same viewer read the same of everything: one user, with the same rights and
+    in the same language.
+    """
+    actor = context.actor
+    known = actor and replace(actor, session_id=None, key_id=None, address="", expires_at=None)
+    return known, context.locale
 
 
 def fresh(context: EdgeContext) -> EdgeContext:

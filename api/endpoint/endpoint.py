@@ -10,26 +10,16 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import Counter
-from collections.abc import (
-    AsyncGenerator,
-    Awaitable,
-    Callable,
-    Hashable,
-    Iterable,
-    Iterator,
-    Mapping,
-)
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from graphql import GraphQLError
+from graphql import ExecutionResult, GraphQLError
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionResult
-from strawberry.types.graphql import OperationType
 
+from api.endpoint.heartbeat import Heartbeats
 from api.endpoint.http import (
     BODY_BYTES_MAX,
     BUSY_STATUS,
@@ -47,20 +37,18 @@ from api.endpoint.http import (
     send_json,
     status_of,
 )
-from api.endpoint.places import one_more
-from api.endpoint.registered import PersistedDocuments
-from api.endpoint.sse import send_events, until_disconnected
+from api.endpoint.live import LiveSubscription, Outgoing, Response, subscribed
+from api.endpoint.registered import RegisteredQueries
+from api.endpoint.sse import EventStream, until_disconnected
 from api.endpoint.websocket import Socket
 from models.db.fair_queue import while_wanted
 from schema.engine.guard import Schema, operation_kind
-from schema.engine.masking import public_errors, report
+from schema.engine.masking import public_errors
 
 C = TypeVar("C")
 Body = dict[str, Any]
 
-AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 SIGNED_OUT = GraphQLError("Signed out.", extensions={"code": "UNAUTHENTICATED"})
-TOO_MANY = GraphQLError("Too many subscriptions are open.", extensions={"code": "LIMIT_EXCEEDED"})
 
 
 def _no_headers(_context: object) -> Iterable[tuple[bytes, bytes]]:
@@ -71,9 +59,9 @@ def _nothing(_context: object) -> None:
     """The default of `Contexts.forget`."""
 
 
-async def _never(_context: object) -> None:
-    """The default of `Contexts.revoked`: nobody tells, so it is asked for from time to time."""
-    await asyncio.Event().wait()
+def _not_watched(_context: object, _ended: Callable[[], None]) -> Callable[[], None]:
+    """The default of `Contexts.watch`: credentials hold for as long as a connection lasts."""
+    return lambda: None
 
 
 def _always(_was: object, _now: object) -> bool:
@@ -101,15 +89,19 @@ class Contexts(Generic[C]):
     fresh: Callable[[C], C] = copy.copy
     #: Makes a subscription's context drop what its loaders remember, before the next event.
     forget: Callable[[C], None] = _nothing
-    #: Whether two contexts are the same caller with the same rights. Asked while a stream is open.
+    #: Whether two contexts are the same caller with the same rights. Asked before each operation of
+    #: a websocket.
     same_caller: Callable[[C, C], bool] = _always
-    #: Returns when a context's credentials may have been revoked: they are asked for again at once.
-    revoked: Callable[[C], Awaitable[None]] = _never
+    #: Calls the second, once, when a context's credentials are no longer valid; returns a function
+    #: that unregisters it.
+    watch: Callable[[C, Callable[[], None]], Callable[[], None]] = _not_watched
+    #: Contexts with equal viewers read the same of everything; by default each is one of its own.
+    viewer: Callable[[C], Hashable] = id
     #: Whose subscriptions, and sockets, are counted together.
     caller: Callable[[C], Hashable] = _apart
-    #: Whether it is somebody who asks.
+    #: Whether the caller is signed in.
     signed_in: Callable[[C], bool] = _nobody
-    #: Who may send any document where only registered ones are answered.
+    #: Callers that may send any document although only registered ones are answered.
     trusted: Callable[[C], bool] = _nobody
     #: What a finished operation adds to the HTTP response, such as a session's cookie.
     response_headers: Callable[[C], Iterable[tuple[bytes, bytes]]] = _no_headers
@@ -124,7 +116,7 @@ class EdgeOptions:
     body_bytes_max: int = BODY_BYTES_MAX
     connection_init_seconds_max: float = 10.0
     operations_per_socket_max: int = 50
-    #: Sockets of one address, or IPv6 network, that nobody has signed in on, in this process.
+    #: Websockets without a sign-in per address (or IPv6 network), in this process.
     strangers_per_address_max: int = 256
     #: How long such a socket may stay without an operation.
     stranger_idle_seconds_max: float = 60.0
@@ -133,8 +125,30 @@ class EdgeOptions:
     #: In this process, over all websockets and event streams of a caller.
     subscriptions_per_caller_max: int = 500
     keep_alive_seconds: float = 15.0
-    #: How often an open stream's credentials are asked for again, where nobody said they changed.
-    recheck_seconds: float = 60.0
+
+
+class Stopping:
+    """Tells streams that the server is about to stop: they would not end by themselves."""
+
+    def __init__(self) -> None:
+        self._streams: dict[Callable[[], None], None] = {}
+        self._is_set = False
+
+    def set(self) -> None:
+        """It is."""
+        self._is_set = True
+        for stop in list(self._streams):
+            stop()
+
+    def add(self, stop: Callable[[], None]) -> None:
+        """Call this then; now, where it is already."""
+        self._streams[stop] = None
+        if self._is_set:
+            stop()
+
+    def discard(self, stop: Callable[[], None]) -> None:
+        """Do not call it any more."""
+        self._streams.pop(stop, None)
 
 
 class GraphQLEndpoint(Generic[C]):
@@ -145,14 +159,14 @@ class GraphQLEndpoint(Generic[C]):
         schema: Schema,
         contexts: Contexts[C],
         options: EdgeOptions,
-        documents: PersistedDocuments,
+        queries: RegisteredQueries,
     ) -> None:
         self.schema = schema
         self.contexts = contexts
         self.options = options
-        self.documents = documents
-        #: Set when the server is about to stop.
-        self.stopping = asyncio.Event()
+        self.queries = queries
+        self.stopping = Stopping()
+        self.heartbeats = Heartbeats(options.keep_alive_seconds)
         self.subscriptions: Counter[Hashable] = Counter()
         self.strangers: Counter[str] = Counter()
         self.sockets: Counter[Hashable] = Counter()
@@ -180,7 +194,7 @@ class GraphQLEndpoint(Generic[C]):
     def _admit(self, scope: Scope, headers: RequestHeaders) -> Answer:
         if scope["method"] != "POST":
             allow = [(b"allow", b"POST")]
-            raise HTTPRefusal(405, "GraphQL is asked for with POST.", headers=allow)
+            raise HTTPRefusal(405, "GraphQL requests must use POST.", headers=allow)
         if not from_allowed_origin(headers, self.options.allowed_origins):
             raise HTTPRefusal(403, "This origin is not allowed.", "FORBIDDEN")
         return negotiate(headers.accept)
@@ -200,14 +214,7 @@ class GraphQLEndpoint(Generic[C]):
         else:
             request = await self.found(request, context)
         if context is not None and answer.streams:
-            await send_events(
-                self.results(request, context),
-                receive,
-                send,
-                revoked=self._revoked(connection, context),
-                stopping=self._stopping(request),
-                keep_alive_seconds=self.options.keep_alive_seconds,
-            )
+            await EventStream(self, request, context, send).serve(receive)
             return
         body = refused
         headers: list[tuple[bytes, bytes]] = []
@@ -227,9 +234,9 @@ class GraphQLEndpoint(Generic[C]):
             return None, self.refusal(error)
 
     async def found(self, request: GraphQLRequest, context: C) -> GraphQLRequest:
-        """The request with the document that it names, or with why there is none."""
+        """The request with the document that it names, or with the error if there is none."""
         try:
-            query = await self.documents.text(
+            query = await self.queries.text(
                 request.query, request.document_id, trusted=self.contexts.trusted(context)
             )
         except Exception as error:  # noqa: BLE001 - the edge: logged and masked where it is written
@@ -240,35 +247,9 @@ class GraphQLEndpoint(Generic[C]):
         """`query`, `mutation` or `subscription`; None where the request does not say."""
         return operation_kind(request.query, request.operation_name, self.schema.guard.limits)
 
-    async def _stopping(self, request: GraphQLRequest) -> None:
-        """Returns when what would not end by itself has to; all else is finished."""
-        await self.stopping.wait()
-        if self.kind(request) != "subscription":
-            await asyncio.Event().wait()
-
-    async def _revoked(self, connection: HTTPConnection, context: C) -> Body:
-        await self.until_revoked(lambda: self.contexts.make(connection), context)
-        return self.signed_out()
-
     def signed_out(self) -> Body:
-        """What ends a stream whose credentials hold no more."""
+        """The error that ends a stream whose credentials are no longer valid."""
         return self.refusal(SIGNED_OUT)
-
-    async def until_revoked(self, admit: Callable[[], Awaitable[C]], context: C) -> None:
-        """Returns when credentials have expired or been revoked that a stream was opened with."""
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.options.recheck_seconds):
-                    await self.contexts.revoked(context)
-            try:
-                now = await admit()
-            except GraphQLError:
-                return
-            except Exception as error:  # noqa: BLE001 - a database that is away revokes nothing
-                report(error)
-                continue
-            if not self.contexts.same_caller(context, now):
-                return
 
     async def execute(self, request: GraphQLRequest, context: C) -> Body:
         """The response of a query or mutation."""
@@ -276,64 +257,30 @@ class GraphQLEndpoint(Generic[C]):
             return self.refusal(request.refused)
         try:
             result = await self.schema.execute(
-                request.query,
-                variable_values=request.variables,
-                context_value=context,
-                operation_name=request.operation_name,
-                allowed_operation_types=AT_ONCE,
-            )
-        except CannotGetOperationTypeError as error:
-            return self.refusal(GraphQLError(error.as_http_error_reason()))
-        except InvalidOperationTypeError:
-            return self.refusal(
-                GraphQLError("Subscriptions need a websocket or `Accept: text/event-stream`.")
+                request.query, request.variables, context, request.operation_name
             )
         except Exception as error:  # noqa: BLE001 - the edge: logged and masked
             return self.refusal(error)
-        return self._body(result)
+        return self.body(result)
 
-    async def results(self, request: GraphQLRequest, context: C) -> AsyncGenerator[Body, None]:
-        """The responses of any operation, for transports that stream.
+    async def answer(
+        self, request: GraphQLRequest, context: C, outgoing: Outgoing
+    ) -> LiveSubscription[C] | None:
+        """Sends the responses of any operation, for transports that stream; the subscription, if it
+        goes on.
 
-        Closing it cancels a query or subscription; a mutation is waited for.
+        Cancelling it stops a query or subscription; a mutation is waited for.
         """
         kind = self.kind(request)
-        if kind == "mutation":
-            yield await _undisturbed(self.execute(request, context))
-        elif kind == "subscription":
-            with self._counted(context) as admitted:
-                if not admitted:
-                    yield self.refusal(TOO_MANY)
-                    return
-                async with aclosing(self._events(request, context)) as events:
-                    async for body in events:
-                        yield body
-        else:
-            yield await self.execute(request, context)
+        if kind == "subscription":
+            return await subscribed(self, request, context, outgoing)
+        executed = self.execute(request, context)
+        body = await (_uncancelled(executed) if kind == "mutation" else executed)
+        await outgoing.send(Response.of(body))
+        return None
 
-    @contextmanager
-    def _counted(self, context: C) -> Iterator[bool]:
-        """Whether the caller may open one more subscription, which is counted meanwhile."""
-        caller, most = self.contexts.caller(context), self.options.subscriptions_per_caller_max
-        with one_more(self.subscriptions, caller, most) as admitted:
-            yield admitted
-
-    async def _events(self, request: GraphQLRequest, context: C) -> AsyncGenerator[Body, None]:
-        results = await self.schema.subscribe(
-            request.query,
-            variable_values=request.variables,
-            context_value=context,
-            operation_name=request.operation_name,
-        )
-        try:
-            async with aclosing(results):
-                async for result in results:
-                    yield self._body(result)
-                    self.contexts.forget(context)
-        except Exception as error:  # noqa: BLE001 - the edge: logged and masked
-            yield self.refusal(error)
-
-    def _body(self, result: ExecutionResult) -> Body:
+    def body(self, result: ExecutionResult) -> Body:
+        """The response that tells of a result."""
         if not result.errors:
             return {"data": result.data}
         errors = public_errors(result.errors, suggestions=self.schema.guard.suggestions)
@@ -348,11 +295,15 @@ class GraphQLEndpoint(Generic[C]):
         """The response of a request that was not executed."""
         if not isinstance(error, GraphQLError):
             error = GraphQLError(str(error), original_error=error)
-        return {"errors": public_errors([error], suggestions=self.schema.guard.suggestions)}
+        return self.refusals([error])
+
+    def refusals(self, errors: Iterable[GraphQLError]) -> Body:
+        """The response of one for several reasons."""
+        return {"errors": public_errors(errors, suggestions=self.schema.guard.suggestions)}
 
 
-async def _undisturbed(work: Awaitable[Body]) -> Body:
-    """Waits for the work to end even when the caller is cancelled meanwhile; what only waits for
+async def _uncancelled(work: Awaitable[Body]) -> Body:
+    """Waits for the work to finish even if the caller is cancelled; work that only waits for
     its turn ends at once.
     """
     left = asyncio.Event()

@@ -29,9 +29,9 @@ BODY_SECONDS_MAX = 10.0
 #: How deep variables may nest; deeper ones exhaust Python's stack where they are read.
 JSON_DEPTH_MAX = 32
 
-#: What is done for nobody just now, and may be sent again (models.errors.Busy).
+#: Could not be done now, and may be sent again (models.errors.Busy).
 BUSY_STATUS: Final = {"RATE_LIMITED": 429, "TRY_AGAIN": 503}
-#: What nobody may do, or not without saying who they are.
+#: Forbidden, or not without a sign-in.
 REFUSED_STATUS: Final = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
 RETRY_AFTER: Final = (b"retry-after", b"%d" % Busy.retry_after_seconds)
 
@@ -127,7 +127,7 @@ def negotiate(accept: str) -> Answer:
         return Answer(JSON, strict=True, streams=True)
     if wanted.get("*/*") or wanted.get("application/*"):
         return Answer(JSON, strict=True)
-    raise HTTPRefusal(406, f"Answers are {GRAPHQL_JSON}, {JSON} or {EVENTS}.")
+    raise HTTPRefusal(406, f"Responses can be {GRAPHQL_JSON}, {JSON} or {EVENTS}.")
 
 
 def _media_ranges(accept: str) -> Iterable[tuple[str, float]]:
@@ -154,7 +154,7 @@ async def read_request(
         async with asyncio.timeout(BODY_SECONDS_MAX):
             body = await _read_body(receive, bytes_max)
     except TimeoutError:
-        raise HTTPRefusal(408, "The body took too long.") from None
+        raise HTTPRefusal(408, "The request body took too long to arrive.") from None
     return parse_request(decode(body))
 
 
@@ -162,9 +162,9 @@ def _check_content_type(headers: RequestHeaders) -> None:
     media_type, *parameters = (part.strip() for part in headers.content_type.lower().split(";"))
     charsets = [p.removeprefix("charset=").strip('"') for p in parameters if "charset=" in p]
     if media_type != JSON or any(charset not in {"utf-8", "utf8"} for charset in charsets):
-        raise HTTPRefusal(415, f"The content type is {JSON} in UTF-8.")
+        raise HTTPRefusal(415, f"The content type must be {JSON} in UTF-8.")
     if headers.content_encoding.lower() not in {"", "identity"}:
-        raise HTTPRefusal(415, "The body has no content encoding.")
+        raise HTTPRefusal(415, "The request body can't have a content encoding.")
 
 
 async def _read_body(receive: Receive, bytes_max: int) -> bytes:
@@ -183,7 +183,9 @@ async def _read_body(receive: Receive, bytes_max: int) -> bytes:
 
 
 def _too_large(bytes_max: int) -> HTTPRefusal:
-    return HTTPRefusal(413, f"A body has at most {bytes_max} bytes.", "LIMIT_EXCEEDED")
+    return HTTPRefusal(
+        413, f"The request body can have at most {bytes_max} bytes.", "LIMIT_EXCEEDED"
+    )
 
 
 def decode(text: bytes) -> Any:  # noqa: ANN401 - JSON is anything
@@ -191,10 +193,10 @@ def decode(text: bytes) -> Any:  # noqa: ANN401 - JSON is anything
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise HTTPRefusal(400, "The body is not JSON.") from None
+        raise HTTPRefusal(400, "The request body isn't valid JSON.") from None
     may_be_deep = text.count(b"[") + text.count(b"{") > JSON_DEPTH_MAX
     if may_be_deep and _deeper_than(value, JSON_DEPTH_MAX):
-        raise HTTPRefusal(400, f"JSON nests at most {JSON_DEPTH_MAX} deep.", "LIMIT_EXCEEDED")
+        raise HTTPRefusal(400, f"JSON can have at most {JSON_DEPTH_MAX} levels.", "LIMIT_EXCEEDED")
     return value
 
 
@@ -216,7 +218,7 @@ def _children(value: object) -> Iterable[object]:
 def parse_request(payload: object) -> GraphQLRequest:
     """The operation in a decoded body or websocket payload; raises HTTPRefusal."""
     if not isinstance(payload, dict):
-        raise HTTPRefusal(400, "A request is one JSON object.")
+        raise HTTPRefusal(400, "The request body must be a JSON object.")
     query, variables = payload.get("query"), payload.get("variables")
     name, extensions = payload.get("operationName"), payload.get("extensions")
     try:
@@ -226,13 +228,13 @@ def parse_request(payload: object) -> GraphQLRequest:
     if document_id is not None and (query is None or query == ""):
         query = ""  # graphql-ws sends one always
     elif not isinstance(query, str) or not query:
-        raise HTTPRefusal(400, "`query` is a string, and not empty.")
+        raise HTTPRefusal(400, "`query` must be a string and not empty.")
     if not isinstance(variables, dict | None):
-        raise HTTPRefusal(400, "`variables` is an object or null.")
+        raise HTTPRefusal(400, "`variables` must be an object or null.")
     if not isinstance(name, str | None):
-        raise HTTPRefusal(400, "`operationName` is a string or null.")
+        raise HTTPRefusal(400, "`operationName` must be a string or null.")
     if not isinstance(extensions, dict | None):
-        raise HTTPRefusal(400, "`extensions` is an object or null.")
+        raise HTTPRefusal(400, "`extensions` must be an object or null.")
     return GraphQLRequest(query, variables, name, document_id)
 
 

@@ -1,25 +1,24 @@
-"""Places that each of many may have some of."""
+"""Counting limits: at most so many places per key."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable
 from typing import TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 
-@contextmanager
-def one_more(taken: Counter[K], by: K, most: int) -> Iterator[bool]:
-    """Whether there is one more place, which is taken meanwhile."""
+def take_place(taken: Counter[K], by: K, most: int) -> bool:
+    """Whether there was one more place; it is taken until it is given back."""
     if taken[by] >= most:
-        yield False
-        return
+        return False
     taken[by] += 1
-    try:
-        yield True
-    finally:
-        taken[by] -= 1
-        if not taken[by]:
-            del taken[by]
+    return True
+
+
+def give_back(taken: Counter[K], by: K) -> None:
+    """A place that was taken is free again."""
+    taken[by] -= 1
+    if not taken[by]:
+        del taken[by]

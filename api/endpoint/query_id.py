@@ -34,21 +34,21 @@ def document_id_of(payload: Mapping[str, Any]) -> str | None:
         return asked
     document_id = canonical(given)
     if asked is not None and asked != document_id:
-        raise MalformedId("`documentId` and `persistedQuery` name two documents.")
+        raise MalformedId("`documentId` and `persistedQuery` refer to different documents.")
     return document_id
 
 
 def canonical(identifier: object) -> str:
     """An identifier, its hash written as `sha256:…`. Raises MalformedId."""
     if not isinstance(identifier, str) or not 0 < len(identifier) <= ID_CHARS_MAX:
-        raise MalformedId(f"`documentId` is a string of 1 to {ID_CHARS_MAX} characters.")
+        raise MalformedId(f"`documentId` must be a string of 1 to {ID_CHARS_MAX} characters.")
     sha256 = hash_in(identifier)
     if sha256 is not None:
         return BY_HASH + sha256
     if _ID.fullmatch(identifier) is None:
         raise MalformedId(
-            "`documentId` is `sha256:` and 64 lower-case hexadecimal digits, or of the characters "
-            "A-Z a-z 0-9 - . _ ~ alone."
+            "`documentId` must be `sha256:` and 64 lower-case hexadecimal digits, or consist "
+            "of the characters A-Z a-z 0-9 - . _ ~."
         )
     return identifier
 
@@ -58,9 +58,9 @@ def _automatic(extensions: object) -> str | None:
     if asked is None:
         return None
     if not isinstance(asked, dict) or asked.get("version") != _APQ_VERSION:
-        raise MalformedId(f"`persistedQuery` is an object of version {_APQ_VERSION}.")
+        raise MalformedId(f"`persistedQuery` must be an object of version {_APQ_VERSION}.")
     given = asked.get("sha256Hash")
     sha256 = hash_in(given) if isinstance(given, str) else None
     if sha256 is None:
-        raise MalformedId("`sha256Hash` is 64 lower-case hexadecimal digits.")
+        raise MalformedId("`sha256Hash` must be 64 lower-case hexadecimal digits.")
     return BY_HASH + sha256

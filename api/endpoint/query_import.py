@@ -30,7 +30,7 @@ _ID_SHOWN_CHARS: Final = 80
 _OTHER_HASHES: Final = {32: "md5", 40: "sha1"}
 
 
-class DocumentsProblem(Exception):
+class QueryFileError(Exception):
     """Nothing was registered; one sentence per problem."""
 
     def __init__(self, *problems: str) -> None:
@@ -43,34 +43,34 @@ class DocumentsProblem(Exception):
 def read_documents(path: Path, schema: Schema) -> dict[str, str]:
     """The documents of a file by their identifiers, each one executable with this schema.
 
-    Raises DocumentsProblem.
+    Raises QueryFileError.
     """
     given = _decoded(path)
     if problems := list(_problems(given, schema)):
-        raise DocumentsProblem(*problems)
+        raise QueryFileError(*problems)
     return {canonical(identifier): text for identifier, text in given.items()}
 
 
 async def register(documents: Mapping[str, str]) -> int:
-    """Add them to the database, all or none; how many are new. Raises DocumentsProblem."""
+    """Add them to the database, all or none; how many are new. Raises QueryFileError."""
     try:
         return await registered_query.register(documents)
     except IdentifierTaken as taken:
-        problem = f"{taken.identifier} is registered already, with another document."
-        raise DocumentsProblem(problem) from None
+        problem = f"{taken.identifier} is already registered with a different document."
+        raise QueryFileError(problem) from None
 
 
 def _decoded(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > BYTES_MAX:
-            raise DocumentsProblem(f"{path} is larger than {BYTES_MAX >> 20} MiB.")
+            raise QueryFileError(f"{path} is larger than {BYTES_MAX >> 20} MiB.")
         given = orjson.loads(path.read_bytes())
     except OSError as error:
-        raise DocumentsProblem(f"{path} cannot be read: {error.strerror}.") from None
+        raise QueryFileError(f"{path} can't be read: {error.strerror}.") from None
     except orjson.JSONDecodeError as error:
-        raise DocumentsProblem(f"{path} is not JSON: {error}.") from None
+        raise QueryFileError(f"{path} isn't valid JSON: {error}.") from None
     if not isinstance(given, dict) or not given:
-        raise DocumentsProblem(f"{path} is no JSON object of identifiers and documents.")
+        raise QueryFileError(f"{path} isn't a JSON object of IDs and documents.")
     return given
 
 
@@ -83,13 +83,13 @@ def _problems(given: Mapping[str, Any], schema: Schema) -> Iterator[str]:
 
 def _problem(identifier: str, text: object, schema: Schema) -> str:
     if not isinstance(text, str):
-        return "the document is no text."
+        return "the document isn't a string."
     try:
         canonical(identifier)
     except MalformedId:
-        return "this is no identifier."
+        return "this isn't a valid ID."
     if not _is_own_hash(identifier, text):
-        return "this is not the hash of its document."
+        return "this isn't the hash of the document."
     return next((problem.message for problem in schema.problems(text)), "")
 
 

@@ -9,11 +9,11 @@ than that little memory, and nothing has to be shared.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal
 
 import structlog
+from cachetools import LRUCache
 from graphql import GraphQLError
 
 from models.edge import registered_query
@@ -24,35 +24,15 @@ Mode = Literal["off", "allow", "only"]
 log = structlog.get_logger(__name__)
 
 
-class Texts:
-    """The documents used last, by identifier; bounded by their number and their characters."""
-
-    def __init__(self, texts_max: int = 2_000, chars_max: int = 2_000_000) -> None:
-        self.texts_max = texts_max
-        self.chars_max = chars_max
-        self.chars = 0
-        self._texts: OrderedDict[str, str] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    def get(self, identifier: str) -> str | None:
-        """The document, if it is kept."""
-        text = self._texts.get(identifier)
-        if text is not None:
-            self._texts.move_to_end(identifier)
-        return text
-
-    def put(self, identifier: str, text: str) -> None:
-        """Keep a document, and drop those that were not used for longest."""
-        self.chars += len(text) - len(self._texts.pop(identifier, ""))
-        self._texts[identifier] = text
-        while self.chars > self.chars_max or len(self._texts) > self.texts_max:
-            _, dropped = self._texts.popitem(last=False)
-            self.chars -= len(dropped)
+def texts_used_last(texts_max: int, chars_max: int) -> LRUCache[str, str]:
+    """Documents by identifier; bounded by their characters, and by their number: a short one counts
+    as the room that each could have.
+    """
+    least = chars_max // texts_max
+    return LRUCache(chars_max, getsizeof=lambda text: max(len(text), least))
 
 
-class PersistedDocuments:
+class RegisteredQueries:
     """What one process answers by identifier.
 
     `off`: nothing. `allow`: what is registered, and what clients send with its hash; any other
@@ -73,8 +53,8 @@ class PersistedDocuments:
         self._find = find
         self._own = own or {}
         self._text_chars_max = text_chars_max
-        self._registered = Texts()
-        self._sent = Texts(texts_max=1_000, chars_max=1_000_000)
+        self._registered = texts_used_last(2_000, 2_000_000)
+        self._sent = texts_used_last(1_000, 1_000_000)
 
     async def text(self, query: str, document_id: str | None, *, trusted: bool) -> str:
         """The document to execute. Raises GraphQLError with the code that says why there is none.
@@ -91,7 +71,7 @@ class PersistedDocuments:
             if not (trusted or await self._is_registered(query)):
                 raise _refused(query)
         elif document_id is not None and len(query) <= self._text_chars_max:
-            self._sent.put(document_id, query)
+            self._sent[document_id] = query
         return query
 
     async def _known(self, document_id: str | None) -> str:
@@ -104,7 +84,7 @@ class PersistedDocuments:
     async def _registered_as(self, document_id: str) -> str | None:
         text = self._own.get(document_id) or self._registered.get(document_id)
         if text is None and (text := await self._find(document_id)) is not None:
-            self._registered.put(document_id, text)
+            self._registered[document_id] = text
         return text
 
     async def _is_registered(self, query: str) -> bool:
@@ -122,15 +102,17 @@ def _sent_itself(query: str) -> str:
 
 def _require_own_hash(query: str, document_id: str) -> None:
     if hash_in(document_id) is None:
-        raise _error("A document is sent along with its hash, `sha256:…`, only.", "BAD_USER_INPUT")
+        raise _error(
+            "A document can only be sent along with its hash, `sha256:…`.", "BAD_USER_INPUT"
+        )
     if identifier_of(query) != document_id:
-        raise _error("The hash is not that of the document.", "BAD_USER_INPUT")
+        raise _error("The hash doesn't match the document.", "BAD_USER_INPUT")
 
 
 def _refused(query: str) -> GraphQLError:
     # Not a word of it: it may hold a password.
     log.info("document_not_registered", sha256=hash_in(identifier_of(query)), chars=len(query))
-    return _error("Only documents that are registered are answered here.", "PERSISTED_QUERY_ONLY")
+    return _error("Only registered documents are allowed here.", "PERSISTED_QUERY_ONLY")
 
 
 def _error(message: str, code: str) -> GraphQLError:

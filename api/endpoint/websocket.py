@@ -8,27 +8,29 @@ along with every upgrade, whoever's page asks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from contextlib import ExitStack, aclosing, suppress
+from collections import Counter
+from collections.abc import Callable, Coroutine, Hashable, Mapping, MutableMapping
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import orjson
 from graphql import GraphQLError
-from starlette.responses import Response
+from starlette.requests import HTTPConnection
+from starlette.responses import Response as HTTPResponse
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from api.endpoint.http import (
-    GraphQLRequest,
     HTTPRefusal,
     RequestHeaders,
     decode,
-    encode,
     from_allowed_origin,
     parse_request,
 )
-from api.endpoint.places import one_more
+from api.endpoint.live import Response
+from api.endpoint.operation import Frame, Operation, text
+from api.endpoint.outlet import Outlet
+from api.endpoint.places import give_back, take_place
 from models.access.rate_limit import network
 from models.errors import Busy, TooManyAtOnce
 from schema.engine.masking import report
@@ -37,9 +39,9 @@ if TYPE_CHECKING:
     from api.endpoint.endpoint import GraphQLEndpoint
 
 C = TypeVar("C")
-Message = dict[str, Any]
-
+K = TypeVar("K", bound=Hashable)
 PROTOCOL = "graphql-transport-ws"
+_PINGS = frozenset({"ping", "pong"})
 TOO_MANY = GraphQLError(
     "Too many operations on this socket.", extensions={"code": "LIMIT_EXCEEDED"}
 )
@@ -54,116 +56,132 @@ class Close(Exception):
         self.reason = reason
 
 
-def token_of(params: Mapping[str, Any]) -> str | None:
+class Left(Exception):
+    """The client has closed the connection, or it is lost."""
+
+
+def credential_of(params: Mapping[str, Any]) -> str | None:
     """The credential in a connection_init payload, without "Bearer"; None when it has none.
 
     `{"authorization": "Bearer …"}`, `{"authorization": "…"}` or `{"apiKey": "…"}`, in any case.
-    Raises GraphQLError (UNAUTHENTICATED) for one that is no string.
+    Raises GraphQLError (UNAUTHENTICATED) for one that isn't a string.
     """
     given = {name.lower(): value for name, value in params.items()}
     token = given.get("authorization", given.get("apikey"))
     if not isinstance(token, str | None):
-        raise GraphQLError("A credential is a string.", extensions={"code": "UNAUTHENTICATED"})
+        raise GraphQLError("A credential must be a string.", extensions={"code": "UNAUTHENTICATED"})
     scheme, _, rest = (token or "").strip().partition(" ")
     return (rest.strip() if scheme.lower() == "bearer" else (token or "").strip()) or None
 
 
 class Socket(Generic[C]):
-    """One connection: its caller and its running operations."""
+    """One connection: its caller and its open operations."""
 
-    context: C
-    params: Mapping[str, Any]
+    __slots__ = (
+        "_afterwards",
+        "closed",
+        "context",
+        "endpoint",
+        "operations",
+        "outlet",
+        "params",
+        "receive",
+        "scope",
+        "side_tasks",
+        "tasks",
+        "worked_at",
+    )
 
     def __init__(
         self, endpoint: GraphQLEndpoint[C], scope: Scope, receive: Receive, send: Send
     ) -> None:
         self.endpoint = endpoint
-        self.websocket = WebSocket(scope, receive, send)
-        self.operations: dict[str, asyncio.Task[None]] = {}
-        #: Every task of ours, also of operations that the client has completed already.
-        self.tasks: set[asyncio.Task[None]] = set()
-        #: Those that only watch.
-        self.watchers: set[asyncio.Task[None]] = set()
+        self.scope = scope
+        self.receive = receive
+        self.outlet = Outlet(send)
+        self.context: C | None = None
+        self.params: Mapping[str, Any] = {}
+        self.operations: dict[str, Operation[C]] = {}
+        #: Tasks of operations, including ones the client has already completed.
+        self.tasks: list[asyncio.Task[None]] = []
+        #: Tasks other than operations.
+        self.side_tasks: list[asyncio.Task[None]] = []
         #: When the last operation ended, on the monotonic clock.
         self.worked_at = 0.0
         self.closed = False
-        self._place = ExitStack()
+        #: What is to be done when the connection is over.
+        self._afterwards: list[Callable[[], object]] = []
 
     async def serve(self) -> None:
         """Talks until one side ends it."""
-        with self._place:
-            if await self._accepted():
-                await self._talk()
-
-    async def _talk(self) -> None:
         try:
-            self.params = await self._initialised()
-            self._watch(self._close_when_revoked())
-            while True:
-                await self._handle(await self._message())
+            if await self._accepted():
+                await self._initialise()
+                while True:
+                    await self._handle(self._decoded(await self.receive()))
         except Close as close:
             await self._close(close)
-        except WebSocketDisconnect:
+        except Left:
             self.closed = True
         finally:
             await self._stop()
 
     async def _accepted(self) -> bool:
-        headers = RequestHeaders.of(self.websocket.scope)
+        websocket = WebSocket(self.scope, self.receive, self.outlet.send)
+        headers = RequestHeaders.of(self.scope)
         if not from_allowed_origin(headers, self.endpoint.options.allowed_origins):
-            await self._deny(403, "This origin is not allowed.")
-        elif PROTOCOL not in self.websocket.scope.get("subprotocols", ()):
-            await self._deny(400, f"The subprotocol is {PROTOCOL}.")
+            await _deny(websocket, 403, "This origin is not allowed.")
+        elif PROTOCOL not in self.scope.get("subprotocols", ()):
+            await _deny(websocket, 400, f"The subprotocol must be {PROTOCOL}.")
         elif not self._place_of_a_stranger():
-            await self._deny(429, "Too many sockets that nobody has signed in on. Try again later.")
+            await _deny(websocket, 429, "Too many websockets without a sign-in. Try again later.")
         else:
-            await self.websocket.accept(subprotocol=PROTOCOL)
+            await websocket.accept(subprotocol=PROTOCOL)
             return True
         return False
 
     def _place_of_a_stranger(self) -> bool:
-        """Whether there is one at this address; it is held until somebody has signed in."""
-        client = self.websocket.scope.get("client")
-        most = self.endpoint.options.strangers_per_address_max
+        """Whether this address may open another anonymous socket; counted until it signs in."""
+        client = self.scope.get("client")
         address = network(client[0]) if client else ""
-        return self._place.enter_context(one_more(self.endpoint.strangers, address, most))
+        most = self.endpoint.options.strangers_per_address_max
+        return self._take_place(self.endpoint.strangers, address, most)
 
-    def _take_place(self) -> None:
-        """Somebody who has signed in has a place of their own; raises Close where there is none."""
-        if not self.endpoint.contexts.signed_in(self.context):
-            self._watch(self._close_when_idle())
-            return
-        self._place.close()
-        caller = self.endpoint.contexts.caller(self.context)
-        most = self.endpoint.options.sockets_per_caller_max
-        if not self._place.enter_context(one_more(self.endpoint.sockets, caller, most)):
-            raise Close(1013, "Too many sockets")
+    def _take_place(self, taken: Counter[K], by: K, most: int) -> bool:
+        there_is_one = take_place(taken, by, most)
+        if there_is_one:
+            self._afterwards.append(partial(give_back, taken, by))
+        return there_is_one
 
-    async def _deny(self, status: int, message: str) -> None:
-        if "websocket.http.response" in self.websocket.scope.get("extensions", {}):
-            denial = Response(message, status, media_type="text/plain")
-            await self.websocket.send_denial_response(denial)
-        else:
-            await self.websocket.close(1008)
-
-    async def _initialised(self) -> Mapping[str, Any]:
-        params = await self._connection_init()
+    async def _initialise(self) -> None:
+        self.params = await self._connection_init()
         try:
-            self.context = await self._admit(params)
+            self.context = await self._admit()
         except GraphQLError as error:
             raise Close(4403, "Forbidden") from error
         except Busy as error:
             raise Close(1013, "Try again later") from error
         except Exception as error:
             raise Close(4500, f"Internal error {report(error)}") from error
-        self._take_place()
-        await self._send({"type": "connection_ack"})
-        return params
+        self._take_callers_place(self.context)
+        await self.outlet.send(text({"type": "connection_ack"}))
+        self._afterwards.append(self.endpoint.contexts.watch(self.context, self._sign_out))
+
+    def _take_callers_place(self, context: C) -> None:
+        """Count it for the caller instead of the address; raises Close if they have too many."""
+        if not self.endpoint.contexts.signed_in(context):
+            self._start_side_task(self._close_when_idle())
+            return
+        self._afterwards.pop()()  # the stranger's
+        caller = self.endpoint.contexts.caller(context)
+        most = self.endpoint.options.sockets_per_caller_max
+        if not self._take_place(self.endpoint.sockets, caller, most):
+            raise Close(1013, "Too many sockets")
 
     async def _connection_init(self) -> Mapping[str, Any]:
         try:
             async with asyncio.timeout(self.endpoint.options.connection_init_seconds_max):
-                while (message := await self._message())["type"] in {"ping", "pong"}:
+                while (message := self._decoded(await self.receive()))["type"] in _PINGS:
                     await self._handle(message)
         except TimeoutError:
             raise Close(4408, "Connection initialisation timeout") from None
@@ -171,62 +189,57 @@ class Socket(Generic[C]):
             raise Close(4401, "Unauthorized")
         params = message.get("payload")
         if not isinstance(params, dict | None):
-            raise Close(4400, "The payload of connection_init is an object")
+            raise Close(4400, "The payload of connection_init must be an object")
         return params or {}
 
-    async def _admit(self, params: Mapping[str, Any]) -> C:
-        context = await self.endpoint.contexts.make(self.websocket)
-        return await self.endpoint.contexts.authenticate_ws(context, params)
+    async def _admit(self) -> C:
+        context = await self.endpoint.contexts.make(HTTPConnection(self.scope))
+        return await self.endpoint.contexts.authenticate_ws(context, self.params)
 
-    async def _close_when_revoked(self) -> None:
-        await self.endpoint.until_revoked(lambda: self._admit(self.params), self.context)
-        errors = self.endpoint.signed_out()["errors"]
-        with suppress(WebSocketDisconnect):
-            for operation_id, operation in list(self.operations.items()):
-                operation.cancel()
-                await self._send({"type": "error", "id": operation_id, "payload": errors})
-        await self._close(Close(4403, "Signed out"))
+    def _sign_out(self) -> None:
+        """Its credentials are no longer valid: end all operations and close the socket."""
+        last = Response.of(self.endpoint.signed_out())
+        for operation in list(self.operations.values()):
+            operation.end(last)
+            operation.stop()
+        self._start_side_task(self._close(Close(4403, "Signed out")))
 
     async def _close_when_idle(self) -> None:
-        """Nobody keeps a socket open that nobody has signed in on, and nothing is asked on."""
+        """Closes a socket without a sign-in on which no operation is started."""
         seconds = self.endpoint.options.stranger_idle_seconds_max
         self.worked_at = monotonic()
         while True:
-            if under_way := self._under_way():
-                await asyncio.wait(under_way)
+            if self.tasks:
+                await asyncio.wait(self.tasks)
             elif (left := self.worked_at + seconds - monotonic()) > 0:
                 await asyncio.sleep(left)
             else:
                 break
-        await self._close(Close(4408, "Nothing was asked"))
+        await self._close(Close(4408, "No operation was started"))
 
-    def _under_way(self) -> set[asyncio.Task[None]]:
-        return self.tasks - self.watchers
-
-    async def _message(self) -> Message:
-        received = await self.websocket.receive()
+    def _decoded(self, received: MutableMapping[str, Any]) -> Frame:
         if received["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(received.get("code", 1005))
-        text = received.get("text")
-        if text is None:
-            raise Close(4400, "Messages are text")
+            raise Left
+        received_text = received.get("text")
+        if received_text is None:
+            raise Close(4400, "Messages must be text")
         try:
-            message = decode(text.encode())
+            message = decode(received_text.encode())
         except HTTPRefusal:
-            raise Close(4400, "Messages are JSON") from None
+            raise Close(4400, "Messages must be JSON") from None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-            raise Close(4400, "Messages are objects with a type")
+            raise Close(4400, "Messages must be objects with a type")
         return message
 
-    async def _handle(self, message: Message) -> None:
+    async def _handle(self, message: Frame) -> None:
         match message["type"]:
             case "subscribe":
                 await self._subscribe(_id_of(message), message.get("payload"))
             case "complete":
-                if operation := self.operations.pop(_id_of(message), None):
-                    operation.cancel()
+                if operation := self.operations.get(_id_of(message)):
+                    operation.stop()
             case "ping":
-                await self._send({"type": "pong"})
+                await self.outlet.send(text({"type": "pong"}))
             case "pong":
                 pass
             case "connection_init":
@@ -234,99 +247,95 @@ class Socket(Generic[C]):
             case _:
                 raise Close(4400, "Unknown message type")
 
-    async def _subscribe(self, operation_id: str, payload: object) -> None:
-        if operation_id in self.operations:
+    async def _subscribe(self, id: str, payload: object) -> None:
+        if id in self.operations:
             raise Close(4409, "Subscriber already exists")
         try:
             request = parse_request(payload)
         except HTTPRefusal as refusal:
             raise Close(4400, str(refusal)) from None
-        if len(self._under_way()) >= self.endpoint.options.operations_per_socket_max:
+        operation = Operation(self, id)
+        if self._under_way() >= self.endpoint.options.operations_per_socket_max:
             # Mutations end by themselves: what does not fit now may be sent again.
             is_mutation = self.endpoint.kind(request) == "mutation"
-            await self._refuse(operation_id, TooManyAtOnce() if is_mutation else TOO_MANY)
+            await self.refuse(operation, TooManyAtOnce() if is_mutation else TOO_MANY)
             return
-        self.operations[operation_id] = self._start(self._run(operation_id, request))
+        self.operations[id] = operation
+        operation.task = self._start(operation.run(request))
 
-    def _watch(self, work: Coroutine[Any, Any, None]) -> None:
-        self.watchers.add(self._start(work))
+    def _under_way(self) -> int:
+        """Open operations, and mutations that still run although the client has completed them."""
+        live = sum(operation.live is not None for operation in self.operations.values())
+        return live + len(self.tasks)
+
+    def _start_side_task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self.side_tasks.append(task)
+        task.add_done_callback(self.side_tasks.remove)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        self.tasks.add(task)
+        self.tasks.append(task)
         task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
+        self.tasks.remove(task)
         self.worked_at = monotonic()
 
-    async def _refuse(self, operation_id: str, error: Exception) -> None:
-        errors = self.endpoint.refusal(error)["errors"]
-        await self._send({"type": "error", "id": operation_id, "payload": errors})
+    async def refuse(self, operation: Operation[C], error: Exception) -> None:
+        """It is not executed."""
+        await operation.send(Response.of(self.endpoint.refusal(error)))
 
-    async def _run(self, operation_id: str, request: GraphQLRequest) -> None:
-        try:
-            context = await self._caller()
-        except Close as close:
-            await self._close(close)
-            return
-        except Busy as busy:
-            self.operations.pop(operation_id, None)
-            await self._refuse(operation_id, busy)
-            return
-        request = await self.endpoint.found(request, context)
-        last: Message = {"type": "complete", "id": operation_id}
-        with suppress(WebSocketDisconnect):
-            async with aclosing(self.endpoint.results(request, context)) as bodies:
-                async for body in bodies:
-                    if "data" not in body:
-                        last = {"type": "error", "id": operation_id, "payload": body["errors"]}
-                        break
-                    payload = orjson.Fragment(encode(body))
-                    await self._send({"type": "next", "id": operation_id, "payload": payload})
-            # The client may use the id again as soon as it hears of the end.
-            if self.operations.get(operation_id) is asyncio.current_task():
-                del self.operations[operation_id]
-            await self._send(last)
+    async def caller(self, operation: Operation[C]) -> C | None:
+        """The context of one operation. As over HTTP, its credentials are checked anew.
 
-    async def _caller(self) -> C:
-        """The context of one operation. As over HTTP, its credentials are looked at anew.
-
-        Raises Close when they hold no more, whether they have run out or were given up on here, and
-        Busy when that cannot be looked up just now.
+        None if it can't run: invalid credentials close the socket; if they can't be checked now,
+        the operation is refused.
         """
         try:
-            now = await self._admit(self.params)
-        except GraphQLError as error:
-            raise Close(4403, "Signed out") from error
-        except Busy:
-            raise
-        except Exception as error:
-            raise Close(4500, f"Internal error {report(error)}") from error
-        if not self.endpoint.contexts.same_caller(self.context, now):
-            raise Close(4403, "Signed out")
-        return self.endpoint.contexts.fresh(now)
-
-    async def _send(self, message: Message) -> None:
-        if not self.closed:
-            await self.websocket.send_text(orjson.dumps(message).decode())
+            now = await self._admit()
+        except GraphQLError:
+            await self._close(Close(4403, "Signed out"))
+        except Busy as busy:
+            await self.refuse(operation, busy)
+        except Exception as error:  # noqa: BLE001 - the edge: logged and masked
+            await self._close(Close(4500, f"Internal error {report(error)}"))
+        else:
+            assert self.context is not None
+            if self.endpoint.contexts.same_caller(self.context, now):
+                return self.endpoint.contexts.fresh(now)
+            await self._close(Close(4403, "Signed out"))
+        return None
 
     async def _close(self, close: Close) -> None:
         if self.closed:
             return
         self.closed = True
-        with suppress(WebSocketDisconnect, RuntimeError):
-            await self.websocket.close(close.code, close.reason[:120])
+        reason = close.reason[:120]
+        await self.outlet.send({"type": "websocket.close", "code": close.code, "reason": reason})
 
     async def _stop(self) -> None:
-        for task in (tasks := list(self.tasks)):
+        for operation in list(self.operations.values()):
+            operation.stop()
+        for task in (tasks := [*self.tasks, *self.side_tasks]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.outlet.close()
+        for call in self._afterwards:
+            call()
 
 
-def _id_of(message: Message) -> str:
+async def _deny(websocket: WebSocket, status: int, message: str) -> None:
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        denial = HTTPResponse(message, status, media_type="text/plain")
+        await websocket.send_denial_response(denial)
+    else:
+        await websocket.close(1008)
+
+
+def _id_of(message: Frame) -> str:
     operation_id = message.get("id")
     if not isinstance(operation_id, str) or not operation_id:
-        raise Close(4400, "An operation has an id")
+        raise Close(4400, "An operation must have an id")
     return operation_id

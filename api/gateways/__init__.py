@@ -84,6 +84,4 @@ def _checked(plugin: EntryPoint, gateway: object) -> Gateway:
 
 
 def _broken(plugin: EntryPoint, problem: str) -> GatewayNotLoaded:
-    return GatewayNotLoaded(
-        f"The gateway {plugin.name} ({plugin.value}) cannot be used: {problem}."
-    )
+    return GatewayNotLoaded(f"The gateway {plugin.name} ({plugin.value}) can't be used: {problem}.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-import segno.helpers
 from stdnum import iban, iso11649
 
-from api.gateways.fee import Fee, name_of_gateway
+from api.gateways.base import OwnGateway
+from api.gateways.fee import Fee
 from models.clock import now
 from models.gateway import (
     EventKind,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 OPEN_DAYS: Final = 30
 
 
-class BankTransferGateway:
+class BankTransferGateway(OwnGateway):
     """Our accounts, one per currency. It hears nothing from the bank by itself."""
 
     code = "bank-transfer"
@@ -40,9 +40,9 @@ class BankTransferGateway:
     refunds = False
 
     def __init__(self, accounts: Mapping[str, BankAccount], fee: Fee | None = None) -> None:
+        super().__init__(fee or Fee())
         self.currencies = frozenset(accounts)
         self._accounts = accounts
-        self._fee = fee or Fee()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> BankTransferGateway | None:
@@ -50,22 +50,6 @@ class BankTransferGateway:
         if not settings.bank_accounts:
             return None
         return cls(settings.bank_accounts, Fee.from_settings(settings, cls.code))
-
-    def name(self, locale: str) -> str:
-        """The name in the drop-down."""
-        return name_of_gateway(self.code, locale)
-
-    def minimum(self, currency: str) -> Money | None:  # noqa: ARG002 - the port's
-        """None: any amount."""
-        return None
-
-    def maximum(self, currency: str) -> Money | None:  # noqa: ARG002 - the port's
-        """None: any amount."""
-        return None
-
-    def fee(self, amount: Money) -> Money:
-        """GATEWAY_FEES, or nothing."""
-        return self._fee.on(amount)
 
     async def start(self, order: PaymentOrder) -> Started:
         """Say where to send the money, and under which reference."""
@@ -106,6 +90,8 @@ def epc_qr(account: BankAccount, amount: Money, reference: str) -> str | None:
     """
     if amount.currency != "EUR" or not iban.is_valid(account.account_number):
         return None
+    import segno.helpers  # noqa: PLC0415 - only whoever is told where to send euros needs it
+
     kind = "reference" if iso11649.is_valid(reference) else "text"
     try:
         code = segno.helpers.make_epc_qr(

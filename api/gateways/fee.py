@@ -1,4 +1,4 @@
-"""What adapters have in common: their name by language, and their fee."""
+"""GATEWAY_FEES: what a gateway adds to a payment."""
 
 from __future__ import annotations
 
@@ -8,17 +8,11 @@ from typing import TYPE_CHECKING
 
 from models.errors import Refusal
 from models.money import Money, round_half_up
-from schema.core import texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from api.settings.settings import Settings
-
-
-def name_of_gateway(code: str, locale: str) -> str:
-    """What clients call one of our gateways, from the catalogue of `locale` (BCP 47)."""
-    return texts.gateway(code, locale.replace("_", "-").lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +40,6 @@ def _minor(currency: str, amount: Decimal) -> int:
     try:
         return Money.parse(amount, currency).minor
     except Refusal:
-        raise ValueError(f"GATEWAY_FEES has a fixed part that is no amount of {currency}") from None
+        raise ValueError(
+            f"GATEWAY_FEES has a fixed part that isn't an amount in {currency}"
+        ) from None

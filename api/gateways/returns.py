@@ -37,7 +37,7 @@ def return_route(public_url: str, origins: frozenset[str]) -> Route:
         payment_id = parse_id(Payment.PREFIX, request.path_params["payment"])
         found = await _heard_of(payment_id) if payment_id else None
         if found is None:
-            raise HTTPException(404, "There is no such payment.")
+            raise HTTPException(404, "This payment doesn't exist.")
         allowed = provider.origin_of(found.return_url) in origins
         url = found.return_url if allowed else f"{public_url}/"
         headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}

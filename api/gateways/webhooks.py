@@ -1,4 +1,4 @@
-"""Gateways' messages in: verified, stored, and only then answered with 200.
+"""Webhooks from gateways: verified, stored, and only then answered with 200.
 
 What they tell is believed once it is stored (`models.payments.inbox`); a gateway that gets no 200
 tells it again.
@@ -16,10 +16,8 @@ from starlette.routing import Route
 
 from api.endpoint.auth import address_of
 from models.db.fair_queue import called_by
-from models.db.record import parse_id
 from models.errors import Busy
 from models.gateway import (
-    EventKind,
     GatewayProblem,
     Hinting,
     MessageRefused,
@@ -27,10 +25,9 @@ from models.gateway import (
     sender,
 )
 from models.payments import follow_up, inbox, transmission
-from models.payments.payment import Payment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from starlette.requests import Request
 
@@ -48,11 +45,11 @@ def webhook_route(gateways: Mapping[str, Gateway]) -> Route:
     async def take(request: Request) -> Response:
         gateway = gateways.get(request.path_params["gateway"])
         if gateway is None:
-            return _refused(404, "There is no such gateway.")
+            return _refused(404, "This gateway doesn't exist.")
         try:
             body = await request.body()
         except ClientDisconnect:
-            return _refused(400, "The message is not complete.")
+            return _refused(400, "The message is incomplete.")
         sender.set(address_of(request))
         return await _answered(gateway, request.headers, body)
 
@@ -86,23 +83,15 @@ async def receive_message(
     return events
 
 
-async def _take_approved(events: Iterable[GatewayEvent]) -> None:
-    """Ask for the money of what the payers have agreed to. The worker would, a little later."""
-    for told in events:
-        payment_id = parse_id(Payment.PREFIX, told.payment)
-        if told.kind is EventKind.APPROVED and payment_id is not None:
-            await follow_up.came_back(payment_id)
-
-
 async def _answered(gateway: Gateway, headers: Mapping[str, str], body: bytes) -> Response:
     try:
         events = await receive_message(gateway, headers, body)
     except SignatureRefused as refusal:
         _log.warning("message refused", gateway=gateway.code, reason=str(refusal))
-        return _refused(401, "The message is not signed as it should be.")
+        return _refused(401, "The message isn't signed correctly.")
     except MessageRefused as refusal:
         _log.warning("message refused", gateway=gateway.code, reason=str(refusal))
-        return _refused(400, "The message cannot be read.")
+        return _refused(400, "The message can't be read.")
     except GatewayProblem as problem:
         _log.warning("message not verified", gateway=gateway.code, reason=str(problem))
         return _later()
@@ -113,12 +102,14 @@ async def _answered(gateway: Gateway, headers: Mapping[str, str], body: bytes) -
         # Not stored, so not taken: the gateway keeps it and tells it again.
         _log.exception("message not stored", gateway=gateway.code)
         return _later()
-    return JSONResponse({"received": True}, background=BackgroundTask(_take_approved, events))
+    return JSONResponse(
+        {"received": True}, background=BackgroundTask(follow_up.take_approved, events)
+    )
 
 
 def _later() -> Response:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return _refused(503, "The message could not be stored. Send it again.", headers)
+    return _refused(503, "The message couldn't be stored. Send it again.", headers)
 
 
 def _refused(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Final, Self, TypeAlias
@@ -24,7 +24,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from api.live.local import Bell, LocalFeed
+from api.live.local import Hearer, LocalFeed
 
 CHANNEL: Final = "account-credit:live"
 
@@ -62,16 +62,11 @@ class RedisFeed:
         self._open = False
 
     @property
-    def listeners(self) -> int:
-        """See LiveFeed."""
-        return self._local.listeners
-
-    @property
     def problem(self) -> str | None:
         """See LiveFeed. It opens no connection: the two that there are know."""
         if self._publishing and self._hearing.is_set():
             return None
-        return "Redis does not answer at REDIS_URL; live updates come later until it does."
+        return "Redis isn't responding at REDIS_URL; live updates are delayed until it does."
 
     def ring(self, topics: Collection[str]) -> None:
         """Wake this process's listeners now, and the others' as soon as Redis takes it."""
@@ -81,9 +76,9 @@ class RedisFeed:
             self._pending = {_EVERYTHING}
         self._anything.set()
 
-    def listen(self, topics: Iterable[str]) -> AbstractAsyncContextManager[Bell]:
+    def hear(self, hearer: Hearer) -> None:
         """See LiveFeed."""
-        return self._local.listen(topics)
+        self._local.hear(hearer)
 
     async def heard(self) -> None:
         """Returns when this process hears the others."""
@@ -173,7 +168,7 @@ class RedisFeed:
             self._hearing.set()
             self._tried["live_hear"].set()
             # Nobody was listening to Redis until now: what was said meanwhile is missed.
-            self._local.ring_all()
+            self._local.ring(None)
             await self._hear_all(pubsub)
         finally:
             self._hearing.clear()
@@ -188,14 +183,14 @@ class RedisFeed:
                 asked = False
                 self._take(message)
             elif asked:
-                raise TimeoutError("Redis does not answer")
+                raise TimeoutError("Redis isn't responding")
             else:
                 # A connection that a router has dropped is silent: ask before believing it.
                 asked = True
                 await pubsub.ping()
 
     def _take(self, message: Mapping[str, object]) -> None:
-        """Ring what another process tells of. Whatever else somebody says there is nothing."""
+        """Ring for what another process reports. Other messages on the channel are ignored."""
         data = message.get("data")
         if message.get("type") != "message" or not isinstance(data, bytes):
             return
@@ -207,7 +202,7 @@ class RedisFeed:
             return
         named = {topic.decode(errors="replace") for topic in topics}
         if _EVERYTHING in named:
-            self._local.ring_all()
+            self._local.ring(None)
         else:
             self._local.ring(named)
 

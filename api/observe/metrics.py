@@ -1,9 +1,16 @@
-"""What is counted, for Prometheus. One registry an application, so that tests may have several."""
+"""Prometheus metrics. One registry per application, so that tests can have several.
+
+Processes that serve together (`serve --workers`) leave theirs in a folder, and whichever is asked
+tells those of all: prometheus_client's multiprocess mode, which it takes from
+PROMETHEUS_MULTIPROC_DIR when it is imported.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,17 +21,25 @@ from prometheus_client import (
     start_http_server,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+#: How old what is watched may be where another process tells it.
+_WATCHED_SECONDS: Final = 5.0
 
 
 class Metrics:
-    """The instruments of one application."""
+    """The instruments of one application; those that serve together leave theirs in `folder`."""
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str | None = None) -> None:
+        self._folder = folder
+        self._watched: list[tuple[Gauge, Callable[[], float]]] = []
         self.registry = CollectorRegistry()
+        # Those that have counted: finding one by its labels takes longer than counting does.
+        self._request_timers: dict[tuple[str, str, int], Histogram] = {}
+        self._operation_timers: dict[tuple[str, str], Histogram] = {}
         self._requests = Histogram(
             "account_credit_request_seconds",
             "HTTP requests by route, method and status.",
@@ -48,36 +63,42 @@ class Metrics:
         )
         self._pdfs = Histogram(
             "account_credit_pdf_seconds",
-            "Downloads of PDFs by outcome (rendered from memory or anew, refused, failed).",
+            "PDF downloads by outcome (rendered from memory or anew, refused, failed).",
             ["outcome"],
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._sockets = Gauge(
-            "account_credit_websockets", "Open websockets.", registry=self.registry
-        )
-        self._findings = Gauge(
-            "account_credit_audit_findings",
-            "What the last audit of the books found wrong; 0 is right, -1 not audited yet.",
-            registry=self.registry,
+        self._sockets = self._gauge("websockets", "Open websockets.", of_all="livesum")
+        self._findings = self._gauge(
+            "audit_findings",
+            "Findings of the last audit of the books: 0 if they add up, -1 before the first audit.",
+            of_all="livemax",
         )
         self._findings.set(-1)
-        self._warnings = Gauge(
-            "account_credit_audit_warnings",
-            "What the last audit of the books warned of; the books are right with it.",
-            registry=self.registry,
+        self._warnings = self._gauge(
+            "audit_warnings",
+            "Warnings of the last audit of the books, which add up nevertheless.",
+            of_all="livemax",
         )
         self._audits = Counter(
-            "account_credit_audits", "Audits of the books that ended.", registry=self.registry
+            "account_credit_audits", "Completed audits of the books.", registry=self.registry
         )
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one HTTP request; `route` is the pattern, never the path."""
-        self._requests.labels(route, method, status).observe(seconds)
+        key = (route, method, status)
+        timer = self._request_timers.get(key)
+        if timer is None:
+            timer = self._request_timers[key] = self._requests.labels(*key)
+        timer.observe(seconds)
 
-    def operation(self, kind: str, _name: str, seconds: float, ok: bool) -> None:  # noqa: FBT001 - the guard's hook
-        """Count one GraphQL operation; its name is the client's own words and no label."""
-        self._operations.labels(kind, "ok" if ok else "errors").observe(seconds)
+    def operation(self, kind: str, seconds: float, *, ok: bool) -> None:
+        """Count one GraphQL operation."""
+        key = (kind, "ok" if ok else "errors")
+        timer = self._operation_timers.get(key)
+        if timer is None:
+            timer = self._operation_timers[key] = self._operations.labels(*key)
+        timer.observe(seconds)
 
     def job(self, name: str, seconds: float, *, ok: bool) -> None:
         """Count one run of a worker's job."""
@@ -102,13 +123,44 @@ class Metrics:
         self._audits.inc()
 
     def watch(self, name: str, about: str, read: Callable[[], float]) -> None:
-        """A gauge that is read when somebody looks."""
-        Gauge(f"account_credit_{name}", about, registry=self.registry).set_function(read)
+        """A gauge whose value is read when it is scraped, or every five seconds for the others."""
+        gauge = self._gauge(name, about, of_all="livesum")
+        if self._folder is None:
+            gauge.set_function(read)
+        else:
+            self._watched.append((gauge, read))
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """What is watched is told to the other processes in here."""
+        if self._folder is None:
+            yield
+            return
+        reading = asyncio.create_task(self._keep_reading())
+        try:
+            yield
+        finally:
+            reading.cancel()
+
+    async def _keep_reading(self) -> None:
+        while True:
+            for gauge, read in self._watched:
+                gauge.set(read())
+            await asyncio.sleep(_WATCHED_SECONDS)
+
+    def _gauge(self, name: str, about: str, *, of_all: Literal["livesum", "livemax"]) -> Gauge:
+        return Gauge(
+            f"account_credit_{name}", about, registry=self.registry, multiprocess_mode=of_all
+        )
 
     def serve(self, host: str, port: int) -> None:
-        """Show them to whoever asks on this port, from a thread, until the process ends."""
+        """Serve the metrics on this port, from a thread, until the process ends."""
         start_http_server(port, host, self.registry)
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
-        return generate_latest(self.registry)
+        if self._folder is None:
+            return generate_latest(self.registry)
+        of_all = CollectorRegistry()
+        MultiProcessCollector(of_all, self._folder)  # type: ignore[no-untyped-call]
+        return generate_latest(of_all)

@@ -1,4 +1,9 @@
-"""The words of the documents: one gettext catalogue a language, compiled in memory."""
+"""The words of the documents: one keyed gettext catalogue a language, compiled in memory.
+
+A language is one file, `locale/<language>/documents.po`, and needs no code. English has every key;
+what another language lacks is said in it. A provider's copy of the templates may lack what has been
+added since it was made: that is said in our words.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +17,16 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 
-#: The language that the templates are written in; it needs no catalogue.
-SOURCE: Final = "en"
+from api.pdf.frames import TEMPLATES
+
+FALLBACK: Final = "en"
 
 
 @lru_cache
 def languages(templates: Path) -> frozenset[str]:
-    """English, and every language that has `locale/<language>/documents.po`."""
+    """Every language that has `locale/<language>/documents.po`, and English."""
     found = {po.parent.name for po in templates.glob("locale/*/documents.po")}
-    return frozenset({SOURCE} | found)
+    return frozenset({FALLBACK} | found)
 
 
 def negotiate(tag: str, templates: Path) -> tuple[str, Locale]:
@@ -30,12 +36,21 @@ def negotiate(tag: str, templates: Path) -> tuple[str, Locale]:
         language = "_".join(parts[:count])
         if language in languages(templates):
             return language, Locale.parse(tag)
-    return SOURCE, Locale(SOURCE)
+    return FALLBACK, Locale(FALLBACK)
 
 
 @lru_cache
 def translations(language: str, templates: Path) -> Translations:
-    """The catalogue of one language."""
+    """The catalogue of one language, and behind it what says the keys that it lacks."""
+    words = _read(language, templates)
+    places = ((language, TEMPLATES), (FALLBACK, templates), (FALLBACK, TEMPLATES))
+    for place in dict.fromkeys(places):
+        if place != (language, templates):
+            words.add_fallback(_read(*place))
+    return words
+
+
+def _read(language: str, templates: Path) -> Translations:
     path = templates / "locale" / language / "documents.po"
     if not path.exists():
         return Translations()

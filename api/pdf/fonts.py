@@ -1,4 +1,4 @@
-"""Where fonts are: beside the templates, and in packages that somebody installed for a script.
+"""Where fonts are: beside the templates, and in packages installed for a script.
 
 What a machine has of its own must not change a document, so nothing else is looked at.
 """

@@ -24,9 +24,9 @@ PDF: Final = b"P"
 FAILED: Final = b"F"
 
 MISSING: Final = (
-    "PDF needs Pango's libraries, which this machine lacks. On Debian and Ubuntu: "
-    "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 - on macOS: "
-    "brew install pango"
+    "PDFs need Pango's libraries, which aren't installed. On Debian and Ubuntu: apt-get "
+    "install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 - on macOS: brew install "
+    "pango"
 )
 
 

@@ -22,6 +22,11 @@ from api.pdf.colours import CONTRAST_MIN, INK, WHITE, contrast, on_colour
 from api.pdf.formats import Formats
 from api.pdf.qr import transfer_qr
 
+#: Texts of ours that documents carry, in English since they were frozen, and their keys.
+_KEYS: Final = {
+    "Deposit to account credit": "deposit",
+    "Registration no.": "registration",
+}
 #: Amounts longer than this many characters are set smaller, to stay in their columns.
 AMOUNT_WIDE: Final = 15
 #: What people wrote; where the page runs from right to left, each keeps a direction of its own.
@@ -55,7 +60,7 @@ def html_of(document: dict[str, Any], templates: Path) -> str:
         f=formats,
         language=language.replace("_", "-"),
         direction=locale.text_direction,
-        page_rules=page_rules(words.gettext("Page {page} of {pages}"), language),
+        page_rules=page_rules(words.gettext("page_of_pages"), language),
         on_accent=on_colour(document["accent"]),
         link=document["accent"] if contrast(document["accent"], WHITE) >= CONTRAST_MIN else INK,
         **_facts(document, formats),
@@ -101,24 +106,19 @@ def _reduced(document: dict[str, Any], rates: set[str]) -> set[str]:
 
 
 def _translated(document: dict[str, Any], words: Translations) -> dict[str, Any]:
-    """The few texts that are ours and no template's: what a deposit and our ways to pay are called,
-    and known labels.
-    """
+    """The few texts that are ours and no template's: what a deposit is called, and known labels."""
     seller = document["seller"]
-    labelled = [(words.gettext(label), number) for label, number in seller["registration"]]
+    labelled = [(_ours(label, words), number) for label, number in seller["registration"]]
     shown = document | {"seller": seller | {"registration": labelled}}
     if document.get("kind") == "FUNDS" and "lines" in document:
         shown["lines"] = [
-            line | {"title": words.gettext(line["title"])} for line in document["lines"]
-        ]
-    if "method" in document:
-        shown["method"] = words.gettext(document["method"])
-    if "payments" in document:
-        shown["payments"] = [
-            payment | {"method": words.gettext(payment["method"])}
-            for payment in document["payments"]
+            line | {"title": _ours(line["title"], words)} for line in document["lines"]
         ]
     return shown
+
+
+def _ours(text: str, words: Translations) -> str:
+    return words.gettext(_KEYS[text]) if text in _KEYS else text
 
 
 def _isolated(value: Any, formats: Formats, free: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - JSON, walked

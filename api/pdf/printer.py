@@ -121,7 +121,7 @@ def answer(printer: Printer, templates: Path, request: bytes) -> tuple[bytes, by
         return PDF, printer.pdf(html, xml, datetime.fromisoformat(document["created"]))
     except MemoryError:
         # What is left of the process is not to be trusted.
-        raise SystemExit("A document needed more memory than the limit.") from None
+        raise SystemExit("A document exceeded the memory limit.") from None
     except Exception as error:  # noqa: BLE001 - whatever it is, the server must hear of it
         return FAILED, f"{type(error).__name__}: {error}"[:500].encode("utf-8", "replace")
 

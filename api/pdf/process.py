@@ -71,13 +71,13 @@ class RenderProcess:
             | {"LC_ALL": "C.UTF-8"},
             start_new_session=True,  # Ctrl-C is for the server, which then ends its processes
         )
-        worker = cls(process)
+        printer = cls(process)
         try:
-            await worker._wait_until_ready()
+            await printer._wait_until_ready()
         except BaseException:
-            await worker.kill()
+            await printer.kill()
             raise
-        return worker
+        return printer
 
     @property
     def alive(self) -> bool:
@@ -95,13 +95,13 @@ class RenderProcess:
                 what, body = await self._ask(request, int(timeout_seconds) + ALARM_SECONDS)
         except TimeoutError:
             await self.kill()
-            raise RenderTimeout("The document took too long to make.") from None
+            raise RenderTimeout("The document took too long to render.") from None
         except (asyncio.IncompleteReadError, ConnectionError):
             await self.kill()
-            raise RenderFailed("The process that made the document died.") from None
+            raise RenderFailed("The process that rendered the document died.") from None
         self._busy = False
         if what != frames.PDF:
-            failed = RenderFailed("The document could not be made.")
+            failed = RenderFailed("The document couldn't be rendered.")
             failed.add_note(body.decode())  # for the log, not for clients
             raise failed
         return body
@@ -132,7 +132,7 @@ class RenderProcess:
             async with asyncio.timeout(START_SECONDS):
                 what, body = await self._read()
         except (TimeoutError, asyncio.IncompleteReadError):
-            raise PdfUnavailable("The process that makes PDFs does not start.") from None
+            raise PdfUnavailable("The process that renders PDFs doesn't start.") from None
         if what != frames.READY:
             raise PdfUnavailable(body.decode())
 

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import structlog
 
+from models.clock import now
 from models.db import private
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class DocumentStore:
         )
 
     async def get(self, name: str) -> bytes | None:
-        """The document of that name; None where there is none, or none can be read."""
+        """The document of that name; None if there is none, or none can be read."""
         if self._folder is not None:
             return await asyncio.to_thread(_read, self._folder / _path(name))
         import obstore  # noqa: PLC0415 - as above
@@ -75,7 +76,7 @@ class DocumentStore:
             return None
 
     async def put(self, name: str, content: bytes) -> None:
-        """Keep it; whoever reads meanwhile reads all of it or nothing."""
+        """Store it atomically: readers see all of it or nothing."""
         if self._folder is not None:
             await asyncio.to_thread(_write, self._folder / _path(name), content)
             return
@@ -123,7 +124,7 @@ class DocumentStore:
         """
         try:
             kept = sorted(await self._kept(), key=lambda one: one.at, reverse=True)
-            oldest, total, over = datetime.now(UTC) - age_max, 0, []
+            oldest, total, over = now() - age_max, 0, []
             for one in kept:
                 total += one.size
                 if one.at < oldest or total > bytes_max:

@@ -1,4 +1,4 @@
-"""Uvicorn's connections, with the impatience that they lack.
+"""Uvicorn's connections, with the timeouts that they lack.
 
 Uvicorn bounds how long a connection may be idle between requests, pings websockets, and does no
 more. Here the head of a request comes within seconds and KiB, its body within seconds, and whoever
@@ -10,18 +10,22 @@ Whoever looks after the server is always answered (health.py), however many conn
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
 
+from api.endpoint.heartbeat import Heartbeats
 from api.server.health import PATHS as HEALTH
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
 
+    from uvicorn.config import Config
     from uvicorn.server import ServerState
 
 #: From the connection, or a request's first byte, to the end of its head.
@@ -32,42 +36,48 @@ BODY_SECONDS_MAX: Final = 20.0
 #: For the peer to take what was sent to it.
 TAKE_SECONDS_MAX: Final = 60.0
 CLOSE_SECONDS_MAX: Final = 1.0
-#: Connections beyond CONNECTIONS_MAX, to be told so. Those that have asked for nothing make room.
+#: Connections beyond CONNECTIONS_MAX that get a 503. Idle ones are closed to make room.
 SPARE: Final = 64
 
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: 20\r\nretry-after: 1\r\nconnection: close\r\n\r\nToo many connections"
 )
-#: Those of a server that ask for nothing just now, who has done so for longest first.
+#: The same frame for all, ready-made; a pong only says that its sender is there.
+_PING: Final = Frame(Opcode.PING, b"ping").serialize(mask=False)
+#: Of all connections whose peers take what they are sent.
+_WRITABLE: Final = asyncio.Event()
+_WRITABLE.set()
+_heartbeats: Final[WeakKeyDictionary[Config, Heartbeats]] = WeakKeyDictionary()
+#: Idle connections per server, longest idle first.
 _silent: Final[WeakKeyDictionary[ServerState, dict[HttpConnection, None]]] = WeakKeyDictionary()
 
 
-class _Telling(asyncio.Protocol):
-    """Cuts a peer off that does not take what it is sent."""
+class _StalledPeerTimeout(asyncio.Protocol):
+    """Disconnects a peer that stops reading what it is sent."""
 
     transport: asyncio.Transport
     _untaken: TimerHandle | None = None
 
     def pause_writing(self) -> None:
-        """The peer does not take what it is sent."""
+        """The peer has stopped reading."""
         super().pause_writing()
         self._untaken = self._untaken or _later(TAKE_SECONDS_MAX, self.transport)
 
     def resume_writing(self) -> None:
-        """It takes it again."""
+        """The peer reads again."""
         super().resume_writing()
         if self._untaken is not None:
             self._untaken.cancel()
             self._untaken = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """There is nobody to wait for any more."""
+        """The peer is gone, so its timeout ends."""
         self.resume_writing()
         super().connection_lost(exc)
 
 
-class HttpConnection(_Telling, HttpToolsProtocol):
+class HttpConnection(_StalledPeerTimeout, HttpToolsProtocol):
     """A connection that requests come in on."""
 
     _hurry: TimerHandle | None = None
@@ -135,7 +145,8 @@ class HttpConnection(_Telling, HttpToolsProtocol):
             self.transport.write(_BUSY)
             self.transport.close()
         else:
-            super().handle_websocket_upgrade()
+            # See CONNECTIONS.
+            Context().run(super().handle_websocket_upgrade)
 
     def _cut_after(self, seconds: float | None) -> None:
         if self._hurry is not None:
@@ -148,13 +159,61 @@ class HttpConnection(_Telling, HttpToolsProtocol):
         self._untaken = self._untaken or _later(TAKE_SECONDS_MAX, self.transport)
 
 
-class WebsocketConnection(_Telling, WebSocketsSansIOProtocol):
-    """A connection that messages come in on."""
+class WebsocketConnection(_StalledPeerTimeout, WebSocketsSansIOProtocol):
+    """A connection that messages come in on. There may be ten thousand of them, and most of the
+    time nothing happens on most: so what one keeps meanwhile is little, and it has no timer.
+    """
+
+    _heartbeats: Heartbeats
+    _answered = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's
+        super().__init__(*args, **kwargs)
+        self.queue = _Received()  # type: ignore[assignment]
+        self.writable = _WRITABLE
+
+    def pause_writing(self) -> None:
+        """The peer has stopped reading."""
+        self.writable = asyncio.Event()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        super().resume_writing()
+        self.writable = _WRITABLE
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
         self.resume_writing()
         super().connection_lost(exc)
+
+    def start_keepalive(self) -> None:
+        """The handshake is over; what it was about is not asked for again."""
+        self.request.headers.clear()
+        self.response.headers.clear()
+        if self.ping_interval:
+            self._heartbeats = _heartbeats_of(self.config, self.ping_interval)
+            self._heartbeats.add(self)
+
+    def stop_keepalive(self) -> None:
+        """It is closed, or will be."""
+        super().stop_keepalive()
+        if self.ping_interval and self.handshake_complete:
+            self._heartbeats.discard(self)
+
+    def beat(self) -> None:
+        """Ask whether the peer is there still, unless it has not answered the last time."""
+        if self.transport.is_closing():
+            return
+        if not self._answered:
+            self.keepalive_timeout()
+            return
+        self._answered = False
+        self.transport.write(_PING)
+
+    def handle_pong(self, event: Frame) -> None:  # noqa: ARG002 - uvicorn's
+        """It is there."""
+        self._answered = True
 
     def handle_ping(self) -> None:
         """Answer, unless the peer pings and pings and does not take the answers."""
@@ -169,5 +228,48 @@ class WebsocketConnection(_Telling, WebSocketsSansIOProtocol):
         _later(CLOSE_SECONDS_MAX, self.transport)
 
 
+class _Received:
+    """What has come in, for one reader: an asyncio.Queue at a tenth of its size."""
+
+    __slots__ = ("_messages", "_reader")
+
+    def __init__(self) -> None:
+        self._messages: list[Any] = []
+        self._reader: asyncio.Future[None] | None = None
+
+    def put_nowait(self, message: Any) -> None:  # noqa: ANN401 - ASGI's
+        self._messages.append(message)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    async def get(self) -> Any:  # noqa: ANN401 - ASGI's
+        while not self._messages:
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        return self._messages.pop(0)
+
+    def empty(self) -> bool:
+        return not self._messages
+
+
+def _heartbeats_of(config: Config, seconds: float) -> Heartbeats:
+    if config not in _heartbeats:
+        _heartbeats[config] = Heartbeats(seconds)
+    return _heartbeats[config]
+
+
 def _later(seconds: float, transport: asyncio.Transport) -> TimerHandle:
     return asyncio.get_running_loop().call_later(seconds, transport.abort)
+
+
+#: uvicorn's options for both kinds of connection.
+CONNECTIONS: Final[dict[str, Any]] = {
+    "http": HttpConnection,
+    "ws": WebsocketConnection,
+    "ws_max_size": 64 * 1024,
+    # Small messages hardly shrink, and a compressor costs memory for each of many sockets.
+    "ws_per_message_deflate": False,
+    # A connection goes on reading in the context of whoever took a large body from it, and what
+    # comes next on it would begin with what that request had set: its caller, its transaction.
+    "reset_contextvars": True,
+}

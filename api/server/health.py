@@ -17,7 +17,7 @@ import structlog
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from models.db import pulse, sql, trouble
+from models.db import connection, pulse, trouble
 from models.db.fair_queue import SYSTEM, called_by
 from models.db.transactions import waiting_transactions
 from models.db.trouble import Trouble, trouble_of
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 PATHS: Final = frozenset({"/healthz", "/readyz"})
 
-#: What was found is told for so long without looking again.
+#: How long a result is reused without checking again.
 _FRESH_SECONDS: Final = 1.0
-#: A look may take so long; whoever asks meanwhile waits less, and is told what was found before.
+#: Time limit of a check; requests meanwhile wait less, and get the previous result.
 _SECONDS_MAX: Final = 5.0
 _ANSWER_SECONDS: Final = 0.5
 _OLD_SECONDS: Final = 15.0
@@ -42,9 +42,9 @@ _WRITES_FRESH_SECONDS: Final = 5.0
 _WRITE_SECONDS: Final = 2.0
 
 _TROUBLES: Final = {
-    Trouble.FULL: "Nothing can be written to it: the disk is full, or fails.",
-    Trouble.BUSY: "It has no connection or memory left.",
-    Trouble.AWAY: "It does not answer.",
+    Trouble.FULL: "It can't be written to: the disk is full or failing.",
+    Trouble.BUSY: "It has no connections or memory left.",
+    Trouble.AWAY: "It isn't responding.",
 }
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ class Readiness:
             seconds = _ANSWER_SECONDS if self._problems else None
             await asyncio.wait({self._look}, timeout=seconds)
         if monotonic() - self._found_at >= _OLD_SECONDS:
-            return {check.name: "Not known yet." for check in self._checks}
+            return {check.name: "Not checked yet." for check in self._checks}
         return self._problems
 
     def ready(self, problems: dict[str, str | None]) -> bool:
@@ -126,16 +126,16 @@ async def _asked(check: Check) -> str | None:
         async with asyncio.timeout(_SECONDS_MAX):
             return await check.problem()
     except TimeoutError:
-        return f"No answer within {_SECONDS_MAX:g} seconds."
+        return f"No response within {_SECONDS_MAX:g} seconds."
     except Exception as error:
         log.exception("check_failed", check=check.name)
         found = trouble_of(error)
-        return _TROUBLES[found] if found else "It does not work; the log says why."
+        return _TROUBLES[found] if found else "It isn't working; see the log."
 
 
 async def database_problem() -> str | None:
     """Whether the database answers."""
-    await sql.fetch("SELECT 1 AS one")
+    await connection.ping()
     return None
 
 
@@ -155,7 +155,7 @@ class Storage:
         well_until = self._well_at + _WRITES_FRESH_SECONDS
         if monotonic() >= well_until or trouble.noted_at() >= self._well_at:
             self._well_at = float("-inf")
-            with suppress(Busy):  # somebody else is writing: what is written is kept
+            with suppress(Busy):  # another transaction is writing, so writes succeed
                 await self._tried()
         return None
 

@@ -1,4 +1,4 @@
-"""Around every request: its id, its log line, its metrics, and the headers that browsers obey.
+"""Around every request: its ID, log line, metrics and security headers.
 
 Plain ASGI: Starlette's BaseHTTPMiddleware cancels what runs inside it, and money must not be torn.
 """
@@ -6,19 +6,20 @@ Plain ASGI: Starlette's BaseHTTPMiddleware cancels what runs inside it, and mone
 from __future__ import annotations
 
 import re
+import secrets
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
 import orjson
 import structlog
 from starlette.routing import Route
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from api.endpoint.http import BUSY_STATUS
+from api.observe import requests
 from api.observe.logs import MASK
 from models.access.rate_limit import network
-from models.db.fair_queue import called_by
+from models.db.fair_queue import called_by, set_caller
 from models.db.trouble import note
 from models.errors import Busy
 from schema.engine.masking import TROUBLE_MESSAGES
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from api.observe.metrics import Metrics
+    from api.observe.requests import Observer
 
 Header = tuple[bytes, bytes]
 
@@ -45,9 +46,9 @@ log = structlog.get_logger("api.access")
 class Observed:
     """Gives a request an id, logs and counts it, and masks what should not have happened."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, observer: Observer) -> None:
         self.app = app
-        self.metrics = metrics
+        self.observer = observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or websocket."""
@@ -57,14 +58,21 @@ class Observed:
         request_id = _request_id(scope["headers"])
         # Until they have said who they are.
         caller = f"address {network(_client(scope))}"
-        with bound_contextvars(request_id=request_id), called_by(caller):
-            if scope["type"] == "websocket":
-                await self._websocket(scope, receive, send)
-            else:
+        bound = bind_contextvars(request_id=request_id)
+        if scope["type"] == "websocket":
+            # It has a task of its own, for as long as it lasts.
+            set_caller(caller)
+            await self._websocket(scope, receive, send)
+            return
+        try:
+            with called_by(caller):
                 await self._request(scope, receive, send, request_id)
+        finally:
+            reset_contextvars(**bound)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started, status = perf_counter(), 0
+        request = requests.begun()
 
         async def observed(message: Message) -> None:
             nonlocal status
@@ -88,48 +96,69 @@ class Observed:
             elif not status:
                 await _send_masked(observed, request_id)
         finally:
-            self._tell(scope, status, perf_counter() - started)
-
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        self.metrics.request(_route(scope), scope["method"], status, seconds)
-        log.info(
-            "request",
-            method=scope["method"],
-            # Never the query: links are signed there.
-            path=_path(scope),
-            status=status,
-            seconds=round(seconds, 6),
-            client=_client(scope),
-        )
+            self.observer.request(
+                _route(scope),
+                method=scope["method"],
+                # Never the query: links are signed there.
+                path=_path(scope),
+                status=status,
+                seconds=perf_counter() - started,
+                client=_client(scope),
+                request_id=request_id,
+            )
+            requests.over(request)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        self.metrics.socket_opened()
+        self.observer.metrics.socket_opened()
         try:
             await self.app(scope, receive, send)
         except Exception:
             log.exception("websocket_failed", path=scope["path"])
         finally:
-            self.metrics.socket_closed()
+            self.observer.metrics.socket_closed()
             seconds = round(perf_counter() - started, 3)
             log.info("websocket", path=scope["path"], seconds=seconds, client=_client(scope))
 
 
+def security_headers(*, https: bool) -> list[Header]:
+    """What browsers need to hear."""
+    headers = {
+        "content-security-policy": _CSP,
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        # Stricter than this, browsers would send the Origin of our own forms as `null`.
+        "referrer-policy": "same-origin",
+    }
+    if https:
+        headers["strict-transport-security"] = _HSTS
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+class Websockets:
+    """Serves the websockets at one path: what is done for requests means nothing to them, and would
+    be kept for each as long as it is open.
+    """
+
+    def __init__(self, app: ASGIApp, *, path: str, endpoint: ASGIApp) -> None:
+        self.app = app
+        self.path = path
+        self.endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or websocket."""
+        if scope["type"] == "websocket" and scope["path"] == scope.get("root_path", "") + self.path:
+            await self.endpoint(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
 class SecurityHeaders:
-    """Adds what browsers need to hear, where the answer does not say otherwise itself."""
+    """Adds `security_headers`, where the answer does not say otherwise itself."""
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self.app = app
-        headers = {
-            "content-security-policy": _CSP,
-            "x-content-type-options": "nosniff",
-            "x-frame-options": "DENY",
-            # Stricter than this, browsers would send the Origin of our own forms as `null`.
-            "referrer-policy": "same-origin",
-        }
-        if https:
-            headers["strict-transport-security"] = _HSTS
-        self.headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self.headers = security_headers(https=https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -152,7 +181,7 @@ def _request_id(headers: Iterable[Header]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _SANE_ID.fullmatch(value):
             return value.decode()
-    return uuid4().hex
+    return secrets.token_hex(16)
 
 
 def _route(scope: Scope) -> str:
@@ -174,7 +203,7 @@ def _client(scope: Scope) -> str:
 
 
 async def _send_put_off(send: Send, busy: Busy) -> None:
-    said = {"error": "Too much is being done just now. Send it again in a moment."}
+    said = {"error": "The server is too busy. Try again in a moment."}
     status = BUSY_STATUS[busy.code]
     await _send_json(send, status, said, (b"retry-after", b"%d" % busy.retry_after_seconds))
 

@@ -1,37 +1,38 @@
-"""The web server: uvicorn with the bounds that strangers need."""
+"""The web server: uvicorn with limits for untrusted peers."""
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import resource
 import signal
 import socket
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import uvicorn
 
-from api.server.connection import HttpConnection, WebsocketConnection
-from api.settings.settings import SettingsProblem
+from api.observe import logs
+from api.server.connection import CONNECTIONS
+from api.settings.settings import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from starlette.applications import Starlette
 
     from api.settings.settings import Settings
 
-_WEBSOCKET_BYTES_MAX: Final = 64 * 1024
 _BACKLOG: Final = 2048
 _FILES_BESIDE: Final = 256
 _KEEP_ALIVE_SECONDS: Final = 30
+_PING_SECONDS: Final = 30
 _SHUTDOWN_SECONDS: Final = 10
 #: A page of invoices is about 2,000 objects.
 _YOUNG_OBJECTS: Final = 20_000
 
 
 def listener(settings: Settings) -> socket.socket:
-    """The socket to listen on. Raises SettingsProblem, before anything else is done."""
+    """The socket to listen on. Raises SettingsError, before anything else is done."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -39,50 +40,76 @@ def listener(settings: Settings) -> socket.socket:
         bound.bind((settings.host, settings.port))
     except OSError as error:
         bound.close()
-        raise SettingsProblem(
-            f"Port {settings.port} of {settings.host} cannot be listened on ({error.strerror}); "
-            "set PORT or HOST."
+        raise SettingsError(
+            f"Can't listen on port {settings.port} of {settings.host} ({error.strerror}). "
+            "Set PORT or HOST."
         ) from None
     bound.listen(_BACKLOG)
     return bound
 
 
-def serve(app: Starlette, settings: Settings, bound: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    most = _allowed_connections(settings.connections_max)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        http=HttpConnection,
-        ws=WebsocketConnection,
-        ws_max_size=_WEBSOCKET_BYTES_MAX,
-        # Small messages hardly shrink, and a compressor costs memory for each of many sockets.
-        ws_per_message_deflate=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        limit_concurrency=most,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-    )
+def serve(
+    app: Starlette, settings: Settings, bound: socket.socket, ready: Callable[[], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is called when the app has opened what it uses.
+
+    Raises what keeps it from that, such as SettingsError.
+    """
+    server = prepared(app, uvicorn.Config(app, **configured(settings)), ready)
+    with logs.in_background():
+        server.run(sockets=[bound])
+
+
+def configured(settings: Settings) -> dict[str, Any]:
+    """Uvicorn's options."""
+    return {
+        "lifespan": "off",  # _Server's
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        **CONNECTIONS,
+        # Proxies take a connection for dead that is silent for a minute.
+        "ws_ping_interval": _PING_SECONDS,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies,
+        "limit_concurrency": _allowed_connections(settings.connections_max),
+        "backlog": _BACKLOG,
+        "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
+        "timeout_graceful_shutdown": _SHUTDOWN_SECONDS,
+    }
+
+
+def prepared(app: Starlette, config: uvicorn.Config, ready: Callable[[], None]) -> uvicorn.Server:
+    """The server of this process, which is changed for it: its signals, its garbage."""
+    config.app = app
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Uvicorn drains, and then sends itself the signal again: being told to stop is no failure.
+        # Uvicorn drains, and then sends itself the signal again: being stopped isn't a failure.
         signal.signal(number, _leave)
     _spare_what_stays()
-    _Server(config, app.state.stopping).run(sockets=[bound])
+    return _Server(config, app, ready)
 
 
 class _Server(uvicorn.Server):
-    """Ends event streams when it is told to stop: they would keep it for all the time it has."""
+    """Opens what the app uses before it serves: with a wrong setting, uvicorn's own way ends in a
+    traceback, so that all would have to be opened twice, first to see whether it can be.
 
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+    Ends event streams when it is told to stop: they would keep it for all the time it has.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: Starlette, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self.stopping = stopping
+        self.app = app
+        self.ready = ready
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        # Being told to stop meanwhile is to wait until all is closed.
+        with self.capture_signals():
+            async with self.app.router.lifespan_context(self.app):
+                self.ready()
+                await super().serve(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.stopping.set()
+        self.app.state.stopping.set()
         await super().shutdown(sockets)
 
 

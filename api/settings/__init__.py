@@ -1,1 +1,1 @@
-"""What operators may set."""
+"""The settings."""

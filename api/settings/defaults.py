@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 from api.settings.shapes import BankAccount, FundsLimit, SellerDetails
@@ -52,40 +53,48 @@ def _limit(amounts: str) -> FundsLimit:
 
 FUNDS_LIMITS: Final = {code: _limit(amounts) for code, amounts in _COMMON.items()}
 
-DEMO_SELLER: Final = SellerDetails(
-    name="Kaze Hosting K.K.",
-    brand="Kaze Hosting",
-    address=["1-2-3 Minato, Chuo-ku", "Tokyo 104-0043", "Japan"],
-    email="billing@kaze.example",
-    url="https://kaze.example",
-    registration=[("Registration no.", "T1234567890123")],
-    timezone="Asia/Tokyo",
-    country="JP",
-)
 
-# The IBAN is the one that Germany's banks print as their example.
-DEMO_BANK_ACCOUNTS: Final = {
-    "EUR": BankAccount(
-        beneficiary="Kaze Hosting K.K.",
-        bank_name="Commerzbank",
-        account_number="DE89370400440532013000",
-        bic="COBADEFFXXX",
-    ),
-    "JPY": BankAccount(
-        beneficiary="カゼホスティング カブシキガイシャ",
-        bank_name="風銀行",
-        branch_name="中央支店",
-        branch_code="001",
-        account_type="ordinary",
-        account_number="1234567",
-    ),
-    "USD": BankAccount(
-        beneficiary="Kaze Hosting K.K.",
-        bank_name="First Example Bank",
-        account_number="000123456789",
-        bic="EXAMUS33XXX",
-    ),
-}
+@cache
+def demo_seller() -> SellerDetails:
+    """Who issues the demo's documents."""
+    return SellerDetails(
+        name="Kaze Hosting K.K.",
+        brand="Kaze Hosting",
+        address=["1-2-3 Minato, Chuo-ku", "Tokyo 104-0043", "Japan"],
+        email="billing@kaze.example",
+        url="https://kaze.example",
+        registration=[("Registration no.", "T1234567890123")],
+        timezone="Asia/Tokyo",
+        country="JP",
+    )
+
+
+@cache
+def demo_bank_accounts() -> dict[str, BankAccount]:
+    """The demo's bank accounts. The IBAN is the one that Germany's banks print as their example."""
+    return {
+        "EUR": BankAccount(
+            beneficiary="Kaze Hosting K.K.",
+            bank_name="Commerzbank",
+            account_number="DE89370400440532013000",
+            bic="COBADEFFXXX",
+        ),
+        "JPY": BankAccount(
+            beneficiary="カゼホスティング カブシキガイシャ",
+            bank_name="風銀行",
+            branch_name="中央支店",
+            branch_code="001",
+            account_type="ordinary",
+            account_number="1234567",
+        ),
+        "USD": BankAccount(
+            beneficiary="Kaze Hosting K.K.",
+            bank_name="First Example Bank",
+            account_number="000123456789",
+            bic="EXAMUS33XXX",
+        ),
+    }
+
 
 # Where the development servers of React and Vue portals listen.
 DEMO_ORIGINS: Final = ["http://localhost:3000", "http://localhost:5173"]

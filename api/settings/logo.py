@@ -30,7 +30,7 @@ def read_logo(path: str) -> Picture:
         with Path(path).open("rb") as file:
             content = file.read(BYTES_MAX + 1)
     except (OSError, ValueError):
-        raise ValueError("names a file that cannot be read") from None
+        raise ValueError("names a file that can't be read") from None
     if len(content) > BYTES_MAX:
         raise ValueError(f"must be at most {BYTES_MAX // 1024} KiB")
     if content.startswith(_PNG):
@@ -64,9 +64,9 @@ def _check(element: ET.Element) -> None:
     name = str(element.tag)
     foreign = not name.startswith(_SVG) or name.removeprefix(_SVG) not in _SHAPES
     if foreign:
-        raise ValueError("must be an SVG of shapes and text alone")
+        raise ValueError("must be an SVG with only shapes and text")
     for key, value in element.attrib.items():
         local = key.rpartition("}")[2].lower()
         refers = local == "href" and not value.startswith("#")
         if local.startswith("on") or refers or _REFERENCE.search(value):
-            raise ValueError("must be an SVG that refers to nothing outside itself")
+            raise ValueError("must be an SVG without references to anything outside it")

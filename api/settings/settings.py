@@ -1,4 +1,4 @@
-"""Every knob once: typed, documented, read from environment variables of the same name.
+"""The settings: typed, documented, read from environment variables of the same name.
 
 The README's table is this file (`table()`). What is wrong at the start is one sentence per setting,
 and no sentence repeats a value.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,15 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from api.pdf.frames import TEMPLATES
 from api.settings.defaults import (
-    DEMO_BANK_ACCOUNTS,
     DEMO_ORIGINS,
-    DEMO_SELLER,
     FUNDS_LIMITS,
+    demo_bank_accounts,
+    demo_seller,
 )
 from api.settings.demo_secret import kept_secret
 from api.settings.shapes import (
@@ -48,26 +48,24 @@ from api.settings.shapes import (
     Templates,
     same_machine,
 )
-from models.provider.provider import CreditPolicy, House
+from models.provider.provider import CreditPolicy, Provider
+from models.provider.seller import owes_e_invoices
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from models.gateway import Gateway
 
-#: Where a client who is a business is owed an invoice as data (Germany since 2025, France 2026).
-E_INVOICE_COUNTRIES = frozenset({"DE", "FR"})
-
 # What pydantic says, as the rest of a sentence that begins with the setting's name.
 _OUR_WORDS = {
     "Input should": "should",
     "String should": "should",
     "Field required": "is missing",
-    "Extra inputs are not permitted": "is not known",
+    "Extra inputs are not permitted": "isn't known",
 }
 
 
-class SettingsProblem(Exception):
+class SettingsError(Exception):
     """The program cannot start like this; one sentence per wrong setting."""
 
     def __init__(self, *problems: str) -> None:
@@ -75,105 +73,105 @@ class SettingsProblem(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """See the module. `load_settings()` makes them from the environment."""
 
-    model_config = SettingsConfigDict(
-        env_ignore_empty=True, extra="forbid", hide_input_in_errors=True, validate_default=True
-    )
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, validate_default=True)
 
     database_url: DatabaseUrl = Field(
         "sqlite:///account-credit.db",
         repr=False,
-        description="Where everything is kept: `sqlite:////absolute/path.db` or "
-        "`postgres://user:password@host/name`. A bare file name is in the working directory.",
+        description="The database: `sqlite:////absolute/path.db` or "
+        "`postgres://user:password@host/name`. A bare file name is relative to the working "
+        "directory.",
     )
     redis_url: RedisUrl | None = Field(
         None,
         repr=False,
-        description="`redis://host:6379/0` carries live updates between processes. "
-        "Needed as soon as more than one process serves.",
+        description="`redis://host:6379/0` carries live updates between processes. Needed when "
+        "more than one process serves.",
     )
     host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="The port to listen on.")
     public_url: PublicUrl = Field(
         "",
         validate_default=False,
-        description="Where browsers reach the server, without a path. Links and cookies depend on "
-        "it. Default: `http://127.0.0.1:PORT`.",
+        description="The server's public URL, without a path. Links and cookies depend on it. "
+        "Default: `http://127.0.0.1:PORT`.",
     )
     secret_key: SecretKey | None = Field(
         None,
-        description="At least 32 random characters (`openssl rand -base64 48`). Voucher codes and "
-        "download links depend on it, and every process needs the same. Required; demo mode makes "
-        "one and keeps it beside the database.",
+        description="At least 32 random characters (`openssl rand -base64 48`), the same for every "
+        "process. Voucher codes and download links depend on it. Required; demo mode "
+        "generates one and stores it beside the database.",
     )
     account_credit_demo: bool = Field(
         default=False,
-        description="Demo mode: a made-up provider, demo sign-ins, the sandbox gateway. Never with "
-        "real money.",
+        description="Demo mode: a sample provider, demo sign-ins and the sandbox gateway. Never "
+        "with real money.",
     )
     account_credit_sandbox: bool = Field(
         default=False,
-        description="Offer the sandbox gateway, which pretends to take money. On in demo mode.",
+        description="Offer the sandbox gateway, which simulates payments. On in demo mode.",
     )
     sandbox_webhook_secret: SigningSecrets | None = Field(
         None,
-        description="What signs the sandbox's messages (Standard Webhooks): `whsec_` and base64. "
-        "Several, separated by spaces, while one replaces another. Default: made from SECRET_KEY.",
+        description="The secret that signs the sandbox's webhooks (Standard Webhooks): `whsec_` "
+        "and base64. To rotate it, list several, separated by spaces. Default: derived from "
+        "SECRET_KEY.",
     )
     allowed_origins: Origins = Field(
         [],
-        description="Origins of the portals that may call the API from a browser, and be returned "
-        "to after a payment, separated by commas. PUBLIC_URL's own is always allowed.",
+        description="Origins, separated by commas, from which browsers may call the API and to "
+        "which they may return after a payment. PUBLIC_URL's own origin is always allowed.",
     )
     trusted_proxies: Networks = Field(
         [],
-        description="Addresses or networks of reverse proxies whose X-Forwarded-For and "
-        "X-Forwarded-Proto are believed, separated by commas.",
+        description="Addresses or networks, separated by commas, of reverse proxies whose "
+        "X-Forwarded-For and X-Forwarded-Proto headers are trusted.",
     )
-    session_hours: int = Field(12, ge=1, le=720, description="How long a sign-in lasts.")
+    session_hours: int = Field(12, ge=1, le=720, description="How long a session lasts, in hours.")
     pdf_link_minutes: int = Field(
-        60, ge=1, le=10080, description="How long a link to a document works."
+        60, ge=1, le=10080, description="How long a link to a document is valid, in minutes."
     )
     credit_policy_version: str = Field(
         "2026-01",
         min_length=1,
         max_length=64,
-        description="The version of the credit policy that clients accept with a deposit.",
+        description="The version of the credit policy that clients accept when they add funds.",
     )
     credit_policy_url: str = Field(
         "",
         pattern=r"^(https?://\S+)?$",
-        description="Where the credit policy can be read. Default: `PUBLIC_URL/credit-policy`.",
+        description="The URL of the credit policy. Default: `PUBLIC_URL/credit-policy`.",
     )
     refund_exceptions: bool = Field(
         default=True,
-        description="Whether staff may give an unspent deposit back, with a reason, although "
+        description="Whether staff may refund an unspent deposit, with a reason, although "
         "deposits are in principle not refundable.",
     )
     funds_limits: FundsLimits = Field(
         FUNDS_LIMITS,
-        description="JSON: per currency `minimum_deposit`, `maximum_deposit` and optionally "
-        "`maximum_balance`, as decimals in quotes. It names the currencies that are supported. "
-        "Default: thirty currencies with common limits.",
+        description="JSON: for each currency `minimum_deposit`, `maximum_deposit` and optionally "
+        "`maximum_balance`, as quoted decimals. Only the currencies listed here are "
+        "supported. Default: about thirty currencies with common limits.",
     )
     gateway_fees: GatewayFees = Field(
         {},
-        description='JSON: what a gateway adds, such as `{"sandbox": {"percent": "2.9", "fixed": '
-        '{"USD": "0.30"}}}`.',
+        description='JSON: the fees that gateways charge, such as `{"sandbox": {"percent": "2.9", '
+        '"fixed": {"USD": "0.30"}}}`.',
     )
     stripe_secret_key: StripeSecretKey | None = Field(
         None,
-        description="Offers cards through Stripe: `sk_test_…` or `sk_live_…`, or a restricted key "
-        "(`rk_…`) that may write Checkout Sessions, PaymentIntents and Refunds, and read Charges "
-        "and Disputes.",
+        description="Enables cards through Stripe: `sk_test_…` or `sk_live_…`, or a restricted key "
+        "(`rk_…`) that can write Checkout Sessions, PaymentIntents and Refunds, and read "
+        "Charges and Disputes.",
     )
     stripe_webhook_secret: StripeWebhookSecrets | None = Field(
         None,
-        description="What Stripe signs its messages with: the `whsec_…` of the endpoint "
-        "`PUBLIC_URL/webhooks/card`. Several, separated by spaces, while one replaces another. "
-        "Required with STRIPE_SECRET_KEY.",
+        description="The signing secret (`whsec_…`) of the webhook endpoint "
+        "`PUBLIC_URL/webhooks/card`. To rotate it, list several, separated by spaces. Required "
+        "with STRIPE_SECRET_KEY.",
     )
     stripe_publishable_key: StripePublishableKey = Field(
         "",
@@ -183,190 +181,204 @@ class Settings(BaseSettings):
     )
     stripe_form: Literal["redirect", "page"] = Field(
         "redirect",
-        description="Where clients enter their card: on Stripe's own page (`redirect`), or in a "
-        "form of the portal (`page`). Payments that are open stay where they began.",
+        description="Where clients enter their card: on Stripe's page (`redirect`) or in a form "
+        "in the portal (`page`). Open payments stay where they were started.",
     )
     stripe_descriptor_suffix: str = Field(
         "",
         pattern=r"""^([^<>\\'"*]{0,19}[A-Za-z][^<>\\'"*]{0,19})?$""",
         max_length=20,
-        description="What follows the provider's name on card statements, in Latin letters.",
+        description="The suffix after the provider's name on card statements, in Latin letters.",
     )
     stripe_api_url: StripeApiUrl = Field(
         "",
         validate_default=False,
-        description="Where a stand-in for Stripe listens, for tests. Never with a live key.",
+        description="The URL of a stand-in for Stripe, for tests. Never with a live key.",
     )
     paypal_client_id: str = Field(
         "",
         pattern=r"^[A-Za-z0-9_-]*$",
-        description="Offers PayPal: the client id of your app in PayPal's developer dashboard. "
-        "PAYPAL_CLIENT_SECRET and PAYPAL_WEBHOOK_ID are required with it.",
+        description="Enables PayPal: the client ID of your app in PayPal's developer dashboard. "
+        "Also needs PAYPAL_CLIENT_SECRET and PAYPAL_WEBHOOK_ID.",
     )
-    paypal_client_secret: SecretStr | None = Field(None, description="The app's secret.")
+    paypal_client_secret: SecretStr | None = Field(None, description="The app's client secret.")
     paypal_webhook_id: str = Field(
         "",
         pattern=r"^[A-Za-z0-9]*$",
         max_length=50,
-        description="The id of the app's webhook to `PUBLIC_URL/webhooks/paypal`. Messages are "
-        "verified with it.",
+        description="The ID of the app's webhook for `PUBLIC_URL/webhooks/paypal`, used to verify "
+        "its messages.",
     )
     paypal_mode: Literal["sandbox", "live"] = Field(
         "sandbox",
-        description="Whether the app is of PayPal's sandbox or takes real money. Never `live` in "
-        "demo mode.",
+        description="Whether the app belongs to PayPal's sandbox or takes real money. Never "
+        "`live` in demo mode.",
     )
     paypal_api_url: PayPalApiUrl = Field(
         "",
         validate_default=False,
-        description="Where a stand-in for PayPal listens, for tests. Never with PAYPAL_MODE=live.",
+        description="The URL of a stand-in for PayPal, for tests. Never with PAYPAL_MODE=live.",
     )
     bank_accounts: BankAccounts = Field(
         {},
-        description="JSON: per currency `beneficiary`, `bank_name`, `account_number` and perhaps "
-        "`bic`; in Japan `branch_name`, `branch_code` and `account_type` (`ordinary` or "
-        "`current`). Bank transfer is offered in these currencies, and statements of these "
-        "accounts are imported, also of those listed in `statements_of`. Demo mode has three.",
+        description="JSON: for each currency `beneficiary`, `bank_name`, `account_number` and "
+        "optionally `bic`; in Japan also `branch_name`, `branch_code` and `account_type` "
+        "(`ordinary` or `current`). Bank transfer is offered in these currencies, and statements "
+        "can be imported for these accounts and those listed in `statements_of`. Demo mode has "
+        "three.",
     )
     seller: SellerJson = Field(
         SellerDetails(name="Account Credit"),
-        description="JSON: who issues the documents: `name`, `address` (a list of lines), `email`, "
-        "`url`, `registration` (a list of pairs of label and number), `brand`, `accent` "
+        description="JSON: the issuer of the documents: `name`, `address` (a list of lines), "
+        "`email`, `url`, `registration` (a list of [label, number] pairs), `brand`, `accent` "
         "(`#1d4ed8`), `logo` (a PNG or SVG file), `timezone`, `postcode`, `city`, `country` "
-        "(`DE`), `vat_id`, "
-        "`exemption` (why 0 % is charged), `notes` (a list of texts).",
+        "(`DE`), `vat_id`, `exemption` (the reason for 0 % tax), `notes` (a list of texts).",
     )
     deposit_tax_note: str = Field(
         "",
         max_length=500,
-        description="Why deposits carry no tax, as their invoices say it. Default: what holds in "
-        "SELLER's country.",
+        description="The note on deposit invoices about why no tax is charged. Default: the rule "
+        "in SELLER's country.",
     )
     e_invoices: Literal["auto", "always", "never"] = Field(
         "auto",
-        description="Whether ORDER invoices carry Factur-X (EN 16931); `auto` is where the law of "
-        "SELLER's country asks for it: DE and FR. SELLER's `vat_id` and the client's country must "
-        "be known.",
+        description="Whether ORDER invoices contain Factur-X (EN 16931); `auto`: if the law in "
+        "SELLER's country requires it (DE and FR). Needs SELLER's `vat_id` and the client's "
+        "country.",
     )
     support_url: str = Field(
         "",
         pattern=r"^(https?://\S+)?$",
-        description="The support ticket page that a stuck payment points to; `{invoice}` in it is "
-        "replaced by the invoice's number.",
+        description="The support page to link to when a payment is stuck; `{invoice}` is replaced "
+        "with the invoice number.",
     )
     invoice_due_days: int = Field(
-        14, ge=0, le=365, description="Days until an invoice is due where nobody says otherwise."
+        14, ge=0, le=365, description="The default payment term of invoices, in days."
     )
     payments_per_invoice_max: int = Field(
         50,
         ge=1,
         le=200,
-        description="How often somebody may begin to pay one invoice. Money that comes in unasked "
-        "is booked all the same.",
+        description="The maximum number of payments started per invoice. Money that is received "
+        "is always booked.",
     )
     open_invoices_max: int = Field(
         1000,
         ge=1,
-        description="Open invoices of one account. None is issued beyond, unless credit pays it at "
-        "once.",
+        description="The maximum number of open invoices per account. Beyond it, invoices are "
+        "only issued if credit pays them at once.",
     )
     invoice_prefix: str = Field(
         "INV",
         pattern=r"^[A-Z][A-Z0-9]{0,7}$",
-        description="What invoice numbers begin with: `INV-2026-000042`.",
+        description="The prefix of invoice numbers: `INV-2026-000042`.",
     )
     credit_note_prefix: str = Field(
-        "CN", pattern=r"^[A-Z][A-Z0-9]{0,7}$", description="What credit note numbers begin with."
+        "CN", pattern=r"^[A-Z][A-Z0-9]{0,7}$", description="The prefix of credit note numbers."
     )
     introspection: bool | None = Field(
         None,
-        description="Whether callers who are not signed in may read the schema and are helped with "
-        "misspelt names. Default: in demo mode only.",
+        description="Whether callers who aren't signed in can introspect the schema and get "
+        "suggestions for misspelled names. Default: only in demo mode.",
     )
     graphiql: bool | None = Field(
         None,
-        description="Whether GraphiQL is at `/graphiql`, for trying the API in a browser. "
-        "Default: in demo mode only.",
+        description="Whether GraphiQL is served at `/graphiql`, for trying the API in a browser. "
+        "Default: only in demo mode.",
     )
     persisted_documents: Literal["off", "allow", "only"] = Field(
         "allow",
-        description="`only` answers nothing but documents that `account-credit documents import` "
-        "has registered, except for staff. `allow` answers those by their identifiers, and any "
-        "other document. `off` knows no identifiers.",
+        description="`only`: nothing but documents registered with `account-credit documents "
+        "import`, except for staff. `allow`: registered documents by ID, and any other document. "
+        "`off`: no document IDs.",
     )
     embedded_worker: bool | None = Field(
         None,
-        description="Whether `serve` also does the work of `worker`. Default: on SQLite, and in "
-        "demo mode.",
+        description="Whether `serve` also runs the worker. Default: on SQLite, and in demo mode.",
     )
     worker_metrics_port: int | None = Field(
         None,
         ge=1,
         le=65535,
-        description="A port of HOST where a `worker` process shows its metrics. Default: nowhere.",
+        description="The port on HOST where a `worker` process serves its metrics. Default: none.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least severe line that is logged."
+        "info", description="The minimum severity that is logged."
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="How lines are written; `auto` is `console` on a terminal, else `json`."
+        "auto",
+        description="The format of log lines; `auto` is `console` on a terminal and `json` "
+        "otherwise.",
     )
     body_kib_max: int = Field(
-        1024, ge=64, le=16384, description="The largest request body, in KiB."
+        1024, ge=64, le=16384, description="The maximum size of a request body, in KiB."
     )
-    query_seconds: float = Field(10, gt=0, le=120, description="The longest that a query may take.")
+    query_seconds: float = Field(
+        10, gt=0, le=120, description="The maximum duration of a query, in seconds."
+    )
+    web_concurrency: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="The number of processes that `serve` answers requests with: one for each core "
+        "to use. More than one need PostgreSQL and REDIS_URL; limits on connections and "
+        "subscriptions are per process.",
+    )
     connections_max: int = Field(
-        10_000, ge=10, description="Connections beyond this many, websockets included, get a 503."
+        10_000,
+        ge=10,
+        description="The maximum number of connections, including websockets; any more get a 503.",
     )
     subscriptions_max: int = Field(
-        50, ge=1, le=1000, description="Live subscriptions on one websocket."
+        50, ge=1, le=1000, description="The maximum number of live subscriptions per websocket."
     )
     subscriptions_per_caller_max: int = Field(
-        500, ge=1, description="Live subscriptions of one caller in one process."
+        500, ge=1, description="The maximum number of live subscriptions per caller and process."
     )
     strangers_per_address_max: int = Field(
         256,
         ge=1,
-        description="Websockets of one address (IPv6: one /64) that nobody has signed in on, in "
-        "one process. They are closed after a minute without an operation. Behind a proxy set "
-        "TRUSTED_PROXIES, or all clients have one address.",
+        description="The maximum number of websockets without a sign-in, per IP address (IPv6: "
+        "per /64) and process. They are closed after a minute without an operation. Behind a "
+        "proxy, set TRUSTED_PROXIES; otherwise all clients share one address.",
     )
     sockets_per_caller_max: int = Field(
-        500, ge=1, description="Websockets of one caller who has signed in, in one process."
+        500, ge=1, description="The maximum number of websockets per signed-in caller and process."
     )
     pdf_seconds: float = Field(
         20,
         gt=0,
         le=300,
-        description="The longest that a PDF may take; 12 times that with more than 200 lines.",
+        description="The time limit for rendering a PDF, in seconds; 12 times as much for more "
+        "than 200 lines.",
     )
     pdf_processes: int = Field(
-        2, ge=1, le=64, description="How many processes make PDFs, of about 145 MiB each."
+        2, ge=1, le=64, description="The number of processes that render PDFs, about 145 MiB each."
     )
     pdf_ahead: bool = Field(
         default=True,
-        description="Whether those start with the server, and documents of what was paid are made "
-        "before anybody asks. Off, the first download waits some seconds.",
+        description="Whether these processes start with the server and PDFs of paid invoices are "
+        "rendered in advance. Otherwise the first download takes a few seconds.",
     )
     document_store: DocumentStoreUrl | None = Field(
         None,
-        description="Where made PDFs are kept: a folder, or `s3://bucket/prefix` (credentials, "
-        "region and endpoint in AWS's own variables). Default: on SQLite a folder beside the "
-        "database, else memory alone.",
+        description="Where rendered PDFs are stored: a folder, or `s3://bucket/prefix` "
+        "(credentials, region and endpoint in AWS's own variables). Default: on SQLite a folder "
+        "beside the database, otherwise only in memory.",
     )
     document_store_days: int = Field(
         90,
         ge=1,
         le=36_500,
-        description="Kept PDFs that are older are deleted, and made again when somebody asks.",
+        description="How long PDFs are stored, in days. They are rendered again when requested.",
     )
     document_store_mib: int = Field(
         1024,
         ge=1,
-        description="The most MiB of PDFs that are kept: the oldest make room for new ones.",
+        description="The maximum total size of stored PDFs, in MiB; the oldest are deleted first.",
     )
     document_templates: Templates = Field(
-        "", description="A folder with a copy of `pdf_templates` to use instead of it."
+        "", description="A folder with a modified copy of `pdf_templates` to use instead."
     )
 
     @model_validator(mode="after")
@@ -387,9 +399,9 @@ class Settings(BaseSettings):
         self.account_credit_sandbox = True
         given = self.model_fields_set
         if "seller" not in given:
-            self.seller = DEMO_SELLER
+            self.seller = demo_seller()
         if "bank_accounts" not in given:
-            self.bank_accounts = DEMO_BANK_ACCOUNTS
+            self.bank_accounts = demo_bank_accounts()
         if "allowed_origins" not in given:
             self.allowed_origins = DEMO_ORIGINS
 
@@ -418,11 +430,11 @@ class Settings(BaseSettings):
 
     @property
     def secret(self) -> bytes:
-        """SECRET_KEY. Raises SettingsProblem when there is none."""
+        """SECRET_KEY. Raises SettingsError when there is none."""
         if self.secret_key is None:
-            raise SettingsProblem(
-                "SECRET_KEY is needed: at least 32 random characters, "
-                "such as `openssl rand -base64 48` makes."
+            raise SettingsError(
+                "SECRET_KEY is needed: at least 32 random characters, for example from "
+                "`openssl rand -base64 48`."
             )
         return self.secret_key.get_secret_value().encode()
 
@@ -444,7 +456,7 @@ class Settings(BaseSettings):
     def issues_e_invoices(self) -> bool:
         """Whether ORDER invoices carry their data (EN 16931)."""
         if self.e_invoices == "auto":
-            return self.seller.country in E_INVOICE_COUNTRIES
+            return owes_e_invoices(self.seller.country)
         return self.e_invoices == "always"
 
     @property
@@ -458,6 +470,19 @@ class Settings(BaseSettings):
     def templates(self) -> Path:
         """Where the documents' templates are."""
         return Path(self.document_templates).absolute() if self.document_templates else TEMPLATES
+
+    def require_processes(self) -> None:
+        """Raises SettingsError where WEB_CONCURRENCY processes cannot serve together."""
+        if self.web_concurrency > 1 and self.on_sqlite:
+            raise SettingsError(
+                "More than one process needs PostgreSQL: SQLite has one writer at a time. "
+                "Set DATABASE_URL or WEB_CONCURRENCY=1."
+            )
+        if self.web_concurrency > 1 and self.redis_url is None:
+            raise SettingsError(
+                "More than one process needs Redis, which carries live updates between them. "
+                "Set REDIS_URL or WEB_CONCURRENCY=1."
+            )
 
     @property
     def origins(self) -> frozenset[str]:
@@ -485,9 +510,9 @@ class Settings(BaseSettings):
         parts = urlsplit(self.public_url)
         return parts.scheme == "https" or parts.hostname not in {"127.0.0.1", "localhost", "::1"}
 
-    def house(self, gateways: Mapping[str, Gateway]) -> House:
+    def provider(self, gateways: Mapping[str, Gateway]) -> Provider:
         """The provider's decisions, for the domain."""
-        return House(
+        return Provider(
             secret=self.secret,
             policy=CreditPolicy(
                 self.credit_policy_version,
@@ -519,18 +544,24 @@ def load_settings(*, secret: bool = True, **overrides: Any) -> Settings:  # noqa
     """The settings of this process, from its environment and `overrides`.
 
     Without `secret` SECRET_KEY may be missing: some commands have no use for it. Raises
-    SettingsProblem.
+    SettingsError.
     """
     try:
-        settings = Settings(**overrides)
+        settings = Settings(**(_environment() | overrides))
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
-        raise SettingsProblem(*map(_sentence, problems)) from None
+        raise SettingsError(*map(_sentence, problems)) from None
     if secret and settings.demo and settings.secret_key is None:
         settings.secret_key = SecretStr(_kept_secret(settings))
     if secret:
         _ = settings.secret
     return settings
+
+
+def _environment() -> dict[str, str]:
+    """What the environment says of our settings; a variable that is empty says nothing."""
+    given = {name.lower(): value for name, value in os.environ.items() if value}
+    return {name: given[name] for name in Settings.model_fields if name in given}
 
 
 def _sentence(problem: ErrorDetails) -> str:
@@ -547,8 +578,8 @@ def _kept_secret(settings: Settings) -> str:
     try:
         return kept_secret(path)
     except OSError as error:
-        problem = f"The demo's secret cannot be kept in {path}: {error.strerror}."
-        raise SettingsProblem(problem) from None
+        problem = f"The demo's secret can't be stored in {path}: {error.strerror}."
+        raise SettingsError(problem) from None
 
 
 # ------------------------------------------------------------------------------- documentation
@@ -556,7 +587,7 @@ def _kept_secret(settings: Settings) -> str:
 
 def table() -> str:
     """The settings as a Markdown table: what the README shows."""
-    rows = ["| Setting | Default | What it is |", "| --- | --- | --- |"]
+    rows = ["| Setting | Default | Description |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         default = _shown(field.default)
         rows.append(f"| `{name.upper()}` | {default} | {field.description} |")

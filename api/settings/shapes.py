@@ -27,7 +27,6 @@ from pydantic import (
     SecretStr,
     model_validator,
 )
-from pydantic_settings import NoDecode
 from stdnum.eu import vat
 
 from api.settings.logo import read_logo
@@ -118,13 +117,13 @@ class BankAccount(Shape):
         )
 
 
-def told_apart(accounts: dict[str, BankAccount]) -> dict[str, BankAccount]:
-    """Refuses two numbers of which nobody can say whether they are one account."""
+def distinct_accounts(accounts: dict[str, BankAccount]) -> dict[str, BankAccount]:
+    """Refuses two numbers that could be the same account."""
     numbers = [number for account in accounts.values() for number in account.numbers]
     try:
         bank_account.own_keys(tuple(numbers))
     except bank_account.AccountUnclear:
-        problem = "names an account that may be another of them: write both as IBAN or BIC/number"
+        problem = "has two numbers that could be the same account: write both as IBAN or BIC/number"
         raise ValueError(problem) from None
     return accounts
 
@@ -148,7 +147,7 @@ def _country(code: str) -> str:
     try:
         return country_code(code)
     except Refusal:
-        raise ValueError("must be a country of ISO 3166-1, such as DE") from None
+        raise ValueError("must be an ISO 3166-1 country code, such as DE") from None
 
 
 def _logo(path: str) -> str:
@@ -179,7 +178,7 @@ class SellerDetails(Shape):
     @model_validator(mode="after")
     def _checked(self) -> Self:
         if self.vat_id and self.country in EUROPEAN_UNION and not vat.is_valid(self.vat_id):
-            raise ValueError("has a vat_id that the European Union has not given")
+            raise ValueError("has an invalid EU vat_id")
         return self
 
     def seller(self, bank_accounts: Mapping[str, BankAccount]) -> Seller:
@@ -213,7 +212,7 @@ def _json(value: object) -> object:
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
-        raise ValueError("is not JSON") from None
+        raise ValueError("isn't valid JSON") from None
 
 
 def funds_limits(limits: dict[str, FundsLimit]) -> dict[str, FundsLimit]:
@@ -229,9 +228,9 @@ def _check_limit(code: str, limit: FundsLimit) -> None:
     try:
         limits = limit.limits(code)
     except CurrencyNotSupported:
-        raise ValueError(f"names {code}, which is no currency of ISO 4217") from None
+        raise ValueError(f"names {code}, which isn't an ISO 4217 currency") from None
     except Refusal:
-        raise ValueError(f"has an amount that {code} cannot have") from None
+        raise ValueError(f"has an amount that isn't possible in {code}") from None
     if not limits.minimum_deposit or limits.maximum_deposit < limits.minimum_deposit:
         raise ValueError(f"{code} needs 0 < minimum_deposit <= maximum_deposit")
 
@@ -252,7 +251,7 @@ def origin(value: str) -> str:
     if parts.scheme not in _OWN_PORTS or not _HOST.fullmatch(host):
         raise ValueError("must be an origin, such as https://portal.example.com")
     if parts.path.rstrip("/") or parts.query or parts.fragment:
-        raise ValueError("must be an origin: nothing follows the host and the port")
+        raise ValueError("must be an origin, with nothing after the host and port")
     return f"{parts.scheme}://{host}"
 
 
@@ -269,7 +268,7 @@ def _split(value: str) -> SplitResult:
         parts = urlsplit(value)
         _ = parts.port
     except ValueError:
-        raise ValueError("is not a URL") from None
+        raise ValueError("isn't a valid URL") from None
     return parts
 
 
@@ -291,7 +290,7 @@ def secret_key(secret: SecretStr) -> SecretStr:
         raise ValueError(f"must have at least {SECRET_CHARACTERS_MIN} characters")
     letters = re.sub(r"[^a-z]", "", value.lower())
     if _PLACEHOLDERS.search(letters):
-        raise ValueError("must be random, such as `openssl rand -base64 48` makes")
+        raise ValueError("must be random, for example from `openssl rand -base64 48`")
     return secret
 
 
@@ -328,7 +327,9 @@ def stripe_webhook_secrets(secret: SecretStr) -> SecretStr:
     """One or more `whsec_…` secrets of Stripe, separated by spaces."""
     each = secret.get_secret_value().split()
     if not each or not all(re.fullmatch(r"whsec_\w{16,}", one, re.ASCII) for one in each):
-        raise ValueError("must be what Stripe's dashboard shows for the endpoint: whsec_…")
+        raise ValueError(
+            "must be the signing secret of the endpoint in Stripe's dashboard: whsec_…"
+        )
     return secret
 
 
@@ -387,9 +388,9 @@ Templates = Annotated[str, AfterValidator(templates)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
 PublicUrl = Annotated[str, AfterValidator(origin)]
 PayPalApiUrl = Annotated[str, AfterValidator(origin)]
-FundsLimits = Annotated[dict[str, FundsLimit], NoDecode, Json, AfterValidator(funds_limits)]
-GatewayFees = Annotated[dict[str, GatewayFee], NoDecode, Json]
-BankAccounts = Annotated[dict[str, BankAccount], NoDecode, Json, AfterValidator(told_apart)]
-SellerJson = Annotated[SellerDetails, NoDecode, Json]
-Origins = Annotated[list[str], NoDecode, BeforeValidator(_list), AfterValidator(_origins)]
-Networks = Annotated[list[str], NoDecode, BeforeValidator(_list), AfterValidator(_networks)]
+FundsLimits = Annotated[dict[str, FundsLimit], Json, AfterValidator(funds_limits)]
+GatewayFees = Annotated[dict[str, GatewayFee], Json]
+BankAccounts = Annotated[dict[str, BankAccount], Json, AfterValidator(distinct_accounts)]
+SellerJson = Annotated[SellerDetails, Json]
+Origins = Annotated[list[str], BeforeValidator(_list), AfterValidator(_origins)]
+Networks = Annotated[list[str], BeforeValidator(_list), AfterValidator(_networks)]

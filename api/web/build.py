@@ -28,7 +28,7 @@ STATIC = WEB.parent / "static"
 SCHEMA = WEB.parents[1] / "schema" / "schema.graphql"
 
 #: Each page: the module that it starts with. Its catalogues are in `locales` beside that.
-PAGES = {"portal": "portal/main.tsx", "graphiql": "graphiql/main.tsx"}
+BUNDLES = {"portal": "portal/main.tsx", "graphiql": "graphiql/main.tsx"}
 _INTER = "node_modules/@fontsource-variable/inter/files"
 FONTS = {
     f"inter-{part}.woff2": f"{_INTER}/inter-{part}-wght-normal.woff2"
@@ -75,9 +75,9 @@ def build() -> None:
         fonts = {
             name: _store(made, name, (work / path).read_bytes()) for name, path in FONTS.items()
         }
-        pages = {name: _page(work, made, name, entry, fonts) for name, entry in PAGES.items()}
+        bundles = {name: _bundle(work, made, name, entry, fonts) for name, entry in BUNDLES.items()}
         _store(made, "licenses.txt", _licenses(work).encode())
-        manifest = {"sources": digest(), "pages": pages, "fonts": fonts}
+        manifest = {"sources": digest(), "pages": bundles, "fonts": fonts}
         (made / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1))
         shutil.rmtree(STATIC, ignore_errors=True)
         shutil.copytree(made, STATIC)
@@ -90,7 +90,7 @@ def check() -> None:
         _deno(work, "fmt", "--quiet", "--check")
         _deno(work, "lint", "--quiet")
         (work / "portal" / "generated.d.ts").write_text(_types())
-        _deno(work, "check", "--quiet", *PAGES.values())
+        _deno(work, "check", "--quiet", *BUNDLES.values())
 
 
 # ------------------------------------------------------------------------------- the parts
@@ -113,7 +113,7 @@ def _workshop(folder: Path, *flags: str) -> Path:
     return work
 
 
-def _page(
+def _bundle(
     work: Path, made: Path, name: str, entry: str, fonts: dict[str, str]
 ) -> dict[str, object]:
     """Bundle one page; what the manifest says of it."""

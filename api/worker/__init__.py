@@ -1,1 +1,1 @@
-"""What is done without being asked."""
+"""Background jobs."""

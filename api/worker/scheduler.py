@@ -1,4 +1,4 @@
-"""The worker: jobs that nobody waits for, each at its own pace.
+"""The worker: background jobs, each at its own interval.
 
 Jobs are independent: one that fails is logged and tried again later, and the others go on. Any
 number of workers may run at once, because every job claims its work in the database.
@@ -37,8 +37,8 @@ class Job:
     at_once: bool = True
 
 
-class Worker:
-    """Runs jobs until it is stopped: `async with Worker(jobs, metrics)`, or `await run(stop)`."""
+class Scheduler:
+    """Runs jobs until stopped: `async with Scheduler(jobs, metrics)`, or `await run(stop)`."""
 
     def __init__(self, jobs: Sequence[Job], metrics: Metrics) -> None:
         self._jobs = jobs

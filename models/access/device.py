@@ -10,19 +10,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from models.access.user import User
 from models.clock import now
-from models.provider.provider import house
+from models.provider import retention
+from models.provider.provider import provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
-
-#: How long a browser is known after it was last signed in with. Browsers keep nothing longer.
-KEPT: Final = timedelta(days=400)
 
 #: Users of one browser that are remembered: the last ones.
 _USERS_MAX: Final = 5
@@ -42,7 +39,7 @@ async def noted(notes: str, user_id: UUID) -> str:
     user = await User.get(id=user_id)
     others = [note for note in _split(notes) if not note.startswith(f"{user.id.hex}.")]
     device_id = known(notes, user) or secrets.token_hex(_ID_BYTES)
-    until = str(int((now() + KEPT).timestamp()))
+    until = str(int((now() + retention.DEVICES).timestamp()))
     own = ".".join((user.id.hex, device_id, until, _signature(user, device_id, until)))
     return _BETWEEN_NOTES.join([own, *others][:_USERS_MAX])
 
@@ -64,8 +61,8 @@ def _device_of(note: str, user: User) -> str | None:
 
 
 def _signature(user: User, device_id: str, until: str) -> str:
-    """Good until the password is another: whoever was known by the old one has to know the new."""
-    key = hmac.digest(house().secret, b"device", "sha256")
+    """Good until the password changes: after that the new one must be entered again."""
+    key = hmac.digest(provider().secret, b"device", "sha256")
     password = hashlib.sha256((user.password_hash or "").encode()).hexdigest()
     text = f"{user.id.hex}.{device_id}.{until}.{password}"
     return hmac.new(key, text.encode(), "sha256").hexdigest()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from uuid import UUID
 
-from models.errors import Forbidden
+from models.errors import Forbidden, Invalid, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
 #: What an API key can be given; see `Actor.require_scope`.
@@ -79,6 +80,19 @@ class Actor:
             raise Forbidden("client")
         return self.account_id
 
+    def account_meant(self, account_id: UUID | None) -> UUID:
+        """The account that is named, or a client's own where none is.
+
+        Raises NotFound at `account_id` for one that is out of sight, Invalid where partners and
+        staff name none.
+        """
+        meant = account_id or self.account_id
+        if meant is None:
+            raise Invalid("account_id", problem="account_id_missing")
+        if not self.sees(meant):
+            raise NotFound("account_id")
+        return meant
+
     def require_staff(self) -> None:
         """Raises Forbidden for clients and partners."""
         if self.role is not Role.STAFF:
@@ -107,3 +121,26 @@ class Actor:
         if self.role is Role.CLIENT:
             return scope.endswith(":read")
         return scope in self.scopes or _IMPLIED_BY.get(scope) in self.scopes
+
+
+class Owned(Protocol):
+    """A record of one account."""
+
+    @property
+    def account_id(self) -> UUID:
+        """Whose it is."""
+
+
+R = TypeVar("R", bound=Owned)
+
+
+async def seen(
+    scope: str, id: UUID | None, by: Actor, read: Callable[[UUID], Awaitable[R | None]]
+) -> R | None:
+    """The record that `read` finds, if it is there and `by` may see it; None names none.
+
+    Raises Forbidden without the scope, whether it is there or not.
+    """
+    by.require_scope(scope)
+    record = None if id is None else await read(id)
+    return record if record is not None and by.sees(record.account_id) else None

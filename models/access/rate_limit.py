@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from math import ceil
 from typing import Final
@@ -19,7 +21,7 @@ from models.db import sql
 from models.db.record import Record, new_id
 from models.db.transactions import transaction
 from models.errors import RateLimited
-from models.provider.provider import house
+from models.provider.provider import provider
 
 _IPV6_HOST_BITS: Final = 64
 _KEY_BYTES_MAX: Final = 64
@@ -37,7 +39,7 @@ _UNCOUNT: Final = """
 """
 
 
-class Attempt(Record):
+class RateCounter(Record):
     """How often `subject` has tried `name` in the window that ends at `ends_at`."""
 
     name = fields.CharField(max_length=40)
@@ -50,10 +52,37 @@ class Attempt(Record):
         unique_together = (("name", "subject", "ends_at"),)
 
 
-async def spend(name: str, subject: str, *, limit: int, window_seconds: int) -> None:
-    """Count one attempt; raises RateLimited when `subject` has had its `limit` in this window.
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The time in which attempts are counted together, at one moment of it."""
 
-    The count is committed before this returns: attempts made at once cannot slip through
+    moment: datetime
+    ends_at: datetime
+
+    @classmethod
+    def around(cls, moment: datetime, seconds: int) -> _Window:
+        number = int(moment.timestamp()) // seconds
+        return cls(moment, datetime.fromtimestamp((number + 1) * seconds, UTC))
+
+    @property
+    def seconds_left(self) -> int:
+        return ceil((self.ends_at - self.moment).total_seconds())
+
+    async def one_more(self, name: str, subject: str) -> int:
+        hashed = _hash(name, subject)
+        row = await sql.fetch_one(_COUNT, new_id(), self.moment, name, hashed, self.ends_at)
+        assert row is not None
+        return int(row["count"])
+
+    async def made(self, name: str, subject: str) -> int:
+        row = await sql.fetch_one(_MADE, name, _hash(name, subject), self.ends_at)
+        return int(row["count"]) if row is not None else 0
+
+
+async def spend(name: str, subject: str, *, limit: int, window_seconds: int) -> None:
+    """Count one try; raises RateLimited when `subject` has had its `limit` in this window.
+
+    The count is committed before this returns: tries made at once cannot slip through
     together. So call it before the work, outside any transaction.
     """
     await spend_all([(name, subject, limit)], window_seconds=window_seconds)
@@ -65,38 +94,28 @@ async def spend_all(
     window_seconds: int,
     while_under_way: tuple[str, str] | None = None,
 ) -> bool:
-    """Count one attempt on each (name, subject, limit); raises RateLimited when one is past its
+    """Count one try on each (name, subject, limit); raises RateLimited when one is past its
     limit. As `spend`, with one commit for all.
 
     `while_under_way` is the (name, subject) of a single try: when it comes again before it has
     ended (`give_back`), it is held to the limits and not counted again. Whether it was counted.
     """
-    moment = now()
-    ends_at = _window_end(moment, window_seconds)
-
-    async def one_more(name: str, subject: str) -> int:
-        row = await sql.fetch_one(_COUNT, new_id(), moment, name, _hash(name, subject), ends_at)
-        assert row is not None
-        return int(row["count"])
-
-    async def made(name: str, subject: str) -> int:
-        row = await sql.fetch_one(_MADE, name, _hash(name, subject), ends_at)
-        return int(row["count"]) if row is not None else 0
+    window = _Window.around(now(), window_seconds)
 
     async def count() -> tuple[bool, bool]:
-        again = while_under_way is not None and await one_more(*while_under_way) > 1
-        so_far = made if again else one_more
+        again = while_under_way is not None and await window.one_more(*while_under_way) > 1
+        so_far = window.made if again else window.one_more
         counts = [(await so_far(name, subject), limit) for name, subject, limit in counters]
         return not again, any(number > limit for number, limit in counts)
 
     counted, past = await transaction(count)
     if past:
-        raise RateLimited(retry_after_seconds=ceil((ends_at - moment).total_seconds()))
+        raise RateLimited(retry_after_seconds=window.seconds_left)
     return counted
 
 
 async def give_back(name: str, subject: str) -> None:
-    """Take one attempt off the count: it was a good one."""
+    """Take one try off the count: it was a good one."""
     await give_back_all([(name, subject)])
 
 
@@ -110,12 +129,13 @@ async def give_back_all(counters: Sequence[tuple[str, str]]) -> None:
     await transaction(uncount)
 
 
-async def purge() -> int:
-    """Forget the windows that are over; how many there were."""
+async def forget() -> int:
+    """Delete the windows that are over; how many."""
     moment = now()
     return await transaction(lambda: sql.execute("DELETE FROM attempt WHERE ends_at < $1", moment))
 
 
+@lru_cache(maxsize=4096)
 def network(address: str) -> str:
     """Whom to count for an IP address: itself, or its /64 where it is IPv6.
 
@@ -132,13 +152,8 @@ def network(address: str) -> str:
     return str(IPv6Address(int(ip) >> _IPV6_HOST_BITS << _IPV6_HOST_BITS))
 
 
-def _window_end(moment: datetime, window_seconds: int) -> datetime:
-    window = int(moment.timestamp()) // window_seconds
-    return datetime.fromtimestamp(window * window_seconds, UTC) + timedelta(seconds=window_seconds)
-
-
 def _hash(name: str, subject: str) -> str:
     # Keyed: an address or e-mail cannot be found by trying them all against a stolen table.
-    key = house().secret[:_KEY_BYTES_MAX]
+    key = provider().secret[:_KEY_BYTES_MAX]
     text = f"{name}\0{subject}".encode(errors="surrogatepass")
     return hashlib.blake2b(text, key=key, digest_size=16).hexdigest()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import datetime, timedelta
-from typing import ClassVar, Final
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import ClassVar, Final, TypeAlias
 from uuid import UUID
 
 from tortoise import fields
@@ -17,14 +18,17 @@ from tortoise import fields
 from models.access import device, rate_limit
 from models.access import password as passwords
 from models.access.identity import Actor, Role
+from models.access.last_use import LastUse
 from models.access.user import User
 from models.clock import now
 from models.db import sql
+from models.db.coalesced import Coalesced
 from models.db.record import Record
-from models.db.transactions import begin_aside, transaction
+from models.db.transactions import transaction
 from models.email import key_of
 from models.errors import InvalidCredentials, Unauthenticated
-from models.provider.provider import house
+from models.provider import retention
+from models.provider.provider import provider
 
 #: How a session's token begins; an API key's begins otherwise (models.access.api_key).
 MARK: Final = "acs_"
@@ -39,17 +43,20 @@ _GUESSES_PER_DEVICE: Final = 10
 _GUESSES_BY_DEVICES: Final = 30
 
 _FIND: Final = """
-    SELECT s.id, s.user_id, s.expires_at, s.seen_at, u.role, u.account_id, a.locale
+    SELECT s.token_hash, s.id, s.user_id, s.expires_at, s.seen_at, u.role, u.account_id, a.locale
     FROM session s JOIN users u ON u.id = s.user_id LEFT JOIN account a ON a.id = u.account_id
-    WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > $2
+    WHERE s.token_hash IN ({hashes}) AND s.revoked_at IS NULL AND s.expires_at > $1
       AND u.disabled_at IS NULL
 """
-_LIVE: Final = """
-    SELECT s.id FROM session s JOIN users u ON u.id = s.user_id
-    WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND u.disabled_at IS NULL
+_RIGHTS: Final = """
+    SELECT s.id, u.role, u.account_id FROM session s JOIN users u ON u.id = s.user_id
+    WHERE s.id IN ({ids}) AND s.revoked_at IS NULL AND s.expires_at > $1 AND u.disabled_at IS NULL
 """
 
-_marking: set[UUID] = set()
+_seen: Final = LastUse("session", "seen_at")
+
+#: A role, and a client's own account.
+Rights: TypeAlias = tuple[Role, UUID | None]
 
 
 class Session(Record):
@@ -114,7 +121,7 @@ async def open_session(user: User, *, address: str = "") -> tuple[Actor, str]:
         lambda: Session.create(
             user_id=user.id,
             token_hash=_hash(token),
-            expires_at=moment + house().session_lifetime,
+            expires_at=moment + provider().session_lifetime,
             seen_at=moment,
         )
     )
@@ -127,11 +134,11 @@ async def open_session(user: User, *, address: str = "") -> tuple[Actor, str]:
 async def actor_of_session(token: str, address: str) -> Actor | None:
     """Who holds this token; None when it is unknown, expired or revoked, or the user disabled."""
     moment = now()
-    row = await sql.fetch_one(_FIND, _hash(token), moment)
+    row = await _rows.find(_hash(token))
     if row is None:
         return None
     if row["seen_at"] < moment - _SEEN_AFTER:
-        _mark_seen(row["id"], moment)
+        _seen.note(row["id"])
     return Actor(
         role=Role(row["role"]),
         user_id=row["user_id"],
@@ -143,9 +150,19 @@ async def actor_of_session(token: str, address: str) -> Actor | None:
     )
 
 
-async def is_open(session_id: UUID) -> bool:
-    """Whether that session still holds."""
-    return await sql.fetch_one(_LIVE, session_id, now()) is not None
+async def _rows_of(hashes: Sequence[str]) -> dict[str, sql.Row]:
+    places, given = sql.in_list(hashes, 2)
+    rows = await sql.fetch(_FIND.format(hashes=places), now(), *given)
+    return {row["token_hash"]: row for row in rows}
+
+
+_rows: Final = Coalesced(_rows_of)
+
+
+async def rights_of(ids: Sequence[UUID]) -> dict[UUID, Rights]:
+    """What those of the sessions give that still hold; a statement for each 500."""
+    rows = await sql.fetch_in_parts(_RIGHTS, ids, now())
+    return {row["id"]: (Role(row["role"]), row["account_id"]) for row in rows}
 
 
 async def sign_out(actor: Actor) -> None:
@@ -162,19 +179,10 @@ async def revoke_session(session_id: UUID) -> None:
     )
 
 
-async def purge(*, kept: timedelta = timedelta(days=30)) -> int:
-    """Forget the sessions that ran out longer than `kept` ago; how many there were."""
-    before = now() - kept
+async def forget() -> int:
+    """Delete the sessions that ran out longer than `retention.SESSIONS` ago; how many."""
+    before = now() - retention.SESSIONS
     return await transaction(lambda: Session.filter(expires_at__lt=before).delete())
-
-
-def _mark_seen(session_id: UUID, moment: datetime) -> None:
-    """Note the use beside the request that it was; requests at once note it once."""
-    if session_id in _marking:
-        return
-    _marking.add(session_id)
-    task = begin_aside(lambda: Session.filter(id=session_id).update(seen_at=moment))
-    task.add_done_callback(lambda _: _marking.discard(session_id))
 
 
 def _hash(token: str) -> str:

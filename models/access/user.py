@@ -6,12 +6,13 @@ from typing import ClassVar
 from uuid import UUID
 
 from tortoise import fields
-from tortoise.exceptions import IntegrityError
 
 from models import email as emails
 from models.access import password as passwords
 from models.access.identity import Actor, Role
-from models.db.record import Record
+from models.clock import now
+from models.db import sql
+from models.db.record import Record, new_id
 from models.db.transactions import transaction
 from models.errors import Invalid
 
@@ -56,20 +57,36 @@ async def add_user(
     The password comes hashed (`models.access.password.hashed`): that takes too long for a
     transaction.
     """
+    user = new_user(
+        role=role, email=email, password_hash=password_hash, account_id=account_id, name=name
+    )
+    if not await sql.add_new(user):
+        raise Invalid("name" if email is None else "email", problem="taken")
+    return user
+
+
+def new_user(
+    *,
+    role: Role,
+    email: str | None,
+    password_hash: str | None = None,
+    account_id: UUID | None = None,
+    name: str = "",
+) -> User:
+    """A user to be added. Raises Invalid at `email` where it is malformed."""
     written = None if email is None else emails.written(email)
     if email is not None and written is None:
         raise Invalid("email", problem="email_form")
-    try:
-        return await User.create(
-            role=role,
-            name=name,
-            email=written,
-            email_key=None if written is None else emails.key_of(written),
-            password_hash=password_hash,
-            account_id=account_id,
-        )
-    except IntegrityError as error:
-        raise Invalid("name" if email is None else "email", problem="taken") from error
+    return User(
+        id=new_id(),
+        created_at=now(),
+        role=role.value,
+        name=name,
+        email=written,
+        email_key=None if written is None else emails.key_of(written),
+        password_hash=password_hash,
+        account_id=account_id,
+    )
 
 
 async def create_staff(email: str, password: str | None, *, name: str = "") -> User:

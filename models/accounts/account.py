@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from tortoise import fields
-from tortoise.exceptions import IntegrityError
+from typing_extensions import override
 
 from models import email as emails
 from models.access import password
 from models.access.identity import Actor, Role
-from models.access.user import add_user
+from models.access.user import new_user
 from models.accounts.billing import Billing
 from models.db import sql
-from models.db.page import Page, PageRequest, by_id, fetch_page
-from models.db.record import Record, new_id, parse_id, public_id
+from models.db.page import Page, PageRequest, Rows, by_id, fetch_page
+from models.db.record import Changing
 from models.errors import Forbidden, Invalid, NotFound
-from models.journal import audit_log, idempotency, outbox
-from models.ledger.book import every_book
+from models.journal.command import Command, Invocation, StaffCommand
+from models.journal.idempotency import Made
+from models.journal.journal import Journal
+from models.journal.outbox import FactKind
+from models.ledger.opening import every_book
+from models.ledger.stopped import ACCOUNT_STOPPED
 from models.locale_tag import language_tag
-from models.provider.provider import house
+from models.money import exponent
+from models.provider.provider import provider
 from models.text import clean_text, folded
 
 
-class Account(Record):
+class Account(Changing):
     """A client: who owns credit and invoices. `frozen` is the staff's own switch.
 
     `email` is as it was written, `email_key` (UNIQUE) what it is compared by; `search_key` has name
@@ -66,24 +72,33 @@ def _search_key(name: str, email: str) -> str:
 # ------------------------------------------------------------------------------- reading
 
 
-async def visible(account_id: UUID, by: Actor) -> Account | None:
-    """The account, if it is there and `by` may see it."""
-    by.require_scope("accounts:read")
-    if not by.sees(account_id):
-        return None
+async def read(account_id: UUID) -> Account | None:
+    """The account, without a check of who asks; None if it does not exist."""
     return (await by_ids([account_id])).get(account_id)
+
+
+async def visible(
+    account_id: UUID | None, by: Actor, find: Callable[[UUID], Awaitable[Account | None]] = read
+) -> Account | None:
+    """The account, if it is there and `by` may see it. Raises Forbidden."""
+    by.require_scope("accounts:read")
+    return await find(account_id) if account_id and by.sees(account_id) else None
+
+
+async def currency_meant(account_id: UUID, currency: str | None) -> str:
+    """The currency that is named, or the account's own. Raises CurrencyNotSupported, NotFound."""
+    if currency is not None:
+        exponent(currency)
+        return currency
+    account = await read(account_id)
+    if account is None:
+        raise NotFound("account_id")
+    return account.currency
 
 
 async def by_ids(ids: Sequence[UUID]) -> dict[UUID, Account]:
     """These accounts, by id; one statement."""
-    if not ids:
-        return {}
-    rows = await sql.records(
-        Account,
-        f"SELECT * FROM account WHERE id IN ({sql.placeholders(len(ids))})",
-        *ids,
-    )
-    return {account.id: account for account in rows}
+    return await sql.by_ids(Account, ids)
 
 
 async def search(text: str | None, page: PageRequest, by: Actor) -> Page[Account]:
@@ -102,11 +117,11 @@ async def search(text: str | None, page: PageRequest, by: Actor) -> Page[Account
             return Page([], has_next=False, has_previous=False, total=0 if page.count else None)
         where += f" AND id IN ({sql.placeholders(len(by.accounts), len(args) + 1)})"
         args.extend(sorted(by.accounts, key=str))
-    return await fetch_page(Account, where, args, page, by_id(Account.PREFIX))
+    return await fetch_page(Account, Rows(where, args), page, by_id(Account.PREFIX))
 
 
-_FROZEN = """
-SELECT a.id, (a.frozen OR a.open_disputes > 0 OR EXISTS
+_FROZEN: Final = f"""
+SELECT a.id, ({ACCOUNT_STOPPED} OR EXISTS
        (SELECT 1 FROM balance b WHERE b.account_id = a.id AND b.debt > 0)) AS stopped
   FROM account a
 """
@@ -118,117 +133,155 @@ async def frozen_of(ids: Sequence[UUID]) -> dict[UUID, bool]:
     return {row["id"]: bool(row["stopped"]) for row in rows}
 
 
-async def is_frozen(account_id: UUID) -> bool:
-    """Whether the account's spending is stopped."""
-    return (await frozen_of([account_id])).get(account_id, False)
-
-
 # ------------------------------------------------------------------------------- changing
 
 
-async def create(
-    *,
-    name: str,
-    email: str,
-    password: str | None,
-    currency: str,
-    locale: str | None,
-    by: Actor,
-    key: str,
-) -> Account:
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """An account that is asked for, as it will be written down."""
+
+    name: str
+    email: str
+    email_key: str
+    locale: str
+    password_hash: str | None
+
+
+_TAKEN: Final = """
+SELECT id FROM account WHERE email = $1 OR email_key = $2
+ UNION ALL SELECT id FROM users WHERE email = $1 OR email_key = $2 LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAccount(StaffCommand[bool, Account]):
     """Open an account, with a user that can sign in where a `password` is given. Staff only.
 
     Raises Invalid at `name`, `email`, `password` or `locale`, CurrencyNotSupported at `currency`.
     """
-    by.require_staff()
-    account_id = new_id()
-    given = {"name": name, "email": email, "currency": currency, "locale": locale}
-    row: dict[str, Any] = {"locale": "en"}
-    secret: list[str | None] = [None]
 
-    async def prepare() -> None:
-        row["name"] = clean_text(name, "name", maximum=200)
-        written, email_key = emails.written(email), emails.key_of(email)
+    mutation: ClassVar[str] = "createAccount"
+    makes: ClassVar[tuple[str, str]] = ("account", "acc")
+
+    name: str
+    email: str
+    currency: str
+    locale: str | None = None
+    # Not in the fingerprint: of a password not even a plain hash may be kept.
+    password: str | None = field(default=None, compare=False, repr=False)
+
+    @override
+    async def prepare(self, asked: Invocation) -> _Checked:
+        name = clean_text(self.name, "name", maximum=200)
+        written, email_key = emails.written(self.email), emails.key_of(self.email)
         if written is None or email_key is None:
             raise Invalid("email", problem="email_form")
-        row.update(email=written, email_key=email_key)
-        if locale is not None:
-            row["locale"] = language_tag(locale, "locale")
-        house().limits_of(currency, "currency")
-        if password is not None:
-            secret[0] = await _hashed(password)
+        locale = "en" if self.locale is None else language_tag(self.locale, "locale")
+        provider().limits_of(self.currency, "currency")
+        # A hash takes too long for a transaction.
+        hashed = None if self.password is None else await password.hashed(self.password)
+        return _Checked(name, written, email_key, locale, hashed)
 
-    async def work() -> None:
-        try:
-            await Account.create(id=account_id, currency=currency, **row)
-        except IntegrityError as error:
-            raise Invalid("email", problem="taken") from error
-        await add_user(
-            role=Role.CLIENT,
-            email=row["email"],
-            password_hash=secret[0],
-            account_id=account_id,
-            name=row["name"],
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> bool:
+        """Whether somebody has this address."""
+        told: _Checked = asked.prepared
+        return bool(await sql.fetch(_TAKEN, told.email, told.email_key))
+
+    @override
+    def decide(self, found: bool, asked: Invocation, journal: Journal) -> Account:
+        if found:
+            raise Invalid("email", problem="taken")
+        told: _Checked = asked.prepared
+        account = Account(
+            id=asked.id,
+            created_at=journal.at,
+            name=told.name,
+            email=told.email,
+            email_key=told.email_key,
+            currency=self.currency,
+            locale=told.locale,
+            search_key=_search_key(told.name, told.email),
         )
-        await outbox.record([outbox.Fact("account.created", account_id, account_id)])
-        await audit_log.record(by, "account.create", public_id(Account.PREFIX, account_id))
+        journal.claim(account)
+        journal.claim(
+            new_user(
+                role=Role.CLIENT,
+                email=told.email,
+                password_hash=told.password_hash,
+                account_id=account.id,
+                name=told.name,
+            )
+        )
+        journal.tell(FactKind.ACCOUNT_CREATED, account.id, account.id)
+        journal.log(asked.by, "account.create", account.public_id)
+        return account
 
-    made = {"account": public_id(Account.PREFIX, account_id)}
-    done = await idempotency.once(
-        by,
-        key,
-        "createAccount",
-        given,
-        made,
-        admit=idempotency.for_staff(by),
-        work=work,
-        prepare=prepare,
-    )
-    return await _made(done["account"])
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> Account:
+        assert made.id is not None
+        return (await by_ids([made.id]))[made.id]
 
 
-async def _hashed(text: str) -> str:
-    return await password.hashed(text)
-
-
-async def update(
-    account_id: UUID | None, changes: Mapping[str, object], *, by: Actor, key: str
-) -> Account:
+@dataclass(frozen=True, slots=True)
+class UpdateAccount(Command[Account, Account]):
     """Change an account's settings: clients their own (not `spending_frozen`), staff anybody's.
 
     `changes` holds those of `name`, `locale`, `auto_apply_credit`, `billing` (whole, as JSON) and
     `spending_frozen` that were given. Raises NotFound at `account_id`, Forbidden, Invalid at the
     setting.
     """
-    if by.role is Role.PARTNER or ("spending_frozen" in changes and not by.is_staff):
-        raise Forbidden("staff")
-    target = account_id or by.own_account()
-    given = {"account": target.hex, **changes}
 
-    async def admit(_made: idempotency.Result) -> None:
-        if not by.sees(target):
-            raise NotFound("account_id")
+    mutation: ClassVar[str] = "updateAccount"
 
-    async def work() -> None:
-        columns = _columns(changes)
+    account_id: UUID | None
+    changes: Mapping[str, object]
+
+    @override
+    def require(self, by: Actor) -> None:
+        is_for_staff = "spending_frozen" in self.changes and not by.is_staff
+        if by.role is Role.PARTNER or is_for_staff:
+            raise Forbidden("staff")
+        self._target(by)
+
+    def _target(self, by: Actor) -> UUID:
+        return self.account_id or by.own_account()
+
+    @override
+    async def prepare(self, asked: Invocation) -> dict[str, object]:
+        """The columns that change."""
+        return _columns(self.changes)
+
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> Account:
+        found = await self._in_sight(asked.by)
+        if asked.prepared.keys() & _SWITCHES:
+            await every_book(found.id)
+        return journal.watch(found)
+
+    async def _in_sight(self, by: Actor) -> Account:
+        target = self._target(by)
         found = (await by_ids([target])).get(target) if by.sees(target) else None
         if found is None:
             raise NotFound("account_id")
-        if "name" in columns:
-            columns["search_key"] = _search_key(str(columns["name"]), found.email)
-        if columns.keys() & _SWITCHES:
-            await every_book(target)
-        if columns:
-            await Account.filter(id=target).update(**columns)
-            await outbox.record([outbox.Fact("account.updated", target, target)])
-            if by.is_staff:
-                subject = public_id(Account.PREFIX, target)
-                told = {name: value for name, value in columns.items() if name != "search_key"}
-                await audit_log.record(by, "account.update", subject, **told)
+        return found
 
-    made = {"account": public_id(Account.PREFIX, target)}
-    done = await idempotency.once(by, key, "updateAccount", given, made, admit=admit, work=work)
-    return await _made(done["account"])
+    @override
+    def decide(self, found: Account, asked: Invocation, journal: Journal) -> Account:
+        columns: dict[str, object] = asked.prepared
+        if not columns:
+            return found
+        found.put(**columns)
+        if "name" in columns:
+            found.put(search_key=_search_key(found.name, found.email))
+        journal.tell(FactKind.ACCOUNT_UPDATED, found.id, found.id)
+        if asked.by.is_staff:
+            journal.log(asked.by, "account.update", found.public_id, **columns)
+        return found
+
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> Account:
+        return await self._in_sight(asked.by)
 
 
 #: What is decided by under a book's lock, and so changes under it alone.
@@ -254,9 +307,3 @@ def _columns(changes: Mapping[str, object]) -> dict[str, object]:
             case _:
                 raise AssertionError(name)
     return columns
-
-
-async def _made(id: str) -> Account:
-    account_id = parse_id(Account.PREFIX, id)
-    assert account_id is not None
-    return (await by_ids([account_id]))[account_id]

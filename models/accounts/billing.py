@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any, Final, Self
 
 from babel import Locale
@@ -16,9 +17,6 @@ from models.text import clean_text
 LINES_MAX: Final = 6
 #: What CLDR has beyond ISO 3166-1: unions, test codes, "unknown".
 _NO_COUNTRIES: Final = {"EU", "EZ", "QO", "UN", "XA", "XB", "XK", "ZZ"}
-_CODES: Final = frozenset(
-    filter(re.compile("[A-Z]{2}").fullmatch, map(str, Locale("en").territories))
-)
 
 #: Members of the European Union, by ISO 3166-1. Greece writes EL in its VAT ids.
 EUROPEAN_UNION: Final = frozenset(
@@ -30,9 +28,15 @@ EUROPEAN_UNION: Final = frozenset(
 def country_code(text: str, *field: str) -> str:
     """A country of ISO 3166-1 in capitals. Raises Invalid at `field`."""
     code = text.strip().upper()
-    if code and (code not in _CODES or code in _NO_COUNTRIES):
+    if code and (code not in _known_codes() or code in _NO_COUNTRIES):
         raise Invalid(*field, problem="country")
     return code
+
+
+@cache
+def _known_codes() -> frozenset[str]:
+    two_letters = re.compile("[A-Z]{2}")
+    return frozenset(filter(two_letters.fullmatch, map(str, Locale("en").territories)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,12 +43,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One statement and the checks of its rows; of a row the first that is wrong is told.
+    """One query and the checks of its rows; of each row only the first that fails is reported.
 
     `head` are its common table expressions. With a `judge` SQL only chooses the rows, and those are
-    wrong that it says are. `$1` is the moment of the audit. In the SQL, `as_text(x.id)` is an id to
-    compare with text, and `broken(x.y)` whether a JSON column holds none, which comes before it is
-    read.
+    wrong that it says are. `scope` chooses the rows that are proven again where only some accounts
+    were touched; without one, the sweep is of everything or not at all.
+
+    In the SQL, `$1` is the moment of the audit, `told_of(x.id, y)` whether the text `y` is the id
+    as the API shows it, behind a prefix of four letters, and `broken(x.y)` whether a JSON column
+    holds none, which comes before it is read. What is true of all where everything is proven:
+    `within(x.y)` of an account that was touched, `within(x.y, table)` or `within(x.y,
+    table.column)` of what such an account has in that table, `named(x.y, prefix, table)` of the
+    same as the API shows it, and `recent(x.id)` of what is new.
     """
 
     columns: str
@@ -56,20 +62,27 @@ class Sweep:
     checks: tuple[Check, ...]
     head: str = ""
     judge: Callable[[sql.Row], bool] | None = None
+    scope: str = ""
 
-    def statement(self, dialect: str) -> str:
-        """The statement: rows with a `fault`, the name of the check that they fail."""
+    def query(self, dialect: str, *, narrow: bool = False) -> str:
+        """Its SQL: rows with a `fault`, the name of the check that they fail.
+
+        `narrow` is of the `$5` accounts in the JSON array `$3`, and of what is newer than the
+        id `$4`.
+        """
         cases = " ".join(f"WHEN {one.wrong} THEN '{one.name}'" for one in self.checks)
         limit = f" LIMIT {NAMED_MAX}" if self.judge is None else ""
+        heads = [_TOUCHED[dialect], self.head] if narrow else [self.head]
         text = (
-            f"{self.head} SELECT * FROM (SELECT {self.columns}, CASE {cases} END AS fault"
-            f" FROM {self.source}) f WHERE fault IS NOT NULL{limit}"
+            f"SELECT * FROM (SELECT {self.columns}, CASE {cases} END AS fault FROM {self.source}"
+            f" WHERE {self.scope if narrow else 'TRUE'}) f WHERE fault IS NOT NULL{limit}"
         )
-        text = _AS_TEXT.sub(r"\1" if dialect == "sqlite" else r"CAST(\1 AS TEXT)", text)
-        return _BROKEN.sub(r"NOT json_valid(\1)" if dialect == "sqlite" else "FALSE", text)
+        if any(heads):
+            text = f"WITH {', '.join(filter(None, heads))} {text}"
+        return written_out(text, dialect, narrow=narrow)
 
     def findings(self, rows: list[sql.Row]) -> Iterator[Finding]:
-        """What is wrong with these rows of the statement."""
+        """What is wrong with these rows of the query."""
         checks = {one.name: one for one in self.checks}
         for row in rows:
             if self.judge is None or self.judge(row):
@@ -77,9 +90,50 @@ class Sweep:
                 yield Finding(check.name, check.sentence.format(**_facts(row)), check.warning)
 
 
-# SQLite keeps ids as text, where an index helps only where the column stands alone, and JSON too.
-_AS_TEXT: Final = re.compile(r"as_text\((\w+\.\w+)\)")
+# PostgreSQL plans for as many as a LIMIT lets through.
+_TOUCHED: Final = {
+    "sqlite": "touched AS MATERIALIZED (SELECT value AS id FROM json_each($3) LIMIT $5)",
+    "postgres": "touched AS MATERIALIZED (SELECT CAST(value AS UUID) AS id"
+    " FROM json_array_elements_text(CAST(CAST($3 AS TEXT) AS JSON)) LIMIT $5)",
+}
+# An index helps only where the id stands alone, and is compared with one.
+_TOLD_OF: Final = re.compile(r"told_of\(([\w.]+), ([\w.]+)\)")
+_SAME_ID: Final = {
+    "sqlite": r"\1 = "
+    + " || '-' || ".join(
+        rf"substr(\2, {at}, {length})"
+        for at, length in ((5, 8), (13, 4), (17, 4), (21, 4), (25, 12))
+    ),
+    "postgres": r"\1 = CASE WHEN substr(\2, 5, 32) ~ '^[0-9a-f]{32}$'"
+    r" THEN CAST(substr(\2, 5, 32) AS UUID) END",
+}
 _BROKEN: Final = re.compile(r"broken\((\w+\.\w+)\)")
+_NARROW: Final = (
+    (re.compile(r"within\(([\w.]+)\)"), r"\1 IN (SELECT id FROM touched)"),
+    (re.compile(r"within\(([\w.]+), (\w+)\)"), r"within(\1, \2.id)"),
+    (
+        re.compile(r"within\(([\w.]+), (\w+)\.(\w+)\)"),
+        r"\1 IN (SELECT \3 FROM \2 WHERE account_id IN (SELECT id FROM touched))",
+    ),
+    (
+        re.compile(r"named\(([\w.]+), (\w+)\)"),
+        r"\1 IN (SELECT '\2_' || replace(CAST(id AS TEXT), '-', '') FROM touched)",
+    ),
+    (
+        re.compile(r"named\(([\w.]+), (\w+), (\w+)\)"),
+        r"""\1 IN (SELECT '\2_' || replace(CAST(id AS TEXT), '-', '') FROM \3
+               WHERE account_id IN (SELECT id FROM touched))""",
+    ),
+    (re.compile(r"recent\(([\w.]+)\)"), r"\1 > $4"),
+)
+
+
+def written_out(text: str, dialect: str, *, narrow: bool = False) -> str:
+    """SQL of checks, as the database takes it."""
+    for pattern, condition in _NARROW:
+        text = pattern.sub(condition if narrow else "TRUE", text)
+    text = _TOLD_OF.sub(_SAME_ID[dialect], text)
+    return _BROKEN.sub(r"NOT json_valid(\1)" if dialect == "sqlite" else "FALSE", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +171,6 @@ def hexed(column: str) -> str:
 def public(prefix: str, column: str) -> str:
     """An id as the API shows it."""
     return f"'{prefix}_' || {hexed(column)}"
-
-
-def id_of(text: str, start: int = 1) -> str:
-    """The id whose 32 hexadecimal digits `text` has from `start` on, to compare with `as_text`."""
-    parts, at = [], start
-    for length in (8, 4, 4, 4, 12):
-        parts.append(f"substr({text}, {at}, {length})")
-        at += length
-    return " || '-' || ".join(parts)
 
 
 def any_of(values: Mapping[str, object] | tuple[str, ...] | frozenset[str]) -> str:

@@ -8,7 +8,6 @@ never taken for one: what does not say which is meant is `AccountUnclear`.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,6 +16,8 @@ from itertools import accumulate
 from typing import Final
 
 from stdnum import iban, numdb
+
+from models.text import common_width
 
 _SEPARATORS: Final = re.compile(r"[^0-9A-Z]", re.ASCII)
 #: ISO 9362: four letters of the bank, two of the country, two of the place, perhaps a branch.
@@ -72,13 +73,13 @@ class Notation:
 
 def compact(written: str) -> str:
     """Capitals and digits alone."""
-    return _SEPARATORS.sub("", unicodedata.normalize("NFKC", written).upper())
+    return _SEPARATORS.sub("", common_width(written).upper())
 
 
 @lru_cache(maxsize=1024)
 def notation(written: str) -> Notation:
     """Take apart what is written for an account."""
-    parts = [part for part in map(compact, _wide(written).split("/")) if part]
+    parts = [part for part in map(compact, common_width(written).split("/")) if part]
     if len(parts) > 1 and _CURRENCY.fullmatch(parts[-1]):
         parts.pop()
     *before, number = parts or [""]
@@ -95,10 +96,6 @@ def with_bic(number: str, bic: str | None) -> str:
     """The number as one writes it whose bank is known."""
     known = compact(bic or "")
     return f"{known}/{number}" if _BIC.fullmatch(known) and not notation(number).bic else number
-
-
-def _wide(written: str) -> str:
-    return unicodedata.normalize("NFKC", written)
 
 
 def _joined(number: str) -> tuple[list[str], str]:

@@ -1,8 +1,8 @@
-"""Bank transfers that nobody has begun: an invoice says what to quote from the day of its issue.
+"""Bank transfers without a payment: an invoice says what to quote from the day of its issue.
 
 Money that comes under such a reference needs a payment to be booked on. It is drafted when a line
 quotes the reference and written down with the money; its id follows from the invoice, so that
-whoever drafts it drafts the same.
+everybody drafts the same.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from models.bank.references import bank_gateways, batches, issued
 from models.clock import now
 from models.db import sql
 from models.invoices.invoice import Invoice
-from models.journal import outbox
-from models.ledger.chart import LedgerKind, house_account, open_accounts
+from models.journal.outbox import FactKind
+from models.ledger.chart import LedgerKind
+from models.payments.locked import LockedPayment
 from models.payments.payment import Payment, PaymentStatus
-from models.provider.provider import house
+from models.provider.provider import provider
 from models.reference import new_reference
 
 
@@ -41,7 +42,7 @@ async def by_reference(references: Collection[str]) -> dict[str, Payment]:
 def draft_of(invoice: Invoice, id: UUID, reference: str | None = None) -> Payment | None:
     """A bank transfer for the invoice; None where no gateway takes transfers in its currency."""
     gateways = [
-        code for code in bank_gateways() if invoice.currency in house().gateways[code].currencies
+        code for code in bank_gateways() if invoice.currency in provider().gateways[code].currencies
     ]
     if not gateways:
         return None
@@ -61,24 +62,22 @@ def draft_of(invoice: Invoice, id: UUID, reference: str | None = None) -> Paymen
 
 
 def is_draft(payment: Payment) -> bool:
-    """Whether it has not been written down: those that have are over something."""
+    """Whether it is unsaved; saved ones have an amount."""
     return not payment.amount
 
 
-async def write_down(draft: Payment, amount: int) -> None:
+def write_down(at: LockedPayment, amount: int) -> None:
     """Write a draft down as over what came in, `amount` minor units, and no fee; nothing where that
-    has been done. Inside a transaction.
+    has been done.
     """
+    draft, book = at.payment, at.book
     if not is_draft(draft):
         return
-    clearing = house_account(LedgerKind.CLEARING, draft.currency, draft.gateway)
-    await open_accounts(draft.currency, [clearing])
-    row = {**sql.row_of(draft), "amount": amount}
-    if not await sql.insert("payment", [row], ignore_conflicts=True):
-        return
-    invoice = Invoice(id=draft.invoice_id).public_id
-    facts = {"invoice": invoice, "status": draft.status}
-    await outbox.record([outbox.Fact("payment.begun", draft.account_id, draft.id, facts)])
+    draft.put(amount=amount)
+    book.open(book.provider_account(LedgerKind.CLEARING, draft.gateway))
+    book.journal.claim(draft)
+    facts = {"invoice": at.invoice.public_id, "status": draft.status}
+    book.journal.tell(FactKind.PAYMENT_BEGUN, draft.account_id, draft.id, **facts)
 
 
 def _id_of(invoice: Invoice) -> UUID:

@@ -6,7 +6,7 @@ never is: it is parked, and staff decide (`models.bank.assign`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import ClassVar, Final
@@ -18,16 +18,17 @@ from models.access.identity import Actor
 from models.bank.account import same_account
 from models.db import sql
 from models.db.connection import dialect
-from models.db.page import Page, PageRequest, by_id, fetch_page
+from models.db.page import Page, PageRequest, Rows, by_id, fetch_page
 from models.db.record import Changing, new_id
 from models.errors import Invalid
 from models.gateway import EventKind, GatewayEvent
+from models.journal.journal import Journal
 from models.money import Money
-from models.payments.locked import locked
+from models.payments.advance import advance, load_settlements
+from models.payments.locked import LockedPayment, locked
 from models.payments.payment import Payment
-from models.payments.payment import read as read_payment
-from models.payments.settlement import Settlement, advance
-from models.provider.provider import house
+from models.payments.settlement import named
+from models.provider.provider import provider
 
 #: The form of what staff have recorded by hand.
 BY_HAND = "hand"
@@ -46,7 +47,7 @@ class BankCreditState(StrEnum):
     """The state of a bank statement line."""
 
     BOOKED = "BOOKED"
-    "Booked automatically, on the payment whose reference it quotes."
+    "Booked automatically to the payment whose reference it quotes."
     PARKED = "PARKED"
     "Waiting for staff; see `parkedReason`."
     ASSIGNED = "ASSIGNED"
@@ -77,7 +78,7 @@ class BankCredit(Changing):
 
     `bank_ref` is the bank's own reference of the entry, `forms` are those that have reported it,
     with spaces between. `quoted` is the reference of ours that it quotes, where it is one.
-    `folded` is the reference as references are compared (`bank_match.folded`), and `balance_after`
+    `folded` is the reference as references are compared (`match.folded`), and `balance_after`
     what was on the account after it, where its statement says so. `duplicate_of_id` is the line
     that it may be. Of a booked line the settlement has the reference `bank_account:line_key`.
     """
@@ -114,7 +115,7 @@ class BankCredit(Changing):
         return f"{self.bank_account}:{self.line_key}"
 
     @property
-    def settled(self) -> bool:
+    def is_booked(self) -> bool:
         """Whether its money is booked."""
         return self.state in (BankCreditState.BOOKED, BankCreditState.ASSIGNED)
 
@@ -123,7 +124,7 @@ class BankCredit(Changing):
         """When the bank booked it."""
         return date.fromisoformat(self.booked_on)
 
-    def told(self, payment: Payment) -> GatewayEvent:
+    def as_event(self, payment: Payment) -> GatewayEvent:
         """This line as what the bank says of a payment."""
         kind = EventKind.CAPTURED if self.kind == BankCreditKind.CREDIT else EventKind.REFUNDED
         return GatewayEvent(
@@ -149,16 +150,23 @@ WITH RECURSIVE one (name) AS (
 
 
 async def by_ids(ids: Sequence[UUID]) -> dict[UUID, BankCredit]:
-    """These lines, by id; one statement. An id of none is left out."""
-    rows = await sql.records(
-        BankCredit, f"SELECT * FROM bank_credit WHERE id IN ({sql.placeholders(len(ids))})", *ids
-    )
-    return {row.id: row for row in rows}
+    """These lines, by id; one statement. Unknown ids are left out."""
+    return await sql.by_ids(BankCredit, ids)
 
 
-async def read(credit_id: UUID) -> BankCredit | None:
-    """The line, or None."""
-    return (await by_ids([credit_id])).get(credit_id)
+async def read(line_id: UUID) -> BankCredit | None:
+    """The line, without a check of who asks; None if it does not exist."""
+    return (await by_ids([line_id])).get(line_id)
+
+
+async def visible(
+    line_id: UUID | None,
+    by: Actor,
+    find: Callable[[UUID], Awaitable[BankCredit | None]] = read,
+) -> BankCredit | None:
+    """The line, if it is there. Raises Forbidden for all but staff."""
+    by.require_staff()
+    return None if line_id is None else await find(line_id)
 
 
 async def of_line(
@@ -179,7 +187,7 @@ async def of_line(
 async def names_of(bank_account: str) -> list[str]:
     """What the account has been called in lines that have come, and what it is called now."""
     rows = await sql.fetch(_NAMES)
-    ours = house().own_accounts
+    ours = provider().own_accounts
     kept = [row["name"] for row in rows if same_account(row["name"], bank_account, ours)]
     return [bank_account, *(name for name in kept if name != bank_account)]
 
@@ -187,10 +195,11 @@ async def names_of(bank_account: str) -> list[str]:
 async def page(states: Sequence[str] | None, request: PageRequest, by: Actor) -> Page[BankCredit]:
     """Lines in these states (in all where None), newest first. Staff only."""
     by.require_staff()
-    if states is None:
-        return await fetch_page(BankCredit, "1 = 1", [], request, by_id(BankCredit.PREFIX))
-    where = f"state IN ({sql.placeholders(len(states))})" if states else "1 = 0"
-    return await fetch_page(BankCredit, where, [*states], request, by_id(BankCredit.PREFIX))
+    rows = Rows("1 = 1")
+    if states is not None:
+        where = f"state IN ({sql.placeholders(len(states))})" if states else "1 = 0"
+        rows = Rows(where, [*states])
+    return await fetch_page(BankCredit, rows, request, by_id(BankCredit.PREFIX))
 
 
 # ------------------------------------------------------------------------------- booking
@@ -205,32 +214,26 @@ async def alone() -> None:
         await sql.fetch(statement, "bank credits")
 
 
-async def apply(payment_id: UUID, told: GatewayEvent) -> None:
-    """Book what the bank says on a payment; inside a transaction. Raises Invalid at
-    `bank_transaction_id` where it is booked as something else.
+async def locked_for(journal: Journal, payment: Payment, told: GatewayEvent) -> LockedPayment:
+    """Hold the payment that a line is booked on, with what is to be known of it."""
+    at = await locked(journal, payment, source=new_id().hex)
+    await load_settlements(at, told)
+    return at
+
+
+def apply(at: LockedPayment, told: GatewayEvent) -> None:
+    """Book what the bank says on a payment. Raises Invalid at `bank_transaction_id` where it is
+    booked as something else.
     """
-    found = await read_payment(payment_id)
-    assert found is not None
-    async with locked(found, source=new_id().hex) as at:
-        await advance(at, told)
-    # Afterwards: whoever booked the same line on another payment meanwhile has committed now.
-    await _check_booked(found, told)
-
-
-async def _check_booked(payment: Payment, told: GatewayEvent) -> None:
     assert told.amount is not None
-    rows = await sql.records(
-        Settlement,
-        "SELECT * FROM settlement WHERE gateway = $1 AND kind = $2 AND reference = $3",
-        payment.gateway,
-        told.kind.value,
-        told.reference,
-    )
-    for booked in rows:
-        if (booked.payment_id, booked.amount) != (payment.id, told.amount.minor):
+    booked = [one for one in named(at.settlements, told) if one.gateway == at.payment.gateway]
+    for one in booked:
+        same = (one.payment_id, one.amount) == (at.payment.id, told.amount.minor)
+        if one.kind == told.kind and not same:
             raise Invalid("bank_transaction_id", problem="bank_transaction_booked")
+    advance(at, told)
 
 
-async def settle(credit: BankCredit, payment: Payment) -> None:
+def assign(line: BankCredit, payment: Payment) -> None:
     """Note that staff have booked a parked line on this payment."""
-    await credit.change(state=BankCreditState.ASSIGNED.value, payment_id=payment.id)
+    line.put(state=BankCreditState.ASSIGNED.value, payment_id=payment.id)

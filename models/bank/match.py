@@ -16,6 +16,7 @@ from models.bank.account import compact
 from models.bank.line import BY_HAND, BankCredit
 from models.payments.payment import Payment
 from models.reference import candidates
+from models.text import common_width
 
 #: SWIFT's fields for references have 16 characters: longer ones are cut off.
 _CUT_REFERENCE: Final = 16
@@ -79,7 +80,7 @@ def _reads_the_same(known: BankCredit, told: BankCredit) -> bool:
 
 def folded(reference: str) -> str:
     """A reference as it is compared: whatever its case, width, spaces and punctuation."""
-    wide = unicodedata.normalize("NFKC", reference).upper()
+    wide = common_width(reference).upper()
     return (_NOT_TEXT.sub("", wide) or "".join(wide.split()))[: BankCredit.FOLDED_MAX]
 
 
@@ -104,7 +105,7 @@ def quote_others(known: BankCredit, told: BankCredit) -> bool:
 
 def pays(known: BankCredit, payment: Payment) -> bool:
     """Whether a line is booked on the payment, or quotes it."""
-    if known.settled:
+    if known.is_booked:
         return known.payment_id == payment.id
     return known.quoted == payment.reference
 

@@ -74,11 +74,11 @@ def may_be(
     return by_hand or known.day == told.day
 
 
-async def warn_of(lines: Sequence[BankCredit], booked: BankCredit) -> None:
+def warn_of(lines: Sequence[BankCredit], booked: BankCredit) -> None:
     """What was parked because it quotes nothing may be what is booked here."""
     for one in lines:
         vague = one.state == BankCreditState.PARKED and not one.quoted
         if vague and one.booked_on == booked.booked_on and one.duplicate_of_id is None:
             why = ParkedWhy.POSSIBLE_DUPLICATE.value
-            await one.change(why=why, duplicate_of_id=booked.id)
+            one.put(why=why, duplicate_of_id=booked.id)
             return

@@ -8,7 +8,7 @@ from typing import Final
 from models.db import sql
 from models.gateway import GatewayKind
 from models.payments.payment import Payment
-from models.provider.provider import house
+from models.provider.provider import provider
 
 #: SQLite takes at most 32,766 parameters.
 _AT_ONCE: Final = 500
@@ -30,7 +30,9 @@ async def issued(references: Collection[str]) -> dict[str, Payment]:
 
 def bank_gateways() -> list[str]:
     """The codes of the gateways that are bank transfers."""
-    return [code for code, one in house().gateways.items() if one.kind == GatewayKind.BANK_TRANSFER]
+    return [
+        code for code, one in provider().gateways.items() if one.kind == GatewayKind.BANK_TRANSFER
+    ]
 
 
 def batches(items: list[str]) -> Iterator[list[str]]:

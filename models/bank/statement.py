@@ -13,9 +13,8 @@ from itertools import accumulate
 
 from tortoise import fields
 
-from models.clock import now
 from models.db import sql
-from models.db.record import Record, new_id
+from models.db.record import Record
 from models.money import Money
 
 
@@ -52,7 +51,7 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class ReportedStatement:
     """One statement or notification of one account. A notification (camt.054) has no balances.
 
     `form` is `camt.052`, `camt.053`, `camt.054`, `MT940`, `Zengin` or `CSV`; `pending` counts what
@@ -115,7 +114,7 @@ class Gap:
     before: BankStatement
 
 
-async def remember(statement: Statement) -> None:
+async def remember(statement: ReportedStatement) -> None:
     """Note that it has come, once; inside a transaction. One without balances leaves no trace."""
     opening, closing = statement.opening, statement.closing
     if opening is None or closing is None:
@@ -132,11 +131,10 @@ async def remember(statement: Statement) -> None:
         "closed_on": closing.on.isoformat(),
     }
     row["fingerprint"] = hashlib.sha256(sql.json(row).encode()).hexdigest()
-    row |= {"id": new_id(), "created_at": now(), "gap": "", "day_ends": _day_ends(statement)}
-    await sql.insert("bank_statement", [row], ignore_conflicts=True)
+    await sql.add_new(BankStatement(**row, gap="", day_ends=_day_ends(statement)))
 
 
-async def days_beside(statement: Statement, names: Sequence[str]) -> set[date]:
+async def days_beside(statement: ReportedStatement, names: Sequence[str]) -> set[date]:
     """The days of `statement` on which another of its account, which has these `names`, ends with
     the balance that it opens with, or opens with the one that it ends with.
     """
@@ -161,7 +159,7 @@ async def days_beside(statement: Statement, names: Sequence[str]) -> set[date]:
     return {date.fromisoformat(day) for day in ended | began}
 
 
-def _day_ends(statement: Statement) -> str:
+def _day_ends(statement: ReportedStatement) -> str:
     """The balances after its days, where its lines lead from one balance to the other."""
     if statement.opening is None or statement.missing:
         return ""
@@ -173,7 +171,7 @@ def _day_ends(statement: Statement) -> str:
     return " ".join(map(str, ends.values()))
 
 
-async def gaps(statement: Statement) -> list[Gap]:
+async def gaps(statement: ReportedStatement) -> list[Gap]:
     """Where statements of its account are missing: before it, and what was noted before; inside a
     transaction, which notes what has changed. Numbers say nothing: banks count them in many ways.
     """

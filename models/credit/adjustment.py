@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
-from models.access.identity import Actor
+from typing_extensions import override
+
 from models.accounts import account as accounts
-from models.credit.balance import has_balance, lines_by_ids
+from models.credit import lines
+from models.credit.balance import has_balance
 from models.db import sql
-from models.db.record import new_id, parse_id, public_id
+from models.db.record import public_id
 from models.errors import (
     AmountOutOfRange,
     CurrencyNotSupported,
@@ -18,80 +21,85 @@ from models.errors import (
     InsufficientCredit,
     NotFound,
 )
-from models.journal import audit_log, idempotency, outbox
-from models.ledger.book import Leg, Line, book
-from models.ledger.chart import CreditTransaction, LedgerKind, LineKind
+from models.journal.command import Invocation, StaffCommand
+from models.journal.idempotency import Made
+from models.journal.journal import Journal
+from models.journal.outbox import FactKind
+from models.ledger.book import Book
+from models.ledger.chart import CreditTransaction, LedgerKind, StatementLineKind
+from models.ledger.opening import open_book
+from models.ledger.posting import Leg, StatementLine
 from models.money import Money
-from models.provider.provider import house
+from models.provider.provider import provider
 from models.text import clean_text
 
 #: A larger balance is a slip of the hand.
 _BALANCE_MAX: Final = 10**17
 
 
-async def _check_adjustable(account_id: UUID, currency: str) -> None:
-    """What an account has is put right in any currency, also one that is no longer offered."""
-    if currency not in house().limits and not await has_balance(account_id, currency):
-        raise CurrencyNotSupported("amount", "currency", currency=currency)
-
-
-async def adjust(
-    account_id: UUID, amount: Decimal, currency: str, reason: str, *, by: Actor, key: str
-) -> CreditTransaction:
+@dataclass(frozen=True, slots=True)
+class AdjustCredit(StaffCommand[Book, CreditTransaction]):
     """Add to the deposits (or take from them, where `amount` is negative), with a reason. A debt of
     that currency is repaid first.
 
     Raises NotFound, CurrencyNotSupported, AmountPrecision, AmountOutOfRange, InsufficientCredit,
     Invalid at `reason`. Staff only.
     """
-    by.require_staff()
-    line_id, source = new_id(), idempotency.source_of(by, key)
-    given = {
-        "account": account_id.hex,
-        "amount": str(amount),
-        "currency": currency,
-        "reason": reason,
-    }
 
-    async def work() -> None:
-        if await _is_adjusted(source):
+    mutation: ClassVar[str] = "adjustCredit"
+    makes: ClassVar[tuple[str, str]] = ("transaction", CreditTransaction.PREFIX)
+
+    account_id: UUID
+    amount: Decimal
+    currency: str
+    reason: str
+
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> Book:
+        if await _is_adjusted(asked.source):
             raise IdempotencyKeyReused("idempotency_key")
-        if account_id not in await accounts.by_ids([account_id]):
+        if self.account_id not in await accounts.by_ids([self.account_id]):
             raise NotFound("account_id")
-        await _check_adjustable(account_id, currency)
-        change = Money.parse(amount, currency, "amount", "amount")
-        text = clean_text(reason, "reason", maximum=500)
-        if not change:
-            raise AmountOutOfRange("amount", "amount", minimum=Money(1, currency))
-        line = Line(LineKind.ADJUSTMENT, source, note=text, id=line_id)
-        async with book(account_id, currency) as opened:
-            house_side = opened.house(LedgerKind.ADJUSTMENTS)
-            if change.minor > 0:
-                if opened.available + change.minor > _BALANCE_MAX:
-                    raise AmountOutOfRange(
-                        "amount", "amount", maximum=Money(_BALANCE_MAX, currency)
-                    )
-                opened.post(line, [Leg(house_side, opened.deposited, change.minor)])
-            else:
-                if opened.deposits < -change.minor:
-                    there = Money(opened.deposits, currency)
-                    raise InsufficientCredit("amount", "amount", available=there, required=-change)
-                opened.post(line, [Leg(opened.deposited, house_side, -change.minor)])
-        subject = public_id(accounts.Account.PREFIX, account_id)
-        facts = {"amount": change.minor, "currency": currency, "reason": text}
-        await outbox.record([outbox.Fact("credit.adjusted", account_id, line_id)])
-        await audit_log.record(by, "credit.adjust", subject, **facts)
+        # What an account has is put right in any currency, also one that is no longer offered.
+        offered = self.currency in provider().limits
+        if not offered and not await has_balance(self.account_id, self.currency):
+            raise CurrencyNotSupported("amount", "currency", currency=self.currency)
+        return await open_book(journal, self.account_id, self.currency)
 
-    made = {"transaction": public_id(CreditTransaction.PREFIX, line_id)}
-    done = await idempotency.once(
-        by, key, "adjustCredit", given, made, admit=idempotency.for_staff(by), work=work
-    )
-    adjusted_id = parse_id(CreditTransaction.PREFIX, done["transaction"])
-    assert adjusted_id is not None
-    return (await lines_by_ids([adjusted_id]))[adjusted_id]
+    @override
+    def decide(self, found: Book, asked: Invocation, journal: Journal) -> CreditTransaction:
+        change = Money.parse(self.amount, self.currency, "amount", "amount")
+        text = clean_text(self.reason, "reason", maximum=500)
+        if not change:
+            raise AmountOutOfRange("amount", "amount", minimum=Money(1, self.currency))
+        line = StatementLine(StatementLineKind.ADJUSTMENT, asked.source, note=text, id=asked.id)
+        found.post(line, [_leg(found, change)])
+        journal.tell(FactKind.CREDIT_ADJUSTED, self.account_id, asked.id)
+        subject = public_id(accounts.Account.PREFIX, self.account_id)
+        facts = {"amount": change.minor, "currency": self.currency, "reason": text}
+        journal.log(asked.by, "credit.adjust", subject, **facts)
+        return found.posted(asked.id)
+
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> CreditTransaction:
+        assert made.id is not None
+        return (await lines.by_ids([made.id]))[made.id]
+
+
+def _leg(book: Book, change: Money) -> Leg:
+    adjustments = book.provider_account(LedgerKind.ADJUSTMENTS)
+    if change.minor > 0:
+        if book.available + change.minor > _BALANCE_MAX:
+            maximum = Money(_BALANCE_MAX, change.currency)
+            raise AmountOutOfRange("amount", "amount", maximum=maximum)
+        return Leg(adjustments, book.deposited, change.minor)
+    if book.deposits < -change.minor:
+        there = Money(book.deposits, change.currency)
+        raise InsufficientCredit("amount", "amount", available=there, required=-change)
+    return Leg(book.deposited, adjustments, -change.minor)
 
 
 async def _is_adjusted(source: str) -> bool:
     """Whether that key has adjusted credit before; kept for longer than the key itself."""
     statement = "SELECT id FROM credit_transaction WHERE kind = $1 AND source = $2"
-    return await sql.fetch_one(statement, LineKind.ADJUSTMENT.value, source) is not None
+    return await sql.fetch_one(statement, StatementLineKind.ADJUSTMENT.value, source) is not None

@@ -1,19 +1,24 @@
-"""Reading balances and the credit statement. Each in one statement, so that it is one moment."""
+"""Reading balances. Each in one statement, so that it is one moment."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
+from models.access.identity import Actor
+from models.accounts.account import Account, currency_meant
 from models.clock import now
 from models.db import sql
-from models.db.page import BY_VERSION, Page, PageRequest, fetch_page
+from models.db.coalesced import Coalesced
 from models.errors import NotFound
-from models.ledger.chart import CreditTransaction, balance_id
+from models.ledger.chart import balance_id
+from models.ledger.stopped import ACCOUNT_STOPPED
+from models.money import exponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,9 @@ class BalanceState:
         return self.account_stopped or self.debt > 0
 
 
+#: Reads all balances of one account: `balances_of`, perhaps together with others'.
+AllOf = Callable[[UUID], Awaitable[Sequence[BalanceState]]]
+
 #: Deposits that have begun: what is due on FUNDS invoices that have an open payment.
 PENDING_SQL: Final = """
 SELECT COALESCE(SUM(i.total - i.amount_paid), 0) FROM invoice i
@@ -60,7 +68,7 @@ COALESCE((SELECT SUM(x.remaining) FROM credit_grant x WHERE x.account_id = b.acc
 
 _STATE: Final = f"""
 SELECT a.id AS account_id, c.code AS currency, a.created_at AS opened_at,
-       (a.frozen OR a.open_disputes > 0) AS stopped,
+       {ACCOUNT_STOPPED} AS stopped,
        b.available, b.reserved, b.promotional, b.debt, b.version, b.updated_at,
        ({_PENDING}) AS pending, {EXPIRED_SQL} AS expired, g.remaining AS expiring, g.expires_at
 """
@@ -72,27 +80,89 @@ _BESIDE: Final = """
            AND n.remaining > 0 AND n.expires_at > {now} ORDER BY n.expires_at, n.id LIMIT 1)
 """
 
-_ONE: Final = (
+_SOME: Final = (
     f"{_STATE} FROM account a JOIN"
-    " (SELECT id AS owner, COALESCE(CAST($2 AS VARCHAR(3)), currency) AS code FROM account)"
-    f" c ON c.owner = a.id {_BESIDE} WHERE a.id = $1"
-).format(now="$3")
+    " (SELECT id AS owner, COALESCE(CAST($1 AS VARCHAR(3)), currency) AS code FROM account)"
+    # Both, for databases that do not see that one follows from the other.
+    f" c ON c.owner = a.id {_BESIDE} WHERE a.id IN ({{ids}}) AND c.owner IN ({{ids}})"
+)
 
 
-async def balance_of(account_id: UUID, currency: str | None = None) -> BalanceState:
-    """One account's credit in one currency (its own where None); zeros where there never was any.
+async def credit_meant(
+    account_id: UUID | None, currency: str | None, by: Actor
+) -> tuple[UUID, str]:
+    """Whose credit `by` asks for, and in which currency: where none is named, a client's own
+    account, and the account's own currency.
+
+    Raises Forbidden, Invalid, NotFound at `account_id` and CurrencyNotSupported.
+    """
+    by.require_scope("credit:read")
+    meant = by.account_meant(account_id)
+    return meant, await currency_meant(meant, currency)
+
+
+async def balance_of(
+    account_id: UUID | None, currency: str | None = None, *, by: Actor
+) -> BalanceState:
+    """The credit that `by` asks for, as `credit_meant` has it; zeros where there never was any."""
+    by.require_scope("credit:read")
+    if currency is not None:
+        exponent(currency)
+    return await read(by.account_meant(account_id), currency)
+
+
+async def balance_in(
+    account: Account, currency: str | None, by: Actor, find: AllOf
+) -> BalanceState:
+    """One of those that `all_of` gives, in the account's own currency where None; zeros where there
+    never was any. Raises as `all_of`, and CurrencyNotSupported.
+    """
+    wanted = account.currency if currency is None else currency
+    states = await all_of(account.id, by, find)
+    exponent(wanted)
+    never = BalanceState(account.id, wanted, updated_at=account.created_at)
+    return next((state for state in states if state.currency == wanted), never)
+
+
+async def all_of(account_id: UUID, by: Actor, find: AllOf) -> Sequence[BalanceState]:
+    """All balances of an account that `find` reads, its own currency's first.
+
+    Raises Forbidden, and NotFound at `account_id`.
+    """
+    by.require_scope("credit:read")
+    return await find(by.account_meant(account_id))
+
+
+async def read(account_id: UUID, currency: str | None = None) -> BalanceState:
+    """One account's credit in one currency (its own where None).
 
     Raises NotFound at `account_id` where there is no such account.
     """
-    row = await sql.fetch_one(_ONE, account_id, currency, now())
-    if row is None:
+    state = await _states_in(currency).find(account_id)
+    if state is None:
         raise NotFound("account_id")
-    return _state(row)
+    return state
+
+
+@lru_cache(maxsize=256)
+def _states_in(currency: str | None) -> Coalesced[UUID, BalanceState]:
+    """Accounts' credit in that currency, or in their own."""
+
+    async def states_of(account_ids: Sequence[UUID]) -> dict[UUID, BalanceState]:
+        ids, given = sql.in_list(account_ids, 3)
+        rows = await sql.fetch(_SOME.format(ids=ids, now="$2"), currency, now(), *given)
+        return {row["account_id"]: _state(row) for row in rows}
+
+    return Coalesced(states_of)
 
 
 async def balances_of(account_ids: Sequence[UUID]) -> dict[UUID, list[BalanceState]]:
-    """All balances of each account: its own currency's first, then those that it has credit in."""
-    ids = sql.placeholders(len(account_ids))
+    """All balances of each account: its own currency's first, then those that it has
+    credit in.
+    """
+    if not account_ids:
+        return {}
+    ids, given = sql.in_list(account_ids)
     statement = (
         f"{_STATE} FROM account a JOIN"
         " (SELECT currency AS code, id AS owner FROM account"
@@ -101,11 +171,25 @@ async def balances_of(account_ids: Sequence[UUID]) -> dict[UUID, list[BalanceSta
         f" {_BESIDE} WHERE a.id IN ({ids}) AND c.owner IN ({ids})"
         " ORDER BY (c.code = a.currency) DESC, c.code"
     )
-    rows = await sql.fetch(statement.format(now=f"${len(account_ids) + 1}"), *account_ids, now())
+    rows = await sql.fetch(statement.format(now=f"${len(given) + 1}"), *given, now())
     states: defaultdict[UUID, list[BalanceState]] = defaultdict(list)
     for row in rows:
         states[row["account_id"]].append(_state(row))
     return states
+
+
+async def states_of(wanted: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], BalanceState]:
+    """Each credit of an account in a currency, without a check of who asks; one statement, and one
+    more for each that there never was any of. Accounts that do not exist are left out.
+    """
+    found = await balances_of(list({account_id for account_id, _ in wanted}))
+    states = {
+        (state.account_id, state.currency): state for some in found.values() for state in some
+    }
+    for account_id, currency in wanted:
+        if account_id in found and (account_id, currency) not in states:
+            states[account_id, currency] = await read(account_id, currency)
+    return {one: states[one] for one in wanted if one in states}
 
 
 async def has_balance(account_id: UUID, currency: str) -> bool:
@@ -128,53 +212,3 @@ def _state(row: sql.Row) -> BalanceState:
         next_expiry=(row["expiring"], row["expires_at"]) if row["expires_at"] else None,
         updated_at=row["updated_at"] or row["opened_at"],
     )
-
-
-# ------------------------------------------------------------------------------- the statement
-
-
-async def statement(
-    account_id: UUID,
-    currency: str,
-    page: PageRequest,
-    *,
-    kinds: Sequence[str] | None = None,
-    after: datetime | None = None,
-    before: datetime | None = None,
-) -> Page[CreditTransaction]:
-    """Lines of the statement, newest first; `after` and `before` are both exclusive."""
-    where, args = "account_id = $1 AND currency = $2", [account_id, currency]
-    if kinds is not None:
-        if not kinds:
-            return Page([], has_next=False, has_previous=False, total=0 if page.count else None)
-        where += f" AND kind IN ({sql.placeholders(len(kinds), len(args) + 1)})"
-        args.extend(kinds)
-    for moment, sign in ((after, ">"), (before, "<")):
-        if moment is not None:
-            args.append(moment)
-            where += f" AND created_at {sign} ${len(args)}"
-    return await fetch_page(CreditTransaction, where, args, page, BY_VERSION)
-
-
-async def lines_after(
-    account_id: UUID, currency: str, version: int, limit: int = 100
-) -> list[CreditTransaction]:
-    """The lines that follow `version`, oldest first."""
-    return await sql.records(
-        CreditTransaction,
-        "SELECT * FROM credit_transaction WHERE account_id = $1 AND currency = $2"
-        f" AND version > $3 ORDER BY version LIMIT {int(limit)}",
-        account_id,
-        currency,
-        version,
-    )
-
-
-async def lines_by_ids(ids: Sequence[UUID]) -> dict[UUID, CreditTransaction]:
-    """The statement lines with these ids; one statement. An id of none is left out."""
-    rows = await sql.records(
-        CreditTransaction,
-        f"SELECT * FROM credit_transaction WHERE id IN ({sql.placeholders(len(ids))})",
-        *ids,
-    )
-    return {line.id: line for line in rows}

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
+
+from typing_extensions import override
 
 from models.clock import now
 from models.db import sql
-from models.db.transactions import transaction
-from models.ledger.book import book
+from models.journal.command import Step, perform
+from models.journal.journal import Journal
+from models.ledger.book import Book
+from models.ledger.opening import open_book
+
+
+@dataclass(frozen=True, slots=True)
+class Expire(Step[Book, None]):
+    """Take back what has expired of a balance."""
+
+    account_id: UUID
+    currency: str
+
+    @override
+    async def read(self, journal: Journal) -> Book:
+        return await open_book(journal, self.account_id, self.currency)
+
+    @override
+    def decide(self, found: Book, journal: Journal) -> None:
+        found.expire_due()
 
 
 async def expire_grants(limit: int = 100) -> int:
@@ -19,11 +40,5 @@ async def expire_grants(limit: int = 100) -> int:
         limit,
     )
     for row in rows:
-        account_id, currency = row["account_id"], row["currency"]
-        await transaction(lambda a=account_id, c=currency: _expire(a, c))  # type: ignore[misc]
+        await perform(Expire(row["account_id"], row["currency"]))
     return len(rows)
-
-
-async def _expire(account_id: UUID, currency: str) -> None:
-    async with book(account_id, currency):
-        pass  # opening it takes back what has expired

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 from models.credit.balance import PENDING_SQL
 from models.db import sql
+from models.db.together import find_one
 from models.errors import BalanceLimitExceeded
 from models.ledger.book import Book
 from models.money import Money
-from models.provider.provider import house
+from models.provider.provider import provider
 
-_BEGUN: Final = (
-    f"SELECT ({PENDING_SQL.format(account='$1', currency='$2')} AND i.id <> $3) AS begun"
-)
+_BEGUN: Final = PENDING_SQL.format(account="g.account_id", currency="g.currency")
 _NO_INVOICE: Final = UUID(int=0)
+#: An account, a currency, and an invoice that does not count.
+_Key = tuple[UUID, str, UUID]
 
 
-async def check_room(
-    opened: Book, deposit: Money, *field: str, invoice_id: UUID = _NO_INVOICE
-) -> None:
-    """Raises BalanceLimitExceeded where the deposit would pass the maximum balance, counting what
-    is available and reserved, the deposits that have begun (but for `invoice_id`'s own), and the
-    debt, which a deposit repays first.
+async def deposits_begun(account_id: UUID, currency: str, but: UUID = _NO_INVOICE) -> int:
+    """What deposits that have begun will bring, in minor units, but for the invoice `but`; zero
+    where no maximum asks for it. For `check_room`, under the balance's lock.
     """
-    maximum = house().limits_of(deposit.currency, *field).maximum_balance
-    if maximum is None:
-        return
-    row = await sql.fetch_one(_BEGUN, opened.account_id, opened.currency, invoice_id)
-    assert row is not None
-    there = opened.available + opened.reserved - opened.debt + int(row["begun"])
-    if there + deposit.minor > maximum.minor:
+    limits = provider().limits.get(currency)
+    if limits is None or limits.maximum_balance is None:
+        return 0
+    return await find_one(_begun, (account_id, currency, but)) or 0
+
+
+async def _begun(keys: Sequence[_Key]) -> dict[_Key, int]:
+    names = ("account_id", "currency", "but_id")
+    some = sql.given("g", 1, account_id="uuid", currency="text", but_id="uuid")
+    rows = await sql.fetch(
+        f"SELECT g.*, ({_BEGUN} AND i.id <> g.but_id) AS begun FROM {some}",
+        sql.json([dict(zip(names, map(str, key), strict=True)) for key in keys]),
+    )
+    return {(row["account_id"], row["currency"], row["but_id"]): int(row["begun"]) for row in rows}
+
+
+def check_room(opened: Book, deposit: Money, begun: int, *field: str) -> None:
+    """Raises BalanceLimitExceeded where the deposit would pass the maximum balance, counting what
+    is available and reserved, the deposits that have `begun`, and the debt, which a deposit repays
+    first.
+    """
+    maximum = provider().limits_of(deposit.currency, *field).maximum_balance
+    there = opened.available + opened.reserved - opened.debt + begun
+    if maximum is not None and there + deposit.minor > maximum.minor:
         raise BalanceLimitExceeded(*field, maximum=maximum)

@@ -13,6 +13,8 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from models.access.identity import Actor
+from models.credit.balance import credit_meant
 from models.db import sql
 from models.errors import Invalid
 from models.ledger.chart import CreditTransaction
@@ -75,9 +77,14 @@ SELECT COUNT(*) AS count, MAX(created_at) AS ends_at,
 """
 
 
-async def statement(
-    account_id: UUID, currency: str, first_day: date, last_day: date
+async def of_days(
+    account_id: UUID | None, currency: str | None, first_day: date, last_day: date, *, by: Actor
 ) -> CreditStatement:
+    """The statement of the credit that `by` asks for. Raises as `credit_meant` and `read`."""
+    return await read(*await credit_meant(account_id, currency, by), first_day, last_day)
+
+
+async def read(account_id: UUID, currency: str, first_day: date, last_day: date) -> CreditStatement:
     """The statement from the beginning of `first_day` to the end of `last_day`.
 
     Raises Invalid at `to` for a span that ends before it begins, or is longer than `DAYS_MAX`.

@@ -1,6 +1,6 @@
 """Vouchers: codes that turn into promotional credit, once an account.
 
-Codes have 100 bits. They are derived from the house's secret, the principal, the idempotency key
+Codes have 100 bits. They are derived from the provider's secret, the principal, the idempotency key
 and their number, so that the same request shows the same codes again; only keyed hashes are kept.
 """
 
@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import unicodedata
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from tortoise import fields
+from typing_extensions import override
 
 from models.access import rate_limit
 from models.access.identity import Actor, Role
 from models.accounts import account as accounts
 from models.clock import now
-from models.credit.balance import lines_by_ids
+from models.credit import lines
 from models.db import sql
-from models.db.record import Record, new_id, parse_id, public_id
+from models.db.record import Changing, Record, new_id
+from models.db.together import find_one
 from models.errors import (
     AmountOutOfRange,
     Forbidden,
@@ -32,12 +35,17 @@ from models.errors import (
     NotFound,
     VoucherRefused,
 )
-from models.journal import audit_log, idempotency, outbox
-from models.ledger.book import Leg, Line, book
-from models.ledger.chart import CreditTransaction, LedgerKind, LineKind
+from models.journal.command import Command, Invocation, StaffCommand
+from models.journal.idempotency import Made
+from models.journal.journal import Journal
+from models.journal.outbox import FactKind
+from models.ledger.book import Book
+from models.ledger.chart import CreditTransaction, LedgerKind, StatementLineKind
+from models.ledger.opening import open_book
+from models.ledger.posting import Leg, StatementLine
 from models.money import Money
-from models.provider.provider import house
-from models.text import clean_text
+from models.provider.provider import provider
+from models.text import clean_text, common_width
 
 CODES_MAX: Final = 1000
 SHOWN_AGAIN: Final = timedelta(hours=24)
@@ -55,7 +63,7 @@ _PER_ACCOUNT: Final = 20
 _PER_ADDRESS: Final = 120
 
 
-class Voucher(Record):
+class Voucher(Changing):
     """One code: `amount` minor units for each of up to `max_redemptions` accounts."""
 
     code_hash = fields.CharField(max_length=64)
@@ -70,6 +78,12 @@ class Voucher(Record):
 
     class Meta:
         table = "voucher"
+
+    def is_good(self, currency: str, moment: datetime) -> bool:
+        """Whether one more account of that currency may redeem it."""
+        ends = (self.expires_at, self.credit_expires_at)
+        is_over = any(end is not None and end <= moment for end in ends)
+        return self.currency == currency and self.redeemed < self.max_redemptions and not is_over
 
 
 class Redemption(Record):
@@ -86,172 +100,194 @@ class Redemption(Record):
 # ------------------------------------------------------------------------------- redeeming
 
 
-async def redeem(code: str, *, by: Actor, key: str) -> CreditTransaction:
+@dataclass(frozen=True, slots=True)
+class Redeemer:
+    """What redeeming is decided on: the voucher with this code, if there is one."""
+
+    account: accounts.Account
+    book: Book
+    voucher: Voucher | None
+    has_redeemed: bool
+
+
+async def _by_codes(
+    keys: Sequence[tuple[str, UUID]],
+) -> dict[tuple[str, UUID], tuple[Voucher, bool]]:
+    """Vouchers, locked, by the hash of their code and an account, and whether it has redeemed it.
+
+    In one statement whatever comes of it: how much work it is tells nothing of a code.
+    """
+    rows = await sql.fetch(
+        "SELECT v.*, g.account_id, EXISTS (SELECT 1 FROM redemption r"
+        " WHERE r.voucher_id = v.id AND r.account_id = g.account_id) AS has_redeemed"
+        f" FROM {sql.given('g', 1, code_hash='text', account_id='uuid')}"
+        f" JOIN voucher v ON v.code_hash = g.code_hash ORDER BY v.id{sql.for_update('v')}",
+        sql.json([{"code_hash": hashed, "account_id": str(id)} for hashed, id in keys]),
+    )
+    found = {}
+    for row in rows:
+        account_id, has_redeemed = row.pop("account_id"), bool(row.pop("has_redeemed"))
+        found[row["code_hash"], account_id] = sql.record_of(Voucher, row), has_redeemed
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemVoucher(Command[Redeemer, CreditTransaction]):
     """Redeem Voucher: the statement line of the credit that the code gave.
 
     Raises VoucherRefused at `code` for unknown, expired, used and foreign codes alike, RateLimited
     after too many of them, Forbidden for partners and staff.
     """
-    if by.role is not Role.CLIENT:
-        raise Forbidden("client")
-    account_id, line_id = by.own_account(), new_id()
-    digest = _hash(_normal(code))
-    counters = [
-        ("voucher:account", account_id.hex, _PER_ACCOUNT),
-        ("voucher:address", rate_limit.network(by.address), _PER_ADDRESS),
-    ]
 
-    # The same click that comes many times at once is one attempt.
-    click = ("voucher:click", f"{by.principal}:{key}:{digest}")
-    counted = False
+    mutation: ClassVar[str] = "redeemVoucher"
+    makes: ClassVar[tuple[str, str]] = ("transaction", CreditTransaction.PREFIX)
 
-    async def prepare() -> None:
-        nonlocal counted
-        counted = await rate_limit.spend_all(
-            counters, window_seconds=_WINDOW_SECONDS, while_under_way=click
+    code_hash: str
+
+    @classmethod
+    def of(cls, code: str) -> RedeemVoucher:
+        """For a code as somebody has typed it."""
+        return cls(_hash(_normal(code)))
+
+    @override
+    def require(self, by: Actor) -> None:
+        if by.role is not Role.CLIENT:
+            raise Forbidden("client")
+
+    @override
+    def resource(self, by: Actor) -> Hashable:
+        return ("voucher", self.code_hash)
+
+    @override
+    async def prepare(self, asked: Invocation) -> bool:
+        """Count a wrong code, until it turns out to be a good one; whether it was counted."""
+        return await rate_limit.spend_all(
+            _counters(asked), window_seconds=_WINDOW_SECONDS, while_under_way=self._click(asked)
         )
 
-    async def work() -> None:
-        account = (await accounts.by_ids([account_id]))[account_id]
-        await _redeem(account, digest, line_id)
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> Redeemer:
+        # The balance is locked before the voucher, as everywhere: two locks in two orders would
+        # wait for each other.
+        account_id = asked.by.own_account()
+        account = await find_one(accounts.by_ids, account_id)
+        assert account is not None
+        book = await open_book(journal, account_id, account.currency)
+        found = await find_one(_by_codes, (self.code_hash, account_id), is_lock=True)
+        if found is None:
+            return Redeemer(account, book, None, has_redeemed=False)
+        return Redeemer(account, book, journal.watch(found[0]), has_redeemed=found[1])
 
-    async def admit(made: idempotency.Result) -> None:
-        if (await _made(made)).account_id != account_id:
-            raise NotFound("code")
-
-    made = {"transaction": public_id(CreditTransaction.PREFIX, line_id)}
-    given = {"code": digest}
-    good = []
-    try:
-        done = await idempotency.once(
-            by, key, "redeemVoucher", given, made, admit=admit, work=work, prepare=prepare
-        )
-        good = [(name, subject) for name, subject, _ in counters] if counted else []
-    finally:
-        await rate_limit.give_back_all([click, *good])
-    return await _made(done)
-
-
-async def _made(done: idempotency.Result) -> CreditTransaction:
-    redeemed_id = parse_id(CreditTransaction.PREFIX, done["transaction"])
-    assert redeemed_id is not None
-    return (await lines_by_ids([redeemed_id]))[redeemed_id]
-
-
-async def _redeem(account: accounts.Account, digest: str, line_id: UUID) -> None:
-    # The balance is locked before the voucher, as everywhere: two locks in two orders would wait
-    # for each other.
-    async with book(account.id, account.currency) as opened:
-        voucher = await _claim(account, digest)
-        grant_id = new_id()
-        redemption = {
-            "id": grant_id,
-            "created_at": now(),
-            "voucher_id": voucher["id"],
-            "account_id": account.id,
-            "credit_transaction_id": line_id,
-        }
-        if not await sql.insert("redemption", [redemption], ignore_conflicts=True):
+    @override
+    def decide(self, found: Redeemer, asked: Invocation, journal: Journal) -> CreditTransaction:
+        voucher, book = found.voucher, found.book
+        if voucher is None or found.has_redeemed or not voucher.is_good(book.currency, journal.at):
             raise VoucherRefused("code")
-        grant = await opened.open_grant(grant_id, voucher["amount"], voucher["credit_expires_at"])
-        line = Line(LineKind.VOUCHER, grant_id.hex, note=voucher["note"], id=line_id)
-        promotions = opened.house(LedgerKind.PROMOTIONS)
-        opened.post(line, [Leg(promotions, grant, voucher["amount"])])
-    await outbox.record([outbox.Fact("voucher.redeemed", account.id, voucher["id"])])
+        grant_id = new_id()
+        voucher.put(redeemed=voucher.redeemed + 1)
+        redemption = Redemption(
+            id=grant_id,
+            created_at=journal.at,
+            voucher_id=voucher.id,
+            account_id=found.account.id,
+            credit_transaction_id=asked.id,
+        )
+        journal.claim(redemption)
+        grant = book.open_grant(grant_id, voucher.amount, voucher.credit_expires_at)
+        line = StatementLine(
+            StatementLineKind.VOUCHER, grant_id.hex, note=voucher.note, id=asked.id
+        )
+        book.post(line, [Leg(book.provider_account(LedgerKind.PROMOTIONS), grant, voucher.amount)])
+        journal.tell(FactKind.VOUCHER_REDEEMED, found.account.id, voucher.id)
+        return book.posted(asked.id)
+
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> CreditTransaction:
+        assert made.id is not None
+        line = (await lines.by_ids([made.id]))[made.id]
+        if line.account_id != asked.by.own_account():
+            raise NotFound("code")
+        return line
+
+    @override
+    async def conclude(self, asked: Invocation, *, done: bool) -> None:
+        good = [(name, subject) for name, subject, _ in _counters(asked)]
+        counted = good if done and asked.prepared else []
+        await rate_limit.give_back_all([self._click(asked), *counted])
+
+    def _click(self, asked: Invocation) -> tuple[str, str]:
+        """The same click that comes many times at once is one try."""
+        return ("voucher:click", f"{asked.by.principal}:{asked.key}:{self.code_hash}")
 
 
-async def _claim(account: accounts.Account, digest: str) -> sql.Row:
-    """Count one redemption of the code, if it is good for this account."""
-    moment = now()
-    rows = await sql.fetch(
-        "UPDATE voucher SET redeemed = redeemed + 1 WHERE code_hash = $1 AND currency = $2"
-        " AND redeemed < max_redemptions AND (expires_at IS NULL OR expires_at > $3)"
-        " AND (credit_expires_at IS NULL OR credit_expires_at > $3)"
-        " RETURNING id, amount, credit_expires_at, note",
-        digest,
-        account.currency,
-        moment,
-    )
-    if not rows:
-        raise VoucherRefused("code")
-    return rows[0]
+def _counters(asked: Invocation) -> list[tuple[str, str, int]]:
+    return [
+        ("voucher:account", asked.by.own_account().hex, _PER_ACCOUNT),
+        ("voucher:address", rate_limit.network(asked.by.address), _PER_ADDRESS),
+    ]
 
 
 # ------------------------------------------------------------------------------- issuing
 
 
-async def issue(
-    count: int,
-    amount: Decimal,
-    currency: str,
-    *,
-    max_redemptions: int,
-    expires_at: datetime | None,
-    credit_expires_at: datetime | None,
-    note: str | None,
-    by: Actor,
-    key: str,
-) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class IssueVouchers(StaffCommand[bool, list[str]]):
     """New codes; the same key shows them again for 24 hours (NotAllowed after that). Staff only.
 
     Raises Invalid, AmountPrecision, AmountOutOfRange, CurrencyNotSupported at their fields.
     """
-    by.require_staff()
-    given = {
-        "count": count,
-        "amount": str(amount),
-        "currency": currency,
-        "max_redemptions": max_redemptions,
-        "expires": expires_at.isoformat() if expires_at else None,
-        "credit_expires": credit_expires_at.isoformat() if credit_expires_at else None,
-        "note": note,
-    }
-    codes: list[str] = []
 
-    async def work() -> None:
-        worth = _checked(count, amount, currency, max_redemptions)
-        for name, moment in (("expires_at", expires_at), ("credit_expires_at", credit_expires_at)):
-            if moment is not None and moment <= now():
+    mutation: ClassVar[str] = "issueVouchers"
+
+    count: int
+    amount: Decimal
+    currency: str
+    max_redemptions: int = 1
+    expires_at: datetime | None = None
+    credit_expires_at: datetime | None = None
+    note: str | None = None
+
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> bool:
+        """Whether this key has made codes: the same ones, also long after it was forgotten."""
+        first = _hash(_normal(_code(asked.by.principal, asked.key, 0)))
+        return bool(await sql.fetch("SELECT id FROM voucher WHERE code_hash = $1", first))
+
+    @override
+    def decide(self, found: bool, asked: Invocation, journal: Journal) -> list[str]:
+        worth = _checked(self.count, self.amount, self.currency, self.max_redemptions)
+        for name in ("expires_at", "credit_expires_at"):
+            moment = getattr(self, name)
+            if moment is not None and moment <= journal.at:
                 raise Invalid(name, problem="past")
-        text = clean_text(note, "note", maximum=200, required=False) if note else ""
-        codes[:] = _codes(by, key, count)
-        rows = [
-            {
-                "id": new_id(),
-                "created_at": now(),
-                "code_hash": _hash(_normal(code)),
-                "currency": currency,
-                "amount": worth.minor,
-                "max_redemptions": max_redemptions,
-                "redeemed": 0,
-                "expires_at": expires_at,
-                "credit_expires_at": credit_expires_at,
-                "note": text,
-                "issued_by_id": by.user_id,
-            }
-            for code in codes
-        ]
-        for start in range(0, count, _ROWS_A_STATEMENT):
-            some = rows[start : start + _ROWS_A_STATEMENT]
-            # The same key makes the same codes, also long after it has been forgotten.
-            if len(await sql.insert("voucher", some, ignore_conflicts=True)) < len(some):
-                raise IdempotencyKeyReused("idempotency_key")
-        facts = {"count": count, "amount": worth.minor, "currency": currency}
-        await audit_log.record(by, "vouchers.issue", "", **facts)
-
-    made = {"count": str(count), "until": (now() + SHOWN_AGAIN).isoformat()}
-    done = await idempotency.once(
-        by, key, "issueVouchers", given, made, admit=idempotency.for_staff(by), work=work
-    )
-    if done is made:
+        text = clean_text(self.note, "note", maximum=200, required=False) if self.note else ""
+        if found:
+            raise IdempotencyKeyReused("idempotency_key")
+        codes = _codes(asked.by, asked.key, self.count)
+        journal.add(*(self._voucher(code, worth, text, asked.by, journal.at) for code in codes))
+        facts = {"count": self.count, "amount": worth.minor, "currency": self.currency}
+        journal.log(asked.by, "vouchers.issue", "", **facts)
         return codes
-    if datetime.fromisoformat(done["until"]) < now():
-        raise NotAllowed("idempotency_key", why="codes_shown")
-    return _codes(by, key, int(done["count"]))
 
+    def _voucher(self, code: str, worth: Money, note: str, by: Actor, moment: datetime) -> Voucher:
+        return Voucher(
+            id=new_id(),
+            created_at=moment,
+            code_hash=_hash(_normal(code)),
+            currency=self.currency,
+            amount=worth.minor,
+            max_redemptions=self.max_redemptions,
+            expires_at=self.expires_at,
+            credit_expires_at=self.credit_expires_at,
+            note=note,
+            issued_by_id=by.user_id,
+        )
 
-#: SQLite takes at most 32,766 parameters, PostgreSQL 65,535.
-_ROWS_A_STATEMENT: Final = 500
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> list[str]:
+        if made.at + SHOWN_AGAIN < now():
+            raise NotAllowed("idempotency_key", why="codes_shown")
+        return _codes(asked.by, asked.key, self.count)
 
 
 def _checked(count: int, amount: Decimal, currency: str, max_redemptions: int) -> Money:
@@ -259,7 +295,7 @@ def _checked(count: int, amount: Decimal, currency: str, max_redemptions: int) -
         raise Invalid("count", problem="voucher_count")
     if not 1 <= max_redemptions <= _REDEMPTIONS_MAX:
         raise Invalid("max_redemptions", problem="redemptions_range")
-    most = house().limits_of(currency, "amount", "currency").maximum_deposit
+    most = provider().limits_of(currency, "amount", "currency").maximum_deposit
     worth = Money.parse(amount, currency, "amount", "amount")
     if worth.minor < 1 or most < worth:
         raise AmountOutOfRange("amount", "amount", minimum=Money(1, currency), maximum=most)
@@ -275,7 +311,7 @@ def _codes(by: Actor, key: str, count: int) -> list[str]:
 
 def _code(principal: str, key: str, index: int) -> str:
     text = f"voucher-code\0{principal}\0{key}\0{index}"
-    number = int.from_bytes(hmac.digest(house().secret, text.encode(), "sha256"))
+    number = int.from_bytes(hmac.digest(provider().secret, text.encode(), "sha256"))
     letters = "".join(_ALPHABET[number >> 5 * n & 31] for n in range(_LENGTH))
     return "-".join(letters[n : n + 5] for n in range(0, _LENGTH, 5))
 
@@ -284,11 +320,11 @@ def _normal(code: str) -> str:
     """A code as it was typed, without what people put between; empty where it cannot be one."""
     if len(code) > _TYPED_MAX:
         return ""
-    typed = unicodedata.normalize("NFKC", code).upper()
+    typed = common_width(code).upper()
     text = "".join(c for c in typed if c.isascii() and c.isalnum()).translate(_AS_SEEN)
     return text if len(text) == _LENGTH else ""
 
 
 def _hash(normal: str) -> str:
-    key = hmac.digest(house().secret, b"voucher-hash", hashlib.sha256)
+    key = hmac.digest(provider().secret, b"voucher-hash", hashlib.sha256)
     return hmac.new(key, normal.encode(), hashlib.sha256).hexdigest()

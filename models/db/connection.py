@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
-import asyncpg
 from tortoise import Tortoise
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.connection import get_connection
-from tortoise.context import TortoiseContext
-from tortoise.migrations.api import migrate as apply_migrations
+from tortoise.context import TortoiseContext, set_global_context
+from tortoise.exceptions import OperationalError
 
-from models.db import fair_queue, private, sqlite_engine, tasks
+from models.db import fair_queue, private, sql, sqlite_copy, sqlite_engine, tasks
 
 if TYPE_CHECKING:
     from models.db import postgres_engine
@@ -31,12 +30,13 @@ _SERVER_SETTINGS: Final = {
     "lock_timeout": f"{fair_queue.STILL_SECONDS_MAX * 1000:.0f}",
     "idle_in_transaction_session_timeout": "10000",
 }
-#: A migration may take long; what it waits for, it waits for as any statement did.
-_MIGRATION_SETTINGS: Final = {
-    "statement_timeout": "0",
-    "lock_timeout": "15000",
-    "idle_in_transaction_session_timeout": "0",
-}
+
+_TAKE_LOCK: Final = """
+SET LOCAL statement_timeout = 0;
+SET LOCAL lock_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SELECT pg_advisory_xact_lock(hashtext('account-credit migrate'))
+"""
 
 _context: TortoiseContext | None = None
 
@@ -51,27 +51,14 @@ def client() -> sqlite_engine.Client | postgres_engine.Client:
     return cast("sqlite_engine.Client | postgres_engine.Client", get_connection("default"))
 
 
-def database_config(database_url: str, **settings: str) -> dict[str, Any]:
-    """Tortoise's configuration for a `sqlite://` or `postgres://` URL; `settings` are PostgreSQL's.
+def database_config(database_url: str) -> dict[str, Any]:
+    """Tortoise's configuration for a `sqlite://` or `postgres://` URL.
 
     Raises ValueError for any other scheme. Query parameters go to the driver
-    (`?maxsize=20&host=/run/postgresql`).
+    (`?maxsize=20&host=/run/postgresql`), but for `pgbouncer=true`: see `missing_settings`.
     """
-    scheme = urlsplit(database_url).scheme
-    if scheme == "sqlite":
-        connection = expand_db_url(database_url)
-        connection["engine"] = "models.db.sqlite_engine"
-    elif scheme in {"postgres", "postgresql"}:
-        connection = expand_db_url(database_url.replace("postgresql://", "postgres://", 1))
-        credentials = connection["credentials"]
-        credentials.setdefault("maxsize", 16)
-        credentials["min_size"] = 1
-        credentials["server_settings"] = {**_SERVER_SETTINGS, **settings}
-        connection["engine"] = "models.db.postgres_engine"
-    else:
-        raise ValueError("DATABASE_URL must begin with sqlite:// or postgres://")
     return {
-        "connections": {"default": connection},
+        "connections": {"default": _connection_config(database_url)},
         "apps": {
             "models": {
                 "models": ["models"],
@@ -84,6 +71,22 @@ def database_config(database_url: str, **settings: str) -> dict[str, Any]:
     }
 
 
+def _connection_config(database_url: str) -> dict[str, Any]:
+    scheme = urlsplit(database_url).scheme
+    if scheme == "sqlite":
+        return {**expand_db_url(database_url), "engine": "models.db.sqlite_engine"}
+    if scheme not in {"postgres", "postgresql"}:
+        raise ValueError("DATABASE_URL must begin with sqlite:// or postgres://")
+    connection = expand_db_url(database_url.replace("postgresql://", "postgres://", 1))
+    credentials = {"maxsize": 16, **connection["credentials"], "min_size": 1}
+    if credentials.pop("pgbouncer", "") == "true":
+        # A connection of PgBouncer's is another one of PostgreSQL's for each transaction.
+        credentials = {"statement_cache_size": 0, **credentials, "pooled": True}
+    else:
+        credentials["server_settings"] = _SERVER_SETTINGS
+    return {**connection, "credentials": credentials, "engine": "models.db.postgres_engine"}
+
+
 async def connect(database_url: str) -> None:
     """Open the database for this process. One at a time; see `disconnect`."""
     global _context  # noqa: PLW0603 - one database a process
@@ -92,19 +95,45 @@ async def connect(database_url: str) -> None:
     _keep_private(config)
     context = TortoiseContext()
     with context:  # what init() calls looks for the current one
-        await context.init(config=config, _enable_global_fallback=True)
+        await context.init(config=config)
+    set_global_context(context)  # for tasks that began before this one
     _context = context
 
 
 def _keep_private(config: dict[str, Any]) -> None:
     """SQLite's files are their owner's alone. It gives those beside the database its own mode."""
     path = config["connections"]["default"]["credentials"].get("file_path", _IN_MEMORY)
-    if path == _IN_MEMORY or sqlite_engine.is_fixed(path):
+    if path == _IN_MEMORY or sqlite_copy.is_fixed(path):
         return
     with suppress(OSError):  # SQLite says better what cannot be opened
         private.make_file(Path(path))
     for beside in ("-wal", "-shm", "-journal"):
         private.close_to_others(Path(f"{path}{beside}"))
+
+
+async def ping() -> None:
+    """Ask the database something; raises what keeps it from answering."""
+    await sql.fetch("SELECT 1 AS one")
+
+
+async def applied_migrations() -> set[str]:
+    """The migrations that the open database has had; none where it is empty."""
+    try:
+        rows = await sql.fetch("SELECT name FROM tortoise_migrations WHERE app = 'models'")
+    except OperationalError as error:
+        if "tortoise_migrations" not in str(error):
+            raise
+        return set()  # it has no such table
+    return {row["name"] for row in rows}
+
+
+async def missing_settings() -> dict[str, str]:
+    """What PgBouncer has to set on each of its connections, and has not."""
+    if not getattr(client(), "pooled", False):
+        return {}
+    rows = await sql.fetch("SELECT name, setting FROM pg_settings")
+    found = {row["name"]: row["setting"] for row in rows}
+    return {name: value for name, value in _SERVER_SETTINGS.items() if found[name] != value}
 
 
 def is_open() -> bool:
@@ -129,7 +158,10 @@ async def migrate(database_url: str) -> None:
 
 
 async def _migrate(database_url: str) -> None:
-    config = database_config(database_url, **_MIGRATION_SETTINGS)
+    # Only what migrates needs it.
+    from tortoise.migrations.api import migrate as apply_migrations  # noqa: PLC0415
+
+    config = database_config(database_url)
     async with alone(database_url):
         _keep_private(config)
         try:
@@ -151,11 +183,15 @@ async def alone(database_url: str) -> AsyncIterator[None]:
             await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
             yield
         return
+    import asyncpg  # noqa: PLC0415 - a server on SQLite starts without it
+
     names = ("host", "port", "user", "password", "database")
     address: dict[str, Any] = {name: credentials.get(name) for name in names}
     connection = await asyncpg.connect(**address)
     try:
-        await connection.execute("SELECT pg_advisory_lock(hashtext('account-credit migrate'))")
-        yield
+        # In a transaction: behind PgBouncer a connection of PostgreSQL is ours for no longer.
+        async with connection.transaction():
+            await connection.execute(_TAKE_LOCK)
+            yield
     finally:
         await connection.close()

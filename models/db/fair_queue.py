@@ -1,35 +1,47 @@
-"""Fair turns at the database: nobody's work shuts out anybody else's.
+"""Fair turns at the database: no caller's work starves another's.
 
-A process writes to the database from a few places (PostgreSQL's connections for writing; SQLite
-has one writer) and reads from a few others. Whoever needs a place says for whom (`called_by`,
-`set_caller`), has at most half of them at once, and waits where there is none: places go round
-among the callers who wait, one each in turn. So a caller with a thousand requests waits for their
-own, and another's first waits for one round at most.
+A process writes to the database in a few places (PostgreSQL's connections for writing; SQLite has
+one writer) and reads in a few others. Work is attributed to a caller (`called_by`, `set_caller`),
+who may hold at most half of the places, and waits while none is free: places are given to the
+waiting callers round-robin. So a caller with a thousand requests waits for their own, and another
+caller's first request waits for one round at most.
 
-Waiting is bounded: by number, and by time where nothing moves. What is turned away has done nothing
-and may be sent again.
+Small work needs no place of its own: it waits likewise until it is taken (`wait_to_be_taken`), and
+the holder of one place takes many at once (`take`), again round-robin.
+
+Waiting is bounded: by number, and by time without progress. Work that is turned away has done
+nothing and may be sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final
 
 from models.errors import TooManyAtOnce, TryAgain
 
-#: The caller of what nobody asked for: the worker, the command line.
+#: The caller of work without a request: the worker's, the command line's.
 SYSTEM: Final = "system"
+#: The caller that takes what waits to be taken, and the one that does what another's lock holds up.
+#: Both wait for others, who are counted.
+LANE: Final = "lane"
+BESIDE: Final = "beside the lane"
+_FOR_OTHERS: Final = frozenset({LANE, BESIDE})
 #: How many of one caller may wait; what comes beyond is TooManyAtOnce.
 WAITING_MAX: Final = 100
 #: While so many wait in all, each caller may have one more: TryAgain.
 WAITING_MAX_OF_ALL: Final = 500
-#: How long anybody waits while no place becomes free, and in all.
+#: How long a caller waits without progress of the queue, and in all.
 STILL_SECONDS_MAX: Final = 2.0
 WAITING_SECONDS_MAX: Final = 10.0
+
+#: After this, check whether the caller has disconnected: most have had their turn by then.
+_SOON_SECONDS: Final = 0.02
 
 _caller: ContextVar[str] = ContextVar("caller", default=SYSTEM)
 _bound: ContextVar[bool] = ContextVar("bound", default=False)
@@ -53,7 +65,7 @@ def set_caller(caller: str) -> None:
 
 @contextmanager
 def while_wanted(left: Callable[[], Awaitable[object]]) -> Iterator[None]:
-    """What is done in here stops waiting for its turn once `left()` returns: its caller is gone."""
+    """Work in here stops waiting for its turn once `left()` returns: its caller disconnected."""
     token = _left.set(left)
     try:
         yield
@@ -62,15 +74,30 @@ def while_wanted(left: Callable[[], Awaitable[object]]) -> Iterator[None]:
 
 
 def go_on() -> None:
-    """What this task does belongs to work that has begun: it waits for its turn, however many wait,
-    and whoever has left.
+    """This task continues work that has begun: it waits for its turn however many wait, and even if
+    its caller has disconnected.
     """
     _bound.set(True)
     _left.set(None)
 
 
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """One waiter for a `turn`, with the work to be taken then, if any."""
+
+    turn: asyncio.Future[None]
+    load: Any = None
+
+
+#: By caller, in the order of their turns; within a caller first come, first served.
+_Queues = dict[str, deque[_Waiting]]
+
+
 class FairQueue:
-    """Places, and who waits for one. `patience_seconds` is for a queue that stands still.
+    """Places and their waiters. `patience_seconds` bounds waiting without progress.
+
+    With `lane_has_place` one of several places is reserved for the lane, which never waits for row
+    locks: transactions that do must not hold up the others.
 
     A queue that is not `bounded` in number is for what is bounded elsewhere, as reading is by the
     time that a query may take.
@@ -82,8 +109,10 @@ class FairQueue:
         *,
         bounded: bool = True,
         patience_seconds: float = STILL_SECONDS_MAX,
+        lane_has_place: bool = False,
     ) -> None:
         self.places = places
+        self._kept = int(lane_has_place and places > 1)
         #: How many of them one caller may have.
         self.share = max(1, places // 2)
         self.bounded = bounded
@@ -92,8 +121,12 @@ class FairQueue:
         self.waiting = 0
         self._free = places
         self._held: Counter[str] = Counter()
-        # In the order of their turns; within a caller first come, first served.
-        self._lines: dict[str, deque[asyncio.Future[None]]] = {}
+        self._queues: _Queues = {}
+        self._unbatched: _Queues = {}
+        #: Whether a lane runs that takes the unbatched.
+        self.is_served = False
+        #: The last batch's size, for the next lane.
+        self.batch_size = 0
         self._tasks: set[asyncio.Task[object] | None] = set()
         self._given_back = 0
 
@@ -101,28 +134,63 @@ class FairQueue:
         """Whether that task waits here."""
         return task in self._tasks
 
-    async def take(self) -> str:
-        """Wait for a place; whose it is, for `give_back`. Raises TooManyAtOnce and TryAgain."""
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a place, and have it in here. Raises TooManyAtOnce and TryAgain."""
         caller = _caller.get()
-        # Whoever waits while a place is free has their share already.
-        if self._free and self._held[caller] < self.share:
+        # A caller that waits while a place is free has its share already.
+        if self._has_place(caller):
             self._give(caller)
         else:
-            await self._wait(caller)
-        return caller
+            await self._wait_for_place(caller)
+        try:
+            yield
+        finally:
+            self._leave_to_the_next(caller)
 
-    def give_back(self, caller: str) -> None:
-        """Leave a place to the next."""
+    @property
+    def has_unbatched(self) -> bool:
+        """Whether anything waits to be taken."""
+        return bool(self._unbatched)
+
+    async def wait_to_be_taken(self, load: object) -> None:
+        """Wait until `load` is taken. Raises TooManyAtOnce and TryAgain."""
+        await self._wait(_caller.get(), self._unbatched, load)
+
+    def take(self, most: int, fits: Callable[[Any], bool]) -> list[Any]:
+        """Take up to `most` of those that wait, one of each caller in turn; a caller whose
+        next does not fit beside what has been taken stays for this time.
+        """
+        taken: list[Any] = []
+        staying: _Queues = {}
+        while self._unbatched and len(taken) < most:
+            caller = next(iter(self._unbatched))
+            queue = self._unbatched.pop(caller)
+            if not fits(queue[0].load):
+                staying[caller] = queue
+                continue
+            one = queue.popleft()
+            one.turn.set_result(None)
+            taken.append(one.load)
+            if queue:
+                self._unbatched[caller] = queue  # behind the others
+        others = dict(self._unbatched)
+        # Whoever waits looks for itself in this very dictionary.
+        self._unbatched.clear()
+        self._unbatched.update(staying | others)
+        return taken
+
+    def _leave_to_the_next(self, caller: str) -> None:
         self._held[caller] -= 1
         if not self._held[caller]:
             del self._held[caller]
         self._free += 1
         self._given_back += 1
-        while self._free and (next_caller := self._next()) is not None:
-            line = self._lines.pop(next_caller)
-            line.popleft().set_result(None)
-            if line:
-                self._lines[next_caller] = line  # behind the others
+        while (next_caller := self._next()) is not None:
+            queue = self._queues.pop(next_caller)
+            queue.popleft().turn.set_result(None)
+            if queue:
+                self._queues[next_caller] = queue  # behind the others
             self._give(next_caller)
 
     def _give(self, caller: str) -> None:
@@ -130,44 +198,58 @@ class FairQueue:
         self._free -= 1
 
     def _next(self) -> str | None:
-        """Whose turn it is, of those who have less than their share."""
-        return next((one for one in self._lines if self._held[one] < self.share), None)
+        """Whose turn it is."""
+        return next(filter(self._has_place, self._queues), None)
 
-    async def _wait(self, caller: str) -> None:
-        self._admit(caller)
-        turn, task = asyncio.get_running_loop().create_future(), asyncio.current_task()
-        self._lines.setdefault(caller, deque()).append(turn)
-        self._tasks.add(task)
-        self.waiting += 1
+    def _has_place(self, caller: str) -> bool:
+        """Whether there is a place for it, and it has less than its share."""
+        kept = 0 if caller == LANE or self._held[LANE] else self._kept
+        return self._free > kept and self._held[caller] < self.share
+
+    async def _wait_for_place(self, caller: str) -> None:
+        turn = asyncio.get_running_loop().create_future()
         try:
-            await self._until(turn)
+            await self._wait(caller, self._queues, turn=turn)
         except BaseException:
             if turn.done():
-                self.give_back(caller)  # it came just now
-            else:
-                self._leave(caller, turn)
+                self._leave_to_the_next(caller)  # it came just now
             raise
+
+    async def _wait(
+        self,
+        caller: str,
+        queues: _Queues,
+        load: object = None,
+        turn: asyncio.Future[None] | None = None,
+    ) -> None:
+        self._admit(caller)
+        waiting = _Waiting(turn or asyncio.get_running_loop().create_future(), load)
+        task = asyncio.current_task()
+        queues.setdefault(caller, deque()).append(waiting)
+        self._tasks.add(task)
+        self.waiting += caller not in _FOR_OTHERS
+        try:
+            await self._until(waiting.turn)
         finally:
-            self.waiting -= 1
+            if not waiting.turn.done():
+                _leave(queues, caller, waiting)
+            self.waiting -= caller not in _FOR_OTHERS
             self._tasks.discard(task)
 
     def _admit(self, caller: str) -> None:
         if not self.bounded or _bound.get():
             return
-        mine = len(self._lines.get(caller, ()))
+        mine = sum(len(queues.get(caller, ())) for queues in (self._queues, self._unbatched))
         if mine >= WAITING_MAX:
             raise TooManyAtOnce
         if mine and self.waiting >= WAITING_MAX_OF_ALL:
             raise TryAgain
 
-    def _leave(self, caller: str, turn: asyncio.Future[None]) -> None:
-        line = self._lines[caller]
-        line.remove(turn)
-        if not line:
-            del self._lines[caller]
-
     async def _until(self, turn: asyncio.Future[None]) -> None:
         """Until it is this one's turn; raises TryAgain when the caller leaves, or nothing moves."""
+        await asyncio.wait((turn,), timeout=_SOON_SECONDS)
+        if turn.done():
+            return
         left = _left.get() if self.bounded else None
         leaving = None if left is None else asyncio.ensure_future(left())
         either: set[asyncio.Future[Any]] = {turn} if leaving is None else {turn, leaving}
@@ -187,3 +269,10 @@ class FairQueue:
         finally:
             if leaving is not None:
                 leaving.cancel()
+
+
+def _leave(queues: _Queues, caller: str, waiting: _Waiting) -> None:
+    queue = queues[caller]
+    queue.remove(waiting)
+    if not queue:
+        del queues[caller]

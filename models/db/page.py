@@ -1,9 +1,11 @@
-"""Pages of a list, newest first, by key: a page costs the same wherever it is."""
+"""Pages of a list, newest first, by key: a page costs the same wherever it is, and however long the
+list.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -61,10 +63,14 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The column that a list is ordered by, and how a cursor is read back into its value."""
+    """The column that a list is ordered by, and how a cursor is read back into its value.
+
+    `within` is the condition, on the list's first arguments, that makes it unique.
+    """
 
     column: str
     read: Callable[[str], object]
+    within: str = "1 = 1"
 
 
 def by_id(prefix: str) -> Key:
@@ -80,40 +86,85 @@ def by_id(prefix: str) -> Key:
 
 
 #: A line's cursor is its version.
-BY_VERSION: Final = Key("version", int)
+BY_VERSION: Final = Key("version", int, "account_id = $1 AND currency = $2")
 
 
-async def fetch_page(
-    model: type[M], where: str, args: list[Any], request: PageRequest, key: Key
-) -> Page[M]:
-    """The rows of `model`'s table that `where` (with `$1` … for `args`) selects, newest first."""
+@dataclass(slots=True)
+class Rows:
+    """The rows of a list: those that `where` (with `$1` … for `args`) selects.
+
+    How they are found is said here and not left to the planner, which does not know how far from
+    the list's beginning they are. `few` are found first, by an index of their own, and then put in
+    order. `each` is a column and its values, one of which a row must have: an index has each
+    value's rows in the list's order. `total` begins a statement, to go on with `where`, that tells
+    their number without counting them. `columns` are all, or those of `sql.columns`.
+    """
+
+    where: str
+    args: list[Any] = field(default_factory=list)
+    few: bool = False
+    each: tuple[str, Sequence[object]] | None = None
+    total: str = ""
+    columns: str = "*"
+
+    def arg(self, value: object) -> str:
+        """The placeholder of one more argument."""
+        self.args.append(value)
+        return f"${len(self.args)}"
+
+
+async def fetch_page(model: type[M], rows: Rows, request: PageRequest, key: Key) -> Page[M]:
+    """A part of `rows`, which are of `model`'s table, newest first. Raises Invalid for a cursor."""
     table = sql.table_of(model)
-    clauses, values = [where], [*args]
-    for name, cursor, sign in (("after", request.after, "<"), ("before", request.before, ">")):
-        if cursor is not None:
-            values.append(_read(key, cursor, name))
-            clauses.append(f"{key.column} {sign} ${len(values)}")
-    order = "ASC" if request.backward else "DESC"
-    rows = await sql.records(
-        model,
-        f"SELECT * FROM {table} WHERE {' AND '.join(clauses)}"
-        f" ORDER BY {key.column} {order} LIMIT {request.size + 1}",
-        *values,
-    )
-    more = len(rows) > request.size
-    rows = rows[: request.size]
+    total = await _total(table, rows) if request.count else None
+    found = await sql.records(model, _query(table, rows, request, key), *rows.args)
+    more = len(found) > request.size
+    found = found[: request.size]
     if request.backward:
-        rows.reverse()
+        found.reverse()
     return Page(
-        rows,
+        found,
         has_next=request.before is not None if request.backward else more,
         has_previous=more if request.backward else request.after is not None,
-        total=await _count(table, where, args) if request.count else None,
+        total=total,
     )
 
 
-async def _count(table: str, where: str, args: list[Any]) -> int:
-    row = await sql.fetch_one(f"SELECT count(*) AS total FROM {table} WHERE {where}", *args)
+def _query(table: str, rows: Rows, request: PageRequest, key: Key) -> str:
+    """The query for a page, and of one row more; adds its arguments to those of `rows`."""
+    where = rows.where
+    for name, cursor, sign in (("after", request.after, "<"), ("before", request.before, ">")):
+        if cursor is not None:
+            where += f" AND {key.column} {sign} {rows.arg(_read(key, cursor, name))}"
+    order = f"ORDER BY {key.column} {'ASC' if request.backward else 'DESC'}"
+    end = f"{order} LIMIT {request.size + 1}"
+    if rows.few:
+        return (
+            f"WITH few AS MATERIALIZED (SELECT {key.column} FROM {table} WHERE {where})"
+            f" SELECT {rows.columns} FROM {table} WHERE {key.within}"
+            f" AND {key.column} IN (SELECT {key.column} FROM few {end}) {order}"
+        )
+    if rows.each is None:
+        return f"SELECT {rows.columns} FROM {table} WHERE {where} {end}"
+    column, values = rows.each
+    parts = " UNION ALL ".join(
+        f"SELECT * FROM (SELECT {key.column} FROM {table} WHERE {where}"
+        f" AND {column} = {rows.arg(value)} {end}) part{n}"
+        for n, value in enumerate(values)
+    )
+    return (
+        f"SELECT {rows.columns} FROM {table} WHERE {key.within} AND {key.column} IN ({parts}) {end}"
+    )
+
+
+async def _total(table: str, rows: Rows) -> int:
+    statement = rows.total or f"SELECT COUNT(*) AS total FROM {table}"
+    where, args = rows.where, [*rows.args]
+    if rows.each is not None:
+        column, values = rows.each
+        where += f" AND {column} IN ({sql.placeholders(len(values), len(args) + 1)})"
+        args += values
+    row = await sql.fetch_one(f"{statement} WHERE {where}", *args)
     assert row is not None
     return int(row["total"])
 

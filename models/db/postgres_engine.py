@@ -8,29 +8,31 @@ TryAgain.
 
 The stock client resets a connection after every use (`SELECT pg_advisory_unlock_all(); CLOSE ALL;
 UNLISTEN *; RESET ALL`), which costs about a quarter of a small query. We keep no session state in
-pooled connections, so there is nothing to reset.
+pooled connections, so there is nothing to reset. Nor does a connection go back to its pool after
+each use: that takes a task, and as long as a small query does in this process. It stays with us
+until something goes wrong on it.
+
+Behind PgBouncer (`pooled`) a connection is another one of PostgreSQL's for each transaction: no
+prepared statement is kept, and what we set on a connection of our own PgBouncer sets on its own.
+Readers may write there; they have nothing to write.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from types import TracebackType
-from typing import Any, Final, cast
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
-from tortoise.backends.base.client import (
-    PoolConnectionWrapper,
-    TransactionalDBClient,
-    TransactionContext,
-    TransactionContextPooled,
-)
 from tortoise.connection import get_connections
 
 from models.db.fair_queue import FairQueue
 from models.db.sqlite_engine import is_reading
 from models.errors import TryAgain
+
+B = TypeVar("B")
+R = TypeVar("R")
 
 #: How long a read waits while no other ends; `statement_timeout` ends each of them.
 _READING_SECONDS_MAX: Final = 15.0
@@ -38,13 +40,17 @@ _STANDS_STILL: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
+_UNHURRIED: Final = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0
+"""
 #: What a statement says on a connection that PostgreSQL has closed.
 _ENDED: Final = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
 
 
-class _Connection(asyncpg.Connection):
-    def get_reset_query(self) -> str:
-        return ""
+async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
+    """How a connection is reset between two uses: see the module."""
 
 
 @contextmanager
@@ -56,11 +62,7 @@ def _stillness_is_try_again() -> Iterator[None]:
 
 
 class _Patient(AsyncpgDBClient):
-    """What every client of ours has in common."""
-
-    async def create_pool(self, **options: Any) -> asyncpg.Pool[Any]:  # noqa: ANN401 - Tortoise's
-        """Tortoise's pool, of connections that are not reset."""
-        return await super().create_pool(**{**options, "connection_class": _Connection})
+    """What stands still may be tried again."""
 
     async def _translate_exceptions(
         self,
@@ -76,136 +78,158 @@ class _Transaction(TransactionWrapper, _Patient):
     """A transaction on one connection."""
 
 
-class _Context(TransactionContextPooled):
-    """A transaction, from its turn until it has ended."""
+class _Lent(NamedTuple):
+    """A connection of a pool, while we have it."""
 
-    def __init__(self, client: Client) -> None:
-        self.parent = client
-        super().__init__(_Transaction(client), client._pool_init_lock)  # noqa: SLF001 - as Tortoise does
+    pool: AbstractAsyncContextManager[asyncpg.Connection]
+    connection: asyncpg.Connection
 
-    async def __aenter__(self) -> TransactionalDBClient:
-        self.caller = await self.parent.turns.take()
-        try:
-            await self._begun()
-        except BaseException:
-            self.parent.turns.give_back(self.caller)
-            raise
-        return self.client
+    @property
+    def is_closed(self) -> bool:
+        """Whether PostgreSQL has closed it meanwhile."""
+        return _is_closed(self.connection)
 
-    async def _begun(self) -> None:
-        await self.ensure_connection()
-        pool = self.parent._pool  # noqa: SLF001 - of this package
-        assert pool is not None
-        connection = await pool.acquire()
-        self.client._connection = connection  # noqa: SLF001 - as above
-        try:
-            await self.client.begin()
-        except BaseException:
-            await pool.release(connection)  # asyncpg rolls back what may have begun
-            raise
-        self.token = get_connections().set(self.connection_name, self.client)
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        ended = self._was_ended()
-        # Then there is nothing to roll back, and nothing that could be committed.
-        self.client._finalized = self.client._finalized or ended  # noqa: SLF001 - as above
-        try:
-            with _stillness_is_try_again():
-                await super().__aexit__(exc_type, exc_val, exc_tb)
-        finally:
-            self.parent.turns.give_back(self.caller)
-        if ended and (exc_val is None or isinstance(exc_val, _ENDED)):
-            raise TryAgain from exc_val
-
-    def _was_ended(self) -> bool:
-        """Whether PostgreSQL has closed the connection while the transaction was open."""
-        connection = self.client._connection._con  # noqa: SLF001 - None once the pool knows of it
-        return connection is None or bool(connection.is_closed())
+    async def give_back(self) -> None:
+        """It is the pool's again."""
+        await self.pool.__aexit__(None, None, None)
 
 
-class _Turn(PoolConnectionWrapper[asyncpg.Connection]):
-    """A connection for one statement outside any transaction, in turn."""
+class _InTurn(_Patient):
+    """A turn comes before a connection."""
 
-    client: Client | _Readers
+    turns: FairQueue
 
-    async def __aenter__(self) -> asyncpg.Connection:
-        self.caller = await self.client.turns.take()
-        try:
-            return await super().__aenter__()
-        except BaseException:
-            self.client.turns.give_back(self.caller)
-            raise
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        try:
-            await super().__aexit__(exc_type, exc_val, exc_tb)
-        finally:
-            self.client.turns.give_back(self.caller)
-
-
-class _Readers(_Patient):
-    """The connections that read."""
-
-    def __init__(self, size: int, options: Mapping[str, Any], **settings: str) -> None:
-        given: dict[str, str] = {
-            **options.get("server_settings", {}),
-            "default_transaction_read_only": "on",
-            **settings,
-        }
-        super().__init__(maxsize=size, **{**options, "server_settings": given})
-        self.turns = FairQueue(size, bounded=False, patience_seconds=_READING_SECONDS_MAX)
-
-    def acquire_connection(self) -> PoolConnectionWrapper[asyncpg.Connection]:
-        """A connection that reads, in turn."""
-        return _Turn(self, self._pool_init_lock)
-
-
-class Client(_Patient):
-    """The database of one process; see the module. `maxsize` is of all its connections together."""
-
-    def __init__(self, *, maxsize: int | str = 16, **options: Any) -> None:  # noqa: ANN401 - Tortoise's
-        reading = max(1, int(maxsize) // 2)
-        writing = max(1, int(maxsize) - reading)
-        super().__init__(maxsize=writing, **options)
-        self.turns = FairQueue(writing)
-        self.readers = _Readers(reading, options)
-        self._options = options
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Tortoise's
+        super().__init__(**options)
+        self._idle: list[_Lent] = []
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[None]:
+    async def acquire_connection(self) -> AsyncIterator[asyncpg.Connection]:  # type: ignore[override] # only entered
+        """One of the connections, in turn."""
+        async with self.turns.turn():
+            lent = await self._lent()
+            try:
+                yield lent.connection
+            except BaseException:
+                await lent.give_back()  # the pool knows what to do with it
+                raise
+            if lent.is_closed or lent.connection.is_in_transaction():
+                await lent.give_back()
+            else:
+                self._idle.append(lent)
+
+    async def _lent(self) -> _Lent:
+        while self._idle:
+            lent = self._idle.pop()
+            if not lent.is_closed:
+                return lent
+            await lent.give_back()
+        pool = super().acquire_connection()
+        return _Lent(pool, await pool.__aenter__())
+
+    async def close(self) -> None:
+        """Close all connections."""
+        while self._idle:
+            await self._idle.pop().give_back()
+        await super().close()
+
+    @asynccontextmanager
+    async def _in_transaction(self) -> AsyncIterator[_Transaction]:  # type: ignore[override] # as above
+        """A transaction, from its turn until it has ended."""
+        async with self.acquire_connection() as connection:
+            inside = _Transaction(self)
+            inside._connection = connection  # noqa: SLF001 - it takes the client's own
+            await inside.begin()  # asyncpg rolls back what is given up here
+            token = get_connections().set(self.connection_name, inside)
+            try:
+                async with _ended(inside, connection):
+                    yield inside
+            finally:
+                get_connections().reset(token)
+
+
+@asynccontextmanager
+async def _ended(inside: _Transaction, connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Commit what is done in here, or roll it back. Raises TryAgain where PostgreSQL has ended it:
+    then there is nothing to roll back, and nothing that could be committed.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not _is_closed(connection):
+            with _stillness_is_try_again():
+                await inside.rollback()
+        elif isinstance(error, _ENDED):
+            raise TryAgain from error
+        raise
+    if _is_closed(connection):
+        raise TryAgain
+    with _stillness_is_try_again():
+        await inside.commit()
+
+
+def _is_closed(connection: asyncpg.Connection) -> bool:
+    """Whether PostgreSQL has closed it. Its pool may know that, and take it back, before we do."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
+class _Readers(_InTurn):
+    """The connections that read."""
+
+    def __init__(self, size: int, options: Mapping[str, Any]) -> None:
+        if "server_settings" in options:
+            given = {**options["server_settings"], "default_transaction_read_only": "on"}
+            options = {**options, "server_settings": given}
+        super().__init__(maxsize=size, **{**options, "reset": _leave_as_it_is})
+        self.turns = FairQueue(size, bounded=False, patience_seconds=_READING_SECONDS_MAX)
+
+
+class Client(_InTurn):
+    """The database of one process; see the module. `maxsize` is of all its connections together."""
+
+    def __init__(
+        self,
+        *,
+        maxsize: int | str = 16,
+        pooled: bool = False,
+        **options: Any,  # noqa: ANN401 - Tortoise's
+    ) -> None:
+        reading = max(1, int(maxsize) // 2)
+        writing = max(1, int(maxsize) - reading)
+        super().__init__(maxsize=writing, reset=_leave_as_it_is, **options)
+        self.turns = FairQueue(writing, lane_has_place=True)
+        self.readers = _Readers(reading, options)
+        self._options = options
+        #: Whether PgBouncer stands between.
+        self.pooled = pooled
+
+    @asynccontextmanager
+    async def read_only(self) -> AsyncIterator[None]:
         """Statements of this task read as of one moment in here, on a connection of their own and
         for as long as it takes.
         """
-        unhurried = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
-        alone = _Readers(1, self._options, **unhurried)
+        alone = _Readers(1, self._options)
         try:
             async with alone._in_transaction() as reading:  # noqa: SLF001 - Tortoise's name for it
-                await reading.execute_script("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                await reading.execute_script(_UNHURRIED)
                 yield
         finally:
             await alone.close()
+
+    async def in_one_go(
+        self, take: Callable[[], B], work: Callable[[B], Coroutine[Any, Any, R]]
+    ) -> R:
+        """One transaction: `work` on what `take` gives when it has begun."""
+        async with self._in_transaction():
+            return await work(take())
 
     async def close(self) -> None:
         """Close all connections."""
         await self.readers.close()
         await super().close()
-
-    def acquire_connection(self) -> PoolConnectionWrapper[asyncpg.Connection]:
-        """A connection that writes, in turn."""
-        return _Turn(self, self._pool_init_lock)
-
-    def _in_transaction(self) -> TransactionContext:
-        return _Context(self)
 
     async def execute_query(
         self, query: str, values: list[Any] | None = None

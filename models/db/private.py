@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 def make_file(path: Path) -> None:
-    """An empty file, where there is none; one that is there is closed to others.
+    """An empty file if it does not exist; an existing one is closed to others.
 
     Raises OSError where none can be made.
     """

@@ -1,4 +1,4 @@
-"""Whether the database takes what is written to it: something is."""
+"""Checks that the database is writable, by writing a row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tortoise import fields
 
 from models.clock import now
 from models.db import sql
-from models.db.record import Record, new_id
+from models.db.record import Record
 from models.db.transactions import transaction
 
 #: More than a page or two: a disk without room shows.
@@ -19,7 +19,7 @@ _LEFT_BEHIND: Final = timedelta(minutes=5)
 
 
 class Pulse(Record):
-    """Something that was written to see whether it can be."""
+    """A row written by the check."""
 
     filler = fields.TextField()
 
@@ -28,10 +28,10 @@ class Pulse(Record):
 
 
 async def beat() -> None:
-    """Write something and take it away again; raises what keeps it from being written."""
-    row = {"id": new_id(), "created_at": now(), "filler": secrets.token_hex(_BYTES // 2)}
-    await transaction(lambda: sql.insert("pulse", [row]))
-    # Who ended in between has left its own.
+    """Write a row and delete it again; raises the error that prevents it."""
+    pulse = Pulse(filler=secrets.token_hex(_BYTES // 2))
+    await transaction(lambda: sql.add(pulse))
+    # A process that ended in between has left its row.
     old = now() - _LEFT_BEHIND
     gone = "DELETE FROM pulse WHERE id = $1 OR created_at < $2"
-    await transaction(lambda: sql.execute(gone, row["id"], old))
+    await transaction(lambda: sql.execute(gone, pulse.id, old))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Final
 from uuid import UUID
 
 from tortoise import fields
@@ -12,10 +13,20 @@ from uuid_utils.compat import uuid7
 from models.clock import now
 from models.db import sql
 
+if TYPE_CHECKING:
+    from models.db.changes import Changes
+
 _HEX_DIGITS: Final = 32
 
 
-class Record(Model):
+class Table(Model):
+    """A table with a key of its own making."""
+
+    class Meta:
+        abstract = True
+
+
+class Record(Table):
     """A row with a time-ordered UUIDv7 id, which `PREFIX` makes readable and unique in the API."""
 
     PREFIX: ClassVar[str] = ""
@@ -59,26 +70,63 @@ class Changing(Record):
     class Meta:
         abstract = True
 
+    #: The column that shows whether another transaction has written since it was read.
+    REVISION: ClassVar[str | None] = None
+
     def put(self, **columns: object) -> None:
-        """Change these columns; `write` makes it last."""
+        """Change these columns; `write_to` makes it last."""
+        if (note := self.__dict__.get("_note")) is not None:
+            note(self)
         changes: dict[str, object] = self.__dict__.setdefault("_changes", {})
         changes.update(columns)
         for name, value in columns.items():
             setattr(self, name, value)
 
     async def change(self, **columns: object) -> None:
-        """Change these columns and write them at once."""
+        """Change these columns and write them at once; for records without concurrent writers."""
+        assert self.REVISION is None, "what others change as well is written by a journal"
         self.put(**columns)
-        await self.write()
-
-    async def write(self) -> None:
-        """Write what has been put down, in one statement; nothing where nothing was."""
-        changes: dict[str, object] = self.__dict__.pop("_changes", {})
-        if changes:
-            await self._write(changes)
-
-    async def _write(self, changes: dict[str, object]) -> None:
+        changes = sql.encoded(type(self), self._taken())
         assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(changes, 2))
-        table = self._meta.db_table
-        statement = f"UPDATE {table} SET {assignments} WHERE id = $1"
+        statement = f"UPDATE {sql.table_of(type(self))} SET {assignments} WHERE id = $1"
         await sql.execute(statement, self.id, *changes.values())
+
+    def note_by(self, note: Callable[[Changing], None]) -> None:
+        """Tell `note` before it changes, until it is written."""
+        self.__dict__["_note"] = note
+
+    def remembered(self) -> dict[str, object]:
+        """What `go_back` takes."""
+        changes: dict[str, object] = self.__dict__.get("_changes", {})
+        return {**self.__dict__, "_changes": dict(changes)}
+
+    def go_back(self, state: dict[str, object]) -> None:
+        """Restore what `remembered` returned."""
+        self.__dict__.update(state)
+
+    def forget_changes(self) -> None:
+        """Nothing is to be written of it: it is inserted as it is."""
+        self._taken()
+
+    def write_to(self, changes: Changes) -> bool:
+        """Have what has been put down written with `changes`; whether there was anything."""
+        if not (columns := self._taken()):
+            return False
+        revision: int | None = getattr(self, self.REVISION) if self.REVISION else None
+        changes.update(type(self), self.id, sql.encoded(type(self), columns), revision)
+        if self.REVISION and revision is not None:
+            setattr(self, self.REVISION, revision + 1)
+        return True
+
+    def _taken(self) -> dict[str, object]:
+        self.__dict__.pop("_note", None)
+        columns: dict[str, object] = self.__dict__.pop("_changes", {})
+        return columns
+
+    @classmethod
+    async def outdated(cls, records: Sequence[Changing]) -> bool:
+        """Whether another transaction has written one of these since it was read."""
+        statement = f"SELECT id, {cls.REVISION} AS revision FROM {sql.table_of(cls)} WHERE "
+        rows = await sql.fetch(statement + sql.any_of("id", 1), [one.id for one in records])
+        now_at = {row["id"]: row["revision"] for row in rows}
+        return any(now_at.get(one.id) != getattr(one, str(cls.REVISION)) for one in records)

@@ -8,10 +8,11 @@ text).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import orjson
@@ -19,12 +20,12 @@ from tortoise import fields
 from tortoise.connection import get_connection
 from tortoise.models import Model
 
-from models.db import sqlite_engine
-
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 Row = dict[str, Any]
-#: A statement and its arguments.
-Statement = tuple[str, Sequence[object]]
+
+#: A statement's list of ids: SQLite takes at most 32,766 parameters.
+_PART = 500
 
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 
@@ -34,8 +35,19 @@ async def fetch(statement: str, *args: object) -> list[Row]:
     connection = get_connection("default")
     if connection.capabilities.dialect != "sqlite":
         return await connection.execute_query_dict(statement, list(args))
-    rows = await connection.execute_query_dict(_for_sqlite(statement), _bound(args))
+    rows = await connection.execute_query_dict(_for_sqlite(statement), bound(args))
     return _decoded(rows)
+
+
+async def fetch_in_parts(statement: str, ids: Sequence[object], *args: object) -> list[Row]:
+    """All rows of a SELECT with `IN ({ids})`, of any number of ids: a statement for each 500, and
+    none for none. `args` are its first placeholders.
+    """
+    rows: list[Row] = []
+    for start in range(0, len(ids), _PART):
+        places, given = in_list(ids[start : start + _PART], len(args) + 1)
+        rows += await fetch(statement.format(ids=places), *args, *given)
+    return rows
 
 
 async def fetch_one(statement: str, *args: object) -> Row | None:
@@ -50,7 +62,7 @@ async def execute(statement: str, *args: object) -> int:
     if connection.capabilities.dialect != "sqlite":
         changed, _ = await connection.execute_query(statement, list(args))
     else:
-        changed, _ = await connection.execute_query(_for_sqlite(statement), _bound(args))
+        changed, _ = await connection.execute_query(_for_sqlite(statement), bound(args))
     return changed
 
 
@@ -58,42 +70,62 @@ async def insert(table: str, rows: Sequence[Row], *, ignore_conflicts: bool = Fa
     """Insert `rows` (all with the same columns, `id` among them) in one statement; the ids that it
     inserted.
     """
-    statement, args = insertion(table, rows, ignore_conflicts=ignore_conflicts)
+    columns = tuple(rows[0])
+    statement = _insert(table, columns, len(rows), ignore_conflicts)
+    args = [row[column] for row in rows for column in columns]
     return [row["id"] for row in await fetch(statement, *args)]
 
 
-def insertion(table: str, rows: Sequence[Row], *, ignore_conflicts: bool = False) -> Statement:
-    """What `insert` runs, for `together`."""
-    columns = tuple(rows[0])
-    statement = _insert(table, columns, len(rows), ignore_conflicts)
-    return statement, [row[column] for row in rows for column in columns]
+async def add(*records: Model) -> None:
+    """Insert records of one model, in one statement."""
+    await insert(table_of(type(records[0])), [row_of(record) for record in records])
 
 
-async def together(statements: Sequence[Statement]) -> None:
-    """Run INSERTs and UPDATEs, each of another table, in one trip to the database. Inside a
-    transaction only.
-
-    PostgreSQL takes them as one statement, so none sees what another has done.
-    """
-    connection = get_connection("default")
-    if not statements:
-        return
-    if isinstance(connection, sqlite_engine.Transaction):
-        await connection.run_together(
-            [(_for_sqlite(text), _bound(args)) for text, args in statements]
-        )
-    else:
-        text = _joined(tuple(statement for statement, _ in statements))
-        await connection.execute_query_dict(text, [arg for _, args in statements for arg in args])
+async def add_new(record: Model) -> bool:
+    """Insert a record unless one like it (a UNIQUE key) is there; whether it was inserted."""
+    rows = [row_of(record)]
+    return bool(await insert(table_of(type(record)), rows, ignore_conflicts=True))
 
 
 async def records(model: type[M], statement: str, *args: object) -> list[M]:
-    """Rows of a `SELECT *` as records of `model`."""
+    """Rows of a `SELECT *`, or of `SELECT {columns(…)}`, as records of `model`."""
     return [record_of(model, row) for row in await fetch(statement, *args)]
 
 
+async def by_ids(model: type[M], ids: Sequence[UUID]) -> dict[UUID, M]:
+    """The records with these ids, by id, in one statement; unknown ids are left out."""
+    if not ids:
+        return {}
+    statement = f"SELECT * FROM {table_of(model)} WHERE {any_of('id', 1)}"
+    return {record.pk: record for record in await records(model, statement, list(ids))}
+
+
+async def of_each(
+    model: type[M], column: str, ids: Sequence[UUID], order: str = "id"
+) -> dict[UUID, list[M]]:
+    """The records that have one of these ids in `column`, by that id, in one statement; those of
+    each in this `order`. Ids that none has are left out.
+    """
+    found: defaultdict[UUID, list[M]] = defaultdict(list)
+    if ids:
+        where = f"{any_of(column, 1)} ORDER BY {order}"
+        statement = f"SELECT * FROM {table_of(model)} WHERE {where}"
+        for record in await records(model, statement, list(ids)):
+            found[getattr(record, column)].append(record)
+    return dict(found)
+
+
+@lru_cache(maxsize=64)
+def columns(model: type[Model], *, without: str) -> str:
+    """All of a model's columns but one, for a SELECT. Its records lack that attribute: who reads it
+    gets an AttributeError.
+    """
+    names = (name for name in model._meta.db_fields if name != without)  # noqa: SLF001 - as below
+    return ", ".join(f'"{name}"' for name in sorted(names))
+
+
 def record_of(model: type[M], row: Row) -> M:
-    """A row with all of the model's columns, and no others, as a record."""
+    """A row with the model's columns, and no others, as a record."""
     record = model.__new__(model)
     # What Tortoise's own `_init_from_db` leaves behind, at a third of its cost: `fetch` has given
     # the values their types already, but for those that look like others in SQL.
@@ -101,7 +133,8 @@ def record_of(model: type[M], row: Row) -> M:
         row, _partial=False, _saved_in_db=True, _custom_generated_pk=True, _await_when_save={}
     )
     for name, read in _ambiguous(model):
-        record.__dict__[name] = read(row[name])
+        if name in row:
+            record.__dict__[name] = read(row[name])
     return record
 
 
@@ -117,7 +150,35 @@ def _ambiguous(model: type[Model]) -> list[tuple[str, Callable[[Any], Any]]]:
 
 def row_of(record: Model) -> Row:
     """A record's columns, as `insert` takes them."""
-    return {name: getattr(record, name) for name in record._meta.db_fields}  # noqa: SLF001 - as above
+    row = {name: getattr(record, name) for name in record._meta.db_fields}  # noqa: SLF001 - as above
+    return encoded(type(record), row)
+
+
+def encoded(model: type[Model], columns: Row) -> Row:
+    """Columns of a model as statements take them: what is JSON as text."""
+    is_json = _json_columns(model)
+    return {
+        name: json(value) if name in is_json and value is not None else value
+        for name, value in columns.items()
+    }
+
+
+@lru_cache(maxsize=64)
+def _json_columns(model: type[Model]) -> frozenset[str]:
+    columns = model._meta.fields_map.items()  # noqa: SLF001 - as above
+    return frozenset(name for name, field in columns if isinstance(field, fields.JSONField))
+
+
+@lru_cache(maxsize=64)
+def postgres_types(model: type[Model]) -> dict[str, str]:
+    """What PostgreSQL's arrays of the model's columns are of. Text is of any length: a cast would
+    cut off what is too long, and the column refuses it.
+    """
+    fields_map = model._meta.fields_map  # noqa: SLF001 - as above
+    types = {
+        name: field.get_for_dialect("postgres", "SQL_TYPE") for name, field in fields_map.items()
+    }
+    return {name: "TEXT" if kind.startswith("VARCHAR") else kind for name, kind in types.items()}
 
 
 def table_of(model: type[Model]) -> str:
@@ -132,9 +193,35 @@ def for_update(alias: str = "") -> str:
     return f" FOR UPDATE OF {alias}" if alias else " FOR UPDATE"
 
 
+def any_of(column: str, number: int) -> str:
+    """`column` is in the list that is the argument `$number`: one text, however long it is."""
+    if get_connection("default").capabilities.dialect == "sqlite":
+        return f"{column} IN (SELECT value FROM json_each(${number}))"
+    return f"{column} = ANY(${number})"
+
+
+def given(alias: str, number: int, **columns: str) -> str:
+    """For a FROM: rows of these columns and PostgreSQL types, which are the argument `$number`,
+    made by `json`.
+    """
+    if get_connection("default").capabilities.dialect == "sqlite":
+        values = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
+        return f"(SELECT {values} FROM json_each(${number})) AS {alias}"
+    typed = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
+    return f"jsonb_to_recordset(${number}::jsonb) AS {alias}({typed})"
+
+
 def placeholders(count: int, start: int = 1) -> str:
     """`$1, $2, $3` for an IN list; for an empty one, which PostgreSQL lacks, what nothing is in."""
     return ", ".join(f"${n}" for n in range(start, start + count)) or "NULL"
+
+
+def in_list(values: Sequence[object], start: int = 1) -> tuple[str, Sequence[object]]:
+    """The placeholders of an IN list and what stands in them: `values` (one at least), the last
+    repeated up to a power of two. So a statement has few lengths, and is prepared for each.
+    """
+    size = 1 << (len(values) - 1).bit_length()
+    return placeholders(size, start), [*values, *[values[-1]] * (size - len(values))]
 
 
 def json(value: object) -> str:
@@ -151,27 +238,21 @@ def _insert(table: str, columns: tuple[str, ...], count: int, ignore_conflicts: 
     return f'INSERT INTO "{table}" ({names}) VALUES {values}{conflict} RETURNING id'
 
 
-@lru_cache(maxsize=512)
-def _joined(statements: tuple[str, ...]) -> str:
-    """`WITH s0 AS (…), s1 AS (…) SELECT 1`, the placeholders counted on."""
-    parts, count = [], 0
-    for number, statement in enumerate(statements):
-        parts.append(f"s{number} AS ({_counted_on(statement, count)})")
-        count += max(int(n) for n in _PLACEHOLDER.findall(statement))
-    return f"WITH {', '.join(parts)} SELECT 1"
-
-
-def _counted_on(statement: str, count: int) -> str:
-    return _PLACEHOLDER.sub(lambda found: f"${int(found[1]) + count}", statement)
-
-
 @lru_cache(maxsize=1024)
 def _for_sqlite(statement: str) -> str:
     return _PLACEHOLDER.sub(r"?\1", statement)
 
 
-def _bound(args: Sequence[object]) -> list[object]:
-    return [str(arg) if isinstance(arg, UUID) else arg for arg in args]
+def bound(args: Iterable[object]) -> list[object]:
+    """Arguments as SQLite takes them; a list is JSON, see `any_of`."""
+    return [_BOUND[type(arg)](arg) if type(arg) in _BOUND else arg for arg in args]
+
+
+#: asyncpg's UUID type needs no entry: it never reaches SQLite.
+_BOUND: Final[dict[type, Callable[[Any], object]]] = {
+    UUID: str,
+    list: lambda values: orjson.dumps(values).decode(),
+}
 
 
 def _decoded(rows: list[Row]) -> list[Row]:

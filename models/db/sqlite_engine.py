@@ -17,34 +17,37 @@ The module's name must contain "sqlite": Tortoise's migrations pick their dialec
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
-from time import monotonic
-from types import TracebackType
-from typing import Any, Final, TypeVar, cast
+from contextvars import copy_context
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
 
 import aiosqlite
-from tortoise.backends.base.client import (
-    ConnectionWrapper,
-    TransactionalDBClient,
-    TransactionContext,
-)
 from tortoise.backends.sqlite.client import (
     SqliteClient,
-    SqliteTransactionContext,
     SqliteTransactionWrapper,
     translate_exceptions,
 )
 from tortoise.connection import get_connections
-from tortoise.exceptions import OperationalError
 
 from models.db.fair_queue import STILL_SECONDS_MAX, FairQueue
-from models.errors import TryAgain
+from models.db.sqlite_copy import fixed_address, is_fixed
+from models.db.sqlite_thread import (
+    Inside,
+    SqlBatch,
+    begin,
+    in_thread,
+    locked_is_try_again,
+    run_all,
+    run_through,
+)
 
-A = TypeVar("A")
+R = TypeVar("R")
+B = TypeVar("B")
+T = TypeVar("T")
 
 #: How many read at once. Each is a thread, opened when all others are at work.
 _READERS: Final = 4
@@ -65,141 +68,23 @@ _PRAGMAS: Final = {
 _READING_PRAGMAS: Final = {"query_only": "ON", "cache_size": -16_384, "temp_store": "MEMORY"}
 
 
+@runtime_checkable
+class RunsAll(Protocol):
+    """A transaction that runs statements for many rows."""
+
+    async def run_all(self, statements: SqlBatch) -> list[int]:
+        """Run each statement once for each of its rows; how many rows each has changed."""
+        ...
+
+
 class Transaction(SqliteTransactionWrapper):
     """A transaction on the process's one connection that writes."""
 
-    _parent: Client
-
-    async def begin(self) -> None:
-        """Take the write lock at once; see the module."""
-        connection, seconds_max = self._connection, self._parent.lock_seconds_max
-        with _locked_is_try_again():
-            await _in_thread(connection, _begin, seconds_max)
-
-    async def commit(self) -> None:
-        """Make it last, or roll it back."""
-        try:
-            with _locked_is_try_again():
-                await super().commit()
-        except BaseException:
-            await self._connection.rollback()
-            self._finalized = True
-            raise
-
     @translate_exceptions
-    async def run_together(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Run statements whose rows nobody wants, in one visit to the connection's thread."""
+    async def run_all(self, statements: SqlBatch) -> list[int]:
+        """As `RunsAll` has it, in one visit to the connection's thread."""
         async with self.acquire_connection() as connection:
-            await _in_thread(connection, _run_all, statements)
-
-
-async def _in_thread(
-    connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection, A], None], given: A
-) -> None:
-    """Run `work` in the connection's thread."""
-    run: Any = connection._execute  # noqa: SLF001 - aiosqlite has no other way
-    await run(work, connection._conn, given)  # noqa: SLF001 - as above
-
-
-def _begin(connection: sqlite3.Connection, seconds_max: float) -> None:
-    """Begin, in the connection's thread, as soon as no other process has the lock."""
-    until = monotonic() + seconds_max
-    while True:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if not _is_locked(error) or monotonic() >= until:
-                raise
-        else:
-            return
-
-
-def _run_all(
-    connection: sqlite3.Connection, statements: Sequence[tuple[str, Sequence[Any]]]
-) -> None:
-    for statement, args in statements:
-        connection.execute(statement, args).fetchall()
-
-
-@contextmanager
-def _locked_is_try_again() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if _is_locked(error):
-            raise TryAgain from error
-        raise OperationalError(error) from error
-
-
-def _is_locked(error: sqlite3.OperationalError) -> bool:
-    return "database is locked" in str(error)
-
-
-class _Context(SqliteTransactionContext):
-    """A transaction, from its turn until it has ended."""
-
-    connection: Transaction
-
-    def __init__(self, client: Client) -> None:
-        self.parent = client
-        super().__init__(Transaction(client), client.write_lock)
-
-    async def __aenter__(self) -> TransactionalDBClient:
-        self.caller = await self.parent.turns.take()
-        try:
-            self.connection._connection = await self.parent.writer()  # noqa: SLF001 - of this package
-            await self._begun()
-        except BaseException:
-            self.parent.turns.give_back(self.caller)
-            raise
-        self.token = get_connections().set(self.connection_name, self.connection)
-        return self.connection
-
-    async def _begun(self) -> None:
-        await self._trxlock.acquire()
-        try:
-            await self.connection.begin()
-        except BaseException:
-            # BEGIN may still be queued in the connection's thread: undo it there, then unlock.
-            await asyncio.shield(asyncio.ensure_future(self._undo()))
-            raise
-
-    async def _undo(self) -> None:
-        try:
-            await self.connection._connection.rollback()  # noqa: SLF001 - its transaction has not begun
-        finally:
-            self._trxlock.release()
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        try:
-            await super().__aexit__(exc_type, exc_val, exc_tb)
-        finally:
-            self.parent.turns.give_back(self.caller)
-
-
-class _Writing(ConnectionWrapper[aiosqlite.Connection]):
-    """The connection that writes, for one statement outside any transaction."""
-
-    client: Client
-
-    async def __aenter__(self) -> aiosqlite.Connection:
-        self.caller = await self.client.turns.take()
-        try:
-            self.connection = await self.client.writer()
-            await self._lock.acquire()
-        except BaseException:
-            self.client.turns.give_back(self.caller)
-            raise
-        return self.connection
-
-    async def __aexit__(self, *_: object) -> None:
-        self._lock.release()
-        self.client.turns.give_back(self.caller)
+            return await in_thread(connection, run_all, statements)
 
 
 class Readers:
@@ -213,19 +98,16 @@ class Readers:
 
     async def rows(self, query: str, values: Sequence[Any] | None) -> list[sqlite3.Row]:
         """What a SELECT gives."""
-        caller = await self.turns.take()
-        try:
+        async with self.turns.turn():
             connection = self._idle.pop() if self._idle else await self._one_more()
             try:
-                with _locked_is_try_again():
+                with locked_is_try_again():
                     return list(await connection.execute_fetchall(query, values or ()))
             except asyncio.CancelledError:
-                connection._conn.interrupt()  # noqa: SLF001 - at once, whatever its thread is at
+                await connection.interrupt()  # at once, whatever its thread is at
                 raise
             finally:
                 self._idle.append(connection)
-        finally:
-            self.turns.give_back(caller)
 
     async def _one_more(self) -> aiosqlite.Connection:
         connection = await self.client.reader()
@@ -250,11 +132,7 @@ class Client(SqliteClient):
         self.turns = FairQueue(1)
         self.readers = Readers(self)
         self._opening = asyncio.Lock()
-
-    @property
-    def write_lock(self) -> asyncio.Lock:
-        """Held while the connection that writes is at work; a turn comes before it."""
-        return self._lock
+        self._writing = asyncio.Lock()
 
     async def writer(self) -> aiosqlite.Connection:
         """The connection that writes."""
@@ -270,29 +148,29 @@ class Client(SqliteClient):
         if not fixed:
             await self.writer()  # it makes the file, and puts it into WAL mode
         connection = await aiosqlite.connect(
-            _fixed_address(self.filename) if fixed else self.filename,
+            fixed_address(self.filename) if fixed else self.filename,
             uri=fixed,
             isolation_level=None,
         )
-        connection._conn.row_factory = sqlite3.Row  # noqa: SLF001 - as Tortoise does
+        connection.row_factory = sqlite3.Row
         pragmas = {**_READING_PRAGMAS, "busy_timeout": self._busy_timeout}
         for pragma, value in pragmas.items():
             await connection.execute_fetchall(f"PRAGMA {pragma}={value}")
         return connection
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[None]:
+    async def read_only(self) -> AsyncIterator[None]:
         """Statements of this task read as of one moment in here, on a connection of their own."""
         connection = await self.reader()
         reading = SqliteTransactionWrapper(self)
-        reading._connection = connection  # noqa: SLF001 - of this package
-        token = get_connections().set(self.connection_name, reading)
+        reading._connection = connection  # noqa: SLF001 - it takes the client's own
         try:
+            await connection.execute_fetchall(f"PRAGMA temp_store={_room_to_sort()}")
             await connection.execute_fetchall("BEGIN")
-            yield
+            with self._used(reading):
+                yield
         finally:
-            get_connections().reset(token)
-            connection._conn.interrupt()  # noqa: SLF001 - where the caller was canceled
+            await connection.interrupt()  # where the caller was canceled
             await connection.close()
 
     async def close(self) -> None:
@@ -300,12 +178,68 @@ class Client(SqliteClient):
         await self.readers.close()
         await super().close()
 
-    def acquire_connection(self) -> ConnectionWrapper[aiosqlite.Connection]:
+    @asynccontextmanager
+    async def acquire_connection(self) -> AsyncIterator[aiosqlite.Connection]:  # type: ignore[override] # only entered
         """The connection that writes, in turn."""
-        return _Writing(self._lock, self)
+        async with self.turns.turn():
+            connection = await self.writer()
+            async with self._writing:
+                yield connection
 
-    def _in_transaction(self) -> TransactionContext:
-        return _Context(self)
+    @asynccontextmanager
+    async def _in_transaction(self) -> AsyncIterator[Transaction]:  # type: ignore[override] # as above
+        """A transaction, from its turn until it has ended."""
+        async with self.acquire_connection() as connection:
+            try:
+                # A BEGIN that is given up may still be queued in the connection's thread; what
+                # undoes it is queued behind it.
+                with locked_is_try_again():
+                    await in_thread(connection, begin, self.lock_seconds_max)
+                with self._used(Transaction(self)) as inside:
+                    yield inside
+                with locked_is_try_again():
+                    await connection.commit()
+            except BaseException:
+                await asyncio.shield(asyncio.ensure_future(connection.rollback()))
+                raise
+
+    async def in_one_go(
+        self, take: Callable[[], B], work: Callable[[B], Coroutine[Any, Any, R]]
+    ) -> R:
+        """One transaction, in one visit to the connection's thread: `work` on what `take` gives
+        when its turn has come. Raises Suspended where `work` waits for anything else.
+        """
+        async with self.acquire_connection() as connection:
+            run: Any = partial(self._run_alone, work, take())
+            return await in_thread(connection, partial(copy_context().run, run))
+
+    def _run_alone(
+        self,
+        work: Callable[[B], Coroutine[Any, Any, R]],
+        taken: B,
+        connection: sqlite3.Connection,
+    ) -> R:
+        with locked_is_try_again():
+            begin(connection, self.lock_seconds_max)
+        try:
+            with self._used(Inside(connection)):
+                done = run_through(work(taken))
+            with locked_is_try_again():
+                connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+        return done
+
+    @contextmanager
+    def _used(self, inside: T) -> Iterator[T]:
+        """Statements of this task run there."""
+        connections: Any = get_connections()  # `Inside` is as much of a client as is needed
+        token = connections.set(self.connection_name, inside)
+        try:
+            yield inside
+        finally:
+            connections.reset(token)
 
     async def execute_query(
         self, query: str, values: list[Any] | None = None
@@ -316,8 +250,10 @@ class Client(SqliteClient):
             return len(rows), cast("list[dict[str, Any]]", rows)  # Tortoise's own has rows, too
         if _is_change(query):
             async with self._in_transaction() as inside:
-                return await inside.execute_query(query, values)
-        return cast("tuple[int, list[dict[str, Any]]]", await super().execute_query(query, values))
+                done = await inside.execute_query(query, values)
+        else:
+            done = await super().execute_query(query, values)
+        return cast("tuple[int, list[dict[str, Any]]]", done)
 
     async def execute_query_dict(
         self, query: str, values: list[Any] | None = None
@@ -327,8 +263,9 @@ class Client(SqliteClient):
             return [dict(row) for row in await self._read(query, values)]
         if _is_change(query):
             async with self._in_transaction() as inside:
-                return await inside.execute_query_dict(query, values)
-        rows = await super().execute_query_dict(query, values)
+                rows = await inside.execute_query_dict(query, values)
+        else:
+            rows = await super().execute_query_dict(query, values)
         return cast("list[dict[str, Any]]", rows)
 
     @translate_exceptions
@@ -346,6 +283,17 @@ class Client(SqliteClient):
             await inside.execute_many(query, values)
 
 
+def _room_to_sort() -> str:
+    """Where a long reading keeps what it sorts, which may be as much as the ledger: in files,
+    unless this machine has no place for them.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        return "MEMORY"
+    return "FILE"
+
+
 def is_reading(statement: str) -> bool:
     """Whether a statement only reads. Ours that begin WITH and change something are all inside
     transactions, which do not ask.
@@ -355,38 +303,6 @@ def is_reading(statement: str) -> bool:
 
 def _is_change(statement: str) -> bool:
     return statement.lstrip()[:7].upper().startswith(("INSERT", "UPDATE", "DELETE", "REPLACE"))
-
-
-class Unreadable(Exception):
-    """A copy that cannot be read where it is; a sentence says why."""
-
-
-def is_fixed(filename: str) -> bool:
-    """Whether a database is where nothing can be written: a copy, on a medium or put away."""
-    path = Path(filename).absolute()
-    return path.is_file() and not (_can_be_written(path) and _can_be_written(path.parent))
-
-
-def _fixed_address(filename: str) -> str:
-    """The URI by which it is read without the files that SQLite keeps beside a database in use.
-
-    Raises Unreadable where such a file came along with it and has what the database lacks.
-    """
-    path = Path(filename).absolute()
-    for suffix in ("-wal", "-journal"):
-        beside = path.with_name(path.name + suffix)
-        if beside.is_file() and beside.stat().st_size:
-            raise Unreadable(
-                f"{path} is a copy of a database in use: {beside.name} has changes that can only be"
-                " read where files can be written. Copy both to such a place, or make copies with"
-                " sqlite3's .backup."
-            )
-    return f"{path.as_uri()}?immutable=1"
-
-
-def _can_be_written(path: Path) -> bool:
-    # Root may write whatever the mode says, but not on a file system that is mounted read-only.
-    return os.access(path, os.W_OK) and bool(path.stat().st_mode & 0o222)
 
 
 client_class = Client

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from tortoise.transactions import in_transaction as tortoise_transaction
 
@@ -16,9 +17,10 @@ from models.db.tasks import task_of
 from models.errors import TryAgain
 
 T = TypeVar("T")
+B = TypeVar("B")
 
 #: What a database calls a conflict that goes away when the transaction is run again
-#: (serialization failure, deadlock). A lock that does not come is none: it was waited for.
+#: (serialization failure, deadlock). A lock timeout isn't one: it was waited for.
 _RETRYABLE: Final = {"40001", "40P01"}
 _ATTEMPTS_MAX: Final = 12
 _RETRYING_SECONDS_MAX: Final = 5.0
@@ -28,7 +30,7 @@ _bell: Callable[[set[str]], None] | None = None
 
 
 class Conflict(Exception):
-    """What was read has been changed by somebody else since: the transaction is run again."""
+    """What was read has been changed by another transaction since: this one is run again."""
 
 
 async def transaction(work: Callable[[], Awaitable[T]]) -> T:
@@ -51,13 +53,13 @@ async def transaction(work: Callable[[], Awaitable[T]]) -> T:
 
 
 def begin(work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
-    """Start a transaction that nobody needs to wait for; `disconnect` does."""
+    """Start a transaction without waiting for it; `disconnect` waits."""
     assert not in_transaction(), "a transaction is never opened inside another"
     return task_of(_retried(work))
 
 
 def begin_aside(work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
-    """As `begin`, for what nobody asked for and nobody misses where too much else is to be done."""
+    """As `begin`, for background work that may be dropped under load."""
     with fair_queue.called_by("aside"):
         return begin(work)
 
@@ -67,36 +69,53 @@ def in_transaction() -> bool:
     return _topics.get() is not None
 
 
-async def snapshot(work: Callable[[], Awaitable[T]]) -> T:
-    """Run `work`, which only reads, as of one moment. It has a connection of its own and all the
-    time that it needs: nobody waits for it.
+async def read_only(work: Callable[[], Awaitable[T]]) -> T:
+    """Run `work`, which only reads, in a read-only transaction: it sees one moment. It has a
+    connection of its own and no time limit, since it blocks no other caller.
     """
-    assert not in_transaction(), "a snapshot is of what has been committed"
-    async with connection.client().snapshot():
+    assert not in_transaction(), "a read-only transaction is never opened inside another"
+    async with connection.client().read_only():
         return await work()
 
 
 async def _retried(work: Callable[[], Awaitable[T]]) -> T:
     until = monotonic() + _RETRYING_SECONDS_MAX
     for attempt in range(1, _ATTEMPTS_MAX + 1):
-        topics: set[str] = set()
-        token = _topics.set(topics)
         try:
-            async with tortoise_transaction():
-                result = await work()
+            with _bell_after():
+                async with tortoise_transaction():
+                    return await work()
         except Exception as error:
             if not is_conflict(error):
                 raise
             if attempt == _ATTEMPTS_MAX or monotonic() >= until:
                 raise TryAgain from error
-        else:
-            if topics and _bell is not None:
-                _bell(topics)
-            return result
-        finally:
-            _topics.reset(token)
         await asyncio.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 7)))  # noqa: S311 - jitter
     raise AssertionError("unreachable")
+
+
+async def in_one_go(take: Callable[[], B], work: Callable[[B], Coroutine[Any, Any, T]]) -> T:
+    """One attempt at a transaction: `work` on what `take` gives when its turn has come. On SQLite
+    it is one visit to the writer's thread, and `work` waits for nothing but the database.
+
+    Errors propagate, conflicts included; the caller needs a fallback.
+    """
+    assert not in_transaction(), "a transaction is never opened inside another"
+    with _bell_after():
+        return await connection.client().in_one_go(take, work)
+
+
+@contextmanager
+def _bell_after() -> Iterator[None]:
+    """Ring the topics of the transaction in here, once it has committed."""
+    topics: set[str] = set()
+    token = _topics.set(topics)
+    try:
+        yield
+    finally:
+        _topics.reset(token)
+    if topics and _bell is not None:
+        _bell(topics)
 
 
 def is_conflict(error: BaseException | None) -> bool:
@@ -111,7 +130,7 @@ def is_conflict(error: BaseException | None) -> bool:
 
 
 def ring(*topics: str) -> None:
-    """Wake those who listen to `topics`, once this transaction has committed."""
+    """Notify listeners of `topics`, once this transaction has committed."""
     pending = _topics.get()
     assert pending is not None, "a bell rings for what a transaction has made true"
     pending.update(topics)

@@ -1,6 +1,6 @@
-"""What ails the database rather than the request: it is full, busy, or not there.
+"""Problems of the database rather than of the request: it is full, busy or unavailable.
 
-Whoever asked can only ask again; the transaction that met it has changed nothing.
+The caller can only try again; the transaction that met it has changed nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from time import monotonic
 from traceback import walk_tb
 from typing import Final
 
-from asyncpg import InterfaceError
 from tortoise.exceptions import DBConnectionError
 
 
@@ -42,12 +41,12 @@ _noted_at = 0.0
 
 
 def trouble_of(error: BaseException | None) -> Trouble | None:
-    """Which trouble an error tells of, or what caused it; None for any other error."""
+    """The trouble behind an error or one of its causes; None for any other error."""
     return next((found for one in _causes(error) if (found := _trouble(one)) is not None), None)
 
 
 def note(error: BaseException | None) -> Trouble | None:
-    """As `trouble_of`, remembered for whoever watches whether we can work."""
+    """As `trouble_of`, and remembers when, for the health check."""
     global _noted_at  # noqa: PLW0603 - one database a process
     found = trouble_of(error)
     if found is not None:
@@ -75,9 +74,15 @@ def _trouble(error: BaseException) -> Trouble | None:
         return _of_sqlite(getattr(error, "sqlite_errorcode", 0) & _PRIMARY)
     if isinstance(state := getattr(error, "sqlstate", None), str):
         return _of_postgres(state)
-    if isinstance(error, DBConnectionError | InterfaceError):
+    if isinstance(error, DBConnectionError) or _is_of_interface(error):
         return Trouble.AWAY
     return _of_system(error) if isinstance(error, OSError) else None
+
+
+def _is_of_interface(error: BaseException) -> bool:
+    from asyncpg import InterfaceError  # noqa: PLC0415 - a server on SQLite starts without it
+
+    return isinstance(error, InterfaceError)
 
 
 def _of_sqlite(code: int) -> Trouble | None:

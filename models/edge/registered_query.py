@@ -21,7 +21,7 @@ _ROWS_MAX: Final = 100
 _SHA256: Final = re.compile(rf"(?:{BY_HASH})?([0-9a-f]{{64}})")
 
 
-class PersistedDocument(Record):
+class RegisteredQuery(Record):
     """A document and the identifier that its client asks for it by. Only ever added."""
 
     identifier = fields.CharField(max_length=255, unique=True)

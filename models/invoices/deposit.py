@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import ClassVar
+
+from typing_extensions import override
 
 from models.access.identity import Actor, Role
 from models.accounts import account as accounts
+from models.accounts.account import Account
 from models.credit.balance import has_balance
-from models.credit.limits import check_room
-from models.db.record import new_id, public_id
+from models.credit.limits import check_room, deposits_begun
+from models.db.together import find_one
 from models.errors import (
     AmountOutOfRange,
     CurrencyNotSupported,
@@ -19,23 +25,29 @@ from models.errors import (
 )
 from models.gateway import Gateway, accepts
 from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
-from models.invoices.issue import DraftLine, issue, may_stay_open, too_many_open
+from models.invoices.issue import Draft, DraftLine, Room, issue, room_for
 from models.invoices.snapshot import DEPOSIT
-from models.journal import idempotency
-from models.ledger.book import book
+from models.journal.command import Command, Invocation
+from models.journal.idempotency import Made
+from models.journal.journal import Journal
+from models.ledger.book import Book
+from models.ledger.opening import open_book
 from models.money import Money
-from models.provider.provider import house
+from models.provider.provider import provider
 
 
-async def add_funds(
-    amount: Decimal,
-    currency: str,
-    gateway: str,
-    accepted_policy_version: str,
-    *,
-    by: Actor,
-    key: str,
-) -> Invoice:
+@dataclass(frozen=True, slots=True)
+class Depositor:
+    """What a deposit is decided on; `begun` is what other deposits will bring, in minor units."""
+
+    account: Account
+    book: Book
+    begun: int
+    room: Room
+
+
+@dataclass(frozen=True, slots=True)
+class AddFunds(Command[Depositor, Invoice]):
     """+ Add Funds: the unpaid invoice that deposits `amount` to the client's own account, in its
     currency or in another that it has a balance or a debt in.
 
@@ -43,54 +55,77 @@ async def add_funds(
     CurrencyNotSupported, BalanceLimitExceeded, GatewayNotAvailable, PolicyNotAccepted, NotAllowed
     (too many invoices are open) at their fields.
     """
-    if by.role is not Role.CLIENT:
-        raise Forbidden("client")
-    account_id, invoice_id = by.own_account(), new_id()
-    given = {
-        "amount": str(amount),
-        "currency": currency,
-        "gateway": gateway,
-        "policy": accepted_policy_version,
-    }
 
-    async def work() -> None:
-        account = (await accounts.by_ids([account_id]))[account_id]
+    mutation: ClassVar[str] = "addFunds"
+    makes: ClassVar[tuple[str, str]] = ("invoice", Invoice.PREFIX)
+
+    amount: Decimal
+    currency: str
+    gateway: str
+    accepted_policy_version: str
+
+    @override
+    def require(self, by: Actor) -> None:
+        if by.role is not Role.CLIENT:
+            raise Forbidden("client")
+
+    @override
+    def resource(self, by: Actor) -> Hashable:
+        # What is counted of the account may only shrink by what others of its batch do.
+        return ("deposits", by.own_account())
+
+    @override
+    def more_resources(self, found: Depositor) -> Collection[Hashable]:
+        return [("deposits", found.account.id)]
+
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> Depositor:
+        account_id, currency = asked.by.own_account(), self.currency
+        account = await find_one(accounts.by_ids, account_id)
+        assert account is not None
         if currency != account.currency and not await has_balance(account_id, currency):
             raise CurrencyNotSupported("amount", "currency", currency=currency)
-        deposit = deposit_amount(amount, currency)
-        if accepted_policy_version != house().policy.version:
-            raise PolicyNotAccepted("accepted_policy_version", version=house().policy.version)
-        chosen = house().gateway(gateway, "gateway")
-        check_gateway(chosen, deposit, "gateway")
-        async with book(account_id, currency) as opened:
-            await check_room(opened, deposit, "amount", "amount")
-            if not await may_stay_open(account_id):
-                raise too_many_open("amount")
+        book = await open_book(journal, account_id, currency)
+        begun = await deposits_begun(account_id, currency)
+        room = await room_for(journal, account_id, asked.source)
+        return Depositor(account, book, begun, room)
+
+    @override
+    def decide(self, found: Depositor, asked: Invocation, journal: Journal) -> Invoice:
+        deposit = deposit_amount(self.amount, self.currency)
+        if self.accepted_policy_version != provider().policy.version:
+            raise PolicyNotAccepted("accepted_policy_version", version=provider().policy.version)
+        gateway = provider().gateway(self.gateway, "gateway")
+        check_gateway(gateway, deposit, "gateway")
+        check_room(found.book, deposit, found.begun, "amount", "amount")
+        found.room.check_open("amount")
+        found.room.check_new()
         line = DraftLine(
             DEPOSIT, Decimal(1), deposit.minor, deposit.amount, Decimal(0), deposit.minor
         )
-        await issue(
-            account,
-            InvoiceKind.FUNDS,
-            currency,
-            [line],
-            id=invoice_id,
-            gateway=chosen.code,
-            source=idempotency.source_of(by, key),
+        draft = Draft(
+            id=asked.id,
+            account=found.account,
+            kind=InvoiceKind.FUNDS,
+            currency=self.currency,
+            lines=[line],
+            gateway=gateway.code,
+            source=asked.source,
         )
+        return issue(journal, draft)
 
-    async def admit(made: idempotency.Result) -> None:
-        if (await made_invoice(made)).account_id != account_id:
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> Invoice:
+        assert made.id is not None
+        invoice = await made_invoice(made.id)
+        if invoice.account_id != asked.by.own_account():
             raise NotFound("idempotency_key")
-
-    made = {"invoice": public_id(Invoice.PREFIX, invoice_id)}
-    done = await idempotency.once(by, key, "addFunds", given, made, admit=admit, work=work)
-    return await made_invoice(done)
+        return invoice
 
 
 def deposit_amount(amount: Decimal, currency: str) -> Money:
     """A deposit within the policy's limits."""
-    limits = house().limits_of(currency, "amount", "currency")
+    limits = provider().limits_of(currency, "amount", "currency")
     deposit = Money.parse(amount, currency, "amount", "amount")
     if deposit < limits.minimum_deposit or limits.maximum_deposit < deposit:
         raise AmountOutOfRange(

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from tortoise import fields
-from tortoise.models import Model
+from typing_extensions import override
 
-from models.access.identity import Actor, Role
+from models.access.identity import Actor, Role, seen
 from models.clock import now
 from models.credit.balance import EXPIRED_SQL
 from models.db import sql
-from models.db.page import Page, PageRequest, by_id, fetch_page
-from models.db.record import Changing, parse_id
-from models.db.transactions import Conflict, ring
+from models.db.changes import Changes
+from models.db.page import Page, PageRequest, Rows, by_id, fetch_page
+from models.db.record import Changing, Table
+from models.db.together import find_one
+from models.db.transactions import ring
 from models.errors import Forbidden, NotFound
 from models.invoices.snapshot import InvoiceSnapshot
-from models.journal import idempotency
+from models.journal.topics import topic_of_invoice
+from models.ledger.stopped import BALANCE_STOPPED
 from models.provider.day import today
 
 
@@ -51,6 +53,7 @@ class InvoiceStatus(StrEnum):
 
 
 PAYABLE = frozenset({InvoiceStatus.UNPAID.value, InvoiceStatus.PROCESSING.value})
+PAYABLE_SQL = "('UNPAID', 'PROCESSING')"
 
 
 class Invoice(Changing):
@@ -63,6 +66,7 @@ class Invoice(Changing):
     """
 
     PREFIX: ClassVar[str] = "inv"
+    REVISION: ClassVar[str | None] = "revision"
 
     account_id = fields.UUIDField()
     number = fields.CharField(max_length=64)
@@ -98,27 +102,39 @@ class Invoice(Changing):
         return due
 
     @property
+    def asked_for(self) -> int:
+        """What a document asks for: nothing once it can no longer be paid. Minor units."""
+        return self.amount_due if self.status in PAYABLE else 0
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it has been voided."""
+        return self.voided_at is not None
+
+    @property
     def overdue(self) -> bool:
         """Whether its due day, which is the seller's, is over, and it is not paid."""
         return self.status in PAYABLE and self.due_on < today().isoformat()
 
-    async def _write(self, changes: dict[str, object]) -> None:
-        """Unless somebody else has written since (Conflict)."""
-        assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(changes, 3))
-        changed = await sql.execute(
-            f"UPDATE invoice SET revision = revision + 1, {assignments}"
-            " WHERE id = $1 AND revision = $2",
-            self.id,
-            self.revision,
-            *changes.values(),
-        )
-        if changed != 1:
-            raise Conflict
-        self.revision += 1
-        ring(f"invoice:{self.id.hex}")
+    @override
+    def write_to(self, changes: Changes) -> bool:
+        is_changed = super().write_to(changes)
+        if is_changed:
+            ring(topic_of_invoice(self.id))
+        return is_changed
 
 
-class InvoiceLine(Model):
+class InvoiceCount(Table):
+    """How many invoices an account has. Triggers keep it, whoever adds invoices."""
+
+    account_id = fields.UUIDField(primary_key=True)
+    invoices = fields.BigIntField()
+
+    class Meta:
+        table = "invoice_count"
+
+
+class InvoiceLine(Table):
     """One line: `unit_price` and `total` net in minor units, the rest exact decimals;
     `unit_price_exact` in major units.
     """
@@ -137,16 +153,6 @@ class InvoiceLine(Model):
         table = "invoice_line"
 
 
-class NumberSeries(Model):
-    """The last number that was given out in a series."""
-
-    name = fields.CharField(max_length=64, primary_key=True)
-    last_number = fields.BigIntField()
-
-    class Meta:
-        table = "number_series"
-
-
 @dataclass(frozen=True, slots=True)
 class InvoiceFilter:
     """Which invoices; None means any."""
@@ -162,11 +168,16 @@ class InvoiceFilter:
 # ------------------------------------------------------------------------------- reading
 
 
-async def visible(invoice_id: UUID, by: Actor) -> Invoice | None:
-    """The invoice, if it is there and `by` may see it."""
-    by.require_scope("invoices:read")
-    invoice = await read(invoice_id)
-    return invoice if invoice is not None and by.sees(invoice.account_id) else None
+async def read(invoice_id: UUID) -> Invoice | None:
+    """The invoice, without a check of who asks; None if it does not exist."""
+    return (await by_ids([invoice_id])).get(invoice_id)
+
+
+async def visible(
+    invoice_id: UUID | None, by: Actor, find: Callable[[UUID], Awaitable[Invoice | None]] = read
+) -> Invoice | None:
+    """The invoice, if it is there and `by` may see it. Raises Forbidden."""
+    return await seen("invoices:read", invoice_id, by, find)
 
 
 async def visible_by_number(number: str, by: Actor) -> Invoice | None:
@@ -176,19 +187,9 @@ async def visible_by_number(number: str, by: Actor) -> Invoice | None:
     return rows[0] if rows and by.sees(rows[0].account_id) else None
 
 
-async def read(invoice_id: UUID) -> Invoice | None:
-    """The invoice, whoever asks; None where there is none."""
-    return (await by_ids([invoice_id])).get(invoice_id)
-
-
 async def by_ids(ids: Sequence[UUID]) -> dict[UUID, Invoice]:
-    """The invoices with these ids; one statement. An id of none is left out."""
-    rows = await sql.records(
-        Invoice,
-        f"SELECT * FROM invoice WHERE id IN ({sql.placeholders(len(ids))})",
-        *ids,
-    )
-    return {invoice.id: invoice for invoice in rows}
+    """The invoices with these ids; one statement. Unknown ids are left out."""
+    return await sql.by_ids(Invoice, ids)
 
 
 async def page(
@@ -198,79 +199,104 @@ async def page(
     account_id: UUID | None = None,
     filter: InvoiceFilter | None = None,
 ) -> Page[Invoice]:
-    """Invoices of one account, newest first; of all accounts in sight where it is None.
+    """Invoices of one account, newest first, without their snapshots; of all accounts in sight
+    where it is None.
 
     Raises NotFound at `account_id` for one that is not in sight.
     """
     by.require_scope("invoices:read")
-    where, args = _in_sight(by, account_id)
-    if filter is not None:
-        where += _filtered(filter, args)
-    return await fetch_page(Invoice, where, args, request, by_id(Invoice.PREFIX))
+    rows = _in_sight(by, account_id)
+    _choose(rows, filter or InvoiceFilter())
+    # A snapshot is longer than all the rest of its row, and only documents show it.
+    rows.columns = sql.columns(Invoice, without="snapshot")
+    return await fetch_page(Invoice, rows, request, by_id(Invoice.PREFIX))
 
 
-def _in_sight(by: Actor, account_id: UUID | None) -> tuple[str, list[Any]]:
+def _in_sight(by: Actor, account_id: UUID | None) -> Rows:
     if account_id is None and by.role is Role.CLIENT:
         account_id = by.own_account()
     if account_id is not None:
         if not by.sees(account_id):
             raise NotFound("account_id")
-        return "account_id = $1", [account_id]
+        return Rows(_OF_ONE, [account_id])
     if by.is_staff or by.accounts is None:
-        return "1 = 1", []
+        return Rows("1 = 1")
     if not by.accounts:
         raise Forbidden("accounts")
-    return f"account_id IN ({sql.placeholders(len(by.accounts))})", sorted(by.accounts, key=str)
+    accounts = sorted(by.accounts, key=str)
+    return Rows(f"account_id IN ({sql.placeholders(len(accounts))})", [*accounts])
 
 
-def _filtered(filter: InvoiceFilter, args: list[Any]) -> str:
-    clauses: list[str] = []
+#: The list of one account has indexes for what it is filtered by.
+_OF_ONE: Final = "account_id = $1"
 
-    def add(clause: str, *values: object) -> None:
-        start = len(args) + 1
-        args.extend(values)
-        clauses.append(clause.replace("?", sql.placeholders(len(values), start)))
 
-    if filter.status is not None:
-        add("status IN (?)", *filter.status) if filter.status else add("1 = 0")
+def _choose(rows: Rows, filter: InvoiceFilter) -> None:
+    """Restrict `rows` to those of the filter."""
+    if filter == InvoiceFilter():
+        rows.total = "SELECT CAST(COALESCE(SUM(invoices), 0) AS BIGINT) AS total FROM invoice_count"
+        return
+    of_one = rows.where == _OF_ONE
+    clauses = list(_clauses(rows, filter))
+    rows.few = of_one and (filter.overdue is True or filter.reference is not None or _dated(filter))
+    rows.where += "".join(f" AND {clause}" for clause in clauses)
+    if filter.status is None:
+        return
+    if of_one and filter.status and not rows.few:
+        rows.each = ("status", sorted(set(filter.status)))
+        return
+    status = _NOT_BY_INDEX if rows.few else "status"
+    rows.where += f" AND {status} IN ({', '.join(map(rows.arg, filter.status)) or 'NULL'})"
+
+
+#: SQLite, which keeps no statistics, would look for what has a status before all else.
+_NOT_BY_INDEX: Final = "status || ''"
+
+
+def _dated(filter: InvoiceFilter) -> bool:
+    return filter.issued_after is not None or filter.issued_before is not None
+
+
+def _clauses(rows: Rows, filter: InvoiceFilter) -> Iterator[str]:
+    """What the filter demands beside the status."""
     if filter.kind is not None:
-        add("kind = ?", filter.kind)
+        yield f"kind = {rows.arg(filter.kind)}"
     if filter.reference is not None:
-        add("reference = ?", filter.reference)
+        yield f"reference = {rows.arg(filter.reference)}"
     if filter.issued_after is not None:
-        add("issued_at > ?", filter.issued_after)
+        yield f"issued_at > {rows.arg(filter.issued_after)}"
     if filter.issued_before is not None:
-        add("issued_at < ?", filter.issued_before)
+        yield f"issued_at < {rows.arg(filter.issued_before)}"
     if filter.overdue is not None:
         negation = "" if filter.overdue else "NOT "
-        add(f"{negation}(status IN ('UNPAID', 'PROCESSING') AND due_on < ?)", today().isoformat())
-    return "".join(f" AND {clause}" for clause in clauses)
+        yield f"{negation}(status IN {PAYABLE_SQL} AND due_on < {rows.arg(today().isoformat())})"
 
 
 async def lines_of(ids: Sequence[UUID]) -> dict[UUID, list[InvoiceLine]]:
     """The lines of these invoices, in their order; one statement."""
-    rows = await sql.records(
-        InvoiceLine,
-        "SELECT * FROM invoice_line"
-        f" WHERE invoice_id IN ({sql.placeholders(len(ids))}) ORDER BY invoice_id, position",
-        *ids,
-    )
-    lines: defaultdict[UUID, list[InvoiceLine]] = defaultdict(list)
-    for line in rows:
-        lines[line.invoice_id].append(line)
-    return lines
+    return await sql.of_each(InvoiceLine, "invoice_id", ids, order="position")
 
 
 _APPLICABLE = f"""
-SELECT i.id, CASE WHEN a.frozen OR a.open_disputes > 0 OR b.debt > 0 THEN 0
+SELECT i.id, CASE WHEN {BALANCE_STOPPED} THEN 0
        ELSE b.available - {EXPIRED_SQL.format(now="$1")} END AS available
   FROM invoice i JOIN account a ON a.id = i.account_id
   JOIN balance b ON b.account_id = i.account_id AND b.currency = i.currency
 """
 
 
+async def visible_credit_applicable(
+    invoice: Invoice, by: Actor, find: Callable[[Invoice], Awaitable[int]]
+) -> int:
+    """What `find` (see `credit_applicable`) says of an invoice. Raises Forbidden."""
+    by.require_scope("credit:read")
+    return await find(invoice)
+
+
 async def credit_applicable(invoices: Sequence[Invoice]) -> dict[UUID, int]:
-    """How much available credit could pay of each, now; minor units. One statement."""
+    """How much available credit could pay of each, now, whoever asks; minor units. One
+    statement.
+    """
     open_orders = {
         invoice.id: invoice.amount_due
         for invoice in invoices
@@ -284,10 +310,8 @@ async def credit_applicable(invoices: Sequence[Invoice]) -> dict[UUID, int]:
     return {row["id"]: min(int(row["available"]), open_orders[row["id"]]) for row in rows}
 
 
-async def made_invoice(done: idempotency.Result) -> Invoice:
-    """The invoice that a keyed operation made, as it is now."""
-    invoice_id = parse_id(Invoice.PREFIX, done["invoice"])
-    assert invoice_id is not None
-    invoice = await read(invoice_id)
+async def made_invoice(invoice_id: UUID) -> Invoice:
+    """An invoice that was made, as it is now."""
+    invoice = await find_one(by_ids, invoice_id)
     assert invoice is not None, "invoices are never deleted"
     return invoice

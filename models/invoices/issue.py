@@ -4,28 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Final
 from uuid import UUID
 
+from models.access.identity import Actor
 from models.accounts.account import Account
-from models.clock import now
 from models.db import sql
 from models.db.record import new_id
+from models.db.together import find_one
 from models.errors import IdempotencyKeyReused, NotAllowed
-from models.invoices.invoice import Invoice, InvoiceKind, InvoiceStatus
-from models.invoices.snapshot import BankSnapshot, BuyerSnapshot, InvoiceSnapshot, SellerSnapshot
-from models.journal import outbox
+from models.invoices.invoice import (
+    PAYABLE_SQL,
+    Invoice,
+    InvoiceKind,
+    InvoiceLine,
+    InvoiceStatus,
+)
+from models.invoices.number import give_number, series_of
+from models.invoices.snapshot import (
+    BankSnapshot,
+    BuyerSnapshot,
+    InvoiceLineSnapshot,
+    InvoiceSnapshot,
+    SellerSnapshot,
+    TaxSnapshot,
+)
+from models.journal.journal import Elsewhere, Journal, Patience
+from models.journal.outbox import FactKind
+from models.ledger.posting import StatementLine
 from models.money import tax_per_rate
 from models.provider import picture
 from models.provider.day import day_of, days_after
-from models.provider.provider import house
+from models.provider.provider import provider
 from models.reference import new_reference
-
-_OPEN: Final = """
-SELECT COUNT(*) AS count FROM invoice WHERE account_id = $1 AND status IN ('UNPAID', 'PROCESSING')
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,95 +54,175 @@ class DraftLine:
     total: int
 
 
-async def may_stay_open(account_id: UUID) -> bool:
-    """Whether the account may have one more open invoice. Inside a transaction, until whose end
-    nobody else issues another, whatever its currency.
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many open invoices an account has, and whether a `source` has issued its one."""
+
+    open: int
+    is_issued: bool
+
+    def check_new(self) -> None:
+        """Raises IdempotencyKeyReused where the source has its invoice."""
+        if self.is_issued:
+            raise IdempotencyKeyReused("idempotency_key")
+
+    def check_open(self, *field: str) -> None:
+        """Raises NotAllowed at `field` where the account has as many as it may have."""
+        maximum = provider().open_invoices
+        if self.open >= maximum:
+            raise NotAllowed(*field, why="open_invoices", maximum=maximum)
+
+
+async def room_for(journal: Journal, account_id: UUID, source: str) -> Room:
+    """Whether the account may be issued an invoice. Inside a transaction, until whose end nobody
+    else issues it another, whatever its currency; the seller's logo is kept for its documents.
+
+    Raises Elsewhere.
     """
-    if lock := sql.for_update():  # SQLite's transactions begin IMMEDIATE
-        await sql.fetch(f"SELECT id FROM account WHERE id = $1{lock}", account_id)
-    [row] = await sql.fetch(_OPEN, account_id)
-    return bool(row["count"] < house().open_invoices)
-
-
-def too_many_open(*field: str) -> NotAllowed:
-    """Why an account gets no other invoice."""
-    return NotAllowed(*field, why="open_invoices", maximum=house().open_invoices)
-
-
-async def issue(
-    account: Account,
-    kind: InvoiceKind,
-    currency: str,
-    lines: Sequence[DraftLine],
-    *,
-    id: UUID,
-    due_at: datetime | None = None,
-    gateway: str | None = None,
-    reference: str | None = None,
-    source: str | None = None,
-    credit: int = 0,
-) -> Invoice:
-    """Give it the next number and write it down, with `credit` that has paid of it already. Inside
-    a transaction, as its last lock: the series is held until the commit, which is what makes it
-    gapless, and so all that can come before has come before. One `source` has one invoice
-    (IdempotencyKeyReused).
-    """
-    issued_at = now()
-    due_at = due_at or days_after(issued_at, house().invoice_due)
-    taxes = tax_per_rate((line.tax_rate, line.total) for line in lines)
-    subtotal = sum(line.total for line in lines)
-    tax = sum(rate.tax for rate in taxes)
-    invoice = Invoice(
-        id=id,
-        created_at=issued_at,
-        account_id=account.id,
-        number="",
-        kind=kind.value,
-        status=InvoiceStatus.UNPAID.value,
-        currency=currency,
-        subtotal=subtotal,
-        tax=tax,
-        total=subtotal + tax,
-        issued_at=issued_at,
-        due_at=due_at,
-        due_on=day_of(due_at).isoformat(),
-        gateway=gateway,
-        reference=reference,
-        transfer_reference=new_reference() if currency in house().seller.bank_accounts else None,
-        credit_applied=credit,
-        amount_paid=credit,
-        snapshot={},
-        source=source,
-    )
-    if credit and not invoice.amount_due:
-        invoice.status, invoice.paid_at = InvoiceStatus.PAID.value, issued_at
-    if (logo := house().seller.logo) is not None:
+    find = _waited_for if journal.patience is Patience.WAITS else _free
+    if not await find_one(find, account_id, is_lock=True):
+        raise Elsewhere(("account", account_id))
+    room = await find_one(_rooms, (account_id, source))
+    assert room is not None
+    if (logo := provider().seller.logo) is not None:
         await picture.keep(logo)
-    written: list[sql.Row] = [
-        {
-            "id": new_id(),
-            "invoice_id": id,
-            "position": position,
-            "description": line.description,
-            "quantity": f"{line.quantity:f}",
-            "unit_price": line.unit_price,
-            "unit_price_exact": f"{line.unit_price_exact:f}",
-            "tax_rate": f"{line.tax_rate:f}",
-            "total": line.total,
-        }
-        for position, line in enumerate(lines)
-    ]
-    invoice.number = await next_number(house().invoice_prefix, day_of(issued_at))
-    invoice.snapshot = snapshot_of(invoice, account, lines)
-    if not await sql.insert("invoice", [_row(invoice)], ignore_conflicts=True):
-        assert await _is_issued(source), "a number is given once"
-        raise IdempotencyKeyReused("idempotency_key")
-    await sql.together([sql.insertion("invoice_line", written), outbox.recording(_facts(invoice))])
+    return room
+
+
+async def _waited_for(account_ids: Sequence[UUID]) -> dict[UUID, bool]:
+    """Accounts, locked in the order of their ids."""
+    return await _locked(account_ids, sql.for_update())
+
+
+async def _free(account_ids: Sequence[UUID]) -> dict[UUID, bool]:
+    """Those that nobody else has locked."""
+    lock = sql.for_update()
+    return await _locked(account_ids, lock and f"{lock} SKIP LOCKED")
+
+
+async def _locked(account_ids: Sequence[UUID], lock: str) -> dict[UUID, bool]:
+    if not lock:  # SQLite's transactions begin IMMEDIATE
+        return dict.fromkeys(account_ids, True)
+    statement = f"SELECT id FROM account WHERE {sql.any_of('id', 1)} ORDER BY id{lock}"
+    return {row["id"]: True for row in await sql.fetch(statement, list(account_ids))}
+
+
+async def _rooms(keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Room]:
+    """By account and source."""
+    rows = await sql.fetch(
+        f"""
+        SELECT g.*, (SELECT COUNT(*) FROM invoice WHERE account_id = g.account_id
+                        AND status IN {PAYABLE_SQL}) AS open,
+               EXISTS (SELECT 1 FROM invoice i WHERE i.source = g.source) AS issued
+          FROM {sql.given("g", 1, account_id="uuid", source="text")}
+        """,
+        sql.json([{"account_id": str(id), "source": source} for id, source in keys]),
+    )
+    return {
+        (row["account_id"], row["source"]): Room(row["open"], bool(row["issued"])) for row in rows
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An invoice to be issued. `credit` has paid of it already, which the statement's `line` says;
+    one `source` has one invoice. The audit log tells of it where it is `logged_by` somebody.
+    """
+
+    id: UUID
+    account: Account
+    kind: InvoiceKind
+    currency: str
+    lines: Sequence[DraftLine]
+    source: str
+    due_at: datetime | None = None
+    gateway: str | None = None
+    reference: str | None = None
+    credit: int = 0
+    line: StatementLine | None = None
+    logged_by: Actor | None = None
+
+
+def issue(journal: Journal, draft: Draft) -> Invoice:
+    """Issue an invoice. Its number, which its snapshot shows, is given when everything else has
+    been decided.
+    """
+    invoice = _invoice_of(draft, journal.at)
+    if draft.credit and not invoice.amount_due:
+        invoice.status, invoice.paid_at = InvoiceStatus.PAID.value, journal.at
+    give_number(journal, _Issued(invoice, draft, journal))
+    journal.claim(invoice)
+    journal.add(*_lines_of(draft))
     return invoice
 
 
-async def _is_issued(source: str | None) -> bool:
-    return await sql.fetch_one("SELECT id FROM invoice WHERE source = $1", source) is not None
+def _invoice_of(draft: Draft, moment: datetime) -> Invoice:
+    taxes = tax_per_rate((line.tax_rate, line.total) for line in draft.lines)
+    subtotal = sum(line.total for line in draft.lines)
+    tax = sum(rate.tax for rate in taxes)
+    due_at = draft.due_at or days_after(moment, provider().invoice_due)
+    has_bank = draft.currency in provider().seller.bank_accounts
+    return Invoice(
+        id=draft.id,
+        created_at=moment,
+        account_id=draft.account.id,
+        number="",
+        kind=draft.kind.value,
+        status=InvoiceStatus.UNPAID.value,
+        currency=draft.currency,
+        subtotal=subtotal,
+        tax=tax,
+        total=subtotal + tax,
+        issued_at=moment,
+        due_at=due_at,
+        due_on=day_of(due_at).isoformat(),
+        gateway=draft.gateway,
+        reference=draft.reference,
+        transfer_reference=new_reference() if has_bank else None,
+        credit_applied=draft.credit,
+        amount_paid=draft.credit,
+        snapshot={},
+        source=draft.source,
+    )
+
+
+def _lines_of(draft: Draft) -> list[InvoiceLine]:
+    return [
+        InvoiceLine(
+            id=new_id(),
+            invoice_id=draft.id,
+            position=position,
+            **_line_snapshot(line),
+        )
+        for position, line in enumerate(draft.lines)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Issued:
+    """An invoice that waits for its number."""
+
+    invoice: Invoice
+    draft: Draft
+    journal: Journal
+
+    @property
+    def series(self) -> str:
+        return series_of(provider().invoice_prefix, day_of(self.invoice.issued_at))
+
+    def take(self, number: str) -> None:
+        invoice, draft, tell = self.invoice, self.draft, self.journal.tell
+        invoice.number = number
+        invoice.snapshot = snapshot_of(invoice, draft.account, draft.lines)
+        if draft.line is not None:
+            draft.line.note = number
+        tell(FactKind.INVOICE_ISSUED, invoice.account_id, invoice.id, number=number)
+        if invoice.credit_applied:
+            is_paid = invoice.status == InvoiceStatus.PAID
+            kind = FactKind.INVOICE_PAID if is_paid else FactKind.INVOICE_UPDATED
+            tell(kind, invoice.account_id, invoice.id, number=number, status=invoice.status)
+        if draft.logged_by is not None:
+            self.journal.log(draft.logged_by, "invoice.create", invoice.public_id, number=number)
 
 
 def gross(lines: Sequence[DraftLine]) -> int:
@@ -139,35 +231,9 @@ def gross(lines: Sequence[DraftLine]) -> int:
     return sum(line.total for line in lines) + sum(rate.tax for rate in taxes)
 
 
-def _facts(invoice: Invoice) -> list[outbox.Fact]:
-    number = {"number": invoice.number}
-    facts = [outbox.Fact("invoice.issued", invoice.account_id, invoice.id, number)]
-    if invoice.credit_applied:
-        kind = "invoice.paid" if invoice.status == InvoiceStatus.PAID else "invoice.updated"
-        status = {**number, "status": invoice.status}
-        facts.append(outbox.Fact(kind, invoice.account_id, invoice.id, status))
-    return facts
-
-
-def _row(invoice: Invoice) -> sql.Row:
-    return {**sql.row_of(invoice), "snapshot": sql.json(invoice.snapshot)}
-
-
-async def next_number(prefix: str, day: date) -> str:
-    """The next number of the series of the document's year, without gaps: `INV-2026-000042`."""
-    series = f"{prefix}-{day.year}"
-    row = await sql.fetch_one(
-        "INSERT INTO number_series (name, last_number) VALUES ($1, 1) ON CONFLICT (name)"
-        " DO UPDATE SET last_number = number_series.last_number + 1 RETURNING last_number",
-        series,
-    )
-    assert row is not None
-    return f"{series}-{row['last_number']:06d}"
-
-
 def snapshot_of(invoice: Invoice, account: Account, lines: Sequence[DraftLine]) -> InvoiceSnapshot:
     """All that the invoice shows, as of now."""
-    policy, funds = house().policy, invoice.kind == InvoiceKind.FUNDS
+    policy, funds = provider().policy, invoice.kind == InvoiceKind.FUNDS
     return {
         "number": invoice.number,
         "kind": "FUNDS" if funds else "ORDER",
@@ -177,36 +243,39 @@ def snapshot_of(invoice: Invoice, account: Account, lines: Sequence[DraftLine]) 
         "reference": invoice.reference,
         "seller": seller_now(),
         "buyer": buyer_now(account),
-        "lines": [
-            {
-                "description": line.description,
-                "quantity": f"{line.quantity:f}",
-                "unit_price": line.unit_price,
-                "unit_price_exact": f"{line.unit_price_exact:f}",
-                "tax_rate": f"{line.tax_rate:f}",
-                "total": line.total,
-            }
-            for line in lines
-        ],
+        "lines": [_line_snapshot(line) for line in lines],
         "subtotal": invoice.subtotal,
         "tax": invoice.tax,
         "total": invoice.total,
-        "taxes": [
-            {"rate": f"{rate.rate:f}", "base": rate.base, "tax": rate.tax}
-            for rate in tax_per_rate((line.tax_rate, line.total) for line in lines)
-        ],
-        "notes": list(house().seller.notes),
+        "taxes": _taxes(lines),
+        "notes": list(provider().seller.notes),
         "policy": {"version": policy.version, "url": policy.url} if funds else None,
         "bank": _bank(invoice.currency),
         "transfer_reference": invoice.transfer_reference,
-        "deposit_tax": house().deposit_tax if funds else "",
-        "e_invoice": house().e_invoices and not funds,
+        "deposit_tax": provider().deposit_tax if funds else "",
+        "e_invoice": provider().e_invoices and not funds,
     }
+
+
+def _line_snapshot(line: DraftLine) -> InvoiceLineSnapshot:
+    return {
+        "description": line.description,
+        "quantity": f"{line.quantity:f}",
+        "unit_price": line.unit_price,
+        "unit_price_exact": f"{line.unit_price_exact:f}",
+        "tax_rate": f"{line.tax_rate:f}",
+        "total": line.total,
+    }
+
+
+def _taxes(lines: Sequence[DraftLine]) -> list[TaxSnapshot]:
+    rates = tax_per_rate((line.tax_rate, line.total) for line in lines)
+    return [{"rate": f"{rate.rate:f}", "base": rate.base, "tax": rate.tax} for rate in rates]
 
 
 def seller_now() -> SellerSnapshot:
     """The provider as its documents name it today."""
-    seller = house().seller
+    seller = provider().seller
     known: SellerSnapshot = {
         "name": seller.name,
         "address_lines": list(seller.address),
@@ -246,7 +315,7 @@ def buyer_now(account: Account) -> BuyerSnapshot:
 
 
 def _bank(currency: str) -> BankSnapshot | None:
-    bank = house().seller.bank_accounts.get(currency)
+    bank = provider().seller.bank_accounts.get(currency)
     if bank is None:
         return None
     return {

@@ -6,26 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
+
+from typing_extensions import override
 
 from models.access.identity import Actor
 from models.accounts import account as accounts
-from models.clock import now
+from models.accounts.account import Account
 from models.credit import spending
-from models.db.record import new_id, public_id
+from models.db.record import new_id
 from models.errors import (
     AmountOutOfRange,
     Invalid,
     NotFound,
 )
 from models.invoices.invoice import Invoice, InvoiceKind, InvoiceStatus, made_invoice
-from models.invoices.issue import DraftLine, gross, issue, may_stay_open, too_many_open
-from models.journal import audit_log, idempotency, outbox
-from models.ledger.book import Book, Line, book
-from models.ledger.chart import LineKind
+from models.invoices.issue import Draft, DraftLine, Room, gross, issue, room_for
+from models.journal.command import Command, Invocation
+from models.journal.idempotency import Made
+from models.journal.journal import Journal
+from models.journal.outbox import FactKind
+from models.ledger.book import Book
+from models.ledger.chart import StatementLineKind
+from models.ledger.opening import open_book
+from models.ledger.posting import StatementLine
 from models.money import MINOR_MAX, Money, product, tax_per_rate
-from models.provider.provider import house
+from models.provider.provider import provider
 from models.text import clean_text
 
 LINES_MAX: Final = 200
@@ -47,74 +54,89 @@ class OrderLine:
     tax_rate: Decimal
 
 
-async def create(
-    account_id: UUID,
-    currency: str,
-    lines: Sequence[OrderLine],
-    *,
-    due_at: datetime | None,
-    apply_credit: bool | None,
-    reference: str | None,
-    by: Actor,
-    key: str,
-) -> Invoice:
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """What an order is decided on."""
+
+    account: Account
+    book: Book
+    room: Room
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOrder(Command[Buyer, Invoice]):
     """Issue an ORDER invoice, and pay it from available credit at once where that is wanted: by
     `apply_credit`, else by the account's own setting. What credit does not cover stays due.
 
     Raises NotFound at `account_id`, CurrencyNotSupported, AmountPrecision, AmountOutOfRange,
     Invalid; NotAllowed at `account_id` where it has as many open invoices as it may have.
     """
-    by.require_scope("invoices:write")
-    invoice_id = new_id()
-    given = {
-        "account": account_id.hex,
-        "currency": currency,
-        "lines": [
-            [line.description, str(line.quantity), str(line.unit_price), str(line.tax_rate)]
-            for line in lines
-        ],
-        "due": due_at.isoformat() if due_at else None,
-        "apply_credit": apply_credit,
-        "reference": reference,
-    }
 
-    async def admit(_made: idempotency.Result) -> None:
-        if not by.sees(account_id):
-            raise NotFound("account_id")
+    mutation: ClassVar[str] = "createInvoice"
+    makes: ClassVar[tuple[str, str]] = ("invoice", Invoice.PREFIX)
 
-    async def work() -> None:
-        account = (await accounts.by_ids([account_id])).get(account_id)
-        if account is None or not by.sees(account_id):
+    account_id: UUID
+    currency: str
+    lines: Sequence[OrderLine]
+    due_at: datetime | None = None
+    apply_credit: bool | None = None
+    reference: str | None = None
+
+    @override
+    def require(self, by: Actor) -> None:
+        by.require_scope("invoices:write")
+
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> Buyer:
+        account = (await accounts.by_ids([self.account_id])).get(self.account_id)
+        if account is None or not asked.by.sees(self.account_id):
             raise NotFound("account_id")
-        house().limits_of(currency, "currency")
-        drafts = drafted(lines, currency)
-        if due_at is not None and due_at.year > _DUE_YEAR_MAX:
+        provider().limits_of(self.currency, "currency")
+        book = await open_book(journal, self.account_id, self.currency)
+        return Buyer(account, book, await room_for(journal, self.account_id, asked.source))
+
+    @override
+    def decide(self, found: Buyer, asked: Invocation, journal: Journal) -> Invoice:
+        drafts = drafted(self.lines, self.currency)
+        if self.due_at is not None and self.due_at.year > _DUE_YEAR_MAX:
             raise Invalid("due_at", problem="far")
-        text = clean_text(reference, "reference", maximum=200) if reference else None
-        async with book(account_id, currency) as opened:
-            wanted = opened.auto_apply_credit if apply_credit is None else apply_credit
-            amount = _applicable(opened, gross(drafts)) if wanted else 0
-            if amount < gross(drafts) and not await may_stay_open(account_id):
-                raise too_many_open("account_id")
-            invoice = await issue(
-                account,
-                InvoiceKind.ORDER,
-                currency,
-                drafts,
-                id=invoice_id,
-                due_at=due_at,
-                reference=text,
-                source=idempotency.source_of(by, key),
-                credit=amount,
-            )
-            if amount:
-                spending.spend(opened, amount, _payment_of(invoice))
-        subject = invoice.public_id
-        await audit_log.record(by, "invoice.create", subject, number=invoice.number)
+        text = clean_text(self.reference, "reference", maximum=200) if self.reference else None
+        amount = self._credit(found.book, gross(drafts))
+        if amount < gross(drafts):
+            found.room.check_open("account_id")
+        found.room.check_new()
+        line = _payment_of(asked.id) if amount else None
+        draft = Draft(
+            id=asked.id,
+            account=found.account,
+            kind=InvoiceKind.ORDER,
+            currency=self.currency,
+            lines=drafts,
+            due_at=self.due_at,
+            reference=text,
+            source=asked.source,
+            credit=amount,
+            line=line,
+            logged_by=asked.by,
+        )
+        invoice = issue(journal, draft)
+        if line is not None:
+            spending.spend(found.book, amount, line)
+        return invoice
 
-    made = {"invoice": public_id(Invoice.PREFIX, invoice_id)}
-    done = await idempotency.once(by, key, "createInvoice", given, made, admit=admit, work=work)
-    return await made_invoice(done)
+    def _credit(self, book: Book, total: int) -> int:
+        """How much credit pays: as far as it goes. An account whose spending is stopped pays
+        nothing, and is not refused.
+        """
+        wanted = book.auto_apply_credit if self.apply_credit is None else self.apply_credit
+        return min(book.available, total) if wanted and not book.stopped else 0
+
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> Invoice:
+        if not asked.by.sees(self.account_id):
+            raise NotFound("account_id")
+        assert made.id is not None
+        return await made_invoice(made.id)
 
 
 def drafted(lines: Sequence[OrderLine], currency: str) -> list[DraftLine]:
@@ -144,29 +166,20 @@ def _drafted(line: OrderLine, currency: str, at: str) -> DraftLine:
     return DraftLine(text, line.quantity, price.minor, line.unit_price, line.tax_rate, total)
 
 
-def _applicable(opened: Book, total: int) -> int:
-    """How much credit pays: as far as it goes. An account whose spending is stopped pays nothing,
-    and is not refused.
-    """
-    return 0 if opened.stopped else min(opened.available, total)
+def _payment_of(invoice_id: UUID, number: str = "") -> StatementLine:
+    kind = StatementLineKind.INVOICE_PAYMENT
+    return StatementLine(kind, new_id().hex, note=number, invoice_id=invoice_id)
 
 
-def _payment_of(invoice: Invoice) -> Line:
-    kind = LineKind.INVOICE_PAYMENT
-    return Line(kind, new_id().hex, note=invoice.number, invoice_id=invoice.id)
-
-
-async def spend_on(opened: Book, invoice: Invoice, amount: int) -> None:
+def spend_on(book: Book, invoice: Invoice, amount: int) -> None:
     """Pay `amount` of the invoice with credit."""
-    spending.spend(opened, amount, _payment_of(invoice))
-    columns: dict[str, object] = {
-        "credit_applied": invoice.credit_applied + amount,
-        "amount_paid": invoice.amount_paid + amount,
-    }
+    spending.spend(book, amount, _payment_of(invoice.id, invoice.number))
     paid = invoice.amount_due == amount
+    invoice.put(
+        credit_applied=invoice.credit_applied + amount, amount_paid=invoice.amount_paid + amount
+    )
     if paid:
-        columns |= {"status": InvoiceStatus.PAID.value, "paid_at": now()}
-    await invoice.change(**columns)
-    kind = "invoice.paid" if paid else "invoice.updated"
+        invoice.put(status=InvoiceStatus.PAID.value, paid_at=book.journal.at)
+    kind = FactKind.INVOICE_PAID if paid else FactKind.INVOICE_UPDATED
     facts = {"number": invoice.number, "status": invoice.status}
-    await outbox.record([outbox.Fact(kind, invoice.account_id, invoice.id, facts)])
+    book.journal.tell(kind, invoice.account_id, invoice.id, **facts)

@@ -75,7 +75,7 @@ class BankSnapshot(TypedDict):
     account_type: NotRequired[str | None]
 
 
-class LineSnapshot(TypedDict):
+class InvoiceLineSnapshot(TypedDict):
     """One line. The description's first text line is its title, further ones are details."""
 
     description: str
@@ -113,7 +113,7 @@ class InvoiceSnapshot(TypedDict):
     reference: str | None
     seller: SellerSnapshot
     buyer: BuyerSnapshot
-    lines: list[LineSnapshot]
+    lines: list[InvoiceLineSnapshot]
     subtotal: int
     tax: int
     total: int

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from tortoise import fields
 
-from models.db.record import Record
+from models.clock import now
+from models.db.record import Record, new_id
 
 if TYPE_CHECKING:
     from models.access.identity import Actor
@@ -32,15 +33,17 @@ class AuditEntry(Record):
         indexes = (("user_id", "id"), ("subject", "id"))
 
 
-async def record(by: Actor, action: str, subject: str, **details: object) -> None:
-    """Add an entry, inside the transaction that makes the change it tells of.
+def entry(by: Actor, action: str, subject: str, **details: object) -> AuditEntry:
+    """What `by` has done, for the transaction that does it.
 
     `action` is a verb of the domain (`invoice.void`), `subject` the public id of what was changed.
     `details` are what JSON can hold, and never a secret.
     """
-    await AuditEntry.create(
+    return AuditEntry(
+        id=new_id(),
+        created_at=now(),
         user_id=by.user_id,
-        role=by.role,
+        role=by.role.value,
         key_id=by.key_id,
         action=action,
         subject=subject,

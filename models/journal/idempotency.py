@@ -4,7 +4,7 @@ A key belongs to a principal (the user or partner, never a session or an API key
 the transaction that does the work, together with the ids of what the work makes; so a key exists if
 and only if its work was done. Refusals roll it back: a retry may succeed.
 
-The answer is kept for `KEPT_DAYS`. What an old key does after that:
+The answer is kept for `retention.KEYS`. What an old key does after that:
 
     createInvoice addFunds refundPayment adjustCredit issueVouchers
         nothing, ever: what they made has `source_of` the key, or its codes, in a UNIQUE column, and
@@ -22,9 +22,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from dataclasses import fields as fields_of
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 from tortoise import fields
@@ -32,11 +35,14 @@ from tortoise import fields
 from models.access.identity import Actor
 from models.clock import now
 from models.db import sql
-from models.db.record import Record, new_id
+from models.db.changes import Changes
+from models.db.record import Record, new_id, parse_id
 from models.db.transactions import transaction
-from models.errors import IdempotencyInFlight, IdempotencyKeyReused, Invalid, Refusal
+from models.errors import IdempotencyKeyReused, Invalid
+from models.provider import retention
 
-KEPT_DAYS: Final = 60
+#: What fingerprints of commands begin with.
+FORM: Final = "c1:"
 
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
@@ -53,105 +59,109 @@ class IdempotencyKey(Record):
         table = "idempotency_key"
 
 
-#: Public ids of what an operation made, by name.
-Result = Mapping[str, str]
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an earlier use of a key has made, and when: `id` is None where it made nothing new."""
 
-#: Raises what a first call of this caller would raise for what an earlier call has made.
-Admission = Callable[[Result], Awaitable[None]]
-
-
-class _Taken(Exception):
-    """Somebody used this key before; the transaction rolls back."""
+    id: UUID | None
+    at: datetime
 
 
-async def once(
-    by: Actor,
-    key: str,
-    operation: str,
-    given: Mapping[str, object],
-    result: Result,
-    *,
-    admit: Admission,
-    work: Callable[[], Awaitable[None]],
-    prepare: Callable[[], Awaitable[None]] | None = None,
-) -> Result:
-    """Do `work` in one transaction, once for this key; the ids that it made, then or now.
-
-    `given` is the input, which a key must not be used twice for in two forms
-    (IdempotencyKeyReused); `result` the ids that `work` will make, chosen before. `prepare` reads
-    what needs no transaction. Whoever repeats a key is asked for their rights anew by `admit`: they
-    may have come with another session or API key of the same principal, or have lost them since.
-    """
+def checked(key: str) -> str:
+    """The key. Raises Invalid at `idempotency_key`."""
     if _KEY.fullmatch(key) is None:
         raise Invalid("idempotency_key", problem="idempotency_key_form")
-    fingerprint = _fingerprint(operation, given)
+    return key
 
-    async def claimed() -> None:
-        row = {
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a key: for what, and what is made by it (its public ids by name)."""
+
+    principal: str
+    key: str
+    fingerprint: str
+    made: Mapping[str, str]
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Which key of whose."""
+        return self.principal, self.key
+
+    def row(self) -> sql.Row:
+        """As it is written down."""
+        return {
             "id": new_id(),
             "created_at": now(),
-            "principal": by.principal,
-            "key": key,
-            "fingerprint": fingerprint,
-            "result": sql.json(dict(result)),
+            "principal": self.principal,
+            "key": self.key,
+            "fingerprint": self.fingerprint,
+            "result": sql.json(dict(self.made)),
         }
-        if not await sql.insert("idempotency_key", [row], ignore_conflicts=True):
-            raise _Taken
-        await work()
-
-    try:
-        if prepare is not None:
-            await prepare()
-        await transaction(claimed)
-    except _Taken:
-        before = await _result_of(by, key, fingerprint)
-        if before is None:  # whoever had it has just rolled back
-            raise IdempotencyInFlight("idempotency_key") from None
-        await admit(before)
-        return before
-    except Refusal:
-        # It may come of this key's own work having been done: then that is the answer.
-        before = await _result_of(by, key, fingerprint)
-        if before is None:
-            raise
-        await admit(before)
-        return before
-    return result
 
 
-def for_staff(by: Actor) -> Admission:
-    """Admits staff, who see everything that was made."""
-
-    async def admit(_made: Result) -> None:
-        by.require_staff()
-
-    return admit
+async def claim(use: Use) -> bool:
+    """Use a key, in the transaction that does the work; False where it is used already."""
+    table = sql.table_of(IdempotencyKey)
+    return bool(await sql.insert(table, [use.row()], ignore_conflicts=True))
 
 
-def source_of(by: Actor, key: str) -> str:
-    """What is made with this key has this as its source, for good: 64 characters, UNIQUE."""
-    # What is no key is refused by `once`, and is not to fail before.
-    return hashlib.sha256(f"{by.principal}\0{key}".encode(errors="surrogatepass")).hexdigest()
+def claim_all(uses: Sequence[Use], changes: Changes) -> None:
+    """Use keys that were not `used`, with the work of many; a conflict where one is used by now."""
+    changes.claim(IdempotencyKey, [use.row() for use in uses])
 
 
-async def _result_of(by: Actor, key: str, fingerprint: str) -> Result | None:
+async def used(uses: Sequence[Use]) -> set[tuple[str, str]]:
+    """Which of these keys are used already; each with its principal."""
+    some = sql.given("g", 1, principal="text", key="text")
+    rows = await sql.fetch(
+        f"SELECT k.principal, k.key FROM {some}"
+        " JOIN idempotency_key k ON k.principal = g.principal AND k.key = g.key",
+        sql.json([{"principal": use.principal, "key": use.key} for use in uses]),
+    )
+    return {(row["principal"], row["key"]) for row in rows}
+
+
+async def recall(by: Actor, key: str, fingerprint: str, name: str, prefix: str) -> Made | None:
+    """What the key has made: `name`, whose ids have this prefix. None where it was not used.
+
+    Raises IdempotencyKeyReused where it was used for something else.
+    """
     row = await sql.fetch_one(
-        "SELECT fingerprint, result FROM idempotency_key WHERE principal = $1 AND key = $2",
+        "SELECT fingerprint, result, created_at FROM idempotency_key"
+        " WHERE principal = $1 AND key = $2",
         by.principal,
         key,
     )
     if row is None:
         return None
-    if row["fingerprint"] != fingerprint:
+    result: dict[str, str] = orjson.loads(row["result"])
+    # Keys from before `FORM` are known by what they made.
+    is_older = not row["fingerprint"].startswith(FORM) and name in result
+    if row["fingerprint"] != fingerprint and not is_older:
         raise IdempotencyKeyReused("idempotency_key")
-    found: Result = orjson.loads(row["result"])
-    return found
+    return Made(parse_id(prefix, result[name]) if name else None, row["created_at"])
 
 
-def _fingerprint(operation: str, given: Mapping[str, object]) -> str:
+def source_of(by: Actor, key: str) -> str:
+    """What is made with this key has this as its source, for good: 64 characters, UNIQUE."""
+    # Malformed keys are refused by `checked`; they must not fail here before.
+    return hashlib.sha256(f"{by.principal}\0{key}".encode(errors="surrogatepass")).hexdigest()
+
+
+def fingerprint(name: str, asked: object) -> str:
+    """What a key must not be used twice for in two forms: the fields of a command, but for those
+    that are no part of what it is (`field(compare=False)`). 64 characters.
+    """
     # The standard library's: text that is no Unicode (a lone surrogate) is refused by its rule.
-    text = json.dumps([operation, given], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    text = json.dumps([name, asked], default=_plain, sort_keys=True)
+    return FORM + hashlib.sha256(text.encode()).hexdigest()[: 64 - len(FORM)]
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return [getattr(value, each.name) for each in fields_of(value) if each.compare]
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 async def release(by: Actor, key: str) -> None:
@@ -162,7 +172,7 @@ async def release(by: Actor, key: str) -> None:
 
 
 async def forget() -> int:
-    """Delete keys older than `KEPT_DAYS`; how many."""
-    return await sql.execute(
-        "DELETE FROM idempotency_key WHERE created_at < $1", now() - timedelta(days=KEPT_DAYS)
-    )
+    """Delete what is older than `retention.KEYS`; how many."""
+    old = now() - retention.KEYS
+    statement = "DELETE FROM idempotency_key WHERE created_at < $1"
+    return await transaction(lambda: sql.execute(statement, old))

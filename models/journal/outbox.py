@@ -7,15 +7,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from tortoise import fields
 
 from models.clock import now
 from models.db import sql
+from models.db.changes import Changes
 from models.db.record import Record, new_id
-from models.db.transactions import ring
+from models.db.transactions import ring, transaction
+from models.journal.topics import topic_of_invoice
+from models.provider import retention
+
+
+class FactKind(StrEnum):
+    """What has happened: `noun.verb`, past tense."""
+
+    ACCOUNT_CREATED = "account.created"
+    ACCOUNT_UPDATED = "account.updated"
+    CREDIT_ADJUSTED = "credit.adjusted"
+    VOUCHER_REDEEMED = "voucher.redeemed"
+    INVOICE_ISSUED = "invoice.issued"
+    INVOICE_UPDATED = "invoice.updated"
+    INVOICE_UNPAID = "invoice.unpaid"
+    INVOICE_PROCESSING = "invoice.processing"
+    INVOICE_PAID = "invoice.paid"
+    INVOICE_VOID = "invoice.void"
+    INVOICE_REFUNDED = "invoice.refunded"
+    PAYMENT_BEGUN = "payment.begun"
+    PAYMENT_DECLINED = "payment.declined"
+    PAYMENT_PROCESSING = "payment.processing"
+    PAYMENT_APPROVED = "payment.approved"
+    PAYMENT_CAPTURED = "payment.captured"
+    PAYMENT_FAILED = "payment.failed"
+    PAYMENT_CANCELED = "payment.canceled"
+    PAYMENT_EXPIRED = "payment.expired"
+    PAYMENT_REFUND_PENDING = "payment.refund_pending"
+    PAYMENT_REFUNDED = "payment.refunded"
+    PAYMENT_REFUND_FAILED = "payment.refund_failed"
+    PAYMENT_DISPUTED = "payment.disputed"
+    PAYMENT_DISPUTE_WON = "payment.dispute_won"
+    PAYMENT_DISPUTE_LOST = "payment.dispute_lost"
 
 
 class Event(Record):
@@ -32,40 +65,50 @@ class Event(Record):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """An event to be: `kind` is `noun.verb`, past tense."""
+    """An event to be."""
 
-    kind: str
+    kind: FactKind
     account_id: UUID
     subject_id: UUID
     data: Mapping[str, object] = field(default_factory=dict)
 
 
-async def record(facts: Sequence[Fact]) -> None:
-    """Write facts down in this transaction, and wake who watches an invoice of theirs."""
-    if facts:
-        await sql.together([recording(facts)])
-
-
-def recording(facts: Sequence[Fact]) -> sql.Statement:
-    """What `record` runs, for `sql.together`."""
+def record(facts: Sequence[Fact], changes: Changes) -> None:
+    """Have facts written down with `changes`; who watches an invoice of theirs is woken."""
     moment = now()
-    rows: list[sql.Row] = [
-        {
-            "id": new_id(),
-            "created_at": moment,
-            "kind": fact.kind,
-            "account_id": fact.account_id,
-            "subject_id": fact.subject_id,
-            "data": sql.json(dict(fact.data)),
-        }
-        for fact in facts
-    ]
-    ring(*(f"invoice:{fact.subject_id.hex}" for fact in facts if fact.kind.startswith("invoice.")))
-    return sql.insertion("event", rows)
-
-
-async def forget(days: int) -> int:
-    """Delete events older than that; how many."""
-    return await sql.execute(
-        "DELETE FROM event WHERE created_at < $1", now() - timedelta(days=days)
+    changes.insert(
+        Event,
+        [
+            {
+                "id": new_id(),
+                "created_at": moment,
+                "kind": fact.kind.value,
+                "account_id": fact.account_id,
+                "subject_id": fact.subject_id,
+                "data": sql.json(dict(fact.data)),
+            }
+            for fact in facts
+        ],
     )
+    invoices = (fact.subject_id for fact in facts if fact.kind.startswith("invoice."))
+    ring(*map(topic_of_invoice, invoices))
+
+
+async def after(event_id: UUID, kinds: Sequence[str], limit: int) -> list[Event]:
+    """The events of these kinds that were recorded later than the one with that id, oldest first;
+    an id that is no event's stands for its moment.
+    """
+    return await sql.records(
+        Event,
+        f"SELECT * FROM event WHERE id > $1 AND kind IN ({sql.placeholders(len(kinds), 3)})"
+        " ORDER BY id LIMIT $2",
+        event_id,
+        limit,
+        *kinds,
+    )
+
+
+async def forget() -> int:
+    """Delete what is older than `retention.EVENTS`; how many."""
+    old = now() - retention.EVENTS
+    return await transaction(lambda: sql.execute("DELETE FROM event WHERE created_at < $1", old))

@@ -6,7 +6,7 @@ debits equal credits by construction. All money moves through `book.Book.post()`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -14,17 +14,16 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from tortoise import fields
-from tortoise.models import Model
 
 from models.clock import now
 from models.db import sql
-from models.db.record import Record
+from models.db.record import Record, Table
 
 _NAMESPACE: Final = UUID("6f1c1d3e-52c5-4b0c-9a41-3f0f0a3f6f10")
 
 
 class LedgerKind(StrEnum):
-    """The chart of accounts; the first four belong to a client, the rest to the house."""
+    """The chart of accounts; the first four belong to a client, the rest to the provider."""
 
     DEPOSITED = "DEPOSITED"
     GRANT = "GRANT"
@@ -37,7 +36,7 @@ class LedgerKind(StrEnum):
     ADJUSTMENTS = "ADJUSTMENTS"
 
 
-class LineKind(StrEnum):
+class StatementLineKind(StrEnum):
     """The kinds of credit statement lines."""
 
     DEPOSIT = "DEPOSIT"
@@ -57,7 +56,7 @@ class LineKind(StrEnum):
     OVERPAYMENT = "OVERPAYMENT"
     "More was received than was due; the excess became credit."
     ADJUSTMENT = "ADJUSTMENT"
-    "Staff changed the credit, for a reason that the description gives."
+    "Staff adjusted the credit; the description gives the reason."
     EXPIRY = "EXPIRY"
     "Promotional credit expired."
     DEPOSIT_REVERSED = "DEPOSIT_REVERSED"
@@ -76,7 +75,7 @@ class MoveKind(StrEnum):
     DEBT_REPAID = "DEBT_REPAID"
 
 
-class LedgerAccount(Model):
+class LedgerAccount(Table):
     """One account of the chart. Its id is derived from what it is, so it is never looked up."""
 
     id = fields.UUIDField(primary_key=True)
@@ -107,7 +106,7 @@ class Transfer(Record):
         table = "transfer"
 
 
-class Balance(Model):
+class Balance(Table):
     """One account's credit in one currency, in minor units: the only row that is locked.
 
     `revision` grows with every write, `version` with every line of the statement.
@@ -157,7 +156,7 @@ class CreditTransaction(Record):
         table = "credit_transaction"
 
 
-class Grant(Model):
+class Grant(Table):
     """Promotional credit: `remaining` of `amount` is free to spend until `expires_at`.
 
     Its id is its ledger account's. What a hold has reserved is not in `remaining`.
@@ -195,8 +194,8 @@ def client(kind: LedgerKind, account_id: UUID, currency: str) -> Ref:
 
 
 @lru_cache(maxsize=512)
-def house_account(kind: LedgerKind, currency: str, gateway: str | None = None) -> Ref:
-    """An account of the house; `gateway` for `CLEARING` alone."""
+def provider_account(kind: LedgerKind, currency: str, gateway: str | None = None) -> Ref:
+    """An account of the provider; `gateway` for `CLEARING` alone."""
     return Ref(uuid5(_NAMESPACE, f"{currency}:{kind}:{gateway or ''}"), kind, gateway=gateway)
 
 
@@ -210,9 +209,9 @@ def balance_id(account_id: UUID, currency: str) -> UUID:
     return uuid5(_NAMESPACE, f"{currency}:BALANCE:{account_id.hex}")
 
 
-async def open_accounts(currency: str, refs: Sequence[Ref]) -> None:
-    """Make these ledger accounts exist."""
-    rows = [
+def opening(currency: str, refs: Iterable[Ref]) -> list[sql.Row]:
+    """The rows of these ledger accounts."""
+    return [
         {
             "id": ref.id,
             "currency": currency,
@@ -222,4 +221,3 @@ async def open_accounts(currency: str, refs: Sequence[Ref]) -> None:
         }
         for ref in refs
     ]
-    await sql.insert("ledger_account", rows, ignore_conflicts=True)

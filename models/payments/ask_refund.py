@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import ClassVar
 from uuid import UUID
 
 import structlog
+from typing_extensions import override
 
 from models.access.identity import Actor
-from models.clock import now
 from models.db import sql
-from models.db.record import new_id, parse_id, public_id
 from models.db.tasks import to_the_end
-from models.db.transactions import ring, transaction
+from models.db.transactions import transaction
 from models.errors import (
     AmountOutOfRange,
     CurrencyNotSupported,
@@ -23,32 +24,39 @@ from models.errors import (
     NotRefundable,
 )
 from models.gateway import GatewayDeclined, GatewayProblem, RefundOrder
-from models.invoices.invoice import Invoice, InvoiceKind
-from models.journal import audit_log, idempotency, outbox
-from models.ledger.book import Book, book
+from models.journal import idempotency
+from models.journal.command import Invocation, StaffCommand, Step, part_of
+from models.journal.idempotency import Made
+from models.journal.journal import Journal
+from models.journal.outbox import FactKind
+from models.journal.topics import topic_of_invoice
 from models.money import Money
-from models.payments import refund
-from models.payments.circuit import call
+from models.payments import refund as refunds
 from models.payments.inbox import take_in
-from models.payments.locked import with_invoice
+from models.payments.locked import LockedPayment, locked, with_invoice
 from models.payments.payment import Payment, PaymentStatus
 from models.payments.payment import read as read_payment
+from models.payments.pending_refund import end, free, hold
 from models.payments.refund import CHECKS, Refund, RefundStatus
-from models.provider.provider import house
+from models.provider.circuit import call
+from models.provider.provider import provider
 from models.text import clean_text
 
 _log = structlog.get_logger()
 
 
-async def refund_payment(
-    payment_id: UUID,
-    amount: Decimal | None,
-    currency: str | None,
-    reason: str,
-    *,
-    by: Actor,
-    key: str,
-) -> Refund:
+@dataclass(frozen=True, slots=True)
+class Refundable:
+    """What a refund is decided on; `capture` is the largest of the payment that has a name, with
+    its amount in minor units.
+    """
+
+    at: LockedPayment
+    capture: tuple[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPayment(StaffCommand[Refundable, Refund]):
     """Ask the gateway to give a payment, or `amount` of it, back. Staff only.
 
     Never more than what is there of it: of a deposit what is unspent, and only where the policy
@@ -58,49 +66,63 @@ async def refund_payment(
     AmountPrecision, CurrencyNotSupported, Invalid at `reason`, GatewayFailed where the gateway says
     no.
     """
-    by.require_staff()
-    refund_id = new_id()
-    given = {
-        "payment": payment_id.hex,
-        "amount": None if amount is None else str(amount),
-        "currency": currency,
-        "reason": reason,
-    }
 
-    async def work() -> None:
-        found = await read_payment(payment_id)
+    mutation: ClassVar[str] = "refundPayment"
+    makes: ClassVar[tuple[str, str]] = ("refund", Refund.PREFIX)
+
+    payment_id: UUID
+    amount: Decimal | None
+    currency: str | None
+    reason: str
+
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> Refundable:
+        found = await read_payment(self.payment_id)
         if found is None:
             raise NotFound("payment_id")
-        if currency is not None and currency != found.currency:
-            raise CurrencyNotSupported("amount", "currency", currency=currency)
-        why = clean_text(reason, "reason", maximum=500)
-        async with book(found.account_id, found.currency) as opened:
-            payment, invoice = await with_invoice(payment_id)
-            wanted = None if amount is None else _parsed(amount, payment)
-            given_back = await _allowed(opened, payment, invoice, wanted)
-            asked = Refund(
-                id=refund_id,
-                created_at=now(),
-                payment_id=payment.id,
-                account_id=payment.account_id,
-                currency=payment.currency,
-                reason=why,
-                status=RefundStatus.PENDING.value,
-                next_check_at=now() + CHECKS[0],
-                source=idempotency.source_of(by, key),
-                **given_back,
-            )
-            await _begin(opened, asked, invoice)
-        facts = {"amount": asked.amount, "currency": asked.currency, "reason": why}
-        await audit_log.record(by, "payment.refund", payment.public_id, **facts)
+        if await sql.fetch("SELECT id FROM refund WHERE source = $1", asked.source):
+            raise IdempotencyKeyReused("idempotency_key")
+        at = await locked(journal, found)
+        return Refundable(at, await _capture(at.payment))
 
-    made = {"refund": public_id(Refund.PREFIX, refund_id)}
-    done = await idempotency.once(
-        by, key, "refundPayment", given, made, admit=idempotency.for_staff(by), work=work
-    )
-    if done is made:
-        return await to_the_end(_ask_first(refund_id, by, key))
-    return await _made(done["refund"])
+    @override
+    def decide(self, found: Refundable, asked: Invocation, journal: Journal) -> Refund:
+        payment = found.at.payment
+        if self.currency is not None and self.currency != payment.currency:
+            raise CurrencyNotSupported("amount", "currency", currency=self.currency)
+        why = clean_text(self.reason, "reason", maximum=500)
+        wanted = None if self.amount is None else _parsed(self.amount, payment)
+        amount, held, capture = _allowed(found, wanted)
+        refund = Refund(
+            id=asked.id,
+            created_at=journal.at,
+            payment_id=payment.id,
+            account_id=payment.account_id,
+            currency=payment.currency,
+            amount=amount,
+            held=held,
+            reason=why,
+            status=RefundStatus.PENDING.value,
+            capture=capture,
+            next_check_at=journal.at + CHECKS[0],
+            source=asked.source,
+        )
+        _begin(found.at, refund)
+        facts = {"amount": refund.amount, "currency": refund.currency, "reason": why}
+        journal.log(asked.by, "payment.refund", payment.public_id, **facts)
+        return refund
+
+    @override
+    async def follow(self, answer: Refund, asked: Invocation) -> Refund:
+        return await to_the_end(_ask_first(answer.id, asked.by, asked.key))
+
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> Refund:
+        assert made.id is not None
+        found = await refunds.read(made.id)
+        if found is None:  # refused by its gateway, and undone, since the key was looked up
+            raise GatewayFailed("payment_id", problem="refund")
+        return found
 
 
 def _parsed(amount: Decimal, payment: Payment) -> int:
@@ -110,55 +132,41 @@ def _parsed(amount: Decimal, payment: Payment) -> int:
     return money.minor
 
 
-async def _made(id: str) -> Refund:
-    refund_id = parse_id(Refund.PREFIX, id)
-    assert refund_id is not None
-    found = await refund.read(refund_id)
-    if found is None:  # refused by its gateway, and undone, since the key was looked up
-        raise GatewayFailed("payment_id", problem="refund")
-    return found
-
-
-# ------------------------------------------------------------------------------- the rules
-
-
-async def _allowed(
-    opened: Book, payment: Payment, invoice: Invoice, wanted: int | None
-) -> dict[str, Any]:
+def _allowed(found: Refundable, wanted: int | None) -> tuple[int, int, str]:
     """How much goes back, how much of it is credit, and from which capture."""
-    _check_allowed(payment, invoice)
-    refunds = (await refund.of_payments([payment.id])).get(payment.id, [])
-    if len(refunds) >= refund.REFUNDS_MAX:
-        raise NotRefundable("payment_id", problem="too_many", maximum=refund.REFUNDS_MAX)
-    pending = [one for one in refunds if one.status == RefundStatus.PENDING]
-    most = _most(opened, payment, invoice, pending)
+    at, payment = found.at, found.at.payment
+    _check_allowed(at)
+    if len(at.refunds) >= refunds.REFUNDS_MAX:
+        raise NotRefundable("payment_id", problem="too_many", maximum=refunds.REFUNDS_MAX)
+    most = _most(at)
     if most <= 0:
         raise NotRefundable("payment_id", problem="spent")
     amount = most if wanted is None else wanted
     if amount > most:
         raise AmountOutOfRange("amount", "amount", maximum=Money(most, payment.currency))
-    held = amount if invoice.kind == InvoiceKind.FUNDS else min(amount, _excess(payment, pending))
-    return {"amount": amount, "held": held, "capture": await _capture(payment, amount)}
+    if found.capture is None:  # staff have recorded it, and its gateway has not named it
+        raise NotRefundable("payment_id", problem="gateway")
+    capture, captured = found.capture
+    if captured < amount:
+        raise AmountOutOfRange("amount", "amount", maximum=Money(captured, payment.currency))
+    return amount, amount if at.funds else min(amount, _excess(at)), capture
 
 
-async def _begin(opened: Book, asked: Refund, invoice: Invoice) -> None:
+def _begin(at: LockedPayment, asked: Refund) -> None:
     """Write the refund down, and hold the credit that goes with it."""
-    if not await sql.insert("refund", [sql.row_of(asked)], ignore_conflicts=True):
-        raise IdempotencyKeyReused("idempotency_key")
-    await refund.hold(opened, asked)
-    facts = {"invoice": invoice.public_id, "refund": asked.public_id}
-    await outbox.record(
-        [outbox.Fact("payment.refund_pending", asked.account_id, asked.payment_id, facts)]
+    at.book.journal.claim(asked)
+    hold(at.book, asked)
+    facts = {"invoice": at.invoice.public_id, "refund": asked.public_id}
+    at.book.journal.tell(
+        FactKind.PAYMENT_REFUND_PENDING, asked.account_id, asked.payment_id, **facts
     )
-    opened.touch()
+    at.book.touch()
 
 
-def _check_allowed(payment: Payment, invoice: Invoice) -> None:
-    policy = house().policy
-    gateway = house().gateways.get(payment.gateway)
-    if invoice.kind == InvoiceKind.FUNDS and not (
-        policy.refundable_in_cash or policy.refund_exceptions
-    ):
+def _check_allowed(at: LockedPayment) -> None:
+    payment, policy = at.payment, provider().policy
+    gateway = provider().gateways.get(payment.gateway)
+    if at.funds and not (policy.refundable_in_cash or policy.refund_exceptions):
         raise NotRefundable("payment_id", problem="policy")
     if gateway is None or not gateway.refunds:
         raise NotRefundable("payment_id", problem="gateway")
@@ -168,28 +176,27 @@ def _check_allowed(payment: Payment, invoice: Invoice) -> None:
         raise NotRefundable("payment_id", problem="disputed")
 
 
-def _most(opened: Book, payment: Payment, invoice: Invoice, pending: list[Refund]) -> int:
+def _most(at: LockedPayment) -> int:
     """What can be given back at the most, in minor units; of a deposit never its fee."""
-    under_way = sum(one.amount for one in pending)
-    if invoice.kind == InvoiceKind.FUNDS:
+    payment, deposits = at.payment, at.book.deposits
+    under_way = sum(one.amount for one in at.pending_refunds)
+    if at.funds:
         there: int = payment.applied + payment.excess - under_way
-        return min(there, opened.deposits)
-    excess = _excess(payment, pending)
-    # What became credit goes first (`settlement`), so credit that is spent bounds all of it.
+        return min(there, deposits)
+    # What became credit goes first (`take_back`), so credit that is spent bounds all of it.
     left: int = payment.received - payment.taken_back - under_way
-    return left if excess <= opened.deposits else opened.deposits
+    return left if _excess(at) <= deposits else deposits
 
 
-def _excess(payment: Payment, pending: list[Refund]) -> int:
+def _excess(at: LockedPayment) -> int:
     """What became credit of it, less what pending refunds hold."""
-    left: int = payment.excess - sum(one.held for one in pending)
+    left: int = at.payment.excess - sum(one.held for one in at.pending_refunds)
     return max(0, left)
 
 
-async def _capture(payment: Payment, amount: int) -> str:
-    """The reference of the capture to give `amount` back from: the largest one, which all but very
-    odd payments have only one of. Raises NotRefundable where staff have recorded it, and the
-    gateway has not said what it is called.
+async def _capture(payment: Payment) -> tuple[str, int] | None:
+    """The reference of the capture to give money back from, and its amount: the largest one, which
+    all but very odd payments have only one of; None where its gateway has not named any.
     """
     row = await sql.fetch_one(
         "SELECT reference, amount FROM settlement WHERE payment_id = $1"
@@ -198,12 +205,7 @@ async def _capture(payment: Payment, amount: int) -> str:
         payment.id,
         payment.public_id,
     )
-    if row is None:
-        raise NotRefundable("payment_id", problem="gateway")
-    if row["amount"] < amount:
-        maximum = Money(row["amount"], payment.currency)
-        raise AmountOutOfRange("amount", "amount", maximum=maximum)
-    return str(row["reference"])
+    return (row["reference"], row["amount"]) if row else None
 
 
 # ------------------------------------------------------------------------------- the gateway
@@ -213,17 +215,16 @@ async def _ask_first(refund_id: UUID, by: Actor, key: str) -> Refund:
     """Ask the gateway. Where it says no, everything is undone, the key is free and GatewayFailed is
     raised; where it does not answer, the refund is pending and the worker asks again.
     """
-    found = await refund.read(refund_id)
+    found = await refunds.read(refund_id)
     assert found is not None
     try:
         await ask(found)
-    except GatewayDeclined as no:
-        failure = no.failure
-        await transaction(lambda: fail(refund_id, failure, by, key))
-        raise GatewayFailed("payment_id", failure=failure, problem="refund") from None
+    except GatewayDeclined as declined:
+        await transaction(partial(_undo, found, declined.failure, by, key))
+        raise GatewayFailed("payment_id", failure=declined.failure, problem="refund") from None
     except GatewayProblem:
         _log.warning("refund.unanswered", refund=found.public_id, exc_info=True)
-    after = await refund.read(refund_id)
+    after = await refunds.read(refund_id)
     assert after is not None
     return after
 
@@ -234,7 +235,7 @@ async def ask(found: Refund) -> None:
     Raises GatewayProblem, GatewayDeclined.
     """
     payment, invoice = await with_invoice(found.payment_id)
-    gateway = house().gateways.get(payment.gateway)
+    gateway = provider().gateways.get(payment.gateway)
     if gateway is None:
         raise GatewayProblem("it is not offered any more")
     order = RefundOrder(
@@ -247,24 +248,37 @@ async def ask(found: Refund) -> None:
     await take_in(payment.gateway, events)
 
 
-async def fail(refund_id: UUID, failure: str, by: Actor | None = None, key: str = "") -> None:
-    """The gateway said no: the credit is free again."""
-    found = await refund.read(refund_id)
-    assert found is not None
-    async with book(found.account_id, found.currency) as opened:
-        found = await refund.read(refund_id)
-        assert found is not None
-        if found.status != RefundStatus.PENDING:
-            return
-        await refund.free(opened, found)
-        await refund.end(found, RefundStatus.FAILED, failure[:64])
-        opened.touch()
-    payment = (await with_invoice(found.payment_id))[0]
-    facts = {"refund": found.public_id, "failure": failure}
-    await outbox.record(
-        [outbox.Fact("payment.refund_failed", payment.account_id, payment.id, facts)]
-    )
-    ring(f"invoice:{payment.invoice_id.hex}")
-    if by is not None:
-        await found.change(source=None)
+@dataclass(frozen=True, slots=True)
+class Fail(Step[LockedPayment, bool]):
+    """The gateway said no to a refund: the credit is free again; whether it was not before. Where
+    that is the answer to who asked for it (`is_undone`), they may ask again with the same key.
+    """
+
+    refund: Refund
+    failure: str
+    is_undone: bool = False
+
+    @override
+    async def read(self, journal: Journal) -> LockedPayment:
+        payment = (await with_invoice(self.refund.payment_id))[0]
+        return await locked(journal, payment)
+
+    @override
+    def decide(self, found: LockedPayment, journal: Journal) -> bool:
+        [refund] = [one for one in found.refunds if one.id == self.refund.id]
+        if refund.status != RefundStatus.PENDING:
+            return False
+        free(found.book, refund)
+        end(refund, RefundStatus.FAILED, self.failure[:64], journal.at)
+        if self.is_undone:
+            refund.put(source=None)
+        found.book.touch()
+        payment, facts = found.payment, {"refund": refund.public_id, "failure": self.failure}
+        journal.tell(FactKind.PAYMENT_REFUND_FAILED, payment.account_id, payment.id, **facts)
+        journal.ring(topic_of_invoice(payment.invoice_id))
+        return True
+
+
+async def _undo(found: Refund, failure: str, by: Actor, key: str) -> None:
+    if await part_of(Fail(found, failure, is_undone=True)):
         await idempotency.release(by, key)

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 import structlog
+from typing_extensions import override
 
 from models.access.identity import Actor
 from models.clock import now
 from models.db import sql
-from models.db.record import parse_id
 from models.db.tasks import to_the_end
-from models.db.transactions import ring, transaction
+from models.db.transactions import transaction
 from models.errors import GatewayFailed, IdempotencyInFlight
 from models.gateway import EventKind, GatewayDeclined, GatewayEvent, GatewayProblem, Started
 from models.journal import idempotency
-from models.payments.circuit import call
+from models.journal.command import part_of, perform
+from models.journal.journal import Journal
+from models.journal.topics import topic_of_invoice
 from models.payments.inbox import take_in
-from models.payments.locked import close, locked, with_invoice
+from models.payments.locked import LockedPayment, PaymentStep, close, with_invoice
 from models.payments.payment import Payment, PaymentStatus, action_json
 from models.payments.payment import read as read_payment
 from models.payments.refund import Refund
-from models.provider.provider import house
+from models.provider.circuit import call
+from models.provider.provider import provider
 
 _log = structlog.get_logger()
 
@@ -36,14 +41,12 @@ _WAIT_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.05
 
 
-async def joined(id: str, by: Actor, key: str) -> Payment | None:
+async def joined(payment_id: UUID, by: Actor, key: str) -> Payment | None:
     """The payment of a repeated request; None where credit paid everything.
 
     Waits while the first request is asking the gateway (IdempotencyInFlight when that takes too
     long), and asks in its place where it has been cut off.
     """
-    payment_id = parse_id(Payment.PREFIX, id)
-    assert payment_id is not None
     waited = 0.0
     while (payment := await read_payment(payment_id)) is not None:
         if payment.status != PaymentStatus.CREATED:
@@ -74,55 +77,68 @@ async def start(payment_id: UUID, by: Actor, key: str) -> Payment:
     Asking twice is safe: the payment's id is the gateway's idempotency key.
     """
     payment, invoice = await with_invoice(payment_id)
-    gateway = house().gateway(payment.gateway, "gateway")
+    gateway = provider().gateway(payment.gateway, "gateway")
     order = payment.order(invoice)
     try:
         started = await call(gateway, lambda: gateway.start(order))
-    except GatewayDeclined as no:
-        failure = no.failure
-        await transaction(lambda: _give_up(payment, failure, by, key))
-        raise GatewayFailed("gateway", failure=failure) from None
+    except GatewayDeclined as declined:
+        await transaction(partial(_give_up, payment, declined.failure, by, key))
+        raise GatewayFailed("gateway", failure=declined.failure) from None
     except GatewayProblem:
         # Whether it began is unknown. The same key asks again; else the reconciler finds out.
         _log.warning("gateway.start_failed", payment=payment.public_id, exc_info=True)
         await payment.change(lease_at=now())
         raise GatewayFailed("gateway") from None
-    await transaction(lambda: _started(payment, started))
+    await perform(NoteStarted(payment, started))
     await take_in(payment.gateway, started.events)
     return (await with_invoice(payment_id))[0]
 
 
-async def _started(found: Payment, started: Started) -> None:
-    async with locked(found) as at:
-        payment = at.payment
-        columns: dict[str, object] = {"gateway_ref": started.gateway_ref, "lease_at": None}
+@dataclass(frozen=True, slots=True)
+class NoteStarted(PaymentStep[None]):
+    """Keep what the gateway said when a payment was begun there."""
+
+    started: Started
+
+    @override
+    def decide(self, found: LockedPayment, journal: Journal) -> None:
+        payment, started = found.payment, self.started
+        payment.put(gateway_ref=started.gateway_ref, lease_at=None)
         if payment.status == PaymentStatus.CREATED:  # else its messages were faster
             status = PaymentStatus.REQUIRES_ACTION if started.action else PaymentStatus.PROCESSING
-            columns |= {
-                "status": status.value,
-                "action": action_json(started.action),
-                "expires_at": started.expires_at,
-            }
-            payment.expires_at = started.expires_at
-            columns["next_check_at"] = payment.check_after()
-        await payment.change(**columns)
-        ring(f"invoice:{at.invoice.id.hex}")
-        at.book.touch()
+            payment.put(
+                status=status.value,
+                action=action_json(started.action),
+                expires_at=started.expires_at,
+            )
+            payment.put(next_check_at=payment.check_after(journal.at))
+        journal.ring(topic_of_invoice(found.invoice.id))
+        found.book.touch()
 
 
-async def _give_up(found: Payment, failure: str, by: Actor, key: str) -> None:
-    """The gateway said no before anything began: the payment failed, and the key is free again."""
-    async with locked(found) as at:
-        if at.payment.is_open:
-            await close(at, PaymentStatus.FAILED, failure)
-        await idempotency.release(by, key)
-        ring(f"invoice:{at.invoice.id.hex}")
+@dataclass(frozen=True, slots=True)
+class GiveUp(PaymentStep[None]):
+    """The gateway said no before anything began: the payment failed."""
+
+    failure: str
+
+    @override
+    def decide(self, found: LockedPayment, journal: Journal) -> None:
+        if found.payment.is_open:
+            close(found, PaymentStatus.FAILED, self.failure)
+        journal.ring(topic_of_invoice(found.invoice.id))
+
+
+async def _give_up(payment: Payment, failure: str, by: Actor, key: str) -> None:
+    """And the key is free again."""
+    await part_of(GiveUp(payment, failure))
+    await idempotency.release(by, key)
 
 
 # ------------------------------------------------------------------------------- asking, giving up
 
 
-async def claim_check(record: Payment | Refund, after: Callable[[], datetime]) -> bool:
+async def claim_check(record: Payment | Refund, after: Callable[[datetime], datetime]) -> bool:
     """Put the next check of a payment or refund off until `after()`, which sees this check counted;
     False where another worker has, or where it has ended meanwhile.
 
@@ -134,7 +150,7 @@ async def claim_check(record: Payment | Refund, after: Callable[[], datetime]) -
         " WHERE id = $1 AND checks = $4 AND status = $5",
         record.id,
         record.checks,
-        after(),
+        after(now()),
         record.checks - 1,
         record.status,
     )
@@ -146,19 +162,19 @@ async def ask(payment: Payment) -> None:
     GatewayNotAvailable where the gateway is not configured any more.
     """
     invoice = (await with_invoice(payment.id))[1]
-    gateway = house().gateway(payment.gateway, "payment_id")
+    gateway = provider().gateway(payment.gateway, "payment_id")
     order = payment.order(invoice)
     try:
         events = await call(gateway, lambda: gateway.fetch(order))
-    except GatewayDeclined as no:
-        events = [_declined(payment, no.failure)]
+    except GatewayDeclined as declined:
+        events = [_declined(payment, declined.failure)]
     except GatewayProblem:
         raise GatewayFailed("payment_id", problem="asking") from None
     await take_in(payment.gateway, events)
 
 
 def _declined(payment: Payment, failure: str) -> GatewayEvent:
-    """The gateway's final no to a payment, as it would have told it: money that came beats it."""
+    """The gateway's decline as an event; a capture overrides it."""
     event_id = f"declined:{payment.public_id}"
     return GatewayEvent(event_id, EventKind.FAILED, payment.public_id, failure=failure)
 
@@ -168,12 +184,12 @@ async def tell_canceled(payment: Payment) -> bool:
     meanwhile, say) is applied. Raises as `ask`.
     """
     invoice = (await with_invoice(payment.id))[1]
-    gateway = house().gateway(payment.gateway, "payment_id")
+    gateway = provider().gateway(payment.gateway, "payment_id")
     order = payment.order(invoice)
     try:
         events = await call(gateway, lambda: gateway.cancel(order))
-    except GatewayDeclined as no:
-        _log.info("gateway.not_canceled", payment=payment.public_id, failure=no.failure)
+    except GatewayDeclined as declined:
+        _log.info("gateway.not_canceled", payment=payment.public_id, failure=declined.failure)
         return False
     except GatewayProblem:
         raise GatewayFailed("payment_id", problem="asking") from None

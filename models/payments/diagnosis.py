@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from urllib.parse import quote
+from uuid import UUID
 
 from models.gateway import GatewayKind
 from models.invoices.invoice import Invoice, InvoiceStatus
 from models.money import Money
 from models.payments.payment import Payment, PaymentStatus
 from models.payments.refund import Refund, RefundStatus
-from models.provider.provider import house
+from models.provider.provider import provider
 
 
 class Stage(StrEnum):
@@ -22,17 +23,17 @@ class Stage(StrEnum):
     NOT_STARTED = "NOT_STARTED"
     "No payment has been started."
     AWAITING_CLIENT = "AWAITING_CLIENT"
-    "The client: `nextAction` of the payment says what."
+    "Waiting for the client; see the payment's `nextAction`."
     AWAITING_GATEWAY = "AWAITING_GATEWAY"
-    "The gateway: its confirmation is on the way."
+    "Waiting for the gateway to confirm it."
     AWAITING_BANK = "AWAITING_BANK"
-    "The bank: the transfer has not been reported yet."
+    "Waiting for the bank to report the transfer."
     FAILED = "FAILED"
-    "The last payment failed; another may be tried."
+    "The last payment failed; another can be started."
     SETTLED = "SETTLED"
-    "Nobody: it is paid."
+    "Paid: nothing is left to do."
     CLOSED = "CLOSED"
-    "Nobody: it is void or refunded."
+    "Void or refunded: nothing is left to do."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,16 @@ class Diagnosis:
     support_url: str | None = None
 
 
+def perhaps_abandoned(payments: Sequence[Payment]) -> list[UUID]:
+    """Payments whose refunds may be stuck: they have money, and their gateway isn't configured."""
+    return [one.id for one in payments if one.received and not one.has_gateway]
+
+
 def diagnose(
     invoice: Invoice, payments: Sequence[Payment], refunds: Sequence[Refund] = ()
 ) -> Diagnosis:
     """How it stands with an invoice; `payments` are all of its payments, oldest first, and
-    `refunds` those of payments whose gateway is not configured any more.
+    `refunds` those of the payments that are `perhaps_abandoned`.
     """
     latest = _latest(payments)
     stage, reason = _stage(invoice, latest)
@@ -117,7 +123,7 @@ def _waiting(latest: Payment) -> tuple[Stage, str]:  # noqa: PLR0911 - a table o
 
 
 def _is_bank(payment: Payment) -> bool:
-    gateway = house().gateways.get(payment.gateway)
+    gateway = provider().gateways.get(payment.gateway)
     return gateway is not None and gateway.kind == GatewayKind.BANK_TRANSFER
 
 
@@ -139,5 +145,5 @@ def _facts(invoice: Invoice, latest: Payment | None) -> dict[str, object]:
 
 def _support_url(invoice: Invoice) -> str | None:
     """The provider's ticket page with this invoice filled in (`{invoice}` in the setting)."""
-    url = house().support_url
+    url = provider().support_url
     return url.replace("{invoice}", quote(invoice.number)) if url else None

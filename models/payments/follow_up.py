@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 from uuid import UUID
+
+from typing_extensions import override
 
 from models.access import rate_limit
 from models.access.identity import Actor
-from models.db.record import public_id
+from models.db.record import parse_id
 from models.errors import (
     GatewayFailed,
     GatewayNotAvailable,
@@ -16,10 +20,13 @@ from models.errors import (
     PaymentNotCancelable,
     RateLimited,
 )
-from models.journal import audit_log, idempotency
+from models.gateway import EventKind, GatewayEvent
+from models.journal.command import Command, Invocation
+from models.journal.idempotency import Made
+from models.journal.journal import Journal
 from models.payments import outcome
 from models.payments.calls import ask, tell_canceled
-from models.payments.locked import locked, with_invoice
+from models.payments.locked import LockedPayment, locked, with_invoice
 from models.payments.payment import Payment, PaymentStatus, require_payer
 from models.payments.payment import read as read_payment
 from models.payments.payment import visible as payment_visible
@@ -49,47 +56,62 @@ async def came_back(payment_id: UUID) -> None:
         await ask(payment)
 
 
+async def take_approved(events: Iterable[GatewayEvent]) -> None:
+    """Ask for the money of what payers have agreed to, at once. Whatever has told of an approval,
+    the worker does so a little later: `payments.advance` makes its next check due.
+    """
+    for told in events:
+        payment_id = parse_id(Payment.PREFIX, told.payment)
+        if told.kind is EventKind.APPROVED and payment_id is not None:
+            await came_back(payment_id)
+
+
 async def _allow_asking(payment_id: UUID) -> None:
     await rate_limit.spend("recheck", payment_id.hex, limit=12, window_seconds=60)
 
 
-async def cancel(payment_id: UUID, *, by: Actor, key: str) -> Payment:
+@dataclass(frozen=True, slots=True)
+class CancelPayment(Command[LockedPayment, Payment]):
     """Give up a payment that waits for the client; staff, any that is open at a gateway that is not
     configured any more. Raises NotFound, PaymentNotCancelable (it is under way, or over),
     GatewayFailed, GatewayNotAvailable.
     """
-    require_payer(by)
 
-    async def admit(_made: idempotency.Result) -> None:
-        await _in_sight(payment_id, by)
+    mutation: ClassVar[str] = "cancelPayment"
 
-    async def prepare() -> None:
-        payment = await _in_sight(payment_id, by)
-        if not _cancelable(payment, by):
-            raise PaymentNotCancelable("payment_id", status=payment.status)
-        if by.is_staff and not payment.has_gateway:
+    payment_id: UUID
+
+    @override
+    def require(self, by: Actor) -> None:
+        require_payer(by)
+
+    @override
+    async def prepare(self, asked: Invocation) -> None:
+        """Its gateway gives it up first: nobody can pay it there any more when it is canceled."""
+        payment = await _in_sight(self.payment_id, asked.by)
+        _check_cancelable(payment, asked.by)
+        if asked.by.is_staff and not payment.has_gateway:
             return
         if not await tell_canceled(payment):
             raise PaymentNotCancelable("payment_id", status=payment.status)
 
-    async def work() -> None:
-        found = (await with_invoice(payment_id))[0]
-        async with locked(found) as at:
-            payment = at.payment
-            if payment.status in _GIVEN_UP:
-                return  # the gateway's own message of it was faster
-            if not _cancelable(payment, by):
-                raise PaymentNotCancelable("payment_id", status=payment.status)
-            await outcome.give_up(at, told=payment.has_gateway)
-        if by.is_staff:
-            await audit_log.record(by, "payment.cancel", payment.public_id)
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> LockedPayment:
+        return await locked(journal, await _in_sight(self.payment_id, asked.by))
 
-    made = {"payment": public_id(Payment.PREFIX, payment_id)}
-    given = {"payment": payment_id.hex}
-    await idempotency.once(
-        by, key, "cancelPayment", given, made, admit=admit, work=work, prepare=prepare
-    )
-    return (await with_invoice(payment_id))[0]
+    @override
+    def decide(self, found: LockedPayment, asked: Invocation, journal: Journal) -> Payment:
+        payment = found.payment
+        if payment.status not in _GIVEN_UP:  # else the gateway's own message of it was faster
+            _check_cancelable(payment, asked.by)
+            outcome.give_up(found, told=payment.has_gateway)
+        if asked.by.is_staff:
+            journal.log(asked.by, "payment.cancel", payment.public_id)
+        return payment
+
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> Payment:
+        return await _in_sight(self.payment_id, asked.by)
 
 
 async def _in_sight(payment_id: UUID, by: Actor) -> Payment:
@@ -99,6 +121,7 @@ async def _in_sight(payment_id: UUID, by: Actor) -> Payment:
     return payment
 
 
-def _cancelable(payment: Payment, by: Actor) -> bool:
-    abandoned = by.is_staff and payment.is_open and not payment.has_gateway
-    return abandoned or payment.status in _CANCELABLE
+def _check_cancelable(payment: Payment, by: Actor) -> None:
+    is_abandoned = by.is_staff and payment.is_open and not payment.has_gateway
+    if not is_abandoned and payment.status not in _CANCELABLE:
+        raise PaymentNotCancelable("payment_id", status=payment.status)

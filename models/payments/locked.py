@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
-from models.clock import now
-from models.credit import spending
-from models.invoices.invoice import Invoice, InvoiceKind, InvoiceStatus
-from models.invoices.invoice import read as read_invoice
-from models.ledger.book import Book, book
-from models.payments.payment import Payment, PaymentStatus, open_of
+from typing_extensions import override
+
+from models.credit.hold import holds_of
+from models.db import sql
+from models.db.together import find_one
+from models.invoices.invoice import Invoice, InvoiceKind, InvoiceStatus, made_invoice
+from models.journal.command import Step
+from models.journal.journal import Journal
+from models.ledger.book import Book
+from models.ledger.opening import open_book
+from models.payments.payment import Payment, PaymentStatus, with_open_ones
 from models.payments.payment import read as read_payment
+from models.payments.refund import Refund, RefundStatus
+from models.payments.refund import of_payments as refunds_of
+from models.payments.settlement import Settlement
+
+A = TypeVar("A")
 
 
 @dataclass(slots=True)
@@ -25,11 +35,11 @@ class LockedPayment:
     book: Book
     source: str
     """What the statement lines of this event are about: the settlement's id."""
-
-    async def write(self) -> None:
-        """Write what has changed of the payment and its invoice."""
-        await self.payment.write()
-        await self.invoice.write()
+    open: list[Payment]
+    """The payments of the invoice that had begun and not ended."""
+    refunds: list[Refund] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
+    """Its own, and whatever has the name of what is to be settled."""
 
     @property
     def funds(self) -> bool:
@@ -37,65 +47,108 @@ class LockedPayment:
         return self.invoice.kind == InvoiceKind.FUNDS
 
     @property
-    def credit(self) -> int:
+    def became_credit(self) -> int:
         """What of the payment's money is credit, or has been spent as such; minor units."""
         payment = self.payment
         there: int = payment.excess + (payment.applied if self.funds else 0)
         return there
 
+    @property
+    def pending_refunds(self) -> list[Refund]:
+        """Its refunds whose end is not known, oldest first."""
+        return [one for one in self.refunds if one.status == RefundStatus.PENDING]
 
-@asynccontextmanager
-async def locked(found: Payment, source: str = "") -> AsyncIterator[LockedPayment]:
-    """Hold a payment, inside a transaction: nobody else changes it, its invoice or its account's
-    balance meanwhile, and what decides is read now. `found` says which; what it knew may be old.
+    @property
+    def others(self) -> list[LockedPayment]:
+        """The other payments of the invoice that have begun and not ended."""
+        every = open_of(self.invoice, self.book, self.open)
+        return [one for one in every if one.payment is not self.payment]
+
+
+def open_of(invoice: Invoice, book: Book, payments: Iterable[Payment]) -> list[LockedPayment]:
+    """Those of an invoice's payments that have begun and not ended."""
+    begun = [one for one in payments if one.is_open]
+    return [LockedPayment(one, invoice, book, one.id.hex, begun) for one in begun]
+
+
+async def locked(journal: Journal, found: Payment, source: str = "") -> LockedPayment:
+    """Hold a payment until the transaction ends: nobody else changes it, its invoice or its
+    account's balance meanwhile, and what decides is read now. `found` says which; what it knew may
+    be old, and it may have not been written down.
 
     `source` is what statement lines are about: the payment itself, where nothing else is named.
     """
-    async with book(found.account_id, found.currency) as opened:
-        payment, invoice = await with_invoice(found.id)
-        yield LockedPayment(payment, invoice, opened, source or payment.id.hex)
+    book = await open_book(journal, found.account_id, found.currency)
+    there = await find_one(with_open_ones, (found.invoice_id, found.id)) or []
+    payments = [journal.watch(row) for row in there]
+    invoice = journal.watch(await made_invoice(found.invoice_id))
+    payment = next((one for one in payments if one.id == found.id), None) or _copy(found)
+    refunds = (await find_one(refunds_of, payment.id) or []) if payment.received else []
+    at = LockedPayment(payment, invoice, book, source or payment.id.hex, payments)
+    at.refunds = [journal.watch(one) for one in refunds]
+    holders = [one.id for one in payments if one.credit_part]
+    await holds_of(book).load([*holders, *(one.id for one in at.pending_refunds)])
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStep(Step[LockedPayment, A]):
+    """What follows by itself for one payment, which is locked."""
+
+    payment: Payment
+
+    @property
+    @override
+    def resource(self) -> Hashable:
+        return ("invoice", self.payment.invoice_id)
+
+    @override
+    async def read(self, journal: Journal) -> LockedPayment:
+        return await locked(journal, self.payment)
+
+
+def _copy(unwritten: Payment) -> Payment:
+    """A transaction may run again: what it puts down is not to be there already."""
+    return sql.record_of(Payment, sql.row_of(unwritten))
 
 
 async def with_invoice(payment_id: UUID) -> tuple[Payment, Invoice]:
     """A payment that is there, and its invoice, as they are now."""
     payment = await read_payment(payment_id)
     assert payment is not None
-    invoice = await read_invoice(payment.invoice_id)
-    assert invoice is not None
-    return payment, invoice
+    return payment, await made_invoice(payment.invoice_id)
 
 
-async def close(at: LockedPayment, status: PaymentStatus, failure: str | None = None) -> None:
+def close(at: LockedPayment, status: PaymentStatus, failure: str | None = None) -> None:
     """End a payment that brought nothing; what was held for it is free again."""
     at.payment.put(
         status=status.value,
         failure=failure,
-        completed_at=now(),
+        completed_at=at.book.journal.at,
         next_check_at=None,
         lease_at=None,
     )
-    await spending.release(at.book, at.payment.id)
+    if at.payment.credit_part:
+        holds_of(at.book).release(at.payment.id)
     at.book.touch()  # what was pending is not any more
     if at.invoice.status == InvoiceStatus.PROCESSING:
-        await reopen(at)
-    await at.write()
+        reopen(at)
 
 
-async def reopen(at: LockedPayment) -> None:
+def reopen(at: LockedPayment) -> None:
     """The invoice waits for money again, unless another payment of it is under way."""
-    others = [other for other in await open_of(at.invoice.id) if other.id != at.payment.id]
-    if not any(other.status == PaymentStatus.PROCESSING for other in others):
+    if not any(one.payment.status == PaymentStatus.PROCESSING for one in at.others):
         at.invoice.put(status=InvoiceStatus.UNPAID.value)
 
 
-async def cancel_others(invoice: Invoice, book: Book, payment_id: UUID | None = None) -> None:
+def cancel_waiting(payments: Iterable[LockedPayment]) -> None:
     """The invoice is paid: payments that wait for the client have nothing left to pay."""
-    for other in await open_of(invoice.id):
-        if other.id != payment_id and other.status != PaymentStatus.PROCESSING:
-            await supersede(LockedPayment(other, invoice, book, other.id.hex))
+    for one in payments:
+        if one.payment.status != PaymentStatus.PROCESSING:
+            supersede(one)
 
 
-async def supersede(at: LockedPayment) -> None:
+def supersede(at: LockedPayment) -> None:
     """End a payment that something else has taken the place of; the worker tells its gateway."""
-    await close(at, PaymentStatus.CANCELED)
-    await at.payment.change(next_check_at=now())
+    close(at, PaymentStatus.CANCELED)
+    at.payment.put(next_check_at=at.book.journal.at)

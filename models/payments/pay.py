@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from itertools import count
-from typing import Final
+from typing import ClassVar
 from uuid import UUID
 
+from typing_extensions import override
+
 from models.access.identity import Actor
-from models.clock import now
-from models.credit import spending
-from models.credit.limits import check_room
+from models.credit.hold import holds_of
+from models.credit.limits import check_room, deposits_begun
 from models.db import sql
-from models.db.record import new_id, public_id
+from models.db.record import public_id
 from models.db.tasks import to_the_end
-from models.db.transactions import Conflict
+from models.db.together import find_one
 from models.errors import (
     AccountFrozen,
     AmountOutOfRange,
@@ -25,30 +27,27 @@ from models.errors import (
     InsufficientCredit,
     Invalid,
     InvoiceNotPayable,
+    NotAllowed,
     NotFound,
     PaymentInProgress,
-    Refusal,
 )
 from models.gateway import Gateway, accepts
 from models.invoices.invoice import PAYABLE, Invoice, InvoiceKind, made_invoice
 from models.invoices.invoice import visible as invoice_visible
 from models.invoices.order import spend_on
-from models.journal import idempotency, outbox
-from models.ledger.book import Book, book
-from models.ledger.chart import LedgerKind, house_account, open_accounts
+from models.journal.command import Command, Invocation
+from models.journal.idempotency import Made
+from models.journal.journal import Journal
+from models.journal.outbox import FactKind
+from models.ledger.book import Book
+from models.ledger.chart import LedgerKind
+from models.ledger.opening import open_book
 from models.money import Money
 from models.payments.calls import LEASE, joined, start
-from models.payments.circuit import is_down
-from models.payments.locked import LockedPayment, cancel_others, supersede
-from models.payments.payment import (
-    OPEN_SQL,
-    Payment,
-    PaymentStatus,
-    check_another,
-    open_of,
-    require_payer,
-)
-from models.provider.provider import house, origin_of
+from models.payments.locked import LockedPayment, cancel_waiting, open_of, supersede
+from models.payments.payment import OPEN, Payment, PaymentStatus, of_invoices, require_payer
+from models.provider.circuit import is_down
+from models.provider.provider import origin_of, provider
 from models.reference import new_reference
 
 
@@ -61,169 +60,229 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """How somebody wants to pay."""
+class Payable:
+    """What paying is decided on: the invoice, all of its payments, and what other deposits that
+    have begun will bring, in minor units.
+    """
 
-    use_credit: bool
-    credit_limit: Decimal | None
-    gateway: str | None
-    return_url: str | None
+    invoice: Invoice
+    book: Book
+    payments: list[Payment]
+    begun: int
+
+    @property
+    def open(self) -> list[LockedPayment]:
+        """The payments that have begun and not ended."""
+        return open_of(self.invoice, self.book, self.payments)
 
 
 @dataclass(frozen=True, slots=True)
-class Payable:
-    """An invoice that can be paid, as it was read."""
-
-    invoice: Invoice
-    has_open_payments: bool
-
-
-async def pay(
-    invoice_id: UUID,
-    *,
-    use_credit: bool,
-    credit_limit: Decimal | None,
-    gateway: str | None,
-    return_url: str | None,
-    by: Actor,
-    key: str,
-) -> Paid:
+class PayInvoice(Command[Payable, Paid]):
     """Pay an invoice. Credit pays at once; a gateway payment begins, and says what to do next.
 
     Raises NotFound, InvoiceNotPayable, PaymentInProgress, CreditNotApplicable, AccountFrozen,
     InsufficientCredit, GatewayNotAvailable, GatewayFailed, BalanceLimitExceeded, NotAllowed where
     the invoice has had as many payments as it may have, Invalid at `return_url`.
     """
-    require_payer(by)
-    wish = Wish(use_credit, credit_limit, gateway, return_url)
-    payment_id = new_id()
-    read: list[Payable] = []
-    runs = count()
-    begun = False
-    paid: Invoice | None = None
 
-    async def prepare() -> None:
-        read.append(await _payable(invoice_id, wish, by))
+    mutation: ClassVar[str] = "payInvoice"
+    makes: ClassVar[tuple[str, str]] = ("payment", Payment.PREFIX)
 
-    async def work() -> None:
-        nonlocal begun, paid
-        found = read[0]
-        async with book(found.invoice.account_id, found.invoice.currency) as opened:
-            # A second run follows on a conflict: then what was read before the lock is no good.
-            if next(runs):
-                found = await _payable(invoice_id, wish, by)
-            try:
-                begun = await _pay(opened, found, wish, payment_id)
-            except Refusal:
-                await _check_unchanged(found.invoice)
-                raise
-        paid = None if begun else found.invoice
+    invoice_id: UUID
+    use_credit: bool = False
+    credit_limit: Decimal | None = None
+    gateway: str | None = None
+    return_url: str | None = None
 
-    async def admit(_made: idempotency.Result) -> None:
-        if await invoice_visible(invoice_id, by) is None:
+    @override
+    def require(self, by: Actor) -> None:
+        require_payer(by)
+
+    @override
+    def made(self, id: UUID) -> dict[str, str]:
+        # Where credit pays everything the payment never begins; the invoice is there.
+        invoice = public_id(Invoice.PREFIX, self.invoice_id)
+        return {"payment": public_id(Payment.PREFIX, id), "invoice": invoice}
+
+    @override
+    def resource(self, by: Actor) -> Hashable:
+        return ("invoice", self.invoice_id)
+
+    @override
+    def more_resources(self, found: Payable) -> Collection[Hashable]:
+        invoice = found.invoice
+        return [("deposits", invoice.account_id)] if invoice.kind == InvoiceKind.FUNDS else ()
+
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> Payable:
+        # Before the lock: who has the invoice says which. It is noticed where it changes meanwhile.
+        found, has_payments = await self._payable(asked.by)
+        book = await open_book(journal, found.account_id, found.currency)
+        invoice = journal.watch(found, unlocked=True)
+        begun = 0
+        if invoice.kind == InvoiceKind.FUNDS:
+            begun = await deposits_begun(book.account_id, book.currency, but=invoice.id)
+        payments = await _payments_of(journal, book, invoice.id) if has_payments else []
+        return Payable(invoice, book, payments, begun)
+
+    async def _payable(self, by: Actor) -> tuple[Invoice, bool]:
+        """The invoice, where it can be paid as wished, and whether it has had payments."""
+        found = await find_one(_payables, self.invoice_id)
+        if found is None or not by.sees(found[0].account_id):
             raise NotFound("invoice_id")
+        invoice, has_payments = found
+        if invoice.status not in PAYABLE:
+            raise InvoiceNotPayable("invoice_id", status=invoice.status)
+        if self.use_credit and invoice.kind == InvoiceKind.FUNDS:
+            raise CreditNotApplicable("use_credit")
+        url = self.return_url
+        if url is not None and origin_of(url) not in provider().return_origins:
+            raise Invalid("return_url", problem="return_origin")
+        return invoice, has_payments
 
-    given = {
-        "invoice": invoice_id.hex,
-        "use_credit": use_credit,
-        "credit_limit": None if credit_limit is None else str(credit_limit),
-        "gateway": gateway,
-        "return_url": return_url,
-    }
-    made = {
-        "invoice": public_id(Invoice.PREFIX, invoice_id),
-        "payment": public_id(Payment.PREFIX, payment_id),
-    }
-    done = await idempotency.once(
-        by, key, "payInvoice", given, made, admit=admit, work=work, prepare=prepare
-    )
-    if done is made and paid is not None:
-        return Paid(paid, None)  # as it was committed
-    payment = None
-    if done is not made:
-        payment = await joined(done["payment"], by, key)
-    elif begun:
-        payment = await to_the_end(start(payment_id, by, key))
-    return Paid(await made_invoice(done), payment)
+    @override
+    def decide(self, found: Payable, asked: Invocation, journal: Journal) -> Paid:
+        invoice, book = found.invoice, found.book
+        if self.use_credit and book.stopped:
+            raise AccountFrozen("use_credit")
+        # Before anything is counted: the credit that they hold is free for what takes their place.
+        under_way = _supersede(found)
+        part = self._credit_part(book, invoice)
+        if part == invoice.amount_due:
+            spend_on(book, invoice, part)
+            cancel_waiting(found.open)
+            return Paid(invoice, None)
+        if under_way:
+            raise PaymentInProgress("invoice_id")
+        gateway = self._gateway_for(book, invoice)
+        part, rest = _split(gateway, invoice, part)
+        payment = self._begin(found, gateway, asked, part=part, rest=rest)
+        return Paid(invoice, payment)
 
+    def _credit_part(self, book: Book, invoice: Invoice) -> int:
+        """How much credit goes first: as far as it is there, is wanted, and is due."""
+        if not self.use_credit:
+            return 0
+        most = invoice.amount_due
+        if self.credit_limit is not None:
+            limit = Money.parse(self.credit_limit, invoice.currency, "credit_limit")
+            if limit.minor < 0:
+                raise AmountOutOfRange("credit_limit", minimum=Money.zero(invoice.currency))
+            most = min(most, limit.minor)
+        return min(most, book.available)
 
-_PAYABLE: Final = f"""
-SELECT i.*, EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id AND p.status IN {OPEN_SQL})
-       AS has_open_payments
-  FROM invoice i WHERE i.id = $1
-"""
+    def _gateway_for(self, book: Book, invoice: Invoice) -> Gateway:
+        code = self.gateway or invoice.gateway
+        if code is None and self.use_credit:
+            raise InsufficientCredit(
+                available=Money(book.available, invoice.currency),
+                required=Money(invoice.amount_due, invoice.currency),
+            )
+        if code is None:
+            raise GatewayNotAvailable("gateway")
+        gateway = provider().gateway(code, "gateway")
+        if is_down(code):
+            raise GatewayFailed("gateway", problem="down")
+        return gateway
 
+    def _begin(
+        self, found: Payable, gateway: Gateway, asked: Invocation, *, part: int, rest: int
+    ) -> Payment:
+        invoice, book, journal = found.invoice, found.book, found.book.journal
+        _check_another(found)
+        if invoice.kind == InvoiceKind.FUNDS:
+            check_room(book, Money(rest, invoice.currency), found.begun, "invoice_id")
+        payment = self._payment(invoice, gateway, asked.id, journal.at, part=part, rest=rest)
+        book.open(book.provider_account(LedgerKind.CLEARING, gateway.code))
+        journal.claim(payment)
+        if part:
+            holds_of(book).hold(payment.id, part)
+        invoice.put(gateway=gateway.code)
+        facts = {"invoice": invoice.public_id, "status": payment.status}
+        journal.tell(FactKind.PAYMENT_BEGUN, invoice.account_id, payment.id, **facts)
+        journal.tell(FactKind.INVOICE_UPDATED, invoice.account_id, invoice.id)
+        book.touch()
+        return payment
 
-async def _payable(invoice_id: UUID, wish: Wish, by: Actor) -> Payable:
-    """The invoice, where it can be paid as wished."""
-    row = await sql.fetch_one(_PAYABLE, invoice_id)
-    if row is None or not by.sees(row["account_id"]):
-        raise NotFound("invoice_id")
-    has_open = bool(row.pop("has_open_payments"))
-    invoice = sql.record_of(Invoice, row)
-    if invoice.status not in PAYABLE:
-        raise InvoiceNotPayable("invoice_id", status=invoice.status)
-    if wish.use_credit and invoice.kind == InvoiceKind.FUNDS:
-        raise CreditNotApplicable("use_credit")
-    if wish.return_url is not None and origin_of(wish.return_url) not in house().return_origins:
-        raise Invalid("return_url", problem="return_origin")
-    return Payable(invoice, has_open)
-
-
-async def _check_unchanged(invoice: Invoice) -> None:
-    """Raises Conflict where it has changed since it was read: then nothing is refused for it."""
-    row = await sql.fetch_one("SELECT revision FROM invoice WHERE id = $1", invoice.id)
-    if row is None or row["revision"] != invoice.revision:
-        raise Conflict
-
-
-async def _pay(opened: Book, found: Payable, wish: Wish, payment_id: UUID) -> bool:
-    """Pay with credit alone, or begin a payment: whether one has begun."""
-    invoice = found.invoice
-    if wish.use_credit and opened.stopped:
-        raise AccountFrozen("use_credit")
-    # Before anything is counted: the credit that they hold is free for what takes their place.
-    under_way = found.has_open_payments and await _supersede(opened, invoice)
-    part = _credit_part(opened, invoice, wish)
-    if part == invoice.amount_due:
-        await spend_on(opened, invoice, part)
-        if found.has_open_payments:
-            await cancel_others(invoice, opened)
-        return False
-    if under_way:
-        raise PaymentInProgress("invoice_id")
-    gateway = _gateway_for(opened, invoice, wish)
-    part, rest = _split(gateway, invoice, part)
-    await _begin(opened, invoice, gateway, wish, payment_id, part=part, rest=rest)
-    return True
-
-
-def _credit_part(opened: Book, invoice: Invoice, wish: Wish) -> int:
-    """How much credit goes first: as far as it is there, is wanted, and is due."""
-    if not wish.use_credit:
-        return 0
-    most = invoice.amount_due
-    if wish.credit_limit is not None:
-        limit = Money.parse(wish.credit_limit, invoice.currency, "credit_limit")
-        if limit.minor < 0:
-            raise AmountOutOfRange("credit_limit", minimum=Money.zero(invoice.currency))
-        most = min(most, limit.minor)
-    return min(most, opened.available)
-
-
-def _gateway_for(opened: Book, invoice: Invoice, wish: Wish) -> Gateway:
-    code = wish.gateway or invoice.gateway
-    if code is None and wish.use_credit:
-        raise InsufficientCredit(
-            available=Money(opened.available, invoice.currency),
-            required=Money(invoice.amount_due, invoice.currency),
+    def _payment(
+        self, invoice: Invoice, gateway: Gateway, id: UUID, at: datetime, *, part: int, rest: int
+    ) -> Payment:
+        payment = Payment(
+            id=id,
+            created_at=at,
+            invoice_id=invoice.id,
+            account_id=invoice.account_id,
+            currency=invoice.currency,
+            gateway=gateway.code,
+            status=PaymentStatus.CREATED.value,
+            amount=rest,
+            fee=gateway.fee(Money(rest, invoice.currency)).minor,
+            credit_part=part,
+            reference=new_reference(),
+            return_url=self.return_url or "",
+            lease_at=at + LEASE,
         )
-    if code is None:
-        raise GatewayNotAvailable("gateway")
-    gateway = house().gateway(code, "gateway")
-    if is_down(code):
-        raise GatewayFailed("gateway", problem="down")
-    return gateway
+        payment.next_check_at = payment.check_after(at)
+        return payment
+
+    @override
+    async def follow(self, answer: Paid, asked: Invocation) -> Paid:
+        if answer.payment is None:
+            return answer
+        payment = await to_the_end(start(answer.payment.id, asked.by, asked.key))
+        return Paid(await made_invoice(self.invoice_id), payment)
+
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> Paid:
+        if await invoice_visible(self.invoice_id, asked.by) is None:
+            raise NotFound("invoice_id")
+        assert made.id is not None
+        payment = await joined(made.id, asked.by, asked.key)
+        return Paid(await made_invoice(self.invoice_id), payment)
+
+
+async def _payables(ids: Sequence[UUID]) -> dict[UUID, tuple[Invoice, bool]]:
+    """Invoices, and whether each has had payments."""
+    rows = await sql.fetch(
+        "SELECT i.*, EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id) AS has_payments"
+        " FROM invoice i WHERE " + sql.any_of("i.id", 1),
+        list(ids),
+    )
+    have = {row["id"]: bool(row.pop("has_payments")) for row in rows}
+    return {row["id"]: (sql.record_of(Invoice, row), have[row["id"]]) for row in rows}
+
+
+async def _payments_of(journal: Journal, book: Book, invoice_id: UUID) -> list[Payment]:
+    rows = await find_one(of_invoices, invoice_id) or []
+    payments = [journal.watch(row) for row in rows]
+    holders = [one.id for one in payments if one.credit_part and one.status in OPEN]
+    await holds_of(book).load(holders)
+    return payments
+
+
+def _supersede(found: Payable) -> bool:
+    """What is paid now takes the place of payments that wait for the client: whether one is under
+    way.
+    """
+    under_way = False
+    moment = found.book.journal.at
+    for other in found.open:
+        payment = other.payment
+        leased = payment.lease_at is not None and payment.lease_at > moment
+        if payment.status == PaymentStatus.PROCESSING or (
+            payment.status == PaymentStatus.CREATED and leased
+        ):
+            under_way = True
+        else:
+            supersede(other)
+    return under_way
+
+
+def _check_another(found: Payable) -> None:
+    """Raises NotAllowed where the invoice has had as many payments as it may have."""
+    maximum = provider().payments_per_invoice
+    if len(found.payments) >= maximum:
+        raise NotAllowed("invoice_id", why="payments_per_invoice", maximum=maximum)
 
 
 def _split(gateway: Gateway, invoice: Invoice, part: int) -> tuple[int, int]:
@@ -237,67 +296,3 @@ def _split(gateway: Gateway, invoice: Invoice, part: int) -> tuple[int, int]:
     if not accepts(gateway, Money(due - part, invoice.currency)):
         raise GatewayNotAvailable("gateway")
     return part, due - part
-
-
-# ------------------------------------------------------------------------------- beginning
-
-
-async def _begin(
-    opened: Book,
-    invoice: Invoice,
-    gateway: Gateway,
-    wish: Wish,
-    payment_id: UUID,
-    *,
-    part: int,
-    rest: int,
-) -> None:
-    await check_another(invoice.id, "invoice_id")
-    amount = Money(rest, invoice.currency)
-    if invoice.kind == InvoiceKind.FUNDS:
-        await check_room(opened, amount, "invoice_id", invoice_id=invoice.id)
-    payment = Payment(
-        id=payment_id,
-        created_at=now(),
-        invoice_id=invoice.id,
-        account_id=invoice.account_id,
-        currency=invoice.currency,
-        gateway=gateway.code,
-        status=PaymentStatus.CREATED.value,
-        amount=rest,
-        fee=gateway.fee(amount).minor,
-        credit_part=part,
-        reference=new_reference(),
-        return_url=wish.return_url or "",
-        lease_at=now() + LEASE,
-    )
-    payment.next_check_at = payment.check_after()
-    await open_accounts(
-        invoice.currency, [house_account(LedgerKind.CLEARING, invoice.currency, gateway.code)]
-    )
-    await sql.insert("payment", [sql.row_of(payment)])
-    if part:
-        await spending.hold(opened, payment_id, part)
-    await invoice.change(gateway=gateway.code)
-    facts = {"invoice": invoice.public_id, "status": payment.status}
-    await outbox.record(
-        [
-            outbox.Fact("payment.begun", invoice.account_id, payment_id, facts),
-            outbox.Fact("invoice.updated", invoice.account_id, invoice.id),
-        ]
-    )
-    opened.touch()
-
-
-async def _supersede(opened: Book, invoice: Invoice) -> bool:
-    """A new payment takes the place of those that wait for the client: whether one is under way."""
-    under_way = False
-    for other in await open_of(invoice.id):
-        leased = other.lease_at is not None and other.lease_at > now()
-        if other.status == PaymentStatus.PROCESSING or (
-            other.status == PaymentStatus.CREATED and leased
-        ):
-            under_way = True
-        else:
-            await supersede(LockedPayment(other, invoice, opened, other.id.hex))
-    return under_way

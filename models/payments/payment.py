@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Final
@@ -11,11 +10,9 @@ from uuid import UUID
 
 from tortoise import fields
 
-from models.access.identity import Actor, Role
-from models.clock import now
+from models.access.identity import Actor, Role, seen
 from models.db import sql
 from models.db.record import Changing
-from models.errors import NotAllowed
 from models.gateway import (
     ConfirmCard,
     NextAction,
@@ -25,7 +22,7 @@ from models.gateway import (
 )
 from models.invoices.invoice import Invoice
 from models.money import Money
-from models.provider.provider import house
+from models.provider.provider import provider
 
 
 class PaymentStatus(StrEnum):
@@ -50,7 +47,7 @@ class PaymentStatus(StrEnum):
 OPEN: Final = frozenset({"CREATED", "REQUIRES_ACTION", "PROCESSING"})
 OPEN_SQL: Final = "('CREATED', 'REQUIRES_ACTION', 'PROCESSING')"
 
-#: When a payment that nobody has told us about is asked for, after it began.
+#: When the gateway is asked about a payment that no message has come for, after it began.
 _CHECKS: Final = tuple(
     timedelta(minutes=minutes) for minutes in (2, 5, 15, 60, 240, 720, 1440, 2880, 5760, 10080)
 )
@@ -104,14 +101,25 @@ class Payment(Changing):
         return charged
 
     @property
+    def has_receipt(self) -> bool:
+        """Whether there is money to give a receipt for."""
+        return bool(self.received)
+
+    @property
+    def net_received(self) -> int:
+        """What of the money received wasn't the gateway's fee; minor units."""
+        net: int = self.received - self.fee_taken
+        return net
+
+    @property
     def is_open(self) -> bool:
         """Whether it has begun and not ended."""
         return self.status in OPEN
 
     @property
     def has_gateway(self) -> bool:
-        """Whether its gateway is configured: else nobody can be asked, and nothing is told."""
-        return self.gateway in house().gateways
+        """Whether its gateway is configured: otherwise it can't be asked, and sends nothing."""
+        return self.gateway in provider().gateways
 
     @property
     def next_action(self) -> NextAction | None:
@@ -130,17 +138,16 @@ class Payment(Changing):
             reference=self.reference,
             email=buyer["email"],
             locale=buyer["locale"],
-            return_url=f"{house().public_url}/return/{self.public_id}",
+            return_url=f"{provider().public_url}/return/{self.public_id}",
             created_at=self.created_at,
             gateway_ref=self.gateway_ref,
             is_open=self.is_open,
         )
 
-    def check_after(self) -> datetime:
-        """When the gateway is asked next, if it stays silent: at growing intervals, and at the
-        payment's expiry.
+    def check_after(self, moment: datetime) -> datetime:
+        """When the gateway is asked next, if it stays silent: at growing intervals from `moment`,
+        and at the payment's expiry.
         """
-        moment = now()
         after = moment + _CHECKS[min(self.checks, len(_CHECKS) - 1)]
         expiry = self.expires_at
         return expiry if expiry is not None and moment < expiry < after else after
@@ -155,78 +162,70 @@ _ACTIONS: Final[dict[str, type[Redirect | ConfirmCard | TransferInstructions]]] 
 }
 
 
-def action_json(action: NextAction | None) -> str | None:
+def action_json(action: NextAction | None) -> dict[str, Any] | None:
     """A next action as the `action` column keeps it."""
     if action is None:
         return None
     kind = next(name for name, cls in _ACTIONS.items() if isinstance(action, cls))
     facts = {name: getattr(action, name) for name in action.__dataclass_fields__}
-    return sql.json({"kind": kind, **facts})
+    return {"kind": kind, **facts}
+
+
+def _moment(stored: str | datetime) -> datetime:
+    return stored if isinstance(stored, datetime) else datetime.fromisoformat(stored)
 
 
 def _action_of(stored: dict[str, Any]) -> NextAction:
     facts = {name: value for name, value in stored.items() if name != "kind"}
     if facts.get("expires_at"):
-        facts["expires_at"] = datetime.fromisoformat(facts["expires_at"])
+        facts["expires_at"] = _moment(facts["expires_at"])
     return _ACTIONS[stored["kind"]](**facts)
 
 
 # ------------------------------------------------------------------------------- reading
 
 
-async def visible(payment_id: UUID, by: Actor) -> Payment | None:
-    """The payment, if it is there and `by` may see it."""
-    by.require_scope("invoices:read")
-    payment = await read(payment_id)
-    return payment if payment is not None and by.sees(payment.account_id) else None
-
-
 async def read(payment_id: UUID) -> Payment | None:
-    """The payment, whoever asks; None where there is none."""
+    """The payment, without a check of who asks; None if it does not exist."""
     return (await by_ids([payment_id])).get(payment_id)
 
 
+async def visible(
+    payment_id: UUID | None, by: Actor, find: Callable[[UUID], Awaitable[Payment | None]] = read
+) -> Payment | None:
+    """The payment, if it is there and `by` may see it. Raises Forbidden."""
+    return await seen("invoices:read", payment_id, by, find)
+
+
 async def by_ids(ids: Sequence[UUID]) -> dict[UUID, Payment]:
-    """The payments with these ids; one statement. An id of none is left out."""
-    rows = await sql.records(
-        Payment,
-        f"SELECT * FROM payment WHERE id IN ({sql.placeholders(len(ids))})",
-        *ids,
-    )
-    return {payment.id: payment for payment in rows}
+    """The payments with these ids; one statement. Unknown ids are left out."""
+    return await sql.by_ids(Payment, ids)
 
 
 async def of_invoices(ids: Sequence[UUID]) -> dict[UUID, list[Payment]]:
     """The payments of these invoices, oldest first; one statement."""
+    return await sql.of_each(Payment, "invoice_id", ids)
+
+
+async def with_open_ones(
+    keys: Sequence[tuple[UUID, UUID]],
+) -> dict[tuple[UUID, UUID], list[Payment]]:
+    """By an invoice and a payment of it: this payment as it is now, if it is there, and the open
+    payments of the invoice, oldest first.
+    """
     rows = await sql.records(
         Payment,
-        f"SELECT * FROM payment WHERE invoice_id IN ({sql.placeholders(len(ids))}) ORDER BY id",
-        *ids,
+        f"SELECT * FROM payment WHERE {sql.any_of('invoice_id', 1)}"
+        f" AND ({sql.any_of('id', 2)} OR status IN {OPEN_SQL}) ORDER BY id",
+        [invoice_id for invoice_id, _ in keys],
+        [id for _, id in keys],
     )
-    payments: defaultdict[UUID, list[Payment]] = defaultdict(list)
-    for payment in rows:
-        payments[payment.invoice_id].append(payment)
-    return payments
-
-
-async def check_another(invoice_id: UUID, *field: str) -> None:
-    """Raises NotAllowed at `field` where the invoice has had as many payments as it may have.
-
-    Inside a transaction that has its account's book, so that no other is begun meanwhile.
-    """
-    [row] = await sql.fetch("SELECT COUNT(*) AS had FROM payment WHERE invoice_id = $1", invoice_id)
-    maximum = house().payments_per_invoice
-    if row["had"] >= maximum:
-        raise NotAllowed(*field, why="payments_per_invoice", maximum=maximum)
-
-
-async def open_of(invoice_id: UUID) -> list[Payment]:
-    """The payments of an invoice that have begun and not ended."""
-    return await sql.records(
-        Payment,
-        f"SELECT * FROM payment WHERE invoice_id = $1 AND status IN {OPEN_SQL} ORDER BY id",
-        invoice_id,
-    )
+    return {
+        (invoice_id, id): [
+            one for one in rows if one.invoice_id == invoice_id and (one.id == id or one.is_open)
+        ]
+        for invoice_id, id in keys
+    }
 
 
 def require_payer(by: Actor) -> None:

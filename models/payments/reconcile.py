@@ -1,25 +1,29 @@
-"""Payments and refunds that nobody has told us about: their gateways are asked, or they end."""
+"""Payments and refunds that no message has come for: their gateways are asked, or they end."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
 import structlog
+from typing_extensions import override
 
 from models.clock import now
 from models.db import sql
-from models.db.transactions import ring, transaction
 from models.errors import GatewayFailed
 from models.gateway import GatewayDeclined, GatewayProblem
-from models.journal import outbox
+from models.journal.command import perform
+from models.journal.journal import Journal
+from models.journal.outbox import FactKind
+from models.journal.topics import topic_of_invoice
 from models.payments import ask_refund
 from models.payments.calls import ask, claim_check, tell_canceled
-from models.payments.locked import close, locked
+from models.payments.locked import LockedPayment, PaymentStep, close
 from models.payments.payment import Payment, PaymentStatus
 from models.payments.refund import CHECKS, Refund
-from models.provider.provider import house
+from models.provider.provider import provider
 
 _log = structlog.get_logger()
 
@@ -33,7 +37,7 @@ async def check_payments(limit: int = 20) -> int:
     One that has expired is asked about once more before it is given up: a capture beats an expiry.
     Payments of a gateway that is not configured wait until it is, or until staff end them.
     """
-    codes = list(house().gateways)
+    codes = list(provider().gateways)
     rows = await sql.records(
         Payment,
         "SELECT * FROM payment WHERE next_check_at <= $1"
@@ -62,7 +66,7 @@ async def _check(payment: Payment) -> None:
     await ask(payment)
     # Given up at its gateway first: nobody can pay it there any more when we say that it expired.
     if _is_over(payment) and await tell_canceled(payment):
-        await transaction(lambda: _expire_payment(payment))
+        await perform(ExpirePayment(payment))
 
 
 def _is_over(payment: Payment) -> bool:
@@ -71,23 +75,27 @@ def _is_over(payment: Payment) -> bool:
     return payment.expires_at is not None and payment.expires_at < now()
 
 
-async def _expire_payment(found: Payment) -> None:
-    async with locked(found) as at:
-        payment, invoice = at.payment, at.invoice
+@dataclass(frozen=True, slots=True)
+class ExpirePayment(PaymentStep[None]):
+    """The client did not complete a payment in time."""
+
+    @override
+    def decide(self, found: LockedPayment, journal: Journal) -> None:
+        payment, invoice = found.payment, found.invoice
         if payment.status not in (PaymentStatus.CREATED, PaymentStatus.REQUIRES_ACTION):
             return
-        await close(at, PaymentStatus.EXPIRED)
+        close(found, PaymentStatus.EXPIRED)
         facts = {"invoice": invoice.public_id, "status": payment.status}
-        await outbox.record([outbox.Fact("payment.expired", payment.account_id, payment.id, facts)])
-        ring(f"invoice:{invoice.id.hex}")
+        journal.tell(FactKind.PAYMENT_EXPIRED, payment.account_id, payment.id, **facts)
+        journal.ring(topic_of_invoice(invoice.id))
 
 
 async def check_refunds(limit: int = 20) -> int:
-    """Ask the gateways about refunds that nobody has told us the end of; how many.
+    """Ask the gateways about refunds whose end is not known; how many.
 
     Those at a gateway that is not configured wait until it is.
     """
-    codes = list(house().gateways)
+    codes = list(provider().gateways)
     rows = await sql.records(
         Refund,
         "SELECT r.* FROM refund r JOIN payment p ON p.id = r.payment_id"
@@ -101,9 +109,8 @@ async def check_refunds(limit: int = 20) -> int:
         try:
             if await claim_check(found, partial(_refund_check_after, found)):
                 await ask_refund.ask(found)
-        except GatewayDeclined as no:
-            failure = no.failure
-            await transaction(lambda f=found, why=failure: ask_refund.fail(f.id, why))  # type: ignore[misc]
+        except GatewayDeclined as declined:
+            await perform(ask_refund.Fail(found, declined.failure))
         except GatewayProblem:
             _log.warning("refund.check_failed", refund=found.public_id)
         except Exception:  # noqa: BLE001 - one that fails must not stop the others
@@ -111,5 +118,5 @@ async def check_refunds(limit: int = 20) -> int:
     return len(rows)
 
 
-def _refund_check_after(found: Refund) -> datetime:
-    return now() + CHECKS[min(found.checks, len(CHECKS) - 1)]
+def _refund_check_after(found: Refund, moment: datetime) -> datetime:
+    return moment + CHECKS[min(found.checks, len(CHECKS) - 1)]

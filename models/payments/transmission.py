@@ -7,19 +7,15 @@ good for one body: the first that was taken.
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
-from typing import Final
 
 from tortoise import fields
 
 from models.clock import now
 from models.db import sql
-from models.db.record import Record, new_id
+from models.db.record import Record
 from models.db.transactions import transaction
 from models.gateway import SignatureRefused
-
-#: Longer than any gateway's messages are good for (PayPal's: 31 days).
-_KEPT_DAYS: Final = 40
+from models.provider import retention
 
 
 class Transmission(Record):
@@ -47,14 +43,8 @@ async def is_taken(gateway: str, reference: str, body: bytes) -> bool:
 
 async def take(gateway: str, reference: str, body: bytes) -> None:
     """Note that this message is taken. Raises SignatureRefused where another is meanwhile."""
-    row = {
-        "id": new_id(),
-        "created_at": now(),
-        "gateway": gateway,
-        "reference": reference,
-        "digest": _digest(body),
-    }
-    if not await transaction(lambda: sql.insert("transmission", [row], ignore_conflicts=True)):
+    taken = Transmission(gateway=gateway, reference=reference, digest=_digest(body))
+    if not await transaction(lambda: sql.add_new(taken)):
         await is_taken(gateway, reference, body)
 
 
@@ -63,7 +53,7 @@ def _digest(body: bytes) -> str:
 
 
 async def forget() -> int:
-    """Delete what is too old to come again; how many."""
-    return await sql.execute(
-        "DELETE FROM transmission WHERE created_at < $1", now() - timedelta(days=_KEPT_DAYS)
-    )
+    """Delete what is older than `retention.TRANSMISSIONS`; how many."""
+    old = now() - retention.TRANSMISSIONS
+    statement = "DELETE FROM transmission WHERE created_at < $1"
+    return await transaction(lambda: sql.execute(statement, old))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 from uuid import UUID
 
+from typing_extensions import override
+
 from models.access.identity import Actor
-from models.clock import now
 from models.credit import spending
-from models.db.record import public_id
 from models.errors import InvoiceNotVoidable, NotFound, PaymentInProgress
 from models.invoices.invoice import (
     PAYABLE,
@@ -17,96 +20,129 @@ from models.invoices.invoice import (
     made_invoice,
     visible,
 )
-from models.invoices.invoice import read as read_invoice
-from models.invoices.issue import next_number
+from models.invoices.number import give_number, series_of
 from models.invoices.snapshot import zone_of
-from models.journal import audit_log, idempotency, outbox
-from models.ledger.book import Book, Line, book
-from models.ledger.chart import LineKind
+from models.journal.command import Command, Invocation
+from models.journal.idempotency import Made
+from models.journal.journal import Journal
+from models.journal.outbox import FactKind
+from models.ledger.book import Book
+from models.ledger.chart import StatementLineKind
+from models.ledger.opening import open_book
+from models.ledger.posting import StatementLine
 from models.payments import refund
-from models.payments.payment import of_invoices
+from models.payments.payment import Payment, of_invoices
 from models.provider.day import day_of
-from models.provider.provider import house
+from models.provider.provider import provider
 from models.text import clean_text
 
 
-async def void_invoice(invoice_id: UUID, reason: str, *, by: Actor, key: str) -> Invoice:
+@dataclass(frozen=True, slots=True)
+class Voidable:
+    """What voiding is decided on: the invoice, all of its payments, whether a refund of one is
+    under way, and where the credit that paid it came from.
+    """
+
+    invoice: Invoice
+    book: Book
+    payments: list[Payment]
+    is_refunded: bool
+    origins: Mapping[UUID, int]
+
+    def check(self) -> None:
+        """Raises PaymentInProgress and InvoiceNotVoidable."""
+        if any(payment.is_open for payment in self.payments):
+            raise PaymentInProgress("invoice_id")
+        captured = sum(payment.received for payment in self.payments)
+        is_kept = self.invoice.kind == InvoiceKind.FUNDS and captured
+        if self.invoice.status not in {*PAYABLE, InvoiceStatus.PAID.value} or is_kept:
+            raise InvoiceNotVoidable("invoice_id", status=self.invoice.status)
+        # What a refund will take back must not become credit as well.
+        if self.is_refunded:
+            raise PaymentInProgress("invoice_id")
+
+
+@dataclass(frozen=True, slots=True)
+class VoidInvoice(Command[Voidable, Invoice]):
     """Take an invoice back: credit returns to where it came from, captured money becomes credit.
 
     Raises NotFound, InvoiceNotVoidable (void already, or a deposit that money came in for),
     PaymentInProgress (a payment or a refund of it is under way), Invalid at `reason`.
     """
-    by.require_scope("invoices:write")
-    given = {"invoice": invoice_id.hex, "reason": reason}
 
-    async def admit(_made: idempotency.Result) -> None:
-        if await visible(invoice_id, by) is None:
-            raise NotFound("invoice_id")
+    mutation: ClassVar[str] = "voidInvoice"
 
-    async def work() -> None:
-        found = await visible(invoice_id, by)
+    invoice_id: UUID
+    reason: str
+
+    @override
+    def require(self, by: Actor) -> None:
+        by.require_scope("invoices:write")
+
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> Voidable:
+        found = await visible(self.invoice_id, asked.by)
         if found is None:
             raise NotFound("invoice_id")
-        text = clean_text(reason, "reason", maximum=500)
-        async with book(found.account_id, found.currency) as opened:
-            invoice = await read_invoice(invoice_id)
-            assert invoice is not None
-            credited = await _give_back(opened, invoice)
-        # The balance stays locked; the number is the last lock, held for two statements.
-        await audit_log.record(by, "invoice.void", invoice.public_id, reason=text)
-        await _void(invoice, text, credited=credited)
+        book = await open_book(journal, found.account_id, found.currency)
+        invoice = journal.watch(await made_invoice(self.invoice_id))
+        rows = (await of_invoices([invoice.id])).get(invoice.id, [])
+        payments = [journal.watch(row) for row in rows]
+        is_refunded = bool(rows and await refund.pending(*(payment.id for payment in rows)))
+        origins = await spending.origins(book, invoice.id) if invoice.credit_applied else {}
+        return Voidable(invoice, book, payments, is_refunded, origins)
 
-    made = {"invoice": public_id(Invoice.PREFIX, invoice_id)}
-    done = await idempotency.once(by, key, "voidInvoice", given, made, admit=admit, work=work)
-    return await made_invoice(done)
+    @override
+    def decide(self, found: Voidable, asked: Invocation, journal: Journal) -> Invoice:
+        text = clean_text(self.reason, "reason", maximum=500)
+        found.check()
+        invoice = found.invoice
+        if invoice.kind != InvoiceKind.FUNDS and invoice.amount_paid:
+            _give_back(found)
+            give_number(journal, _CreditNote(invoice, journal))
+        invoice.put(
+            status=InvoiceStatus.VOID.value,
+            voided_at=journal.at,
+            void_reason=text,
+            amount_paid=0,
+            credit_applied=0,
+        )
+        journal.log(asked.by, "invoice.void", invoice.public_id, reason=text)
+        facts = {"number": invoice.number, "status": invoice.status, "reason": text}
+        journal.tell(FactKind.INVOICE_VOID, invoice.account_id, invoice.id, **facts)
+        return invoice
+
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> Invoice:
+        invoice = await visible(self.invoice_id, asked.by)
+        if invoice is None:
+            raise NotFound("invoice_id")
+        return invoice
 
 
-async def _give_back(opened: Book, invoice: Invoice) -> bool:
-    """Return what was paid of an order as credit; whether there was any."""
-    payments = (await of_invoices([invoice.id])).get(invoice.id, [])
-    if any(payment.is_open for payment in payments):
-        raise PaymentInProgress("invoice_id")
-    captured = sum(payment.received for payment in payments)
-    funds = invoice.kind == InvoiceKind.FUNDS
-    if invoice.status not in {*PAYABLE, "PAID"} or (funds and captured):
-        raise InvoiceNotVoidable("invoice_id", status=invoice.status)
-    # What they will take back must not become credit as well.
-    if payments and await refund.pending(*(payment.id for payment in payments)):
-        raise PaymentInProgress("invoice_id")
-    if funds or not invoice.amount_paid:
-        return False
-    sold = sum(payment.applied for payment in payments)
-    await spending.give_back(
-        opened,
-        await spending.origins(invoice.id),
-        Line(
-            LineKind.INVOICE_PAYMENT_RETURNED,
-            invoice.id.hex,
-            note=invoice.number,
-            invoice_id=invoice.id,
-        ),
-        captured=sold,
-    )
-    for payment in payments:
+def _give_back(found: Voidable) -> None:
+    """Return what was paid of an order as credit."""
+    invoice = found.invoice
+    sold = sum(payment.applied for payment in found.payments)
+    kind = StatementLineKind.INVOICE_PAYMENT_RETURNED
+    line = StatementLine(kind, invoice.id.hex, note=invoice.number, invoice_id=invoice.id)
+    spending.give_back(found.book, found.origins, line, captured=sold)
+    for payment in found.payments:
         if payment.applied:
-            await payment.change(excess=payment.excess + payment.applied, applied=0)
-    return True
+            payment.put(excess=payment.excess + payment.applied, applied=0)
 
 
-async def _void(invoice: Invoice, reason: str, *, credited: bool) -> None:
-    """With a credit note where something was given back."""
-    columns: dict[str, object] = {}
-    voided_at = now()
-    if credited:
-        voided_on = day_of(voided_at, zone_of(invoice.snapshot))
-        columns["credit_note_number"] = await next_number(house().credit_note_prefix, voided_on)
-    await invoice.change(
-        status=InvoiceStatus.VOID.value,
-        voided_at=voided_at,
-        void_reason=reason,
-        amount_paid=0,
-        credit_applied=0,
-        **columns,
-    )
-    facts = {"number": invoice.number, "status": invoice.status, "reason": reason}
-    await outbox.record([outbox.Fact("invoice.void", invoice.account_id, invoice.id, facts)])
+@dataclass(frozen=True, slots=True)
+class _CreditNote:
+    """The credit note of an invoice of which something is given back."""
+
+    invoice: Invoice
+    journal: Journal
+
+    @property
+    def series(self) -> str:
+        day = day_of(self.journal.at, zone_of(self.invoice.snapshot))
+        return series_of(provider().credit_note_prefix, day)
+
+    def take(self, number: str) -> None:
+        self.invoice.put(credit_note_number=number)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from models.clock import now
-from models.provider.provider import house
+from models.provider.provider import provider
 
 
 def day_of(moment: datetime, zone: tzinfo | None = None) -> date:
     """The date that a moment has where the seller is (or in `zone`)."""
-    return moment.astimezone(zone or house().seller.zone).date()
+    return moment.astimezone(zone or provider().seller.zone).date()
 
 
 def today() -> date:
@@ -20,9 +20,9 @@ def today() -> date:
 
 def start_of(day: date) -> datetime:
     """The moment in UTC at which the seller's day begins."""
-    return datetime.combine(day, time(), house().seller.zone).astimezone(UTC)
+    return datetime.combine(day, time(), provider().seller.zone).astimezone(UTC)
 
 
 def days_after(moment: datetime, days: timedelta) -> datetime:
     """The same time of day so many of the seller's days later, also where the clocks change."""
-    return (moment.astimezone(house().seller.zone) + days).astimezone(UTC)
+    return (moment.astimezone(provider().seller.zone) + days).astimezone(UTC)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tortoise import fields
-from tortoise.models import Model
 
 from models.clock import now
 from models.db import sql
+from models.db.record import Table
+from models.db.together import find_one
 from models.provider.seller import Picture
 
 
-class StoredPicture(Model):
+class StoredPicture(Table):
     """One picture, named by its SHA-256. Only ever added."""
 
     name = fields.CharField(primary_key=True, max_length=64)
@@ -24,7 +27,7 @@ class StoredPicture(Model):
 
 async def keep(picture: Picture) -> str:
     """Its name, under which it can be found from now on. Inside a transaction."""
-    if not await sql.fetch("SELECT 1 AS one FROM picture WHERE name = $1", picture.name):
+    if not await find_one(_kept, picture.name):
         await sql.execute(
             "INSERT INTO picture (name, created_at, media_type, content) VALUES ($1, $2, $3, $4)"
             " ON CONFLICT (name) DO NOTHING",
@@ -36,7 +39,12 @@ async def keep(picture: Picture) -> str:
     return picture.name
 
 
+async def _kept(names: Sequence[str]) -> dict[str, bool]:
+    statement = "SELECT name FROM picture WHERE " + sql.any_of("name", 1)
+    return {row["name"]: True for row in await sql.fetch(statement, list(names))}
+
+
 async def find(name: str) -> Picture | None:
-    """The picture of that name; None where there is none."""
+    """The picture of that name, or None."""
     row = await sql.fetch_one("SELECT media_type, content FROM picture WHERE name = $1", name)
     return None if row is None else Picture(row["media_type"], bytes(row["content"]))

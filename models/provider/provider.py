@@ -1,7 +1,7 @@
-"""The credit policy as data, and what the house that runs us has decided.
+"""The credit policy as data, and what the provider has decided.
 
-`House` holds everything that is a decision of the provider and not a rule of ours. It is made from
-the settings and wired once at start-up (`wire`); the rules read it by `house()`.
+`Provider` holds everything that is a decision of the provider and not a rule of ours. It is made
+from the settings and wired once at start-up (`wire`); the rules read it by `provider()`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class CreditPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Provider:
     """The provider's decisions. `limits` names the currencies that are supported."""
 
     secret: bytes
@@ -62,7 +62,7 @@ class House:
     e_invoices: bool = False
     """Whether ORDER invoices carry a structured invoice (EN 16931)."""
     payments_per_invoice: int = 50
-    """How often one invoice may be begun to be paid. Money that comes in unasked is booked."""
+    """Maximum payments that can be started per invoice. Unrequested money is still booked."""
     open_invoices: int = 1_000
     """Of one account; none is issued beyond, unless credit pays it at once."""
     invoice_prefix: str = "INV"
@@ -83,19 +83,19 @@ class House:
             raise GatewayNotAvailable(*at) from None
 
 
-_house: House | None = None
+_provider: Provider | None = None
 
 
-def wire(house: House) -> None:
-    """Set the house of this process; the last call holds."""
-    global _house  # noqa: PLW0603 - one house a process
-    _house = house
+def wire(made: Provider) -> None:
+    """Set the provider of this process; the last call holds."""
+    global _provider  # noqa: PLW0603 - one provider a process
+    _provider = made
 
 
-def house() -> House:
-    """The house of this process."""
-    assert _house is not None, "wire() is called at start-up"
-    return _house
+def provider() -> Provider:
+    """The provider of this process."""
+    assert _provider is not None, "wire() is called at start-up"
+    return _provider
 
 
 def origin_of(url: str) -> str:

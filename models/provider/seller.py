@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from typing import Final
 from zoneinfo import ZoneInfo
 
 
@@ -13,6 +14,18 @@ def zone_named(name: str) -> tzinfo:
     """The time zone of an IANA name."""
     # UTC needs no zone database, which slim systems lack.
     return UTC if name == "UTC" else ZoneInfo(name)
+
+
+#: Where a client who is a business is owed an invoice as data: by the Wachstumschancengesetz in
+#: Germany (since 2025), by the loi de finances 2024 in France (from 2026).
+_OWES_E_INVOICES: Final = frozenset({"DE", "FR"})
+
+
+def owes_e_invoices(country: str) -> bool:
+    """Whether the law of a seller's country, ISO 3166-1's two letters, asks for invoices as data
+    (EN 16931).
+    """
+    return country in _OWES_E_INVOICES
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,9 @@
-"""What every resolver can reach: who asks, and what the edge lends us."""
+"""What every resolver can use: the caller, and helpers that the edge provides."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 import strawberry
 
@@ -14,21 +12,8 @@ from models.errors import Unauthenticated
 from schema.core import texts
 from schema.core.loaders import Loaders
 
-
-class Bell(Protocol):
-    """Rings when something was committed that its listener asked for."""
-
-    async def wait(self, timeout_seconds: float) -> bool:
-        """Return when it has rung since the last wait, or after that time."""
-        ...
-
-
-class Feed(Protocol):
-    """Where committed topics are heard of. A ring is a hint to look, and may be lost."""
-
-    def listen(self, topics: Collection[str]) -> AbstractAsyncContextManager[Bell]:
-        """Hear of these topics from now until the context manager is left."""
-        ...
+if TYPE_CHECKING:
+    from schema.core.watch import Watchers
 
 
 class DocumentUrl(Protocol):
@@ -39,14 +24,6 @@ class DocumentUrl(Protocol):
         ...
 
 
-def _no_cookie(_token: str) -> None:
-    """For those who keep none."""
-
-
-def _no_cookie_to_clear() -> None:
-    """As `_no_cookie`."""
-
-
 @dataclass(kw_only=True)
 class Context:
     """One operation's surroundings.
@@ -55,16 +32,22 @@ class Context:
     """
 
     actor: Actor | None
-    feed: Feed
+    watchers: Watchers
     document_url: DocumentUrl
     address: str = ""
     accept_language: str = ""
     #: What the browser brings of who has signed in with it before (models.access.device).
     device_notes: str = ""
-    set_device_cookie: Callable[[str], None] = _no_cookie
-    set_session_cookie: Callable[[str], None] = _no_cookie
-    clear_session_cookie: Callable[[], None] = _no_cookie_to_clear
     loaders: Loaders = field(default_factory=Loaders)
+
+    def set_device_cookie(self, notes: str) -> None:
+        """Have the browser keep the notes of who has signed in with it; others keep none."""
+
+    def set_session_cookie(self, token: str) -> None:
+        """Have the browser keep its session's token; others keep it themselves."""
+
+    def clear_session_cookie(self) -> None:
+        """Have the browser drop its session's token."""
 
     @property
     def locale(self) -> str:
@@ -77,7 +60,7 @@ class Context:
         return texts.best_locale(asked, self.locale) if asked else self.locale
 
     def signed_in(self) -> Actor:
-        """Who asks; raises Unauthenticated when nobody is signed in."""
+        """The caller; raises Unauthenticated for anonymous ones."""
         if self.actor is None:
             raise Unauthenticated
         return self.actor

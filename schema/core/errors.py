@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
-from enum import Enum
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec, TypeVar, cast
 
 import strawberry
 from graphql import GraphQLError
 
 from models import errors
-from models.errors import Busy, Forbidden, Unauthenticated
-from models.errors import Refusal as Refused
+from models.errors import Busy, Forbidden, Unauthenticated, UserErrorCode
 from schema.core import texts
 from schema.core.context import Info
 from schema.core.money import Money
@@ -30,71 +28,21 @@ class SessionEnded(Unauthenticated):
     """The session that opened a subscription has expired or been revoked."""
 
 
-@strawberry.enum
-class UserErrorCode(Enum):
-    """The rule that was violated. More may be added: treat unknown codes like INVALID."""
-
-    INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
-    "Unknown e-mail address or wrong password; never says which."
-    ACCOUNT_FROZEN = "ACCOUNT_FROZEN"
-    "Spending is stopped by a debt, a dispute, or staff."
-    INVOICE_NOT_VOIDABLE = "INVOICE_NOT_VOIDABLE"
-    "It is already void, or it is a deposit that money was received for."
-    AMOUNT_OUT_OF_RANGE = "AMOUNT_OUT_OF_RANGE"
-    "Too small or too large; see `AmountOutOfRange`."
-    AMOUNT_PRECISION = "AMOUNT_PRECISION"
-    "More decimal places than the currency has. Amounts are never rounded."
-    BALANCE_LIMIT_EXCEEDED = "BALANCE_LIMIT_EXCEEDED"
-    "The balance would exceed `FundsLimits.maximumBalance`."
-    CURRENCY_NOT_SUPPORTED = "CURRENCY_NOT_SUPPORTED"
-    "An unknown currency, or one that the provider doesn't support."
-    GATEWAY_NOT_AVAILABLE = "GATEWAY_NOT_AVAILABLE"
-    "An unknown gateway, or one that doesn't accept this amount or currency."
-    GATEWAY_FAILED = "GATEWAY_FAILED"
-    "The gateway couldn't be reached, or declined to start the payment."
-    INSUFFICIENT_CREDIT = "INSUFFICIENT_CREDIT"
-    "Not enough credit to pay the whole amount; see `InsufficientCredit`."
-    CREDIT_NOT_APPLICABLE = "CREDIT_NOT_APPLICABLE"
-    "An invoice that adds funds can't be paid with credit."
-    INVOICE_NOT_PAYABLE = "INVOICE_NOT_PAYABLE"
-    "The invoice is paid, void or refunded."
-    PAYMENT_NOT_CANCELABLE = "PAYMENT_NOT_CANCELABLE"
-    "The payment is being processed, or has ended."
-    PAYMENT_IN_PROGRESS = "PAYMENT_IN_PROGRESS"
-    "Another payment for the invoice is open: complete or cancel it first."
-    POLICY_NOT_ACCEPTED = "POLICY_NOT_ACCEPTED"
-    "The accepted version isn't the current `CreditPolicy.version`."
-    VOUCHER_REFUSED = "VOUCHER_REFUSED"
-    "Unknown, used, expired or for another currency; never says which."
-    RATE_LIMITED = "RATE_LIMITED"
-    "Too many attempts; see `RateLimited`."
-    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
-    "This `idempotencyKey` was already used with a different operation or input."
-    IDEMPOTENCY_IN_FLIGHT = "IDEMPOTENCY_IN_FLIGHT"
-    "The same request is still being processed. Send it again in a moment."
-    NOT_REFUNDABLE = "NOT_REFUNDABLE"
-    "The credit policy or the gateway doesn't allow this refund."
-    NOT_FOUND = "NOT_FOUND"
-    "It doesn't exist, or isn't visible to the caller."
-    NOT_ALLOWED = "NOT_ALLOWED"
-    "The caller has permission, but a rule forbids this case."
-    POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
-    "It looks like a transfer that has already been booked; see `PossibleDuplicate`."
-    INVALID = "INVALID"
-    "The value at `field` isn't valid; see `message`."
+#: Each value is the code of a class of refusals in the domain.
+strawberry.enum(UserErrorCode)
 
 
 @strawberry.interface
 class UserError:
-    """Why a mutation did nothing.
+    """Why a mutation was refused. A refused mutation changes nothing.
 
-    A mutation that is refused changes nothing, and says so here. The top-level `errors` are for
-    requests that never reach a rule; their `extensions.code` is BAD_USER_INPUT (a value that cannot
-    be read as its type), UNAUTHENTICATED, FORBIDDEN (role or scope), NOT_FOUND (a query for what
-    does not exist or is not yours, and cannot be null), LIMIT_EXCEEDED, RATE_LIMITED (you have too
-    much under way), TRY_AGAIN (something else is in the way, or the database is full or away),
-    INTERNAL, or of persisted documents PERSISTED_QUERY_NOT_FOUND, _NOT_SUPPORTED or _ONLY. After
-    RATE_LIMITED and TRY_AGAIN send the same again a moment later, with the same `idempotencyKey`.
+    Top-level `errors` are for requests that never reach a rule. Their `extensions.code` is
+    BAD_USER_INPUT (a value isn't valid for its type), UNAUTHENTICATED, FORBIDDEN (role or scope),
+    NOT_FOUND (it doesn't exist or isn't visible to the caller, and the field can't be null),
+    LIMIT_EXCEEDED, RATE_LIMITED (too many of your requests are in progress), TRY_AGAIN (the
+    database is busy, full or unavailable), INTERNAL, or, for persisted documents,
+    PERSISTED_QUERY_NOT_FOUND, _NOT_SUPPORTED or _ONLY. After RATE_LIMITED or TRY_AGAIN, send the
+    same request again a moment later, with the same `idempotencyKey`.
     """
 
     code: UserErrorCode
@@ -112,7 +60,7 @@ class Refusal(UserError):
 
 @strawberry.type
 class AmountOutOfRange(UserError):
-    """An amount is too small or too large."""
+    """The amount is too small or too large."""
 
     minimum: Money | None
     "The minimum; null where there is none."
@@ -127,7 +75,7 @@ class InsufficientCredit(UserError):
     available: Money
     "Credit that can be spent now."
     required: Money
-    "The amount that was to be paid."
+    "The amount that is needed."
 
 
 @strawberry.type
@@ -152,20 +100,20 @@ TYPES = (Refusal, AmountOutOfRange, InsufficientCredit, RateLimited, PossibleDup
 
 @strawberry.type
 class Payload:
-    """What every mutation answers."""
+    """What every mutation returns."""
 
     user_errors: list[UserError] = strawberry.field(default_factory=list)
-    "Why nothing was done; empty on success."
+    "Why the mutation was refused; empty on success."
 
 
-def user_error(refusal: Refused, locale: str, *, reads_credit: bool = True) -> UserError:
+def user_error(refusal: errors.Refusal, locale: str, *, reads_credit: bool = True) -> UserError:
     """The entry of `userErrors` that tells of a refusal; how much credit there is, it tells only
     those who may read that.
     """
     if isinstance(refusal, errors.InsufficientCredit) and not reads_credit:
         refusal = _WithoutFigures(*refusal.field)
     common: dict[str, Any] = {
-        "code": UserErrorCode(refusal.code),
+        "code": refusal.code,
         "message": texts.explain(refusal, locale),
         "field": [_camel(name) for name in refusal.field] or None,
     }
@@ -193,7 +141,7 @@ def user_error(refusal: Refused, locale: str, *, reads_credit: bool = True) -> U
             return Refusal(**common)
 
 
-class _WithoutFigures(Refused):
+class _WithoutFigures(errors.Refusal):
     """InsufficientCredit, for a key that does not read credit."""
 
     code = errors.InsufficientCredit.code
@@ -212,7 +160,7 @@ def busy_error(busy: Busy, locale: str = texts.FALLBACK) -> GraphQLError:
 
 
 def top_level_error(error: Exception, locale: str) -> GraphQLError:
-    """The top-level error for what cannot be told in a payload."""
+    """The top-level error for what no payload can hold."""
     match error:
         case SessionEnded():
             code, message = "UNAUTHENTICATED", texts.say("SESSION_ENDED", locale)
@@ -224,7 +172,7 @@ def top_level_error(error: Exception, locale: str) -> GraphQLError:
             return busy_error(error, locale)
         case errors.NotFound():
             code, message = "NOT_FOUND", texts.explain(error, locale)
-        case Refused():
+        case errors.Refusal():
             code, message = "BAD_USER_INPUT", texts.explain(error, locale)
         case _:
             raise AssertionError(error)
@@ -241,22 +189,21 @@ def top_level(info: Info, *kinds: type[Exception]) -> Iterator[None]:
 
 
 _FOR_ALL: Final = (Unauthenticated, Forbidden, Busy)
-_FOR_QUERIES: Final = (*_FOR_ALL, Refused)
+#: Errors that are not ours, for fields without a payload to report them in.
+REFUSED_AT_TOP: Final = (*_FOR_ALL, errors.Refusal)
 
 
 def refused_at_top(resolver: Callable[P, R]) -> Callable[P, R]:
     """For everything but mutations: whatever is refused becomes a top-level error.
 
-    Works for functions, coroutine functions and asynchronous generators that take `info`.
+    Works for functions and coroutine functions that take `info`.
     """
-    if inspect.isasyncgenfunction(resolver):
-        return cast("Callable[P, R]", _stream_refused_at_top(resolver))
     if inspect.iscoroutinefunction(resolver):
         return cast("Callable[P, R]", _awaited_refused_at_top(resolver))
 
     @functools.wraps(resolver)
     def answered(*args: P.args, **kwargs: P.kwargs) -> R:
-        with top_level(_info(kwargs), *_FOR_QUERIES):
+        with top_level(_info(kwargs), *REFUSED_AT_TOP):
             return resolver(*args, **kwargs)
 
     return answered
@@ -265,21 +212,8 @@ def refused_at_top(resolver: Callable[P, R]) -> Callable[P, R]:
 def _awaited_refused_at_top(resolver: Callable[..., Awaitable[R]]) -> Callable[..., Awaitable[R]]:
     @functools.wraps(resolver)
     async def answered(*args: object, **kwargs: object) -> R:
-        with top_level(_info(kwargs), *_FOR_QUERIES):
+        with top_level(_info(kwargs), *REFUSED_AT_TOP):
             return await resolver(*args, **kwargs)
-
-    return answered
-
-
-def _stream_refused_at_top(
-    resolver: Callable[..., AsyncGenerator[R, None]],
-) -> Callable[..., AsyncGenerator[R, None]]:
-    @functools.wraps(resolver)
-    async def answered(*args: object, **kwargs: object) -> AsyncGenerator[R, None]:
-        with top_level(_info(kwargs), *_FOR_QUERIES):
-            async with aclosing(resolver(*args, **kwargs)) as results:
-                async for result in results:
-                    yield result
 
     return answered
 
@@ -294,7 +228,7 @@ def refused_in_payload(resolver: Callable[P, Awaitable[R]]) -> Callable[P, Await
         try:
             with top_level(info, *_FOR_ALL):
                 return await resolver(*args, **kwargs)
-        except Refused as refusal:
+        except errors.Refusal as refusal:
             payload: Callable[..., R] = cast("Any", info.return_type)
             reads_credit = (actor := info.context.actor) is not None and actor.may("credit:read")
             told = user_error(refusal, info.context.locale, reads_credit=reads_credit)

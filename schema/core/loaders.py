@@ -14,7 +14,7 @@ from models.accounts import account
 from models.accounts.account import Account
 from models.bank import line as bank_line
 from models.bank.line import BankCredit
-from models.credit import balance
+from models.credit import balance, lines
 from models.credit.balance import BalanceState
 from models.invoices import invoice
 from models.invoices.invoice import Invoice, InvoiceLine
@@ -40,7 +40,7 @@ def _loader(
 
 
 def then(found: Awaitable[V], show: Callable[[V], T]) -> T:
-    """`show` what a loader finds, for a resolver that is no coroutine function.
+    """`show` what a loader finds, for a resolver that isn't a coroutine function.
 
     At once where it has been found already, since waiting takes a task a row; else graphql-core
     waits for it.
@@ -58,7 +58,7 @@ class Loaders:
 
     @cached_property
     def account(self) -> DataLoader[UUID, Account | None]:
-        """By id; None where there is none."""
+        """By id; None if there is none."""
         return _loader(account.by_ids, None)
 
     @cached_property
@@ -72,9 +72,9 @@ class Loaders:
         return _loader(balance.balances_of, ())
 
     @cached_property
-    def line(self) -> DataLoader[UUID, CreditTransaction | None]:
-        """Lines of the statement, by id; None where there is none."""
-        return _loader(balance.lines_by_ids, None)
+    def statement_line(self) -> DataLoader[UUID, CreditTransaction | None]:
+        """Lines of the statement, by id; None if there is none."""
+        return _loader(lines.by_ids, None)
 
     @cached_property
     def refunds(self) -> DataLoader[UUID, Sequence[Refund]]:
@@ -83,7 +83,7 @@ class Loaders:
 
     @cached_property
     def invoice(self) -> DataLoader[UUID, Invoice | None]:
-        """By id; None where there is none."""
+        """By id; None if there is none."""
         return _loader(invoice.by_ids, None)
 
     @cached_property
@@ -93,12 +93,12 @@ class Loaders:
 
     @cached_property
     def payment(self) -> DataLoader[UUID, Payment | None]:
-        """By id; None where there is none."""
+        """By id; None if there is none."""
         return _loader(payment.by_ids, None)
 
     @cached_property
     def bank_credit(self) -> DataLoader[UUID, BankCredit | None]:
-        """Lines of bank statements, by id; None where there is none."""
+        """Lines of bank statements, by id; None if there is none."""
         return _loader(bank_line.by_ids, None)
 
     @cached_property

@@ -22,10 +22,13 @@ Locale: TypeAlias = Annotated[
 
 @strawberry.type
 class Money:
-    """An exact amount in one currency. It has no ID: caches keep it inside its owner."""
+    """An exact amount in one currency. It has no ID; caches embed it in its parent object."""
 
     amount: Decimal
-    "As many decimals as the currency has: `25.00` USD, `1235` JPY, `1.000` KWD."
+    """
+    The amount, with as many decimal places as the currency has: `25.00` USD, `1235` JPY, `1.000`
+    KWD.
+    """
     currency: CurrencyCode
     "The ISO 4217 currency code."
     value: strawberry.Private[money.Money]
@@ -42,9 +45,7 @@ class Money:
 
     @strawberry.field
     def formatted(self, info: Info, locale: Locale = None) -> str:
-        """The amount for people: `¥1,235`, `$25.00`. Formatted for `locale`, or for the viewer's
-        own.
-        """
+        """The amount for display: `¥1,235`, `$25.00`. In `locale`, or the viewer's own."""
         return written_money(self.value, info.context.locale_for(locale))
 
 
@@ -60,5 +61,5 @@ class MoneyInput:
     "The ISO 4217 currency code."
 
     def exact(self, *field: str) -> money.Money:
-        """The amount that is meant; raises a Refusal at `field` where there is none such."""
+        """The amount; raises a Refusal at `field` if the currency cannot have it."""
         return money.Money.parse(self.amount, self.currency, *field, "amount")

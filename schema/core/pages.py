@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import strawberry
-from graphql import FieldNode, FragmentSpreadNode, GraphQLResolveInfo, SelectionSetNode
+from strawberry.types.nodes import SelectedField, Selection
 
 from models.db.page import Page, PageRequest
 from models.db.record import Record
@@ -80,7 +80,7 @@ class Connection(Generic[T]):
     edges: list[Edge[T]]
     "The entries of this page."
     page_info: PageInfo
-    "Where this page is in the list."
+    "Pagination details of this page."
     total_count: int
     "The number of entries on all pages."
 
@@ -108,21 +108,17 @@ def page_request(
 
 def selects(info: Info, *path: str) -> bool:
     """Whether the operation asks for the field at that path below what is being resolved."""
-    # `selected_fields` would copy the whole tree.
-    raw: GraphQLResolveInfo[object] = info._raw_info  # noqa: SLF001
-    nodes = list(raw.field_nodes)
+    found = list(_fields(info.selected_fields))
     for name in path:
-        below = (_fields(node.selection_set, raw) for node in nodes if node.selection_set)
-        nodes = [node for fields in below for node in fields if node.name.value == name]
-    return bool(nodes)
+        below = (field for one in found for field in _fields(one.selections))
+        found = [field for field in below if field.name == name]
+    return bool(found)
 
 
-def _fields(selections: SelectionSetNode, raw: GraphQLResolveInfo[object]) -> Iterator[FieldNode]:
+def _fields(selections: list[Selection]) -> Iterator[SelectedField]:
     """The fields of a selection, those of its fragments included."""
-    for node in selections.selections:
-        if isinstance(node, FieldNode):
-            yield node
-        elif isinstance(node, FragmentSpreadNode):
-            yield from _fields(raw.fragments[node.name.value].selection_set, raw)
+    for one in selections:
+        if isinstance(one, SelectedField):
+            yield one
         else:
-            yield from _fields(node.selection_set, raw)  # type: ignore[attr-defined]
+            yield from _fields(one.selections)

@@ -45,7 +45,7 @@ def bad_input(message: str) -> GraphQLError:
 def parse_decimal(value: object) -> Decimal:
     """`"25.00"`. Numbers are refused: a JSON number has been a float by the time it is here."""
     if not isinstance(value, str):
-        raise bad_input('A Decimal is a string: "25.00".')
+        raise bad_input('A Decimal must be a string, such as "25.00".')
     if len(value) > DECIMAL_CHARS_MAX or not DECIMAL.fullmatch(value):
         raise bad_input("A Decimal has at most 15 integer and 9 fraction digits, and no exponent.")
     return Decimal(value)
@@ -60,7 +60,7 @@ def serialize_decimal(value: object) -> str:
 def parse_currency(value: object) -> CurrencyCode:
     """`"JPY"`. Whether there is such a currency is another question."""
     if not isinstance(value, str) or not CURRENCY.fullmatch(value):
-        raise bad_input('A CurrencyCode is three capital letters: "JPY".')
+        raise bad_input('A CurrencyCode must be three capital letters, such as "JPY".')
     return CurrencyCode(value)
 
 
@@ -72,16 +72,18 @@ def parse_moment(value: object) -> datetime:
         else None
     )
     if match is None:
-        raise bad_input('A DateTime is RFC 3339 with an offset: "2026-01-31T09:30:00Z".')
+        raise bad_input(
+            'A DateTime must be RFC 3339 with an offset, such as "2026-01-31T09:30:00Z".'
+        )
     day, time, fraction, offset = match.groups()
     microseconds = f".{(fraction or '.0')[1:7]:0<6}"
     try:
         moment = datetime.fromisoformat(f"{day}T{time}{microseconds}{offset.upper()}")
         moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise bad_input("There is no such DateTime.") from None
+        raise bad_input("This DateTime doesn't exist.") from None
     if moment < EARLIEST:
-        raise bad_input("A DateTime is in the years 1970 to 9999.")
+        raise bad_input("A DateTime must be between the years 1970 and 9999.")
     return moment
 
 
@@ -95,20 +97,20 @@ def serialize_moment(value: object) -> str:
 def parse_date(value: object) -> date:
     """A day of the years 1970 to 9998, ISO 8601: `2026-01-31`."""
     if not isinstance(value, str) or not DATE.fullmatch(value):
-        raise bad_input('A Date is ISO 8601: "2026-01-31".')
+        raise bad_input('A Date must be ISO 8601, such as "2026-01-31".')
     try:
         day = date.fromisoformat(value)
     except ValueError:
-        raise bad_input("There is no such Date.") from None
+        raise bad_input("This Date doesn't exist.") from None
     if not YEAR_MIN <= day.year <= YEAR_MAX:
-        raise bad_input("A Date is in the years 1970 to 9998.")
+        raise bad_input("A Date must be between the years 1970 and 9998.")
     return day
 
 
 def parse_url(value: object) -> URL:
     """An absolute http(s) URL without user name and password."""
     if not isinstance(value, str) or len(value) > URL_CHARS_MAX or not _is_url(value):
-        raise bad_input("A URL is absolute, http or https, and at most 2048 characters long.")
+        raise bad_input("A URL must be absolute, http or https, and at most 2048 characters long.")
     return URL(value)
 
 
@@ -170,7 +172,7 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
     ),
     datetime: _scalar(
         "DateTime",
-        "A moment in UTC, RFC 3339 with offset.",
+        "A point in time, RFC 3339 with an offset; always UTC in responses.",
         "https://scalars.graphql.org/andimarek/date-time.html",
         parse_moment,
         serialize_moment,

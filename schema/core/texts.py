@@ -1,7 +1,7 @@
 """What people read: sentences from the catalogues in locale/, and amounts as locales write them.
 
-A language is one file, `locale/<language>.po`, and needs no code. `locale/en.po` has every key;
-what another language lacks is said in English.
+A language is one file, `locale/<language>.po` (`pt.po`, `pt-BR.po`), and needs no code.
+`locale/en.po` has every key; what another language lacks is said in English.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Iterator, Mapping
 from copy import copy
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from babel import Locale, UnknownLocaleError
-from babel.messages.pofile import read_po
-from babel.numbers import NumberPattern
 
 from models.errors import Refusal
 from models.money import Money, exponent
+
+if TYPE_CHECKING:
+    from babel.numbers import NumberPattern
 
 FALLBACK: Final = "en"
 # BCP 47 in the form that CLDR's names have; longer tags only carry what we could not use.
@@ -29,16 +30,35 @@ _TAG_CHARS_MAX: Final = 35
 _ACCEPT_CHARS_MAX: Final = 500
 
 
-def _catalogues() -> dict[str, dict[str, str]]:
-    found = {}
-    for path in sorted((Path(__file__).parents[1] / "locale").glob("*.po")):
-        with path.open("rb") as file:
-            messages = read_po(file, locale=path.stem)
-        found[path.stem] = {str(m.id): str(m.string) for m in messages if m.id and m.string}
-    return found
+class Catalogues(Mapping[str, Mapping[str, str]]):
+    """The sentences of every language that has a file there, by language and key. A file is read
+    when its language is first spoken.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._files = {path.stem: path for path in sorted(folder.glob("*.po"))}
+        self._read: dict[str, dict[str, str]] = {}
+
+    def __getitem__(self, language: str) -> Mapping[str, str]:
+        if language not in self._read:
+            self._read[language] = _sentences(self._files[language])
+        return self._read[language]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
-CATALOGUES: Final = _catalogues()
+def _sentences(file: Path) -> dict[str, str]:
+    from babel.messages.pofile import read_po  # noqa: PLC0415 - only with the first sentence
+
+    with file.open("rb") as opened:
+        return {str(m.id): str(m.string) for m in read_po(opened) if m.id and m.string}
+
+
+CATALOGUES: Final = Catalogues(Path(__file__).parents[1] / "locale")
 
 
 def best_locale(*wanted: str | None) -> str:
@@ -73,9 +93,11 @@ def explain(refusal: Refusal, locale: str) -> str:
 
 
 def gateway(code: str, locale: str) -> str:
-    """What clients call a way to pay of ours, configured or not; the code where it is not ours."""
+    """What clients call a way to pay of ours, configured or not; the code where it is not ours.
+    `locale` is BCP 47, in any spelling.
+    """
     key = f"gateway.{code}"
-    return say(key, locale) if key in CATALOGUES[FALLBACK] else code
+    return say(key, best_locale(locale)) if key in CATALOGUES[FALLBACK] else code
 
 
 def failure(code: str, locale: str) -> str:
@@ -93,8 +115,11 @@ def _keys(code: str, facts: Mapping[str, object]) -> Iterator[str]:
 
 
 def _sentence(key: str, locale: str) -> str:
-    language = locale.partition("-")[0]
-    return CATALOGUES.get(language, {}).get(key) or CATALOGUES[FALLBACK][key]
+    """As the nearest language that has it says it: `pt-BR`, `pt`, and then English."""
+    parts = locale.split("-")
+    nearest = ("-".join(parts[:count]) for count in range(len(parts), 0, -1))
+    said = (CATALOGUES.get(language, {}).get(key) for language in nearest)
+    return next(filter(None, said), None) or CATALOGUES[FALLBACK][key]
 
 
 def _written(fact: object, locale: str) -> object:
@@ -127,7 +152,7 @@ def _babel(locale: str) -> Locale:
 
 @lru_cache(maxsize=1024)
 def _known(text: str) -> str | None:
-    """`text` as a tag that CLDR has: `ja-JP`, or `ja` where its country is none we know."""
+    """`text` as a tag that CLDR has: `ja-JP`, or `ja` where its country is unknown."""
     if len(text) > _TAG_CHARS_MAX or not _TAG.fullmatch(text):
         return None
     tag = text.replace("_", "-")

@@ -32,8 +32,8 @@ from models.invoices.order import LINES_MAX as INVOICE_LINES_MAX
 from models.money import EXPONENTS
 from models.payments.refund import REFUNDS_MAX
 from schema.core.nodes import IDS_MAX
-from schema.engine.execution import DEFINITION, plain_field
 from schema.engine.limits import PAGE_ARGUMENTS, UNKNOWN, Field
+from schema.engine.reading import DEFINITION, plain_field
 
 #: A mutation is refused by one rule.
 REFUSALS_MAX: Final = 1
@@ -56,7 +56,7 @@ _INTROSPECTION_LISTS: Final = frozenset({"fields", "inputFields", "interfaces", 
 
 
 def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
-    """The most that each list of the API holds which is no page, by `Type.field`."""
+    """Maximum length of each list of the API that isn't a page, by `Type.field`."""
     return {
         "Account.balances": currencies,  # one for each that the provider supports
         "Billing.address": ADDRESS_LINES_MAX,
@@ -115,7 +115,7 @@ def _field(costs: Costs, parent: Composite, name: str) -> Field:
 
 
 def _cost(field: GraphQLField, parent: Composite, name: str) -> int:
-    if plain_field(parent, name):
+    if name == "__typename" or plain_field(parent, name):
         return _PLAIN
     definition = (field.extensions or {}).get(DEFINITION)
     return _AWAITED if getattr(definition, "is_async", False) else _RESOLVED

@@ -1,7 +1,8 @@
 """Descriptions of the API, taken from where they are written: the docstrings.
 
 A type is described by its docstring, a field, input or enum value by the string below it, and a
-resolver by its own docstring. Arguments carry theirs (`strawberry.argument`).
+resolver by its own docstring. Arguments carry theirs (`strawberry.argument`). The sources are read
+when somebody asks for descriptions first, and not at every start.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import sys
 from functools import lru_cache
 from typing import Any
 
-import strawberry
 from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
@@ -25,23 +25,38 @@ from graphql import (
 )
 from strawberry.types.field import StrawberryField
 
-DEFINITION = "strawberry-definition"
+from schema.engine.reading import DEFINITION
+
 #: Where types are written: the domain's enums are the API's.
 _DESCRIBED = {"models", "schema"}
+_DONE = "described"
 
 
-def describe(schema: strawberry.Schema) -> None:
-    """Give everything in the schema its description, and inputs the defaults that they show.
+class SourceMissing(Exception):
+    """No source text is there: the API would silently lack its descriptions."""
 
-    An optional input that is left out is the same as null here, so no `= null` is shown.
-    """
-    core: GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry has no other way to it
-    for type_ in core.type_map.values():
+
+def describe(schema: GraphQLSchema) -> None:
+    """Give everything in the schema its description, once. Raises SourceMissing."""
+    if _DONE in schema.extensions:
+        return
+    for type_ in schema.type_map.values():
         definition = (type_.extensions or {}).get(DEFINITION)
         definition = getattr(definition, "concrete_of", None) or definition  # Connection[Account]
         cls = getattr(definition, "origin", None) or getattr(definition, "wrapped_cls", None)
         if isinstance(cls, type):
             _describe_type(type_, cls)
+    schema.extensions[_DONE] = True
+
+
+def hide_null_defaults(schema: GraphQLSchema) -> None:
+    """An optional input that is left out is the same as null here, so no `= null` is shown."""
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+            for field in type_.fields.values():
+                _hide_null_defaults(field.args.values())
+        elif isinstance(type_, GraphQLInputObjectType):
+            _hide_null_defaults(type_.fields.values())
 
 
 def _describe_type(type_: GraphQLNamedType, cls: type) -> None:
@@ -53,11 +68,9 @@ def _describe_type(type_: GraphQLNamedType, cls: type) -> None:
         for field in type_.fields.values():
             _describe_field(field, cls)
             _describe_arguments(field)
-            _hide_null_defaults(field.args.values())
     elif isinstance(type_, GraphQLInputObjectType):
         for input_ in type_.fields.values():
             _describe_field(input_, cls)
-        _hide_null_defaults(type_.fields.values())
 
 
 def _describe_field(field: Any, cls: type) -> None:  # noqa: ANN401 - a field or an input
@@ -72,8 +85,9 @@ def _describe_arguments(field: Any) -> None:  # noqa: ANN401 - of an object or i
     """An argument that says nothing of itself is an input object, whose type says it."""
     for argument in field.args.values():
         if argument.description is None:
-            input_: Any = get_named_type(argument.type)
-            argument.description = _docstring(input_.extensions[DEFINITION].origin)
+            definition = (get_named_type(argument.type).extensions or {}).get(DEFINITION)
+            cls = getattr(definition, "origin", None)
+            argument.description = _docstring(cls) if isinstance(cls, type) else None
 
 
 def _hide_null_defaults(inputs: Any) -> None:  # noqa: ANN401 - arguments or input fields
@@ -101,8 +115,11 @@ def _docstrings(module: str) -> dict[str, str]:
         return {}
     try:
         source = inspect.getsource(sys.modules[module])
-    except OSError:  # installed without its sources: an API without descriptions
-        return {}
+    except OSError:
+        raise SourceMissing(
+            f"The API's descriptions are in the source of {module}, which is not installed: install"
+            " the .py files, not only what they compile to."
+        ) from None
     found = {}
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef):

@@ -1,90 +1,76 @@
-"""The guard around every operation: caches, limits, introspection, time, log and metrics.
+"""The guard around every operation: caches, limits, introspection, time, and observation.
 
-One extension with operation-level hooks only; a `resolve` hook would double the cost of every
-field. Errors are masked where they are written out (masking.py): what an extension raises never
-reaches another extension.
+Errors are masked where they are written out (masking.py).
 """
 
 from __future__ import annotations
 
 import asyncio
 import copy
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
+from hashlib import sha256
+from inspect import isawaitable
 from time import perf_counter
-from typing import Any, NamedTuple, Self, TypedDict, cast
+from typing import Any, Final, NamedTuple, Self, TypedDict
 
 import strawberry
-import structlog
+from cachetools import LRUCache
 from graphql import (
-    ASTValidationRule,
     DocumentNode,
+    ExecutionResult,
     GraphQLError,
+    GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     get_operation_ast,
     parse,
     specified_rules,
     validate,
 )
-from strawberry.extensions import SchemaExtension
-from strawberry.schema.base import BaseSchema
+from graphql.execution import create_source_event_stream, map_source_to_response_event
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
-from strawberry.types import ExecutionContext
-from strawberry.types.execution import ParseOptions
 
+from schema.engine.bounds import too_long
 from schema.engine.costs import Costs, lists
-from schema.engine.execution import Executor, too_long
+from schema.engine.describe import describe
+from schema.engine.execution import Executor
 from schema.engine.limits import LimitExceeded, Limits, check
+from schema.engine.plan import Plans
 
 VALIDATION_ERRORS_MAX = 20
 INTROSPECTION = frozenset({"__schema", "__type"})
-
-log = structlog.get_logger(__name__)
+#: What `execute` and `subscribe` run, and what they say of the others.
+_ANSWERED: Final = frozenset({OperationType.QUERY, OperationType.MUTATION})
+STREAMED: Final = frozenset({OperationType.SUBSCRIPTION})
+_NOT_STREAMED: Final = "Subscriptions need a websocket or `Accept: text/event-stream`."
+_NO_SUBSCRIPTION: Final = "This operation isn't a subscription."
 
 
 class Prepared(NamedTuple):
     """A document that passed its limits and validation."""
 
     document: DocumentNode
+    #: Of its text, at most `Limits.source_chars`.
+    chars: int
     #: With large enough variables it may still cost too much.
     cost_varies: bool
     introspects: bool
+    plans: Plans
 
 
-class DocumentCache:
-    """The documents used last, parsed and found valid. Holds no document that was refused.
+def query_cache(queries_max: int = 512, chars_max: int = 128_000) -> LRUCache[str, Prepared]:
+    """The queries used last, by their text, parsed and validated; refused ones are not kept.
 
-    Bounded by number and by the characters of their sources: a parsed document takes 130 to 280
-    bytes of memory a character, so the whole cache at most 36 MB.
+    Bounded by number and by the characters of their sources, where a short one counts as the room
+    that each could have: a parsed document takes 130 to 280 bytes of memory a character, so the
+    whole cache at most 36 MB.
     """
-
-    def __init__(self, documents_max: int = 512, chars_max: int = 128_000) -> None:
-        self.documents_max = documents_max
-        self.chars_max = chars_max
-        self._chars = 0
-        self._documents: OrderedDict[str, Prepared] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._documents)
-
-    def get(self, query: str) -> Prepared | None:
-        """The prepared document of a query text, if it is kept."""
-        prepared = self._documents.get(query)
-        if prepared is not None:
-            self._documents.move_to_end(query)
-        return prepared
-
-    def put(self, query: str, prepared: Prepared) -> None:
-        """Keeps a document, and drops those that were not used for longest."""
-        if query not in self._documents:
-            self._chars += len(query)
-        self._documents[query] = prepared
-        while self._chars > self.chars_max or len(self._documents) > self.documents_max:
-            dropped, _ = self._documents.popitem(last=False)
-            self._chars -= len(dropped)
+    least = chars_max // queries_max
+    return LRUCache(chars_max, getsizeof=lambda prepared: max(prepared.chars, least))
 
 
 def _everybody(_context: Any) -> bool:  # noqa: ANN401 - whatever the endpoint's context is
@@ -97,10 +83,10 @@ def _nobody_counts(_kind: str, _name: str, _seconds: float, _ok: bool) -> None: 
 
 @dataclass(frozen=True)
 class Guard:
-    """What the edge allows, and whom it tells."""
+    """What the edge allows, and where operations are reported."""
 
     limits: Limits = field(default_factory=Limits)
-    #: The most that each list holds that is no page, by `Type.field`.
+    #: Maximum length of each list that isn't a page, by `Type.field`.
     lists: Mapping[str, int] = field(default_factory=partial(lists, 50, 30))
     #: Who may read the schema, by the operation's context.
     introspection: Callable[[Any], bool] = _everybody
@@ -108,13 +94,27 @@ class Guard:
     suggestions: bool = True
     #: For queries. Mutations are never cancelled, subscriptions last.
     query_seconds_max: float = 10.0
-    #: Told of each operation's kind, name, seconds and success. Kinds: query, mutation,
-    #: subscription, invalid. Names are the clients' own words: no label for a metric.
+    #: Called with each operation's kind, name, seconds and success. Kinds: query, mutation,
+    #: subscription, invalid. Clients choose the names: never use them as metric labels.
     observe: Callable[[str, str, float, bool], None] = _nobody_counts
 
 
+@dataclass(frozen=True, slots=True)
+class OperationRequest:
+    """One operation, as it was sent."""
+
+    query: str
+    variables: dict[str, Any]
+    context: Any
+    operation_name: str | None
+
+
 class Schema(strawberry.Schema):
-    """A Strawberry schema that runs every operation behind a guard."""
+    """A Strawberry schema that runs every operation behind a guard.
+
+    Strawberry makes the schema. Operations are executed here, without its extensions and its
+    execution context, which cost more than a small query does.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Strawberry's own
         super().__init__(*args, **kwargs)
@@ -128,156 +128,208 @@ class Schema(strawberry.Schema):
 
     def _be_guarded(self, guard: Guard) -> None:
         self.guard = guard
-        self.documents = DocumentCache()
-        self.costs = Costs(self._schema, guard.lists)
-        seconds, objects = guard.query_seconds_max, guard.limits.objects
-        self.execution_context_class = Executor.within(seconds, objects)
+        self.queries = query_cache()
+        self.costs = Costs(self.core, guard.lists)
+
+    @property
+    def core(self) -> GraphQLSchema:
+        """The schema as graphql-core has it."""
+        return self._schema
 
     def problems(self, text: str) -> list[GraphQLError]:
         """What keeps a document from ever being executed; none where its variables decide."""
         try:
-            document = parse(text, **_parse_options(self.guard.limits))
-            _measured(document, self, {})
+            prepared = self._measured(text, {})
         except GraphQLError as problem:
             return [problem]
-        return _invalid(self, document, specified_rules)
+        return self._invalid(prepared.document)
 
-    def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:  # noqa: FBT001, FBT002
-        """Strawberry asks for these anew for each operation."""
-        return [GuardExtension(self), *super().get_extensions(sync)]
-
-    def process_errors(
-        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
-    ) -> None:
-        """Nothing: Strawberry would log here what masking.py logs once, where it is masked."""
-
-
-class GuardExtension(SchemaExtension):
-    """Guards one operation."""
-
-    def __init__(self, schema: Schema) -> None:
-        self.schema = schema
-        self.guard = schema.guard
-        self.documents = schema.documents
-        self.prepared: Prepared | None = None
-
-    def on_operation(self) -> Iterator[None]:
-        """Logs and counts the operation when it is over, a subscription when it ends."""
-        started = perf_counter()
-        failed = False
+    async def execute(  # type: ignore[override]
+        self,
+        query: str,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,  # noqa: ANN401 - the endpoint's
+        operation_name: str | None = None,
+    ) -> ExecutionResult:
+        """The result of a query or mutation: what fails is in it."""
+        request = OperationRequest(query, variable_values or {}, context_value, operation_name)
+        report = OperationReport(self.guard)
         try:
-            yield
-        except Exception:
-            failed = True
-            raise
+            executor = self.executor(
+                request, self.admitted(request, report, _ANSWERED), report.admitted
+            )
+            result = await self._executed(executor)
+            report.ok = not result.errors
+        except OperationRefused as refused:
+            return ExecutionResult(None, refused.errors)
         finally:
-            failed = failed or bool(getattr(self.execution_context.result, "errors", None))
-            self._tell(perf_counter() - started, ok=not failed)
+            report.tell()
+        return result
 
-    def _tell(self, seconds: float, *, ok: bool) -> None:
-        operation = self._operation()
-        kind = operation.operation.value if operation else "invalid"
-        name = operation.name.value if operation and operation.name else ""
-        self.guard.observe(kind, name, seconds, ok)
-        log.info("graphql_operation", kind=kind, operation=name, seconds=round(seconds, 6), ok=ok)
-
-    def on_parse(self) -> Iterator[None]:
-        """Takes the document from the cache, or lets Strawberry parse it within the limits."""
-        context = self.execution_context
-        self.prepared = self.documents.get(context.query or "")
-        if self.prepared is None:
-            # Strawberry's type knows graphql-core's older option only, and hands on any.
-            context.parse_options = cast("ParseOptions", _parse_options(self.guard.limits))
-        else:
-            context.graphql_document = self.prepared.document
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        """Measures, then validates: validating is what a hostile document makes expensive."""
-        # A list, even an empty one, tells Strawberry that validation is done.
-        self.execution_context.pre_execution_errors = self._refusals()
-        yield
-
-    def _refusals(self) -> list[GraphQLError]:
-        try:
-            prepared = self._within_limits()
-        except LimitExceeded as refusal:
-            return [refusal]
-        if prepared.introspects and not self.guard.introspection(self.execution_context.context):
-            return [GraphQLError("Introspection is off.", extensions={"code": "FORBIDDEN"})]
-        if self._operation() is None:
-            return [GraphQLError("Several operations, and no operationName.")]
-        return [] if self.prepared else self._validated(prepared)
-
-    def _within_limits(self) -> Prepared:
-        document = self.execution_context.graphql_document
-        variables = self.execution_context.variables or {}
-        assert document is not None
-        if self.prepared is None:
-            return _measured(document, self.schema, variables)
-        if self.prepared.cost_varies:
-            check(document, self.guard.limits, variables, self.schema.costs)
-        return self.prepared
-
-    def _validated(self, prepared: Prepared) -> list[GraphQLError]:
-        context = self.execution_context
-        errors = _invalid(
-            context.schema,
-            prepared.document,
-            context.validation_rules,
-            suggestions=self.guard.suggestions,
+    async def subscribe(  # type: ignore[override]
+        self,
+        query: str,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,  # noqa: ANN401 - as above
+        operation_name: str | None = None,
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """The results of a subscription, one for each event."""
+        return self._results(
+            OperationRequest(query, variable_values or {}, context_value, operation_name)
         )
-        if not errors:
-            self.documents.put(context.query or "", prepared)
-        return errors
 
-    def _operation(self) -> OperationDefinitionNode | None:
-        context = self.execution_context
-        if context.graphql_document is None:
-            return None
-        # The public property names the first operation where the request names none, and so would
-        # run one of several at random; the GraphQL specification (6.1) wants an error.
-        asked: str | None = context._provided_operation_name  # noqa: SLF001 - there is no other way
-        return get_operation_ast(context.graphql_document, asked)
+    async def _results(self, request: OperationRequest) -> AsyncGenerator[ExecutionResult, None]:
+        report = OperationReport(self.guard)
+        try:
+            executor = self.executor(
+                request, self.admitted(request, report, STREAMED), report.admitted
+            )
+            source: Any = create_source_event_stream(executor)
+            source = await source if isawaitable(source) else source
+            if isinstance(source, ExecutionResult):
+                yield source
+                return
+            async with aclosing(map_source_to_response_event(executor, source)) as results:
+                async for result in results:
+                    yield result
+            report.ok = True
+        except OperationRefused as refused:
+            yield ExecutionResult(None, refused.errors)
+        except GraphQLError as error:
+            yield ExecutionResult(None, [error])
+        except Exception as error:  # noqa: BLE001 - the source's; masked where it is written out
+            yield ExecutionResult(None, [GraphQLError(str(error), original_error=error)])
+        finally:
+            report.tell()
 
-    async def on_execute(self) -> AsyncIterator[None]:
-        """Stops a query that takes too long."""
-        operation = self._operation()
-        if operation is None or operation.operation.value != "query":
-            yield
-            return
+    def admitted(
+        self, request: OperationRequest, report: OperationReport, allowed: frozenset[OperationType]
+    ) -> Prepared:
+        """The prepared document of a request; sets `report.operation`. Raises OperationRefused."""
+        known = self.queries.get(request.query)
+        try:
+            prepared = known or self._measured(request.query, request.variables)
+            report.operation = _operation(prepared.document, request, allowed)
+            if known is not None and known.cost_varies:
+                check(known.document, self.guard.limits, request.variables, self.costs)
+        except GraphQLError as refusal:
+            raise OperationRefused([refusal]) from None
+        if prepared.introspects:
+            if not self.guard.introspection(request.context):
+                forbidden = {"code": "FORBIDDEN"}
+                raise OperationRefused(
+                    [GraphQLError("Introspection is disabled.", extensions=forbidden)]
+                )
+            describe(self.core)
+        if known is None:
+            errors = self._invalid(prepared.document)
+            if errors:
+                raise OperationRefused(errors)
+            self.queries[request.query] = prepared
+        return prepared
+
+    def executor(
+        self, request: OperationRequest, prepared: Prepared, operation: OperationDefinitionNode
+    ) -> Executor:
+        """What executes an operation that was admitted. Raises OperationRefused."""
+        executor = Executor.build(
+            self.core,
+            prepared.document,
+            context_value=request.context,
+            raw_variable_values=request.variables,
+            operation_name=operation.name.value if operation.name else None,
+            plans=prepared.plans,
+            objects_max=self.guard.limits.objects,
+            seconds_max=self.guard.query_seconds_max,
+        )
+        if isinstance(executor, list):
+            raise OperationRefused(executor)
+        assert isinstance(executor, Executor)
+        return executor
+
+    async def _executed(self, executor: Executor) -> ExecutionResult:
+        if executor.operation.operation is OperationType.MUTATION:
+            return await executor.answer()
         seconds_max = self.guard.query_seconds_max
         try:
             async with asyncio.timeout(seconds_max):
-                yield
+                return await executor.answer()
         except TimeoutError:
-            raise too_long(seconds_max) from None
+            return ExecutionResult(None, [too_long(seconds_max)])
+
+    def _measured(self, text: str, variables: dict[str, Any]) -> Prepared:
+        """A document that is within its limits. Raises GraphQLError."""
+        limits = self.guard.limits
+        document = parse(text, **_parse_options(limits))
+        try:
+            roots, cost_varies = check(document, limits, costs=self.costs), False
+        except LimitExceeded:
+            # Too much with the largest pages; perhaps not with those that were asked for.
+            roots, cost_varies = check(document, limits, variables, self.costs), True
+        introspects = bool(roots & INTROSPECTION)
+        return Prepared(document, len(text), cost_varies, introspects, Plans(self))
+
+    def _invalid(self, document: DocumentNode) -> list[GraphQLError]:
+        return validate(
+            self.core,
+            document,
+            (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule),
+            max_errors=VALIDATION_ERRORS_MAX,
+            hide_suggestions=not self.guard.suggestions,
+        )
 
 
-def _invalid(
-    schema: BaseSchema,
-    document: DocumentNode,
-    rules: Iterable[type[ASTValidationRule]],
-    *,
-    suggestions: bool = True,
-) -> list[GraphQLError]:
-    return validate(
-        schema._schema,  # type: ignore[attr-defined]  # noqa: SLF001 - as Strawberry's own ValidationCache does
-        document,
-        (*rules, MaybeNullValidationRule, OneOfInputValidationRule),
-        max_errors=VALIDATION_ERRORS_MAX,
-        hide_suggestions=not suggestions,
-    )
+class OperationRefused(Exception):
+    """An operation is not executed."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__()
+        self.errors = errors
 
 
-def _measured(document: DocumentNode, schema: Schema, variables: dict[str, Any]) -> Prepared:
-    limits, costs = schema.guard.limits, schema.costs
-    try:
-        roots, cost_varies = check(document, limits, costs=costs), False
-    except LimitExceeded:
-        # Too much with the largest pages; perhaps not with those that were asked for.
-        roots, cost_varies = check(document, limits, variables, costs), True
-    return Prepared(document, cost_varies, bool(roots & INTROSPECTION))
+class OperationReport:
+    """What `Guard.observe` is called with when one operation is over."""
+
+    __slots__ = ("_began", "_guard", "ok", "operation")
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._began = perf_counter()
+        self.operation: OperationDefinitionNode | None = None
+        self.ok = False
+
+    @property
+    def admitted(self) -> OperationDefinitionNode:
+        """The operation, once it has been admitted."""
+        assert self.operation is not None
+        return self.operation
+
+    def tell(self) -> None:
+        """It is over, or a subscription has ended."""
+        seconds, operation = perf_counter() - self._began, self.operation
+        kind = operation.operation.value if operation else "invalid"
+        name = operation.name.value if operation and operation.name else ""
+        self._guard.observe(kind, name, seconds, self.ok)
+
+
+def _operation(
+    document: DocumentNode, request: OperationRequest, allowed: frozenset[OperationType]
+) -> OperationDefinitionNode:
+    """The operation that is asked for (GraphQL specification, 6.1). Raises GraphQLError."""
+    operation = get_operation_ast(document, request.operation_name)
+    if operation is None:
+        raise GraphQLError(_missing(document, request.operation_name))
+    if operation.operation not in allowed:
+        raise GraphQLError(_NOT_STREAMED if allowed is _ANSWERED else _NO_SUBSCRIPTION)
+    return operation
+
+
+def _missing(document: DocumentNode, name: str | None) -> str:
+    if name is not None:
+        return f'Unknown operation named "{name}".'
+    if any(isinstance(one, OperationDefinitionNode) for one in document.definitions):
+        return "The document has several operations: operationName is required."
+    return "Can't get GraphQL operation type"
 
 
 class LexicalLimits(TypedDict):
@@ -296,9 +348,20 @@ def _parse_options(limits: Limits) -> LexicalLimits:
     )
 
 
-@lru_cache(maxsize=256)
+#: Of the texts last asked about, by their hashes: the texts are the callers', and may be long.
+_kinds: Final[LRUCache[bytes, str | None]] = LRUCache(1024)
+
+
 def operation_kind(query: str, operation_name: str | None, limits: Limits) -> str | None:
     """`query`, `mutation` or `subscription`; None where the text does not say."""
+    asked = f"{hash(limits)} {operation_name!r} {query}".encode(errors="surrogatepass")
+    key = sha256(asked).digest()
+    if key not in _kinds:
+        _kinds[key] = _kind(query, operation_name, limits)
+    return _kinds[key]
+
+
+def _kind(query: str, operation_name: str | None, limits: Limits) -> str | None:
     try:
         operation = get_operation_ast(parse(query, **_parse_options(limits)), operation_name)
     except GraphQLError:

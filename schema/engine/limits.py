@@ -91,7 +91,7 @@ class Field(NamedTuple):
     cost: int = 1
     #: Of what it returns: the type whose fields are selected below it.
     type: GraphQLNamedType | None = None
-    #: The most that the list holds; None where it is no list, or is a page.
+    #: Maximum length of the list; None if it isn't a list, or is a page.
     most: int | None = None
     #: Whether it takes `first` and `last`.
     is_page: bool = False
@@ -103,7 +103,7 @@ UNKNOWN: Final = Field()
 
 
 @dataclass(slots=True)
-class Shape:
+class Tally:
     """What a selection set amounts to, with its fragments expanded."""
 
     depth: int = 0
@@ -113,7 +113,7 @@ class Shape:
     #: Each field name of the top level, and how often it stands there.
     top: Counter[str] = field(default_factory=Counter)
 
-    def add(self, other: Shape) -> None:
+    def add(self, other: Tally) -> None:
         """Puts the selections of a fragment beside our own."""
         self.depth = max(self.depth, other.depth)
         self.cost += other.cost
@@ -121,7 +121,7 @@ class Shape:
         self.introspection = max(self.introspection, other.introspection)
         self.top.update(other.top)
 
-    def add_field(self, node: FieldNode, known: Field, children: Shape, cost: int) -> None:
+    def add_field(self, node: FieldNode, known: Field, children: Tally, cost: int) -> None:
         """Puts a field, whose children cost that much together, beside our own."""
         self.depth = max(self.depth, children.depth + 1)
         self.cost += known.cost + cost
@@ -154,7 +154,7 @@ def check(
     _at_most("operations", len(operations), limits.operations)
     roots: set[str] = set()
     for operation in operations:
-        measure = Measure(fragments, limits, _pages(operation, variables), costs)
+        measure = Measure(fragments, limits, _variables(operation, variables), costs)
         roots.update(_check_operation(operation, measure).top)
     # Fragments that nothing spreads are refused by validation, which reads them first.
     unspread = Measure(fragments, limits, None, costs)
@@ -163,24 +163,24 @@ def check(
     return frozenset(roots)
 
 
-def _check_operation(operation: OperationDefinitionNode, measure: Measure) -> Shape:
+def _check_operation(operation: OperationDefinitionNode, measure: Measure) -> Tally:
     limits = measure.limits
     measure.count_directives(operation)
     for variable in operation.variable_definitions or ():
         measure.count_directives(variable)
     root = measure.costs.root(operation.operation.value) if measure.costs else None
-    shape = measure.selections(operation.selection_set, root, 0)
+    tally = measure.selections(operation.selection_set, root, 0)
     mutates = operation.operation is OperationType.MUTATION
-    _at_most("levels", shape.depth, limits.depth)
-    _at_most("aliases", shape.aliases, limits.aliases)
+    _at_most("levels", tally.depth, limits.depth)
+    _at_most("aliases", tally.aliases, limits.aliases)
     _at_most(
-        "root fields", shape.top.total(), limits.mutation_fields if mutates else limits.root_fields
+        "root fields", tally.top.total(), limits.mutation_fields if mutates else limits.root_fields
     )
     for name in limits.once:
-        _at_most(f"fields {name}", shape.top[name], 1)
-    _at_most("steps of introspection", shape.introspection, limits.introspection)
-    _at_most("cost units", shape.cost, limits.cost)
-    return shape
+        _at_most(f"fields {name}", tally.top[name], 1)
+    _at_most("steps of introspection", tally.introspection, limits.introspection)
+    _at_most("cost units", tally.cost, limits.cost)
+    return tally
 
 
 def _at_most(what: str, count: int, most: int) -> None:
@@ -188,7 +188,7 @@ def _at_most(what: str, count: int, most: int) -> None:
         raise LimitExceeded(f"The document has too many {what}: at most {most}.")
 
 
-def _pages(
+def _variables(
     operation: OperationDefinitionNode, variables: Mapping[str, Any] | None
 ) -> Mapping[str, Any] | None:
     if variables is None:
@@ -220,20 +220,20 @@ class Measure:
     fragments: Mapping[str, FragmentDefinitionNode]
     limits: Limits
     #: Values of the variables, or None: page sizes are then the largest.
-    pages: Mapping[str, Any] | None
+    variables: Mapping[str, Any] | None
     costs: Costs | None
     directives: int = 0
     repeats: int = 0
-    known: dict[str, Shape] = field(default_factory=dict)
+    known: dict[str, Tally] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
 
     def selections(
         self, selection_set: SelectionSetNode | None, on: GraphQLNamedType | None, nesting: int
-    ) -> Shape:
+    ) -> Tally:
         """What a selection set on that type, `nesting` levels down, amounts to."""
-        shape = Shape()
+        tally = Tally()
         if selection_set is None:
-            return shape
+            return tally
         _at_most("levels", nesting, self.limits.depth * NESTING_PER_DEPTH)
         seen: set[str] = set()
         for key, node in _keyed(selection_set):
@@ -241,21 +241,21 @@ class Measure:
             seen.add(key)
             _at_most("repeated selections", self.repeats, self.limits.repeats)
             self.count_directives(node)
-            self._add(shape, node, on, nesting + 1)
-        return shape
+            self._add(tally, node, on, nesting + 1)
+        return tally
 
-    def _add(self, shape: Shape, node: Node, on: GraphQLNamedType | None, nesting: int) -> None:
+    def _add(self, tally: Tally, node: Node, on: GraphQLNamedType | None, nesting: int) -> None:
         if isinstance(node, FieldNode):
-            self._add_field(shape, node, on, nesting)
+            self._add_field(tally, node, on, nesting)
         elif isinstance(node, InlineFragmentNode):
             condition = node.type_condition
             on = self._named(condition.name.value) if condition else on
-            shape.add(self.selections(node.selection_set, on, nesting))
+            tally.add(self.selections(node.selection_set, on, nesting))
         else:
-            shape.add(self.fragment(node.name.value, nesting))  # type: ignore[attr-defined]
+            tally.add(self.fragment(node.name.value, nesting))  # type: ignore[attr-defined]
 
     def _add_field(
-        self, shape: Shape, node: FieldNode, on: GraphQLNamedType | None, nesting: int
+        self, tally: Tally, node: FieldNode, on: GraphQLNamedType | None, nesting: int
     ) -> None:
         known = self.costs.field(on, node) if self.costs else UNKNOWN
         children = self.selections(node.selection_set, known.type, nesting)
@@ -266,24 +266,24 @@ class Measure:
             cost = self._entries(node, known.most) * (1 + children.cost)
         else:
             cost = children.cost
-        shape.add_field(node, known, children, cost)
+        tally.add_field(node, known, children, cost)
 
     def _named(self, name: str) -> GraphQLNamedType | None:
         return self.costs.named(name) if self.costs else None
 
-    def fragment(self, name: str, nesting: int) -> Shape:
+    def fragment(self, name: str, nesting: int) -> Tally:
         """What a fragment amounts to. Unknown ones and circles are validation's to refuse."""
         if name in self.known:
             return self.known[name]
         if name in self.open or name not in self.fragments:
-            return Shape()
+            return Tally()
         self.open.add(name)
         node = self.fragments[name]
         self.count_directives(node)
         on = self._named(node.type_condition.name.value)
-        self.known[name] = shape = self.selections(node.selection_set, on, nesting)
+        self.known[name] = tally = self.selections(node.selection_set, on, nesting)
         self.open.discard(name)
-        return shape
+        return tally
 
     def count_directives(self, node: Node) -> None:
         """Adds the directives that stand at one node."""
@@ -291,8 +291,8 @@ class Measure:
         self.directives += len(directives)
         _at_most("directives", self.directives, self.limits.directives)
 
-    def _page_rows(self, node: FieldNode, known: Field, children: Shape) -> int | None:
-        """How many rows the page may have; None where the field is no page."""
+    def _page_rows(self, node: FieldNode, known: Field, children: Tally) -> int | None:
+        """How many rows the page may have; None if the field isn't a page."""
         given = [
             self._page_size(argument.value)
             for argument in node.arguments or ()
@@ -305,9 +305,9 @@ class Measure:
     def _page_size(self, value: ValueNode) -> int:
         if isinstance(value, IntValueNode):
             return _integer(value)
-        if isinstance(value, VariableNode) and self.pages is None:
+        if isinstance(value, VariableNode) and self.variables is None:
             return self.limits.page_max
-        size = self.pages.get(value.name.value) if isinstance(value, VariableNode) else None  # type: ignore[union-attr]
+        size = self.variables.get(value.name.value) if isinstance(value, VariableNode) else None  # type: ignore[union-attr]
         return size if isinstance(size, int) else self.limits.page_default
 
     def _entries(self, node: FieldNode, most: int) -> int:
@@ -321,7 +321,11 @@ class Measure:
         if isinstance(value, ListValueNode):
             return len(value.values)
         if isinstance(value, VariableNode):
-            given = self.pages.get(value.name.value) if self.pages is not None else [None] * most
+            given = (
+                self.variables.get(value.name.value)
+                if self.variables is not None
+                else [None] * most
+            )
             return len(given) if isinstance(given, list) else 1
         return 1
 

@@ -32,9 +32,11 @@ CODES = frozenset(
 )
 INTERNAL_MESSAGE = "Internal error"
 TROUBLE_MESSAGES = {
-    Trouble.FULL: "Nothing can be stored just now. Send it again later, with the same key.",
-    Trouble.BUSY: "The database is busy just now. Send it again in a moment, with the same key.",
-    Trouble.AWAY: "The database is away just now. Send it again in a moment, with the same key.",
+    Trouble.FULL: "The database can't store anything at the moment. Try again later, with the same "
+    "idempotency key.",
+    Trouble.BUSY: "The database is busy. Try again in a moment, with the same idempotency key.",
+    Trouble.AWAY: "The database is unavailable. Try again in a moment, with the same idempotency "
+    "key.",
 }
 #: Messages quote what the client sent, which may be long.
 MESSAGE_CHARS_MAX = 300
@@ -75,7 +77,7 @@ def public_errors(
 
 
 def _with_its_code(error: GraphQLError) -> GraphQLError:
-    """What could not be done just now, wherever it came up, is told as that."""
+    """A temporary failure is reported as such, wherever it was raised."""
     busy = error.original_error
     if not isinstance(busy, Busy) or (error.extensions or {}).get("code"):
         return error
@@ -90,7 +92,7 @@ def _with_its_code(error: GraphQLError) -> GraphQLError:
 
 
 def code_of(error: GraphQLError) -> str | None:
-    """The error's code, or None for an error that nobody meant for the client."""
+    """The error's code, or None for an error that is not for the client."""
     code = (error.extensions or {}).get("code")
     if code in CODES:
         return str(code)

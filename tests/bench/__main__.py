@@ -10,7 +10,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Final
 
-from tests.bench import moments, stage, throughput, yardstick
+from tests.bench import pgbench, program, throughput, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,20 +30,20 @@ def main() -> None:
 
 
 def _measured(kind: str) -> Iterator[str]:
-    with stage.databases(kind) as made:
-        url = stage.fresh(made)
+    with program.databases(kind) as made:
+        url = program.fresh(made)
         filled = throughput.seeded(url, _SECONDS)
-        with stage.serving(url):
+        with program.serving(url):
             pass  # the second start is the one that counts: the first compiles modules
-        with stage.serving(url) as server:
-            yield moments.started(server)
+        with program.serving(url) as server:
+            yield waiting.started(server)
             yield from throughput.measured(server, filled, _SECONDS)
-            yield from moments.documents(server, filled)
-            yield moments.waiting()
-            yield moments.memory(server)
+            yield from waiting.documents(server, filled)
+            yield waiting.waiting()
+            yield waiting.memory(server)
         if kind == "postgres":
-            yield from yardstick.compared(url, _SECONDS)
-        yield from moments.pushed(kind, url, filled)
+            yield from pgbench.compared(url, _SECONDS)
+        yield from waiting.pushed(kind, url, filled)
 
 
 main()

@@ -26,8 +26,9 @@ from api.observe import logs
 from api.settings.settings import load_settings
 from models.access.identity import Actor, Role
 from models.accounts.account import Account
-from models.credit import adjustment
+from models.credit.adjustment import AdjustCredit
 from models.db import record, transactions
+from models.journal.command import run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,7 +79,7 @@ async def _messages(settings: Settings, asked: dict[str, Any]) -> AsyncIterator[
     async with connect(url, subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]
         await _subscribe(socket, asked["token"])
         for n in range(_COMMITS + _WARM):
-            await adjustment.adjust(account_id, Decimal(1), "USD", "push", by=by, key=f"push-{n}")
+            await run(AdjustCredit(account_id, Decimal(1), "USD", "push"), by, f"push-{n}")
             told = json.loads(await socket.recv())
             assert told["type"] == "next", told
             yield perf_counter() - committed[-1]

@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 from api.domain import opened
 from api.gateways import load_gateways
 from api.live.local import LocalFeed
+from api.observe import logs
 from api.settings.settings import load_settings
 from models.access import session
 from models.access.user import User, create_staff
-from models.accounts import account
-from models.credit import adjustment
+from models.accounts.account import CreateAccount
+from models.credit.adjustment import AdjustCredit
 from models.db import record, sql, transactions
 from models.invoices import invoice, order
+from models.invoices.order import CreateOrder
+from models.journal.command import run
 
 if TYPE_CHECKING:
     from models.access.identity import Actor
@@ -51,16 +54,19 @@ async def seed(payments: int) -> dict[str, Any]:
 
 
 async def _client(number: int, desk: Actor) -> Account:
-    made = await account.create(
-        name=f"Client {number}",
-        email=f"client{number}@example.com",
-        password=None,  # hashing passwords that nobody types would take longer than all the rest
-        currency="USD",
-        locale="en",
-        by=desk,
-        key=f"client-{number}",
+    made = await run(
+        CreateAccount(
+            name=f"Client {number}",
+            email=f"client{number}@example.com",
+            # Hashing passwords that nobody types would take longer than all the rest.
+            password=None,
+            currency="USD",
+            locale="en",
+        ),
+        desk,
+        f"client-{number}",
     )
-    await adjustment.adjust(made.id, _CREDIT, "USD", "bench", by=desk, key=f"gift-{number}")
+    await run(AdjustCredit(made.id, _CREDIT, "USD", "bench"), desk, f"gift-{number}")
     return made
 
 
@@ -69,15 +75,17 @@ async def _order(owner: Account, desk: Actor) -> Invoice:
         order.OrderLine(f"Virtual server M, part {n}", Decimal(1), Decimal("0.30"), Decimal("0.1"))
         for n in range(_LINES)
     ]
-    return await order.create(
-        owner.id,
-        "USD",
-        lines,
-        due_at=None,
-        apply_credit=False,
-        reference=None,
-        by=desk,
-        key="pattern",
+    return await run(
+        CreateOrder(
+            owner.id,
+            "USD",
+            lines,
+            due_at=None,
+            apply_credit=False,
+            reference=None,
+        ),
+        desk,
+        "pattern",
     )
 
 
@@ -92,7 +100,7 @@ async def _copies(pattern: Invoice, owners: list[Account]) -> list[str]:
     lines = [sql.row_of(line) for line in (await invoice.lines_of([pattern.id]))[pattern.id]]
     ids = [record.new_id() for _ in owners]
     bills = [
-        {**bill, "id": id, "account_id": owner.id, "number": f"BENCH-{id.hex}"}
+        {**bill, "id": id, "account_id": owner.id, "number": f"BENCH-{id.hex}", "source": None}
         for id, owner in zip(ids, owners, strict=True)
     ]
     copied = [{**line, "id": record.new_id(), "invoice_id": id} for id in ids for line in lines]
@@ -104,6 +112,7 @@ async def _copies(pattern: Invoice, owners: list[Account]) -> list[str]:
 
 async def _main(payments: int) -> None:
     settings = load_settings()
+    logs.configure(settings)  # to standard error: what this prints is read
     async with opened(settings, load_gateways(settings), LocalFeed()):
         print(json.dumps(await seed(payments)))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.bench import operations, stage
+from tests.bench import operations, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.bench.stage import Server
+    from tests.bench.program import Server
 
 CONNECTIONS: Final = 32
 _WARM_SECONDS: Final = 1.0
@@ -27,8 +27,8 @@ _OPERATIONS: Final = (
 def seeded(database_url: str, seconds: float) -> dict[str, Any]:
     """Fill a database with enough to pay for that long."""
     payments = int((seconds + _WARM_SECONDS) * _PAYMENTS_PER_SECOND_MAX)
-    filled: dict[str, Any] = stage.run(
-        "tests.bench.seed", str(payments), env=stage.environment(database_url)
+    filled: dict[str, Any] = program.run(
+        "tests.bench.seed", str(payments), env=program.environment(database_url)
     )
     return filled
 
@@ -52,7 +52,7 @@ def _load(server: Server, requests: list[bytes], seconds: float, *, repeat: bool
         "warm_seconds": _WARM_SECONDS,
         "seconds": seconds,
     }
-    found: dict[str, Any] = stage.run("tests.bench.load", env=dict(os.environ), stdin=asked)
+    found: dict[str, Any] = program.run("tests.bench.load", env=dict(os.environ), stdin=asked)
     return found
 
 

@@ -9,22 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.clients.builds import CLIENTS, WHY, built
-from tests.clients.pages import served
-from tests.clients.wire import Wire, wire
-from tests.journeys.shop import Shop, open_shop
-from tests.servers import SqliteDatabases
-
-pytest.register_assert_rewrite("tests.clients.visitor")
+from tests.support.browser.client_builds import CLIENTS, WHY, built
+from tests.support.browser.client_pages import served
+from tests.support.browser.network import TcpProxy, tcp_proxy
+from tests.support.server.demo_server import DemoServer, open_demo_server
+from tests.support.servers import SqliteDatabases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from playwright.sync_api import Browser
 
-    from tests.clients.visitor import Visitor
-
-    Visit = Callable[[str], Visitor]
+    from tests.support.browser.client_visitor import Visit, Visitor
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -41,24 +37,24 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="module")
-def origin(wires: list[Wire]) -> Iterator[str]:
+def origin(proxies: list[TcpProxy]) -> Iterator[str]:
     """Where the clients' pages are."""
     with served(
-        lambda client: built(client) / "dist", lambda: f"http://127.0.0.1:{wires[0].port}"
+        lambda client: built(client) / "dist", lambda: f"http://127.0.0.1:{proxies[0].port}"
     ) as origin:
         yield origin
 
 
 @pytest.fixture(scope="module")
-def wires() -> list[Wire]:
-    """The wire to the server, once there is one."""
+def proxies() -> list[TcpProxy]:
+    """The proxy before the server, once there is one."""
     return []
 
 
 @pytest.fixture(scope="module")
-def shop(
-    chromium: str, origin: str, wires: list[Wire], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Shop]:
+def server(
+    chromium: str, origin: str, proxies: list[TcpProxy], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DemoServer]:
     """A server that knows the clients' documents, and answers nothing else.
 
     On SQLite whatever is tested: browsers do not see the database.
@@ -68,22 +64,25 @@ def shop(
         folders = dict(zip(CLIENTS, pool.map(built, CLIENTS), strict=True))
     folder = tmp_path_factory.mktemp("clients")
     only = {"ALLOWED_ORIGINS": origin, "PERSISTED_DOCUMENTS": "only"}
-    with open_shop(folder, SqliteDatabases(folder), **only) as shop, wire(shop.port) as own:
-        wires.append(own)
+    with (
+        open_demo_server(folder, SqliteDatabases(folder), **only) as server,
+        tcp_proxy(server.port) as own,
+    ):
+        proxies.append(own)
         for client, documents in CLIENTS.items():
-            done = shop.run("documents", "import", str(folders[client] / documents))
+            done = server.run("documents", "import", str(folders[client] / documents))
             assert done.returncode == 0, done.stderr
         # Signing up runs an event loop of this thread's, which a browser has in hand afterwards.
-        shop.new_client()
-        yield shop
+        server.new_client()
+        yield server
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str, shop: Shop) -> Iterator[Browser]:
+def browser(chromium: str, server: DemoServer) -> Iterator[Browser]:
     """Chromium, which ends before its server does."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - where it is
 
-    assert shop.url
+    assert server.url
     # In a container root has no sandbox to give it.
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
@@ -93,14 +92,14 @@ def browser(chromium: str, shop: Shop) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, shop: Shop, origin: str) -> Iterator[Visit]:
+def visit(browser: Browser, server: DemoServer, origin: str) -> Iterator[Visit]:
     """Opens one of the clients for somebody new; in the end its console has been told nothing."""
-    from tests.clients.visitor import Visitor  # noqa: PLC0415 - as above
+    from tests.support.browser.client_visitor import Visitor  # noqa: PLC0415 - as above
 
     opened: list[Visitor] = []
 
     def visit(client: str) -> Visitor:
-        opened.append(Visitor.arrive(browser, shop.new_client(), f"{origin}/{client}/"))
+        opened.append(Visitor.arrive(browser, server.new_client(), f"{origin}/{client}/"))
         return opened[-1]
 
     yield visit

@@ -10,26 +10,25 @@ pytest.importorskip("playwright.sync_api", reason="NOT TESTED: there is no playw
 
 from playwright.sync_api import expect
 
-from tests.clients.builds import CLIENTS
+from tests.support.browser.client_builds import CLIENTS
 
 if TYPE_CHECKING:
-    from tests.clients.conftest import Visit
-    from tests.clients.visitor import Visitor
-    from tests.clients.wire import Wire
-    from tests.journeys.shop import Shop
+    from tests.support.browser.client_visitor import Visit, Visitor
+    from tests.support.browser.network import TcpProxy
+    from tests.support.server.demo_server import DemoServer
 
 pytestmark = pytest.mark.once
 
 
 @pytest.fixture
-def cable(wires: list[Wire]) -> Wire:
-    return wires[0]
+def cable(proxies: list[TcpProxy]) -> TcpProxy:
+    return proxies[0]
 
 
-def gives(shop: Shop, visitor: Visitor, amount: str) -> int:
+def gives(server: DemoServer, visitor: Visitor, amount: str) -> int:
     """Staff give credit; the version of the balance then."""
     client = visitor.client
-    done = shop.staff.do(
+    done = server.staff.do(
         "adjustCredit",
         "balance { version }",
         accountId=client.account_id,
@@ -47,7 +46,7 @@ def resumed_from(asked: list[dict[str, Any]]) -> list[int]:
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_a_client_adds_funds_pays_and_watches_the_credit(
-    name: str, visit: Visit, shop: Shop, cable: Wire
+    name: str, visit: Visit, server: DemoServer, cable: TcpProxy
 ) -> None:
     visitor = visit(name)
     visitor.sign_in("not my pass phrase")
@@ -68,19 +67,19 @@ def test_a_client_adds_funds_pays_and_watches_the_credit(
 
     # From here on only the subscription can tell.
     visitor.sees_connection("Live")
-    version = gives(shop, visitor, "5.00")
+    version = gives(server, visitor, "5.00")
     visitor.sees_credit("$30.00")
     with visitor.cut_off():
         cable.cut()
         visitor.sees_connection("Reconnecting…")
         for amount in ("1.00", "2.00"):
-            gives(shop, visitor, amount)
+            gives(server, visitor, amount)
         visitor.sees_credit("$30.00")
         cable.mend()
         visitor.sees_credit("$33.00")
         visitor.sees_connection("Live")
     assert version in resumed_from(visitor.asked)
-    gives(shop, visitor, "4.00")
+    gives(server, visitor, "4.00")
     visitor.sees_credit("$37.00")
     assert [request for request in visitor.asked if request.get("query")] == []
 

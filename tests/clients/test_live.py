@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.clients.builds import SOURCES, WHY
-from tests.javascript import run
+from tests.support.browser.client_builds import SOURCES, WHY
+from tests.support.javascript import run
 
 
 def test_subscriptions_go_on_from_the_last_version() -> None:

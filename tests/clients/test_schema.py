@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.clients.builds import CLIENTS, built, lint_schema
+from tests.support.browser.client_builds import CLIENTS, built, lint_schema
 
 if TYPE_CHECKING:
     from pathlib import Path

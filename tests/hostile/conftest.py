@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.hostile.world import World, open_world
-from tests.servers import Databases
+from tests.support.access.callers import PopulatedServer, open_populated_server
+from tests.support.servers import Databases
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def url(databases: Databases) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-async def world(url: str) -> AsyncIterator[World]:
+async def populated(url: str) -> AsyncIterator[PopulatedServer]:
     """The app on it."""
-    async with open_world(url) as opened:
+    async with open_populated_server(url) as opened:
         yield opened

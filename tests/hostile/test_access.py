@@ -1,6 +1,6 @@
 """Every field of the API, asked for by every kind of caller: the answer, and that nothing changed.
 
-The table is `access_table.py`; `world.py` says who the callers are.
+The table is `tests.support.access.table`; `callers.py` beside it says who the callers are.
 """
 
 from __future__ import annotations
@@ -13,24 +13,20 @@ import pytest
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
 from httpx_ws import WebSocketDisconnect, aconnect_ws
 
-from models.db.record import new_id
-from schema import make_schema
-from tests.hostile import access_table as table
-from tests.hostile.world import CALLERS, DEAD, EMAIL, PDF, World
-from tests.providers import key
+from tests.support.access import table
+from tests.support.access.callers import CALLERS, DEAD, PDF, PopulatedServer
+from tests.support.access.verdicts import SCHEMA, Body, a_target, verdict
+from tests.support.providers import key
 
 if TYPE_CHECKING:
     from httpx_ws import AsyncWebSocketSession
 
-    from tests.hostile.access_table import Ask
+    from tests.support.access.table import Ask
 
 pytestmark = pytest.mark.once
 
-Body = dict[str, Any]
 
 NONE: Final = "0" * 32
-SCHEMA: Final[Any] = make_schema()._schema
-REFUSED: Final = {"UNAUTHENTICATED": "U", "FORBIDDEN": "F", "NOT_FOUND": "N"}
 #: The same answer for what is not yours and for what there is not.
 HIDDEN: Final = frozenset("N-0")
 
@@ -49,39 +45,12 @@ def test_the_table_has_every_field_of_the_schema() -> None:
 # ------------------------------------------------------------------------------- verdicts
 
 
-def at(value: Any, path: str) -> Any:
-    """What is at that path of the data; a list where there are lists on the way."""
-    for name in path.split("."):
-        if isinstance(value, list):
-            value = [each[name] for each in value]
-        elif value is not None:
-            value = value[name]
-    return value
-
-
-def verdict(world: World, body: Body, path: str) -> str:
-    """The letter that an answer deserves."""
-    if body.get("errors"):
-        codes = {error["extensions"]["code"] for error in body["errors"]}
-        assert len(codes) == 1, body
-        return REFUSED[codes.pop()]
-    payload = body["data"].get(path.partition(".")[0])
-    if isinstance(payload, dict) and payload.get("userErrors"):
-        return REFUSED[payload["userErrors"][0]["code"]]
-    value = at(body["data"], path)
-    if value is None:
-        return "-"
-    if value == [] or (isinstance(value, dict) and value.get("totalCount") == 0):
-        return "0"
-    return "+" if world.shows_ada(json.dumps(value)) else "~"
-
-
-def assert_verdicts(world: World, ask: Ask, caller: str, body: Body) -> None:
+def assert_verdicts(populated: PopulatedServer, ask: Ask, caller: str, body: Body) -> None:
     for field, (path, letters) in ask.verdicts.items():
         expected = letters[CALLERS.index(caller)]
-        assert (field, caller, verdict(world, body, path)) == (field, caller, expected), body
+        assert (field, caller, verdict(populated, body, path)) == (field, caller, expected), body
         if expected not in "+~" and not body.get("data"):
-            assert not world.shows_ada(json.dumps(body)), body
+            assert not populated.shows_ada(json.dumps(body)), body
 
 
 def assert_dead(response: httpx.Response) -> None:
@@ -90,12 +59,12 @@ def assert_dead(response: httpx.Response) -> None:
     assert error["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
-def hers(world: World, ask: Ask) -> Body:
+def hers(populated: PopulatedServer, ask: Ask) -> Body:
     """The variables of a query: Ada's."""
     on_payment = "... on Payment" in ask.document
     what = "refund" if "on Refund" in ask.document else "payment" if on_payment else "invoice"
     what = "bank_credit" if "on BankCredit" in ask.document else what
-    return world.ids | {"id": world.ids[what]}
+    return populated.ids | {"id": populated.ids[what]}
 
 
 def absent(variables: Body) -> Body:
@@ -120,41 +89,43 @@ def name_of(ask: Ask) -> str:
 
 @pytest.mark.parametrize("ask", [*table.QUERIES, *table.EDGES], ids=name_of)
 async def test_a_query_tells_each_caller_their_own_and_changes_nothing(
-    world: World, ask: Ask
+    populated: PopulatedServer, ask: Ask
 ) -> None:
-    before, variables = await world.digest(), hers(world, ask)
+    before, variables = await populated.digest(), hers(populated, ask)
     for caller in CALLERS:
-        response = await world.post(ask.document, caller, variables)
-        assert_verdicts(world, ask, caller, response.json())
+        response = await populated.post(ask.document, caller, variables)
+        assert_verdicts(populated, ask, caller, response.json())
         if first_letter(ask, caller) in HIDDEN and "$" in ask.document:
-            nothing = await world.post(ask.document, caller, absent(variables))
+            nothing = await populated.post(ask.document, caller, absent(variables))
             assert (nothing.status_code, nothing.json()) == (response.status_code, response.json())
     for caller in DEAD:
-        assert_dead(await world.post(ask.document, caller, variables))
-    assert await world.digest() == before
+        assert_dead(await populated.post(ask.document, caller, variables))
+    assert await populated.digest() == before
 
 
 @pytest.mark.parametrize("type_", table.NODES)
-async def test_an_id_finds_its_object_for_those_who_may_see_it(world: World, type_: str) -> None:
+async def test_an_id_finds_its_object_for_those_who_may_see_it(
+    populated: PopulatedServer, type_: str
+) -> None:
     what, letters = table.NODES[type_]
-    id = world.ids.get(what, "gtw_sandbox")
-    before = await world.digest()
+    id = populated.ids.get(what, "gtw_sandbox")
+    before = await populated.digest()
     one = "query ($id: ID!) { node(id: $id) { __typename id } }"
     many = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
     for caller, letter in zip(CALLERS, letters, strict=True):
-        alone = await world.post(one, caller, {"id": id})
-        together = await world.post(many, caller, {"ids": [id, f"{what}_{NONE}"]})
+        alone = await populated.post(one, caller, {"id": id})
+        together = await populated.post(many, caller, {"ids": [id, f"{what}_{NONE}"]})
         if letter == "U":
-            assert verdict(world, alone.json(), "node") == "U"
-            assert verdict(world, together.json(), "nodes") == "U"
+            assert verdict(populated, alone.json(), "node") == "U"
+            assert verdict(populated, together.json(), "nodes") == "U"
             continue
         found = None if letter == "-" else {"__typename": type_, "id": id}
         assert (caller, alone.json()) == (caller, {"data": {"node": found}})
         assert (caller, together.json()) == (caller, {"data": {"nodes": [found, None]}})
     for caller in DEAD:
-        assert_dead(await world.post(one, caller, {"id": id}))
-        assert_dead(await world.post(many, caller, {"ids": [id]}))
-    assert await world.digest() == before
+        assert_dead(await populated.post(one, caller, {"id": id}))
+        assert_dead(await populated.post(many, caller, {"ids": [id]}))
+    assert await populated.digest() == before
 
 
 def plain_selection(type_: str) -> str:
@@ -180,14 +151,14 @@ def inside(type_: Any) -> str:
 
 @pytest.mark.parametrize("type_", table.PLAIN)
 async def test_whoever_has_an_object_reads_all_that_is_plain_of_it(
-    world: World, type_: str
+    populated: PopulatedServer, type_: str
 ) -> None:
     what, letters = table.NODES[type_]
-    id = world.ids.get(what, "gtw_sandbox")
+    id = populated.ids.get(what, "gtw_sandbox")
     selection = f"... on {type_} {{ {plain_selection(type_)} }}"
     document = f"query ($id: ID!) {{ node(id: $id) {{ {selection} }} }}"
     for caller, letter in zip(CALLERS, letters, strict=True):
-        answer = (await world.post(document, caller, {"id": id})).json()
+        answer = (await populated.post(document, caller, {"id": id})).json()
         if letter in "+~":
             assert answer["data"]["node"]["id"] == id, answer
         else:
@@ -197,36 +168,6 @@ async def test_whoever_has_an_object_reads_all_that_is_plain_of_it(
 # ------------------------------------------------------------------------------- doing
 
 
-async def a_target(world: World, name: str) -> Body:
-    """Variables of a mutation, with something fresh of Ada's to do it to."""
-    match name:
-        case "payInvoice" | "voidInvoice":
-            made: Body = {"target": (await world.an_order()).public_id}
-        case "recheckPayment" | "cancelPayment":
-            made = {"target": (await world.a_payment()).public_id}
-        case "recordPaymentOutcome":
-            made = {"target": (await world.a_processing_payment()).public_id}
-        case "refundPayment":
-            made = {"target": (await world.a_deposit()).public_id}
-        case "assignBankCredit" | "dismissBankCredit":
-            credit = await world.a_bank_credit()
-            made = {
-                "target": credit.public_id,
-                "text": (await world.a_payment("bank-transfer")).reference,
-            }
-        case "recordBankTransfer":
-            made = {"text": (await world.a_payment("bank-transfer")).reference}
-        case "redeemVoucher":
-            made = {"text": await world.a_voucher()}
-        case "signIn":
-            made = {"text": EMAIL}
-        case _:
-            made = {"target": world.ids["account"], "text": f"{new_id().hex}@client.example"}
-    if "target" in made:
-        world.ids["target"] = made["target"]
-    return {"key": key(), **made}
-
-
 def nowhere(variables: Body) -> Body:
     prefix = variables["target"].partition("_")[0]
     return variables | {"target": f"{prefix}_{NONE}", "key": key()}
@@ -234,69 +175,69 @@ def nowhere(variables: Body) -> Body:
 
 @pytest.mark.parametrize("name", table.MUTATIONS)
 async def test_a_mutation_is_done_by_those_who_may_and_changes_nothing_otherwise(
-    world: World, name: str
+    populated: PopulatedServer, name: str
 ) -> None:
     ask = table.MUTATIONS[name]
     for caller in CALLERS:
-        variables = await a_target(world, name)
-        before = await world.digest()
-        response = await world.post(ask.document, caller, variables)
-        assert_verdicts(world, ask, caller, response.json())
+        variables = await a_target(populated, name)
+        before = await populated.digest()
+        response = await populated.post(ask.document, caller, variables)
+        assert_verdicts(populated, ask, caller, response.json())
         letter = first_letter(ask, caller)
         if letter in "UFN":
             if letter == "N":
-                none = await world.post(ask.document, caller, nowhere(variables))
+                none = await populated.post(ask.document, caller, nowhere(variables))
                 assert (none.status_code, none.json()) == (response.status_code, response.json())
-            assert (caller, await world.digest()) == (caller, before)
+            assert (caller, await populated.digest()) == (caller, before)
         elif name not in {"signOut", "updateAccount"}:
-            assert (caller, await world.digest()) != (caller, before)
-        if name == "signOut" and caller in world.users:
-            assert_dead(await world.post("{ viewer { role } }", caller))
-            world.callers[caller] = await world.signed_in(caller)
+            assert (caller, await populated.digest()) != (caller, before)
+        if name == "signOut" and caller in populated.users:
+            assert_dead(await populated.post("{ viewer { role } }", caller))
+            populated.callers[caller] = await populated.signed_in(caller)
 
 
 @pytest.mark.parametrize("name", table.MUTATIONS)
-async def test_who_is_somebody_no_more_does_nothing(world: World, name: str) -> None:
-    variables = await a_target(world, name)
-    before = await world.digest()
+async def test_who_is_somebody_no_more_does_nothing(populated: PopulatedServer, name: str) -> None:
+    variables = await a_target(populated, name)
+    before = await populated.digest()
     for caller in DEAD:
-        assert_dead(await world.post(table.MUTATIONS[name].document, caller, variables))
-    assert await world.digest() == before
+        assert_dead(await populated.post(table.MUTATIONS[name].document, caller, variables))
+    assert await populated.digest() == before
 
 
 # ------------------------------------------------------------------------------- listening
 
 
 @pytest.mark.parametrize("ask", table.SUBSCRIPTIONS, ids=name_of)
-async def test_a_stream_is_for_those_who_may_listen(world: World, ask: Ask) -> None:
-    before, variables = await world.digest(), hers(world, ask)
+async def test_a_stream_is_for_those_who_may_listen(populated: PopulatedServer, ask: Ask) -> None:
+    before, variables = await populated.digest(), hers(populated, ask)
     for caller in CALLERS:
-        body = await first_event(world, ask, caller, variables)
-        assert_verdicts(world, ask, caller, body)
+        body = await first_event(populated, ask, caller, variables)
+        assert_verdicts(populated, ask, caller, body)
         if first_letter(ask, caller) == "N":
-            assert await first_event(world, ask, caller, absent(variables)) == body
+            assert await first_event(populated, ask, caller, absent(variables)) == body
     for caller in DEAD:
         accept = {"accept": "text/event-stream"}
-        assert_dead(await world.post(ask.document, caller, variables, **accept))
-    assert await world.digest() == before
+        assert_dead(await populated.post(ask.document, caller, variables, **accept))
+    assert await populated.digest() == before
 
 
 @pytest.mark.parametrize("ask", table.SUBSCRIPTIONS, ids=name_of)
-async def test_a_socket_is_for_those_who_may_listen(world: World, ask: Ask) -> None:
-    variables = hers(world, ask)
+async def test_a_socket_is_for_those_who_may_listen(populated: PopulatedServer, ask: Ask) -> None:
+    variables = hers(populated, ask)
     for caller in CALLERS:
-        body = await first_message(world, ask, caller, variables)
-        assert_verdicts(world, ask, caller, body)
+        body = await first_message(populated, ask, caller, variables)
+        assert_verdicts(populated, ask, caller, body)
     for caller in DEAD:
-        assert await first_message(world, ask, caller, variables) == {"closed": 4403}
+        assert await first_message(populated, ask, caller, variables) == {"closed": 4403}
 
 
-async def first_event(world: World, ask: Ask, caller: str, variables: Body) -> Body:
-    async with world.http.stream(
+async def first_event(populated: PopulatedServer, ask: Ask, caller: str, variables: Body) -> Body:
+    async with populated.http.stream(
         "POST",
         "/graphql",
         json={"query": ask.document, "variables": variables},
-        headers={"accept": "text/event-stream", **world.callers[caller]},
+        headers={"accept": "text/event-stream", **populated.callers[caller]},
     ) as response:
         async for line in response.aiter_lines():
             if line.startswith("data:") and len(line) > len("data: "):
@@ -305,13 +246,13 @@ async def first_event(world: World, ask: Ask, caller: str, variables: Body) -> B
     raise AssertionError("nothing came")
 
 
-async def first_message(world: World, ask: Ask, caller: str, variables: Body) -> Body:
-    headers = dict(world.callers[caller])
+async def first_message(populated: PopulatedServer, ask: Ask, caller: str, variables: Body) -> Body:
+    headers = dict(populated.callers[caller])
     payload = {"authorization": headers.pop("authorization", "")}
     socket: AsyncWebSocketSession
     async with aconnect_ws(
-        f"{world.url}/graphql",
-        world.http,
+        f"{populated.url}/graphql",
+        populated.http,
         subprotocols=["graphql-transport-ws"],
         headers=headers,
         keepalive_ping_interval_seconds=None,
@@ -333,31 +274,33 @@ async def first_message(world: World, ask: Ask, caller: str, variables: Body) ->
 # ------------------------------------------------------------------------------- documents
 
 
-async def test_a_pdf_link_works_for_its_invoice_alone_whoever_has_it(world: World) -> None:
+async def test_a_pdf_link_works_for_its_invoice_alone_whoever_has_it(
+    populated: PopulatedServer,
+) -> None:
     asked = "query ($id: ID!) { invoice(id: $id) { pdfUrl } }"
-    url = (await world.data(asked, "client", id=world.ids["invoice"]))["invoice"]["pdfUrl"]
-    link = url.removeprefix(world.settings.public_url)
-    other = (await world.an_order()).public_id
-    before = await world.digest()
+    url = (await populated.data(asked, "client", id=populated.ids["invoice"]))["invoice"]["pdfUrl"]
+    link = url.removeprefix(populated.settings.public_url)
+    other = (await populated.an_order()).public_id
+    before = await populated.digest()
     wrong = [
         link.partition("?")[0],
-        link.replace(world.ids["invoice"], other),
-        link.replace(world.ids["invoice"], f"inv_{NONE}"),
+        link.replace(populated.ids["invoice"], other),
+        link.replace(populated.ids["invoice"], f"inv_{NONE}"),
         link.replace("locale=en", "locale=ja"),
         link.replace("expires=", "expires=9"),
         link.replace("signature=", "signature=A"),
     ]
     answers = set()
     for caller in (*CALLERS, *DEAD):
-        headers = world.callers[caller]
-        good = await world.http.get(link, headers=headers)
+        headers = populated.callers[caller]
+        good = await populated.http.get(link, headers=headers)
         assert (good.status_code, good.content) == (200, PDF)
         for one in wrong:
-            answer = await world.http.get(one, headers=headers)
+            answer = await populated.http.get(one, headers=headers)
             answers.add((answer.status_code, answer.text))
         # Credentials open no document: a link is asked for.
         token = headers.get("authorization", "").removeprefix("Bearer ")
-        bare = f"/documents/{world.ids['invoice']}.pdf?token={token}"
-        assert (await world.http.get(bare)).status_code == 404
-    assert answers == {(404, "There is no such document.\n")}
-    assert await world.digest() == before
+        bare = f"/documents/{populated.ids['invoice']}.pdf?token={token}"
+        assert (await populated.http.get(bare)).status_code == 404
+    assert answers == {(404, "This document doesn't exist.\n")}
+    assert await populated.digest() == before

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
-from tests.hostile.world import World
-from tests.providers import key
-
-if TYPE_CHECKING:
-    pass
+from tests.support.access.callers import PopulatedServer
+from tests.support.providers import key
 
 ERRORS: Final = "{ userErrors { code field } }"
 
@@ -118,14 +115,14 @@ CODES: Final = {
 }
 
 
-async def asked(world: World, place: str, written: str, **variables: object) -> Any:
+async def asked(populated: PopulatedServer, place: str, written: str, **variables: object) -> Any:
     """The answer to a mutation with that text where the amount stands."""
     who, mutation = PLACES[place]
     given: dict[str, object] = {
         "key": key(),
-        "account": world.ids["account"],
-        "target": world.ids["order"],
-        "reference": world.ids["reference"],
+        "account": populated.ids["account"],
+        "target": populated.ids["order"],
+        "reference": populated.ids["reference"],
         **variables,
     }
     types = {"key": "String!", "account": "ID!", "target": "ID!", "reference": "String!"}
@@ -134,44 +131,46 @@ async def asked(world: World, place: str, written: str, **variables: object) -> 
         f"${name}: {type_}" for name, type_ in types.items() if f"${name}" in mutation % written
     )
     document = f"mutation ({declared}) {{ {mutation % written} {ERRORS} }}"
-    answer = await world.post(document, who, given)
+    answer = await populated.post(document, who, given)
     assert answer.status_code < 500, answer.text
     return answer.json()
 
 
-async def furnish(world: World) -> None:
-    world.ids["order"] = (await world.an_order()).public_id
-    world.ids["reference"] = (await world.a_payment("bank-transfer")).reference
+async def furnish(populated: PopulatedServer) -> None:
+    populated.ids["order"] = (await populated.an_order()).public_id
+    populated.ids["reference"] = (await populated.a_payment("bank-transfer")).reference
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_what_is_no_decimal_is_refused_unread(world: World, place: str) -> None:
-    await furnish(world)
-    before = await world.digest()
+async def test_what_is_no_decimal_is_refused_unread(populated: PopulatedServer, place: str) -> None:
+    await furnish(populated)
+    before = await populated.digest()
     for value in UNREADABLE:
-        body = await asked(world, place, "$amount", amount=value)
+        body = await asked(populated, place, "$amount", amount=value)
         shown = json.dumps(value)[:40]
         assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT", shown
         assert len(json.dumps(body)) < 2000, shown
     for literal in LITERALS:
-        body = await asked(world, place, literal)
+        body = await asked(populated, place, literal)
         assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT", literal
-    assert await world.digest() == before
+    assert await populated.digest() == before
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_what_is_no_amount_is_refused_at_its_field(world: World, place: str) -> None:
-    await furnish(world)
-    before = await world.digest()
+async def test_what_is_no_amount_is_refused_at_its_field(
+    populated: PopulatedServer, place: str
+) -> None:
+    await furnish(populated)
+    before = await populated.digest()
     for value in (*NEVER, *NOT_POSITIVE):
         if value in TAKEN.get(place, ()):
             continue
-        body = await asked(world, place, "$amount", amount=value)
+        body = await asked(populated, place, "$amount", amount=value)
         [payload] = body["data"].values()
         [error] = payload["userErrors"]
         assert error["code"] in CODES, (value, body)
         assert error["field"] or error["code"] == "INSUFFICIENT_CREDIT", (value, body)
-    assert await world.digest() == before
+    assert await populated.digest() == before
 
 
 CURRENCIES: Final = (
@@ -190,9 +189,9 @@ CURRENCIES: Final = (
 )
 
 
-async def test_what_is_no_currency_is_refused(world: World) -> None:
-    await furnish(world)
-    before = await world.digest()
+async def test_what_is_no_currency_is_refused(populated: PopulatedServer) -> None:
+    await furnish(populated)
+    before = await populated.digest()
     for place in ("addFunds", "adjustCredit", "issueVouchers", "recordBankTransfer"):
         mutation = PLACES[place][1] % '"25.00"'
         for currency in (
@@ -200,23 +199,27 @@ async def test_what_is_no_currency_is_refused(world: World) -> None:
             "EUR" if place in {"addFunds", "recordBankTransfer"} else "ZZZ",
         ):
             wrong = mutation.replace('"USD"', json.dumps(currency, ensure_ascii=False))
-            body = await _as_written(world, place, wrong)
+            body = await _as_written(populated, place, wrong)
             if "errors" in body:
                 assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT", currency
             else:
                 [error] = body["data"][place]["userErrors"]
                 assert error["code"] == "CURRENCY_NOT_SUPPORTED", (place, currency)
-    assert await world.digest() == before
+    assert await populated.digest() == before
 
 
-async def _as_written(world: World, place: str, mutation: str) -> Any:
-    given = {"key": key(), "account": world.ids["account"], "reference": world.ids["reference"]}
+async def _as_written(populated: PopulatedServer, place: str, mutation: str) -> Any:
+    given = {
+        "key": key(),
+        "account": populated.ids["account"],
+        "reference": populated.ids["reference"],
+    }
     types = {"key": "String!", "account": "ID!", "reference": "String!"}
     declared = ", ".join(
         f"${name}: {type_}" for name, type_ in types.items() if f"${name}" in mutation
     )
     document = f"mutation ({declared}) {{ {mutation} {ERRORS} }}"
-    return (await world.post(document, PLACES[place][0], given)).json()
+    return (await populated.post(document, PLACES[place][0], given)).json()
 
 
 KEYS: Final[tuple[Any, ...]] = (
@@ -234,35 +237,35 @@ KEYS: Final[tuple[Any, ...]] = (
 )
 
 
-async def test_a_mutation_without_a_good_key_does_nothing(world: World) -> None:
-    await furnish(world)
-    before = await world.digest()
+async def test_a_mutation_without_a_good_key_does_nothing(populated: PopulatedServer) -> None:
+    await furnish(populated)
+    before = await populated.digest()
     for place in ("addFunds", "createInvoice.unitPrice", "adjustCredit", "issueVouchers"):
         for wrong in KEYS:
-            body = await asked(world, place, '"25.00"', key=wrong)
+            body = await asked(populated, place, '"25.00"', key=wrong)
             if "errors" in body:
                 assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT", wrong
             else:
                 [payload] = body["data"].values()
                 assert payload["userErrors"] == [{"code": "INVALID", "field": ["idempotencyKey"]}]
         missing = PLACES[place][1].replace("idempotencyKey: $key", "") % '"25.00"'
-        body = await _as_written(world, place, missing)
+        body = await _as_written(populated, place, missing)
         assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
-    assert await world.digest() == before
+    assert await populated.digest() == before
 
 
-async def test_a_strangers_key_neither_collides_nor_tells(world: World) -> None:
+async def test_a_strangers_key_neither_collides_nor_tells(populated: PopulatedServer) -> None:
     """The same key, of two clients: each gets their own, and hears nothing of the other."""
     document = """mutation ($key: String!) { addFunds(input: {
       amount: {amount: "25.00", currency: "USD"}, gateway: "sandbox",
       acceptedPolicyVersion: "2026-01", idempotencyKey: $key
     }) { invoice { id } userErrors { code } } }"""
     shared = key()
-    hers = (await world.data(document, "client", key=shared))["addFunds"]
-    his = (await world.data(document, "other", key=shared))["addFunds"]
+    hers = (await populated.data(document, "client", key=shared))["addFunds"]
+    his = (await populated.data(document, "other", key=shared))["addFunds"]
     assert hers["userErrors"] == his["userErrors"] == []
     assert hers["invoice"]["id"] != his["invoice"]["id"]
-    again = (await world.data(document, "client", key=shared))["addFunds"]
+    again = (await populated.data(document, "client", key=shared))["addFunds"]
     assert again == hers
 
 
@@ -273,17 +276,19 @@ MOMENTS: Final[tuple[Any, ...]] = (
 )
 
 
-async def test_what_is_no_moment_is_refused_and_turned_around_finds_nothing(world: World) -> None:
-    before = await world.digest()
+async def test_what_is_no_moment_is_refused_and_turned_around_finds_nothing(
+    populated: PopulatedServer,
+) -> None:
+    before = await populated.digest()
     document = """query ($after: DateTime!, $before: DateTime) {
       creditTransactions(filter: {createdAfter: $after, createdBefore: $before}) { totalCount }
     }"""
     for wrong in MOMENTS:
-        body = (await world.post(document, "client", {"after": wrong})).json()
+        body = (await populated.post(document, "client", {"after": wrong})).json()
         assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT", wrong
     late, early = "2199-01-01T00:00:00Z", "1970-01-01T00:00:00Z"
-    around = await world.data(document, "client", after=late, before=early)
+    around = await populated.data(document, "client", after=late, before=early)
     assert around == {"creditTransactions": {"totalCount": 0}}
-    whole = await world.data(document, "client", after=early, before=late)
+    whole = await populated.data(document, "client", after=early, before=late)
     assert whole["creditTransactions"]["totalCount"] > 1
-    assert await world.digest() == before
+    assert await populated.digest() == before

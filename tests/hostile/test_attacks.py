@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.attacks import ATTACKS, NOT_THERE_YET
+from tests.support.attacks import ATTACKS, NOT_THERE_YET
 
 TESTS = Path(__file__).parents[1]
 

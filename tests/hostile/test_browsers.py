@@ -9,9 +9,8 @@ import pytest
 from httpx_ws import WebSocketUpgradeError, aconnect_ws
 
 from api.settings.shapes import origin
-from tests.hostile.world import COOKIE, EMAIL, PORTAL, World
-from tests.identities import PASSWORD
-from tests.providers import key
+from tests.support.access.callers import COOKIE, PORTAL, PopulatedServer, cookie, the_cookies
+from tests.support.providers import key
 
 if TYPE_CHECKING:
     import httpx
@@ -51,12 +50,6 @@ NOT_THE_PORTAL: Final = (
 )
 
 
-def cookie(world: World) -> dict[str, str]:
-    """What Ada's browser sends along, whoever's page asks."""
-    token = world.callers["client"]["authorization"].removeprefix("Bearer ")
-    return {"cookie": f"{COOKIE}={token}"}
-
-
 def json_of(document: str) -> dict[str, Any]:
     return {"query": document, "variables": {"key": key()}}
 
@@ -64,8 +57,8 @@ def json_of(document: str) -> dict[str, Any]:
 # ------------------------------------------------------------------------------- forgery
 
 
-async def test_no_form_of_another_page_moves_anything(world: World) -> None:
-    ada, before = cookie(world), await world.digest()
+async def test_no_form_of_another_page_moves_anything(populated: PopulatedServer) -> None:
+    ada, before = cookie(populated), await populated.digest()
     body = f'{{"query": "{" ".join(ADD.split())}", "variables": {{"key": "{key()}"}}}}'
     quoted = body.replace('"', '\\"')
     boundary = "multipart/form-data; boundary=x"
@@ -84,57 +77,59 @@ async def test_no_form_of_another_page_moves_anything(world: World) -> None:
     ]
     for content_type, more, content in tries:
         headers = {**ada, "content-type": content_type, **more}
-        answer = await world.http.post("/graphql", content=content, headers=headers)
+        answer = await populated.http.post("/graphql", content=content, headers=headers)
         assert (content_type, answer.status_code) == (content_type, 415)
-    assert await world.digest() == before
+    assert await populated.digest() == before
 
 
-async def test_no_address_moves_anything(world: World) -> None:
-    ada, before = cookie(world), await world.digest()
+async def test_no_address_moves_anything(populated: PopulatedServer) -> None:
+    ada, before = cookie(populated), await populated.digest()
     for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"):
         params = {"query": "mutation { signOut { userErrors { code } } }"}
-        answer = await world.http.request(method, "/graphql", params=params, headers=ada)
+        answer = await populated.http.request(method, "/graphql", params=params, headers=ada)
         assert (method, answer.status_code) == (method, 405)
     override = {"x-http-method-override": "POST", "x-method-override": "POST"}
     for path in ("/graphql", "/graphql?_method=POST"):
-        answer = await world.http.get(path, headers={**ada, **override})
+        answer = await populated.http.get(path, headers={**ada, **override})
         assert answer.status_code == 405
     # A POST means what its body says, whatever its address says.
     params = {"query": "mutation { signOut { userErrors { code } } }"}
-    answer = await world.http.post("/graphql", params=params, json=json_of(VIEWER), headers=ada)
+    answer = await populated.http.post("/graphql", params=params, json=json_of(VIEWER), headers=ada)
     assert answer.json()["data"]["viewer"]["role"] == "CLIENT"
-    assert await world.digest() == before
+    assert await populated.digest() == before
 
 
 @pytest.mark.parametrize("foreign", NOT_THE_PORTAL)
 async def test_a_foreign_page_is_refused_with_the_visitors_cookie(
-    world: World, foreign: str
+    populated: PopulatedServer, foreign: str
 ) -> None:
-    before = await world.digest()
+    before = await populated.digest()
     for document in (VIEWER, ADD):
-        headers = {**cookie(world), "origin": foreign, "sec-fetch-site": "cross-site"}
-        answer = await world.http.post("/graphql", json=json_of(document), headers=headers)
+        headers = {**cookie(populated), "origin": foreign, "sec-fetch-site": "cross-site"}
+        answer = await populated.http.post("/graphql", json=json_of(document), headers=headers)
         assert answer.status_code == 403
         assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
         assert "access-control-allow-origin" not in answer.headers
-        assert not world.shows_ada(answer.text)
+        assert not populated.shows_ada(answer.text)
     asked = {"origin": foreign, "access-control-request-method": "POST"}
-    preflight = await world.http.options("/graphql", headers=asked)
+    preflight = await populated.http.options("/graphql", headers=asked)
     assert preflight.status_code == 400
     assert "access-control-allow-origin" not in preflight.headers
-    assert await world.digest() == before
+    assert await populated.digest() == before
 
 
-async def test_two_origins_are_none(world: World) -> None:
-    headers = [("origin", PORTAL), ("origin", "https://evil.example"), *cookie(world).items()]
-    answer = await world.http.post("/graphql", json=json_of(VIEWER), headers=headers)
+async def test_two_origins_are_none(populated: PopulatedServer) -> None:
+    headers = [("origin", PORTAL), ("origin", "https://evil.example"), *cookie(populated).items()]
+    answer = await populated.http.post("/graphql", json=json_of(VIEWER), headers=headers)
     assert answer.status_code == 403
 
 
-async def test_the_portal_is_answered_by_name_and_never_by_a_star(world: World) -> None:
-    headers = {**cookie(world), "origin": PORTAL, "sec-fetch-site": "cross-site"}
-    answer = await world.http.post("/graphql", json=json_of(VIEWER), headers=headers)
-    assert answer.json()["data"]["viewer"]["account"]["id"] == world.ids["account"]
+async def test_the_portal_is_answered_by_name_and_never_by_a_star(
+    populated: PopulatedServer,
+) -> None:
+    headers = {**cookie(populated), "origin": PORTAL, "sec-fetch-site": "cross-site"}
+    answer = await populated.http.post("/graphql", json=json_of(VIEWER), headers=headers)
+    assert answer.json()["data"]["viewer"]["account"]["id"] == populated.ids["account"]
     assert answer.headers["access-control-allow-origin"] == PORTAL
     assert answer.headers["access-control-allow-credentials"] == "true"
     assert "origin" in answer.headers["vary"].lower()
@@ -143,7 +138,7 @@ async def test_the_portal_is_answered_by_name_and_never_by_a_star(world: World) 
         "access-control-request-method": "POST",
         "access-control-request-headers": "content-type, authorization",
     }
-    preflight = await world.http.options("/graphql", headers=asked)
+    preflight = await populated.http.options("/graphql", headers=asked)
     assert preflight.status_code == 200
     assert preflight.headers["access-control-allow-origin"] == PORTAL
     assert "*" not in "".join(preflight.headers.values())
@@ -153,12 +148,12 @@ async def test_the_portal_is_answered_by_name_and_never_by_a_star(world: World) 
 # ------------------------------------------------------------------------------- sockets
 
 
-async def upgraded(world: World, protocol: str, headers: dict[str, str]) -> int:
+async def upgraded(populated: PopulatedServer, protocol: str, headers: dict[str, str]) -> int:
     """The status of the handshake."""
     try:
         async with aconnect_ws(
-            f"{world.url}/graphql",
-            world.http,
+            f"{populated.url}/graphql",
+            populated.http,
             subprotocols=[protocol],
             headers=headers,
             keepalive_ping_interval_seconds=None,
@@ -169,27 +164,32 @@ async def upgraded(world: World, protocol: str, headers: dict[str, str]) -> int:
         return response.status_code
 
 
-async def test_a_foreign_page_opens_no_socket(world: World) -> None:
+async def test_a_foreign_page_opens_no_socket(populated: PopulatedServer) -> None:
     for foreign in NOT_THE_PORTAL:
-        headers = {**cookie(world), "origin": foreign}
-        assert (foreign, await upgraded(world, "graphql-transport-ws", headers)) == (foreign, 403)
-    own = {**cookie(world), "origin": PORTAL}
-    assert await upgraded(world, "graphql-transport-ws", own) == 101
+        headers = {**cookie(populated), "origin": foreign}
+        assert (foreign, await upgraded(populated, "graphql-transport-ws", headers)) == (
+            foreign,
+            403,
+        )
+    own = {**cookie(populated), "origin": PORTAL}
+    assert await upgraded(populated, "graphql-transport-ws", own) == 101
 
 
-async def test_the_legacy_protocol_opens_no_socket(world: World) -> None:
-    own = {**cookie(world), "origin": PORTAL}
+async def test_the_legacy_protocol_opens_no_socket(populated: PopulatedServer) -> None:
+    own = {**cookie(populated), "origin": PORTAL}
     for protocol in ("graphql-ws", "graphql-sse", "x"):
-        assert await upgraded(world, protocol, own) == 400
+        assert await upgraded(populated, protocol, own) == 400
 
 
-async def test_a_cookie_opens_no_socket_for_who_hides_where_they_come_from(world: World) -> None:
+async def test_a_cookie_opens_no_socket_for_who_hides_where_they_come_from(
+    populated: PopulatedServer,
+) -> None:
     socket: AsyncWebSocketSession
     async with aconnect_ws(
-        f"{world.url}/graphql",
-        world.http,
+        f"{populated.url}/graphql",
+        populated.http,
         subprotocols=["graphql-transport-ws"],
-        headers=cookie(world),
+        headers=cookie(populated),
         keepalive_ping_interval_seconds=None,
     ) as socket:
         await socket.send_json({"type": "connection_init"})
@@ -201,16 +201,10 @@ async def test_a_cookie_opens_no_socket_for_who_hides_where_they_come_from(world
 # ------------------------------------------------------------------------------- cookies, pages
 
 
-async def the_cookies(world: World) -> list[str]:
-    document = f'mutation {{ signIn(input: {{email: "{EMAIL}", password: "{PASSWORD}"}}) '
-    answer = await world.http.post("/graphql", json={"query": document + "{ token } }"})
-    given = answer.headers.get_list("set-cookie")
-    world.http.cookies.clear()
-    return [str(one) for one in given]
-
-
-async def test_the_cookies_attributes_keep_it_from_scripts_and_other_sites(world: World) -> None:
-    session, device = await the_cookies(world)
+async def test_the_cookies_attributes_keep_it_from_scripts_and_other_sites(
+    populated: PopulatedServer,
+) -> None:
+    session, device = await the_cookies(populated)
     name, *attributes = session.split("; ")
     assert name.startswith(f"{COOKIE}=acs_")
     assert set(attributes) == {"Max-Age=43200", "Path=/", "HttpOnly", "SameSite=Lax"}
@@ -219,29 +213,31 @@ async def test_the_cookies_attributes_keep_it_from_scripts_and_other_sites(world
     assert set(attributes) == {"Max-Age=34560000", "Path=/", "HttpOnly", "SameSite=Lax"}
 
 
-async def test_no_redirect_goes_where_the_host_header_says(world: World) -> None:
+async def test_no_redirect_goes_where_the_host_header_says(populated: PopulatedServer) -> None:
     paths = ["/graphql/", "/healthz/", "/readyz/", "/about/", "/sandbox", "/webhooks/sandbox/"]
     paths += ["/graphiql/", "/credit-policy/", "//evil.example", "/assets", "/return/pay_0/"]
-    paths += [f"/return/{world.ids['payment']}", f"/return/{world.ids['payment']}/"]
+    paths += [f"/return/{populated.ids['payment']}", f"/return/{populated.ids['payment']}/"]
     for path in paths:
         for method in ("GET", "POST"):
             headers = {"host": "evil.example", "x-forwarded-host": "evil.example"}
-            answer = await world.http.request(method, path, headers=headers)
+            answer = await populated.http.request(method, path, headers=headers)
             assert "evil.example" not in answer.headers.get("location", ""), path
-            assert not answer.is_redirect or path == f"/return/{world.ids['payment']}", path
+            assert not answer.is_redirect or path == f"/return/{populated.ids['payment']}", path
 
 
-async def test_every_page_forbids_scripts_frames_and_foreign_forms(world: World) -> None:
-    payment = await world.a_payment()
+async def test_every_page_forbids_scripts_frames_and_foreign_forms(
+    populated: PopulatedServer,
+) -> None:
+    payment = await populated.a_payment()
     document = """query ($id: ID!) { node(id: $id) {
       ... on Payment { nextAction { ... on RedirectAction { url } } } } }"""
-    node = (await world.data(document, "client", id=payment.public_id))["node"]
-    pay = node["nextAction"]["url"].removeprefix(world.settings.public_url)
-    # The portal's page has scripts of its own: tests/api/test_portal.py.
+    node = (await populated.data(document, "client", id=payment.public_id))["node"]
+    pay = node["nextAction"]["url"].removeprefix(populated.settings.public_url)
+    # The portal's page has scripts of its own: tests/api/html/test_portal.py.
     pages = ["/about", "/credit-policy", "/sandbox/", pay, "/nowhere", "/healthz", "/readyz"]
     pages += ["/metrics", "/graphql", "/documents/x.pdf", "/page.css", "/webhooks/sandbox"]
     for page in pages:
-        answer = await world.http.get(page)
+        answer = await populated.http.get(page)
         policy = dict(
             part.strip().partition(" ")[::2]
             for part in answer.headers["content-security-policy"].split(";")
@@ -335,31 +331,31 @@ PAY: Final = """mutation ($id: ID!, $url: URL, $key: String!) { payInvoice(input
 }) { userErrors { code field } payment { nextAction { ... on RedirectAction { url } } } } }"""
 
 
-async def test_a_payer_is_sent_back_to_no_other_origin(world: World) -> None:
-    target = (await world.an_order()).public_id
-    before = await world.digest()
+async def test_a_payer_is_sent_back_to_no_other_origin(populated: PopulatedServer) -> None:
+    target = (await populated.an_order()).public_id
+    before = await populated.digest()
     for wrong in NO_RETURNS:
         asked = {"id": target, "url": wrong, "key": key()}
-        body = (await world.post(PAY, "client", asked)).json()
+        body = (await populated.post(PAY, "client", asked)).json()
         if "errors" in body:
             assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT", wrong
         else:
             refused = {"code": "INVALID", "field": ["returnUrl"]}
             assert body["data"]["payInvoice"]["userErrors"] == [refused], wrong
-    assert await world.digest() == before
+    assert await populated.digest() == before
 
 
-async def test_a_payer_is_sent_back_to_the_portal(world: World) -> None:
+async def test_a_payer_is_sent_back_to_the_portal(populated: PopulatedServer) -> None:
     for good in RETURNS:
-        asked = {"id": (await world.an_order()).public_id, "url": good, "key": key()}
-        paid = (await world.data(PAY, "client", **asked))["payInvoice"]
+        asked = {"id": (await populated.an_order()).public_id, "url": good, "key": key()}
+        paid = (await populated.data(PAY, "client", **asked))["payInvoice"]
         assert paid["userErrors"] == [], good
-        pay = paid["payment"]["nextAction"]["url"].removeprefix(world.settings.public_url)
-        sent = await world.http.post(f"{pay}/approve")
+        pay = paid["payment"]["nextAction"]["url"].removeprefix(populated.settings.public_url)
+        sent = await populated.http.post(f"{pay}/approve")
         assert sent.status_code == 303
-        here = sent.headers["location"].removeprefix(world.settings.public_url)
+        here = sent.headers["location"].removeprefix(populated.settings.public_url)
         assert here.startswith("/return/")
-        on = await world.http.get(here)
+        on = await populated.http.get(here)
         assert on.status_code == 303
         assert re.match(r"(?i)https://portal\.example\.com(:443)?(/|\?|$)", on.headers["location"])
 

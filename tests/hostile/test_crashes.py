@@ -9,184 +9,71 @@ from __future__ import annotations
 import random
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from tests.hostile.crowd import SOAK, everywhere, lines, rows
-from tests.journeys.live import CREDIT, watching
-from tests.journeys.outside import send, signed
-from tests.journeys.people import findings
-from tests.journeys.portal import PAYMENT, at_sandbox, new_key
-from tests.journeys.shop import Shop, open_shop
-from tests.journeys.test_messages import captured
-from tests.journeys.test_orders import order
-from tests.journeys.test_retries import adding
+from tests.support.server.actions import adding, order
+from tests.support.server.api_client import PAYMENT, at_sandbox
+from tests.support.server.clicks import Line, Visitor
+from tests.support.server.demo_server import DemoServer, open_demo_server
+from tests.support.server.live import CREDIT, watching
+from tests.support.server.many_servers import SOAK, everywhere, lines, rows
+from tests.support.server.people import findings
+from tests.support.server.sandbox_messages import captured, send, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.journeys.portal import Answer, Portal
-    from tests.servers import Databases
+    from tests.support.server.api_client import Answer, Portal
+    from tests.support.servers import Databases
 
 #: On each database.
-KILLS = 50 if SOAK else 8
+KILLS = 25 if SOAK else 8
 VISITORS = 6 if SOAK else 4
-REPEATED = 8 if SOAK else 4
-Line = tuple[str, str]
-
-
-@dataclass
-class Click:
-    """Something that a visitor sends: `line` is what it adds to the statement, if anything."""
-
-    send: Callable[[], Any]
-    line: Line | None = None
-    answer: Any = None
-
-
-@dataclass
-class Visitor:
-    """A client whose clicks, one after another, go on until the server is gone."""
-
-    shop: Shop
-    client: Portal
-    vouchers: list[str]
-    choice: random.Random
-    clicks: list[Click] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    cut_off: Click | None = None
-
-    def wander(self) -> None:
-        ways = [self.is_given, self.redeems, self.buys, self.wants_too_much, self.deposits]
-        try:
-            while True:
-                self.choice.choice(ways)()
-        except httpx.TransportError:
-            pass
-
-    def press(self, send: Callable[[], Any], line: Line | None = None) -> Any:
-        """The answer; where there is none, the click is the one that was cut off."""
-        self.cut_off = click = Click(send, line)
-        click.answer = send()
-        self.clicks.append(click)
-        self.cut_off = None
-        return click.answer
-
-    def asks(self, who: Portal, mutation: str, made: str, /, **given: Any) -> Callable[[], Any]:
-        given = {"idempotencyKey": f"{new_key()}-{self.client.account_id}", **given}
-        return lambda: who.do(mutation, made, **given)
-
-    # ------------------------------------------------------------------------- clicks
-
-    def is_given(self) -> None:
-        money = self.client.money("5.00")
-        given = {"accountId": self.client.account_id, "amount": money, "reason": "Goodwill"}
-        ask = self.asks(self.shop.staff, "adjustCredit", "transaction { id version }", **given)
-        self.press(ask, ("ADJUSTMENT", "5.00"))
-
-    def redeems(self) -> None:
-        if self.vouchers:
-            code = self.vouchers.pop()
-            ask = self.asks(self.client, "redeemVoucher", "transaction { id }", code=code)
-            self.press(ask, ("VOUCHER", "10.00"))
-
-    def buys(self) -> None:
-        bill = self.is_billed("1.00")
-        wish = {"invoiceId": bill["id"], "useCredit": True}
-        if self.client.available() != "0.00":
-            ask = self.asks(self.client, "payInvoice", "invoice { id status }", **wish)
-            self.press(ask, ("INVOICE_PAYMENT", "-1.00"))
-
-    def wants_too_much(self) -> None:
-        bill = self.is_billed("90000.00")
-        wish = {"invoiceId": bill["id"], "useCredit": True}
-        assert self.client.refusal("payInvoice", **wish)["code"] == "INSUFFICIENT_CREDIT"
-        self.refused.append(bill["id"])
-
-    def deposits(self) -> None:
-        given = adding(self.client, f"{new_key()}-{self.client.account_id}")
-        bill = self.press(self.asks(self.client, "addFunds", "invoice { id number }", **given))
-        wish = {"invoiceId": bill["invoice"]["id"], "gateway": "sandbox"}
-        begun = self.press(self.asks(self.client, "payInvoice", "payment { id }", **wish))
-        payment = begun["payment"]
-        body = captured(payment, f"cap-{payment['id']}")
-        headers = signed(body)
-        self.press(lambda: send(self.shop, body, headers), ("DEPOSIT", "25.00"))
-
-    def is_billed(self, price: str) -> Answer:
-        given = {
-            "accountId": self.client.account_id,
-            "currency": "USD",
-            "lines": [{"description": "Virtual server", "unitPrice": price}],
-        }
-        ask = self.asks(self.shop.partner, "createInvoice", "invoice { id number }", **given)
-        bill: Answer = self.press(ask)["invoice"]
-        return bill
-
-    # ------------------------------------------------------------------------- afterwards
-
-    def assert_all_is_as_it_was_told(self) -> None:
-        told = [click.line for click in self.clicks if click.line]
-        found = lines(self.client)
-        cut = [self.cut_off.line] if self.cut_off and self.cut_off.line else []
-        assert found in (told, told + cut)
-        for bill in self.refused:
-            assert self.client.invoice({"id": bill})["status"] == "UNPAID"
-
-    def assert_clicks_made_again_change_nothing_but_what_was_cut_off(self) -> None:
-        expected = [click.line for click in self.clicks if click.line]
-        if self.cut_off is not None:
-            assert self.cut_off.send() == self.cut_off.send()
-            expected += [self.cut_off.line] if self.cut_off.line else []
-        for click in self.clicks[-REPEATED:]:
-            assert click.send() == click.answer
-        assert lines(self.client) == expected
-        assert self.client.balance()["debt"] == "0.00"
 
 
 def test_a_loaded_server_is_killed_at_any_moment_and_loses_and_repeats_nothing(
     databases: Databases, tmp_path: Path
 ) -> None:
     cut_off, answered, choice = 0, 0, random.Random()
-    with open_shop(tmp_path, databases, PDF_AHEAD=str(int(SOAK))) as shop:
+    with open_demo_server(tmp_path, databases, PDF_AHEAD=str(int(SOAK))) as server:
         for _ in range(KILLS):
-            codes = shop.vouchers("10.00", count=5 * VISITORS)
+            codes = server.vouchers("10.00", count=5 * VISITORS)
             visitors = [
-                Visitor(shop, shop.new_client(), codes[n::VISITORS], random.Random(n))
+                Visitor(server, server.new_client(), codes[n::VISITORS], random.Random(n))
                 for n in range(VISITORS)
             ]
-            _load_and_kill(shop, visitors, after_seconds=choice.uniform(0.02, 0.8))
-            _begin_again(shop)
+            _load_and_kill(server, visitors, after_seconds=choice.uniform(0.02, 0.8))
+            _begin_again(server)
             for visitor in visitors:
                 visitor.assert_all_is_as_it_was_told()
             with ThreadPoolExecutor(VISITORS) as pool:
                 again = Visitor.assert_clicks_made_again_change_nothing_but_what_was_cut_off
                 list(pool.map(again, visitors))
-            assert findings(shop.database_url) == []
+            assert findings(server.database_url) == []
             cut_off += sum(visitor.cut_off is not None for visitor in visitors)
             answered += sum(len(visitor.clicks) for visitor in visitors)
     assert cut_off >= KILLS
     assert answered >= KILLS
 
 
-def _load_and_kill(shop: Shop, visitors: list[Visitor], after_seconds: float) -> None:
+def _load_and_kill(server: DemoServer, visitors: list[Visitor], after_seconds: float) -> None:
     with ThreadPoolExecutor(len(visitors)) as pool:
         walks = [pool.submit(visitor.wander) for visitor in visitors]
         Event().wait(after_seconds)
-        assert shop.stop(signal.SIGKILL) == -signal.SIGKILL
+        assert server.stop(signal.SIGKILL) == -signal.SIGKILL
         for walk in walks:
             walk.result()
 
 
-def _begin_again(shop: Shop) -> None:
-    shop.connections.close()
-    _forget_leases(shop.database_url)
-    shop.start()
+def _begin_again(server: DemoServer) -> None:
+    server.connections.close()
+    _forget_leases(server.database_url)
+    server.start()
 
 
 def _forget_leases(database_url: str) -> None:
@@ -198,22 +85,22 @@ def _forget_leases(database_url: str) -> None:
 # ------------------------------------------------------------------------------- named points
 
 
-class DyingShop(Shop):
+class DyingServer(DemoServer):
     """A server that kills itself at a named point."""
 
     point: str = ""
 
     def _command(self, *command: str) -> list[str]:
         python, _, _, *rest = super()._command(*command)
-        return [python, "-m", "tests.hostile.dying", self.point, *rest]
+        return [python, "-m", "tests.support.server.killed", self.point, *rest]
 
 
-def dies(shop: Shop, point: str, act: Callable[[Shop], object]) -> None:
-    """Serve beside `shop` until `act` leads to `point`."""
-    beside = DyingShop(shop.folder, shop.database_url, shop.environment)
+def dies(server: DemoServer, point: str, act: Callable[[DemoServer], object]) -> None:
+    """Serve beside `server` until `act` leads to `point`."""
+    beside = DyingServer(server.folder, server.database_url, server.environment)
     beside.point = point
     # Else its worker may be there first.
-    beside.environment = {**shop.environment, "EMBEDDED_WORKER": "0"}
+    beside.environment = {**server.environment, "EMBEDDED_WORKER": "0"}
     beside.start()
     try:
         with pytest.raises(httpx.TransportError):
@@ -221,19 +108,21 @@ def dies(shop: Shop, point: str, act: Callable[[Shop], object]) -> None:
     finally:
         beside.connections.close()
         assert beside.stop(signal.SIGKILL) == -signal.SIGKILL
-    _forget_leases(shop.database_url)
+    _forget_leases(server.database_url)
 
 
-def at(shop: Shop, client: Portal) -> Portal:
-    [there] = everywhere(client, [shop])
+def at(server: DemoServer, client: Portal) -> Portal:
+    [there] = everywhere(client, [server])
     return there
 
 
 @pytest.fixture(scope="module")
-def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
     """A server that lives. Its worker finds what crashes left behind, on both databases."""
-    with open_shop(tmp_path_factory.mktemp("shop"), databases, EMBEDDED_WORKER="1") as shop:
-        yield shop
+    with open_demo_server(
+        tmp_path_factory.mktemp("server"), databases, EMBEDDED_WORKER="1"
+    ) as server:
+        yield server
 
 
 CUTS = [
@@ -252,23 +141,23 @@ MORE_CUTS = [
 
 @pytest.mark.parametrize(("mutation", "point"), CUTS + MORE_CUTS * SOAK)
 def test_a_crash_around_the_commit_leaves_all_or_nothing_and_the_retry_has_one_effect(
-    shop: Shop, mutation: str, point: str
+    server: DemoServer, mutation: str, point: str
 ) -> None:
-    client = shop.new_client(credit="20.00")
-    bill = order(shop.partner, client, "20.00")["invoice"]
+    client = server.new_client(credit="20.00")
+    bill = order(server.partner, client, "20.00")["invoice"]
     who, given, made = {
         "addFunds": (client, adding(client, ""), "invoice { id }"),
         "payInvoice": (client, {"invoiceId": bill["id"], "useCredit": True}, "invoice { status }"),
-        "redeemVoucher": (client, {"code": shop.vouchers()[0]}, "transaction { version }"),
+        "redeemVoucher": (client, {"code": server.vouchers()[0]}, "transaction { version }"),
         "adjustCredit": (
-            shop.staff,
+            server.staff,
             {"accountId": client.account_id, "amount": client.money("5.00"), "reason": "Goodwill"},
             "transaction { version }",
         ),
     }[mutation]
     given["idempotencyKey"] = f"dies-{client.account_id}"
     before = _seen(client)
-    dies(shop, point, lambda there: at(there, who).do(mutation, made, **given))
+    dies(server, point, lambda there: at(there, who).do(mutation, made, **given))
     found = _seen(client)
     assert (found == before) is (point == "before the commit")
     answers = [who.do(mutation, made, **given) for _ in range(2)]
@@ -277,9 +166,9 @@ def test_a_crash_around_the_commit_leaves_all_or_nothing_and_the_retry_has_one_e
     assert after != before
     assert found in (before, after)
     if mutation == "redeemVoucher":
-        other = shop.new_client()
+        other = server.new_client()
         assert other.refusal("redeemVoucher", code=given["code"])["code"] == "VOUCHER_REFUSED"
-    assert findings(shop.database_url) == []
+    assert findings(server.database_url) == []
 
 
 def _seen(client: Portal) -> tuple[list[Line], list[tuple[str, str]]]:
@@ -288,10 +177,10 @@ def _seen(client: Portal) -> tuple[list[Line], list[tuple[str, str]]]:
 
 @pytest.mark.parametrize("point", ["before the gateway", "after the gateway"])
 def test_a_crash_around_the_gateways_answer_is_one_payment_when_it_is_asked_again(
-    shop: Shop, point: str
+    server: DemoServer, point: str
 ) -> None:
-    client = shop.new_client()
-    bill, wish = _dies_paying(shop, client, point)
+    client = server.new_client()
+    bill, wish = _dies_paying(server, client, point)
     [begun] = client.invoice(bill)["payments"]
     assert begun["status"] == "CREATED"
     first, second = (client.do("payInvoice", PAYMENT, **wish)["payment"] for _ in range(2))
@@ -301,28 +190,28 @@ def test_a_crash_around_the_gateways_answer_is_one_payment_when_it_is_asked_agai
     assert lines(client) == [("DEPOSIT", "25.00")]
 
 
-def test_what_a_crash_left_behind_is_found_without_being_asked(shop: Shop) -> None:
+def test_what_a_crash_left_behind_is_found_without_being_asked(server: DemoServer) -> None:
     """We died before we could note what the gateway had begun, and its message is lost as well; or
     before we could apply what it told us.
     """
-    silent, told = shop.new_client(), shop.new_client()
-    bill, _ = _dies_paying(shop, silent, "after the gateway")
+    silent, told = server.new_client(), server.new_client()
+    bill, _ = _dies_paying(server, silent, "after the gateway")
     [begun] = silent.invoice(bill)["payments"]
     statement = "SELECT token FROM sandbox_charge WHERE payment = $1"
-    [charge] = rows(shop.database_url, statement, begun["id"])
-    url = f"{shop.url}/sandbox/pay/{charge['token']}"
+    [charge] = rows(server.database_url, statement, begun["id"])
+    url = f"{server.url}/sandbox/pay/{charge['token']}"
     at_sandbox({"nextAction": {"url": url}}, "lost")
     payment = told.begin(told.add_funds("25.00"))
     body = captured(payment, f"cap-{payment['id']}")
     headers = signed(body)
-    dies(shop, "after the receipt", lambda there: send(there, body, headers))
+    dies(server, "after the receipt", lambda there: send(there, body, headers))
     assert lines(silent) == lines(told) == []
 
-    shop.stop()
-    shop.connections.close()
+    server.stop()
+    server.connections.close()
     past = "UPDATE payment SET next_check_at = created_at WHERE status = 'CREATED' RETURNING id"
-    assert len(rows(shop.database_url, past)) == 1
-    shop.start()
+    assert len(rows(server.database_url, past)) == 1
+    server.start()
     for client in (silent, told):
         with watching(client, CREDIT) as pushed:
             while pushed()["balance"]["available"] != "25.00":
@@ -330,26 +219,26 @@ def test_what_a_crash_left_behind_is_found_without_being_asked(shop: Shop) -> No
         assert lines(client) == [("DEPOSIT", "25.00")]
     paid = silent.invoice(bill)
     assert (paid["status"], paid["payments"][0]["status"]) == ("PAID", "SUCCEEDED")
-    assert send(shop, body, headers) == 200
+    assert send(server, body, headers) == 200
     assert lines(told) == [("DEPOSIT", "25.00")]
-    assert findings(shop.database_url) == []
+    assert findings(server.database_url) == []
 
 
 def test_a_message_that_was_not_stored_was_not_answered_and_counts_when_it_is_told_again(
-    shop: Shop,
+    server: DemoServer,
 ) -> None:
-    client = shop.new_client()
+    client = server.new_client()
     payment = client.begin(client.add_funds("25.00"))
     body = captured(payment, f"cap-{payment['id']}")
     headers = signed(body)
-    dies(shop, "before the receipt", lambda there: send(there, body, headers))
+    dies(server, "before the receipt", lambda there: send(there, body, headers))
     assert lines(client) == []
-    assert [send(shop, body, headers) for _ in range(2)] == [200, 200]
+    assert [send(server, body, headers) for _ in range(2)] == [200, 200]
     assert lines(client) == [("DEPOSIT", "25.00")]
 
 
-def _dies_paying(shop: Shop, client: Portal, point: str) -> tuple[Answer, Answer]:
+def _dies_paying(server: DemoServer, client: Portal, point: str) -> tuple[Answer, Answer]:
     bill = client.add_funds("25.00")
     wish = {"invoiceId": bill["id"], "idempotencyKey": f"dies-{client.account_id}"}
-    dies(shop, point, lambda there: at(there, client).do("payInvoice", PAYMENT, **wish))
+    dies(server, point, lambda there: at(there, client).do("payInvoice", PAYMENT, **wish))
     return bill, wish

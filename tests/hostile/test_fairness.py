@@ -24,16 +24,18 @@ from api.server.connection import HttpConnection, WebsocketConnection
 from models import audit
 from models.access import password, session
 from models.accounts.account import Account
-from models.credit import adjustment
+from models.credit.adjustment import AdjustCredit
 from models.db import connection, fair_queue, sql, tasks, transactions
-from models.db.fair_queue import WAITING_MAX, called_by
+from models.db.fair_queue import LANE, WAITING_MAX, called_by
 from models.gateway import EventKind, GatewayEvent
 from models.invoices import order
-from tests.api.edge import serving
-from tests.api.stage import demo_settings
-from tests.factories import STAFF
-from tests.identities import CHEAP_HASHER, a_client
-from tests.providers import key
+from models.invoices.order import CreateOrder
+from models.journal.command import run
+from tests.support.application import demo_settings
+from tests.support.factories import STAFF
+from tests.support.identities import CHEAP_HASHER, a_client
+from tests.support.providers import key
+from tests.support.small_endpoint import serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -74,7 +76,7 @@ class Person:
 
 
 @dataclass
-class Place:
+class ServedApp:
     """Where the application is served, and what waits in it."""
 
     address: str
@@ -114,7 +116,7 @@ class Place:
 
         began = asyncio.Semaphore(0)
         for n in range(self.turns.places):
-            with called_by(f"stander {n}"):
+            with called_by(f"stander {n}" if n else LANE):  # the lane has one of its own
                 begun.append(transactions.begin(stand))
             await began.acquire()
         try:
@@ -126,24 +128,24 @@ class Place:
     async def person(self) -> Person:
         user = await a_client(f"{key()}@example.com")
         account = await Account.get(id=user.account_id)
-        await adjustment.adjust(
-            account.id, Decimal(50), account.currency, "gift", by=STAFF, key=key()
-        )
+        await run(AdjustCredit(account.id, Decimal(50), account.currency, "gift"), STAFF, key())
         line = order.OrderLine("Hosting", Decimal(1), Decimal(20), Decimal(0))
         how: dict[str, Any] = {"due_at": None, "apply_credit": False, "reference": None}
-        bill = await order.create(account.id, account.currency, [line], by=STAFF, key=key(), **how)
+        bill = await run(CreateOrder(account.id, account.currency, [line], **how), STAFF, key())
         _, token = await session.open_session(user)
         return Person(account, token, bill.public_id)
 
 
 @pytest.fixture
-async def place(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+async def place(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedApp]:
     async with served(database_url, monkeypatch) as place:
         yield place
 
 
 @asynccontextmanager
-async def served(url: str, monkeypatch: pytest.MonkeyPatch, **more: Any) -> AsyncIterator[Place]:
+async def served(
+    url: str, monkeypatch: pytest.MonkeyPatch, **more: Any
+) -> AsyncIterator[ServedApp]:
     """In the end its books add up, and nobody waits or has a place."""
     monkeypatch.setattr(password, "hasher", CHEAP_HASHER)
     limits = httpx.Limits(max_connections=None, keepalive_expiry=None)
@@ -158,7 +160,7 @@ async def served(url: str, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Asyn
                 )
                 for _ in range(MANY // 50)
             ]
-            place = Place(address, clients[0], cycle(clients))
+            place = ServedApp(address, clients[0], cycle(clients))
             yield place
             assert (await audit.audit()).findings == []
             await tasks.drain()
@@ -166,7 +168,7 @@ async def served(url: str, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Asyn
 
 
 @pytest.fixture
-def patient(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def patient(place: ServedApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody loses patience while a test looks around."""
     monkeypatch.setattr(fair_queue, "WAITING_SECONDS_MAX", 900.0)
     place.turns.patience_seconds = 900.0
@@ -188,7 +190,7 @@ async def count(table: str) -> int:
 
 
 @pytest.mark.usefixtures("patient")
-async def test_one_client_with_700_mutations_over_http_delays_nobody_else(place: Place) -> None:
+async def test_one_client_with_700_mutations_over_http_delays_nobody_else(place: ServedApp) -> None:
     many, other = await place.person(), await place.person()
     before, done = await count("invoice"), list[str]()
 
@@ -233,7 +235,7 @@ async def first_of(tasks: list[asyncio.Task[httpx.Response]], count: int) -> lis
 
 
 @pytest.mark.usefixtures("patient")
-async def test_what_was_turned_away_is_done_once_when_it_is_sent_again(place: Place) -> None:
+async def test_what_was_turned_away_is_done_once_when_it_is_sent_again(place: ServedApp) -> None:
     person = await place.person()
     async with place.standing_still():
         flood = [asyncio.create_task(place.post(person, person.adding())) for _ in range(100)]
@@ -277,7 +279,7 @@ async def test_one_client_with_700_mutations_over_one_socket_delays_nobody_else(
 
 @pytest.mark.usefixtures("patient")
 async def test_a_mutation_too_many_on_a_socket_may_be_sent_again_and_a_subscription_not(
-    place: Place,
+    place: ServedApp,
 ) -> None:
     person = await place.person()
     async with opened(place, person) as socket, place.standing_still():
@@ -293,7 +295,7 @@ async def test_a_mutation_too_many_on_a_socket_may_be_sent_again_and_a_subscript
 
 
 @asynccontextmanager
-async def opened(place: Place, person: Person) -> AsyncIterator[Any]:
+async def opened(place: ServedApp, person: Person) -> AsyncIterator[Any]:
     async with connect(
         f"ws://{place.address}/graphql", subprotocols=PROTOCOL, ping_interval=None
     ) as socket:
@@ -316,7 +318,7 @@ async def heard(socket: Any) -> dict[str, Any]:
 # ------------------------------------------------------------------------------- who leaves
 
 
-async def completed(place: Place, person: Person) -> None:
+async def completed(place: ServedApp, person: Person) -> None:
     """A socket's client that no longer wants the answer, and says so."""
     async with opened(place, person) as socket:
         await subscribe(socket, "1", person.paying())
@@ -325,14 +327,14 @@ async def completed(place: Place, person: Person) -> None:
         await place.until_waiting(0)
 
 
-async def hung_up(place: Place, person: Person) -> None:
+async def hung_up(place: ServedApp, person: Person) -> None:
     async with opened(place, person) as socket:
         await subscribe(socket, "1", person.paying())
         await place.until_waiting(1)
     await place.until_waiting(0)
 
 
-async def over_http(place: Place, person: Person) -> None:
+async def over_http(place: ServedApp, person: Person) -> None:
     sending = asyncio.create_task(place.post(person, person.paying()))
     await place.until_waiting(1)
     sending.cancel()
@@ -343,7 +345,7 @@ async def over_http(place: Place, person: Person) -> None:
 @pytest.mark.parametrize("leaves", [completed, hung_up, over_http])
 @pytest.mark.usefixtures("patient")
 async def test_who_leaves_while_they_wait_takes_no_turn_and_has_changed_nothing(
-    place: Place, leaves: Callable[[Place, Person], Awaitable[None]]
+    place: ServedApp, leaves: Callable[[ServedApp, Person], Awaitable[None]]
 ) -> None:
     person = await place.person()
     async with place.standing_still():
@@ -359,7 +361,7 @@ async def test_who_leaves_while_they_wait_takes_no_turn_and_has_changed_nothing(
 
 @pytest.mark.usefixtures("patient")
 async def test_the_worker_and_gateways_have_turns_of_their_own_beside_any_flood(
-    place: Place,
+    place: ServedApp,
 ) -> None:
     people = [await place.person() for _ in range(2)]
     told: list[str] = []
@@ -399,7 +401,7 @@ async def test_the_worker_and_gateways_have_turns_of_their_own_beside_any_flood(
 
 
 async def test_while_everything_stands_still_writing_is_put_off_and_reading_goes_on(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: ServedApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(place.turns, "patience_seconds", 0.05)
     person = await place.person()
@@ -418,7 +420,7 @@ async def test_while_everything_stands_still_writing_is_put_off_and_reading_goes
 
 
 async def test_pages_and_messages_that_cannot_be_taken_now_are_put_off_as_well(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: ServedApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(place.turns, "patience_seconds", 0.05)
     person = await place.person()
@@ -458,7 +460,7 @@ async def locked(url: str, person: Person) -> AsyncIterator[None]:
 
 
 async def test_a_lock_that_does_not_come_is_try_again_at_once_and_the_same_key_pays_once(
-    place: Place, database_url: str
+    place: ServedApp, database_url: str
 ) -> None:
     person = await place.person()
     async with locked(database_url, person):
@@ -479,7 +481,7 @@ async def test_a_lock_that_does_not_come_is_try_again_at_once_and_the_same_key_p
 
 @pytest.mark.postgres_only
 async def test_locks_that_do_not_come_and_a_full_pool_leave_reading_alone(
-    place: Place, database_url: str
+    place: ServedApp, database_url: str
 ) -> None:
     people = [await place.person() for _ in range(4)]
     async with AsyncExitStack() as stack:

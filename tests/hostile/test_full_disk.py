@@ -16,9 +16,9 @@ from models.access import session
 from models.access.user import create_staff
 from models.audit import audit
 from models.db import sql
-from tests.api.stage import demo_settings, running
-from tests.journeys.people import findings
-from tests.journeys.shop import Shop
+from tests.support.application import demo_settings, running
+from tests.support.server.demo_server import DemoServer
+from tests.support.server.people import findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.journeys.portal import Portal
-    from tests.servers import Databases
+    from tests.support.server.api_client import Portal
+    from tests.support.servers import Databases
 
 READ: Final = "{ accounts(first: 1) { edges { node { id name } } } }"
 CREATE: Final = """mutation ($n: String!) { createAccount(input: {
@@ -66,7 +66,7 @@ async def assert_full(client: httpx.AsyncClient) -> None:
         assert answer.status_code == 503, answer.text
         [error] = answer.json()["errors"]
         assert error["extensions"] == {"code": "TRY_AGAIN"}
-        assert "stored" in error["message"]
+        assert "store anything" in error["message"]
         assert not answer.json().get("data")
     read = await asked(client, READ)
     assert "errors" not in read.json()
@@ -159,16 +159,18 @@ def test_a_server_whose_disk_runs_full_stays_up_and_its_log_stays_short(
     with small_disk(tmp_path / "disk", 16) as disk:
         source = databases.filled().removeprefix("sqlite://")
         shutil.copyfile(source, disk / "credit.db")
-        shop = Shop(tmp_path, f"sqlite://{disk}/credit.db", {"DOCUMENT_STORE": str(tmp_path / "d")})
-        assert shop.demo
-        shop.start()
+        server = DemoServer(
+            tmp_path, f"sqlite://{disk}/credit.db", {"DOCUMENT_STORE": str(tmp_path / "d")}
+        )
+        assert server.demo
+        server.start()
         try:
-            _serve_on_a_full_disk(shop, disk)
+            _serve_on_a_full_disk(server, disk)
         finally:
-            shop.connections.close()
-            shop.stop()
-        assert findings(shop.database_url) == []
-    log = shop.log.read_text()
+            server.connections.close()
+            server.stop()
+        assert findings(server.database_url) == []
+    log = server.log.read_text()
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert not [line for line in lines if "exception" in line]
     trouble = [line for line in lines if line["event"] == "database_trouble"]
@@ -176,8 +178,8 @@ def test_a_server_whose_disk_runs_full_stays_up_and_its_log_stays_short(
     assert "Traceback" not in log
 
 
-def _serve_on_a_full_disk(shop: Shop, disk: Path) -> None:
-    client = shop.new_client(credit="100")
+def _serve_on_a_full_disk(server: DemoServer, disk: Path) -> None:
+    client = server.new_client(credit="100")
     ballast = fill(disk)
     refused = 0
     for n in range(300):
@@ -191,13 +193,13 @@ def _serve_on_a_full_disk(shop: Shop, disk: Path) -> None:
             assert client.balance()["available"] == "100.00"
     assert refused == 25
     # It may have looked less than a second ago.
-    while (ready := client.http.get(f"{shop.url}/readyz")).status_code == 200:
+    while (ready := client.http.get(f"{server.url}/readyz")).status_code == 200:
         pass
     assert ready.status_code == 503
     assert "full" in ready.json()["checks"]["storage"]
-    assert client.http.get(f"{shop.url}/healthz").status_code == 200
+    assert client.http.get(f"{server.url}/healthz").status_code == 200
     ballast.unlink()
-    while client.http.get(f"{shop.url}/readyz").status_code != 200:
+    while client.http.get(f"{server.url}/readyz").status_code != 200:
         pass
     assert _deposit(client, 299).status_code == 200
 

@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from graphql import get_introspection_query, parse
 
-from api.pages.portal import Built
+from api.html.portal import Built
 from models.db import sql
 from models.db.record import new_id
 from schema import make_schema
-from schema.engine import execution
+from schema.engine import bounds
 from schema.engine.costs import Costs, lists
 from schema.engine.guard import Guard, Schema
 from schema.engine.limits import LimitExceeded, Limits, check
 from schema.engine.masking import ERRORS_MAX, public_errors
-from tests.factories import a_client
-from tests.providers import key
-from tests.schema import desk
+from tests.support import staffed_provider
+from tests.support.factories import a_client
+from tests.support.providers import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from models.invoices.invoice import Invoice
-    from tests.factories import Client
+    from tests.support.factories import Client
 
 pytestmark = pytest.mark.once
 
@@ -189,7 +189,7 @@ def test_what_portals_and_accounting_ask_passes(document: str) -> None:
 
 @pytest.fixture
 async def client(db: str, monkeypatch: pytest.MonkeyPatch) -> Client:  # noqa: ARG001 - it is open
-    desk.open_house(monkeypatch)
+    staffed_provider.wire_provider(monkeypatch)
     return await a_client()
 
 
@@ -213,7 +213,7 @@ def with_bounds(**bounds: Any) -> Schema:
 
 async def answered(schema: Schema, client: Client, document: str) -> list[dict[str, Any]] | None:
     """The public errors of an operation; None where it has none."""
-    result = await schema.execute(document, {}, desk.context(client.actor))
+    result = await schema.execute(document, {}, staffed_provider.context(client.actor))
     return public_errors(result.errors) if result.errors else None
 
 
@@ -223,7 +223,7 @@ def asked_twice(invoice: Invoice) -> str:
 
 async def test_a_cycle_that_passes_is_answered_with_all_its_objects(client: Client) -> None:
     invoice = await with_payments(client, 50)
-    result = await SCHEMA.execute(asked_twice(invoice), {}, desk.context(client.actor))
+    result = await SCHEMA.execute(asked_twice(invoice), {}, staffed_provider.context(client.actor))
     assert result.errors is None
     assert result.data is not None
     payments = result.data["invoice"]["payments"]
@@ -253,7 +253,7 @@ async def test_time_is_up_although_nothing_waits(
     """No timer rings while the processor is at work: each object is a look at the clock."""
     invoice = await with_payments(client, 40)
     ticks = count()
-    monkeypatch.setattr(execution, "monotonic", lambda: next(ticks) / 100)
+    monkeypatch.setattr(bounds, "monotonic", lambda: next(ticks) / 100)
     errors = await answered(with_bounds(seconds=5.0), client, asked_twice(invoice))
     assert errors is not None
     assert errors[-1]["message"] == "The query took longer than 5 seconds."
@@ -267,7 +267,7 @@ async def test_a_mutation_is_not_stopped_by_the_clock(
 ) -> None:
     invoice = await client.order()
     ticks = count(0, 1_000)
-    monkeypatch.setattr(execution, "monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr(bounds, "monotonic", lambda: float(next(ticks)))
     document = (
         f'mutation {{ payInvoice(input: {{invoiceId: "{invoice.public_id}", gateway: "card", '
         'idempotencyKey: "1"}) { payment { id invoice { number } } userErrors { code } } }'
@@ -282,7 +282,7 @@ async def test_each_event_of_a_subscription_has_bounds_of_its_own(client: Client
         document = (
             f'subscription {{ invoiceUpdated(id: "{invoice.public_id}") {{ {again(ROUND, 2)} }} }}'
         )
-        events = await schema.subscribe(document, {}, desk.context(client.actor))
+        events = await schema.subscribe(document, {}, staffed_provider.context(client.actor))
         first = await anext(events)
         await events.aclose()
         codes = [(error.extensions or {}).get("code") for error in first.errors or ()]
@@ -292,10 +292,10 @@ async def test_each_event_of_a_subscription_has_bounds_of_its_own(client: Client
 async def test_introspection_many_times_over_ends_as_well() -> None:
     everything = "fields { name args { name type { name } } type { fields { name type { name }}}}"
     aliases = " ".join(f"a{n}: types {{ b{n}: {everything} }}" for n in range(14))
-    result = await SCHEMA.execute(f"{{ __schema {{ {aliases} }} }}", {}, desk.context())
+    result = await SCHEMA.execute(f"{{ __schema {{ {aliases} }} }}", {}, staffed_provider.context())
     assert [error.extensions for error in result.errors or ()] == [{"code": "LIMIT_EXCEEDED"}]
     standard = get_introspection_query(input_value_deprecation=True)
-    assert (await SCHEMA.execute(standard, {}, desk.context())).errors is None
+    assert (await SCHEMA.execute(standard, {}, staffed_provider.context())).errors is None
 
 
 def test_an_error_a_row_is_not_an_answer_without_end() -> None:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.javascript import npm_packages
-from tests.journeys.portal import INVOICES, LINES
-from tests.journeys.shop import Shop, open_shop
+from tests.support.javascript import npm_packages
+from tests.support.server.api_client import INVOICES, LINES
+from tests.support.server.demo_server import DemoServer, open_demo_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.servers import Databases
+    from tests.support.servers import Databases
 
     Run = Callable[..., Any]
 
@@ -48,26 +48,26 @@ QUERIES: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.fixture(scope="module")
-def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(tmp_path_factory.mktemp("npm-shop"), databases) as shop:
-        yield shop
+def server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+    with open_demo_server(tmp_path_factory.mktemp("npm-server"), databases) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def run(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs a script with Node against the shop, for a client of its own; what the script shows."""
+def run(server: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run a script with Node against the server, for a client of its own; what it shows."""
     folder = tmp_path_factory.mktemp("npm")
     shutil.copytree(SCRIPTS, folder, dirs_exist_ok=True)
     packages = npm_packages(SCRIPTS, "NOT TESTED with npm's GraphQL clients")
     (folder / "node_modules").symlink_to(packages / "node_modules")
 
     def run(script: str, **more: object) -> Any:
-        client = shop.new_client(credit="5.00")
+        client = server.new_client(credit="5.00")
         told = {
-            "url": f"{shop.url}/graphql",
+            "url": f"{server.url}/graphql",
             "client": client.token,
             "accountId": client.account_id,
-            "staff": shop.staff.token,
+            "staff": server.staff.token,
             "run": script,
             **more,
         }

@@ -13,23 +13,22 @@ import pytest
 from graphql import get_introspection_query
 from structlog.testing import capture_logs
 
-from api.settings.settings import SettingsProblem, load_settings
+from api.settings.settings import SettingsError, load_settings
 from models.credit import balance
 from schema.engine.masking import INTERNAL_MESSAGE
-from tests.hostile.test_browsers import cookie, the_cookies
-from tests.hostile.world import COOKIE, open_world
-from tests.journeys.live import CREDIT, watching
-from tests.journeys.outside import message, send, signed
-from tests.journeys.people import PASSWORD
-from tests.journeys.portal import at_sandbox
-from tests.journeys.shop import SECRET, WEBHOOK_SECRET, Shop, open_shop
+from tests.support.access.callers import COOKIE, cookie, open_populated_server, the_cookies
+from tests.support.server.api_client import at_sandbox
+from tests.support.server.demo_server import SECRET, WEBHOOK_SECRET, DemoServer, open_demo_server
+from tests.support.server.live import CREDIT, watching
+from tests.support.server.people import PASSWORD
+from tests.support.server.sandbox_messages import message, send, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.journeys.portal import Portal
-    from tests.servers import Databases
+    from tests.support.server.api_client import Portal
+    from tests.support.servers import Databases
 
 pytestmark = pytest.mark.once
 
@@ -40,7 +39,7 @@ VIEWER: Final = "{ viewer { role } }"
 
 
 async def test_strangers_learn_nothing_of_the_schema_and_members_read_it(database_url: str) -> None:
-    async with open_world(database_url) as world:
+    async with open_populated_server(database_url) as populated:
         for document in (
             get_introspection_query(),
             "{ __schema { types { name } } }",
@@ -48,16 +47,16 @@ async def test_strangers_learn_nothing_of_the_schema_and_members_read_it(databas
             '{ ...F } fragment F on Query { a: __type(name: "Query") { fields { name } } }',
         ):
             for caller in ("nobody", "cookie"):
-                refused = await world.post(document, caller)
+                refused = await populated.post(document, caller)
                 assert refused.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
                 assert "data" not in refused.json()
             for caller in ("client", "partner", "staff"):
-                assert "errors" not in (await world.post(document, caller)).json()
-        assert (await world.post("{ viewer { __typename } }")).status_code == 200
+                assert "errors" not in (await populated.post(document, caller)).json()
+        assert (await populated.post("{ viewer { __typename } }")).status_code == 200
 
 
 async def test_misspelt_names_get_no_help(database_url: str) -> None:
-    async with open_world(database_url) as world:
+    async with open_populated_server(database_url) as populated:
         for document in (
             "{ viewr { role } }",
             "{ viewer { rol } }",
@@ -70,35 +69,37 @@ async def test_misspelt_names_get_no_help(database_url: str) -> None:
             "{ viewer { role @skp(if: true) } }",
         ):
             for caller in ("nobody", "client"):
-                answer = await world.post(document, caller)
+                answer = await populated.post(document, caller)
                 assert answer.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
                 assert "did you mean" not in answer.text.lower(), document
                 assert answer.json().keys() == {"errors"}
 
 
 async def test_there_is_no_explorer_and_no_sandbox_unless_switched_on(database_url: str) -> None:
-    async with open_world(database_url, account_credit_sandbox=False) as world:
-        page = await world.http.get("/graphql", headers={"accept": "text/html"})
+    async with open_populated_server(database_url, account_credit_sandbox=False) as populated:
+        page = await populated.http.get("/graphql", headers={"accept": "text/html"})
         assert page.status_code == 405
         assert "html" not in page.headers["content-type"]
         for path in ("/graphiql", "/playground", "/voyager", "/altair", "/docs", "/openapi.json"):
-            assert (await world.http.get(path)).status_code == 404
+            assert (await populated.http.get(path)).status_code == 404
         for path in ("/sandbox/", "/sandbox/style.css", "/sandbox/pay/" + "x" * 32):
-            assert (await world.http.get(path)).status_code == 404
-        assert (await world.http.post("/webhooks/sandbox", content=b"{}")).status_code == 404
-        data = await world.data("{ gateways { code } }", "client")
+            assert (await populated.http.get(path)).status_code == 404
+        assert (await populated.http.post("/webhooks/sandbox", content=b"{}")).status_code == 404
+        data = await populated.data("{ gateways { code } }", "client")
         assert data["gateways"] == [{"code": "bank-transfer"}]
 
 
 async def test_introspection_can_be_switched_on(database_url: str) -> None:
-    async with open_world(database_url, introspection=True) as world:
-        assert "errors" not in (await world.post(get_introspection_query())).json()
-        assert "Did you mean" in (await world.post("{ viewr { role } }")).text
+    async with open_populated_server(database_url, introspection=True) as populated:
+        assert "errors" not in (await populated.post(get_introspection_query())).json()
+        assert "Did you mean" in (await populated.post("{ viewr { role } }")).text
 
 
 async def test_over_https_the_cookie_is_secure_and_bound_to_its_host(database_url: str) -> None:
-    async with open_world(database_url, public_url="https://credit.example.com") as world:
-        session, device = await the_cookies(world)
+    async with open_populated_server(
+        database_url, public_url="https://credit.example.com"
+    ) as populated:
+        session, device = await the_cookies(populated)
         name, *attributes = session.split("; ")
         assert name.startswith(f"__Host-{COOKIE}=acs_")
         wanted = {"Max-Age=43200", "Path=/", "HttpOnly", "SameSite=Lax", "Secure"}
@@ -107,21 +108,21 @@ async def test_over_https_the_cookie_is_secure_and_bound_to_its_host(database_ur
         assert name.startswith("__Host-account_credit_device=")
         assert set(attributes) > wanted - {"Max-Age=43200"}
         # A cookie that another host of the domain could set is nobody's.
-        answer = await world.post(VIEWER, **cookie(world))
+        answer = await populated.post(VIEWER, **cookie(populated))
         assert answer.json() == {"data": {"viewer": None}}
 
 
 async def test_what_breaks_is_an_id_for_the_caller_and_a_traceback_for_the_log(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_world(database_url) as world:
+    async with open_populated_server(database_url) as populated:
 
-        async def broken(*_: object) -> None:
+        async def broken(*_: object, **_by: object) -> None:
             raise RuntimeError("postgres://user:hunter2@db: relation account does not exist")
 
         monkeypatch.setattr(balance, "balance_of", broken)
         with capture_logs() as logs:
-            answer = await world.post("{ balance { id } }", "client")
+            answer = await populated.post("{ balance { id } }", "client")
         [error] = answer.json()["errors"]
         assert error["message"] == INTERNAL_MESSAGE
         assert error["extensions"].keys() == {"code", "id"}
@@ -137,20 +138,20 @@ async def test_what_breaks_is_an_id_for_the_caller_and_a_traceback_for_the_log(
 
 
 @pytest.fixture
-def talkative(databases: Databases, tmp_path: Path) -> Iterator[Shop]:
+def talkative(databases: Databases, tmp_path: Path) -> Iterator[DemoServer]:
     """A server that logs all it can."""
-    with open_shop(tmp_path, databases, LOG_LEVEL="debug") as shop:
-        yield shop
+    with open_demo_server(tmp_path, databases, LOG_LEVEL="debug") as server:
+        yield server
 
 
-def test_the_logs_of_a_whole_journey_hold_no_secret(talkative: Shop) -> None:
-    shop, secrets = talkative, {SECRET, WEBHOOK_SECRET, WEBHOOK_SECRET.removeprefix("whsec_")}
-    client = shop.new_client()
-    for people in (_signing_in(shop, client), _paying(shop, client), _vouchers(shop, client)):
+def test_the_logs_of_a_whole_journey_hold_no_secret(talkative: DemoServer) -> None:
+    server, secrets = talkative, {SECRET, WEBHOOK_SECRET, WEBHOOK_SECRET.removeprefix("whsec_")}
+    client = server.new_client()
+    for people in (_signing_in(server, client), _paying(server, client), _vouchers(server, client)):
         secrets |= people
-    secrets |= _odd_requests(shop, client)
-    secrets |= {client.token, shop.staff.token, shop.partner.token}
-    log = shop.log.read_text()
+    secrets |= _odd_requests(server, client)
+    secrets |= {client.token, server.staff.token, server.partner.token}
+    log = server.log.read_text()
     assert log.count('"event":"request"') > 30
     assert '"path":"/sandbox/pay/[hidden]/approve"' in log
     found = {secret for secret in secrets if secret in log}
@@ -162,12 +163,12 @@ def test_the_logs_of_a_whole_journey_hold_no_secret(talkative: Shop) -> None:
         assert json.loads(line)["level"] in {"debug", "info", "warning"}, line
 
 
-def _signing_in(shop: Shop, client: Portal) -> set[str]:
+def _signing_in(server: DemoServer, client: Portal) -> set[str]:
     """Good and bad passwords, tokens in every place that a token may be."""
     guesses = {"wrong pass phrase 1", "wrong pass phrase 2"}
     for guess in guesses:
-        shop.portal().refusal("signIn", email=client.email, password=guess)
-    browser = shop.portal({"origin": shop.url}, email=client.email)
+        server.portal().refusal("signIn", email=client.email, password=guess)
+    browser = server.portal({"origin": server.url}, email=client.email)
     given = browser.sign_in(PASSWORD)["token"]
     browser.token = ""
     browser.ask(VIEWER)
@@ -178,10 +179,10 @@ def _signing_in(shop: Shop, client: Portal) -> set[str]:
     browser.ask("mutation { signOut { userErrors { code } } }")
     stolen = "acs_" + "S" * 43
     for token in (given, stolen, "ack_0123456789abcdef_" + "K" * 43):
-        assert shop.portal(token=token).post(VIEWER).status_code == 401
-    shop.portal({"cookie": f"account_credit_session={stolen}"}).post(VIEWER)
+        assert server.portal(token=token).post(VIEWER).status_code == 401
+    server.portal({"cookie": f"account_credit_session={stolen}"}).post(VIEWER)
     chosen = "a password of a new client"
-    shop.staff.do(
+    server.staff.do(
         "createAccount",
         "account { id }",
         name="New",
@@ -190,7 +191,7 @@ def _signing_in(shop: Shop, client: Portal) -> set[str]:
         currency="USD",
     )
     taken = "another password of a client"
-    shop.staff.attempt(
+    server.staff.attempt(
         "createAccount",
         "",
         name="New",
@@ -201,7 +202,7 @@ def _signing_in(shop: Shop, client: Portal) -> set[str]:
     return {*guesses, given, stolen, "K" * 43, chosen, taken, PASSWORD}
 
 
-def _paying(shop: Shop, client: Portal) -> set[str]:
+def _paying(server: DemoServer, client: Portal) -> set[str]:
     """The sandbox's pages, signed and forged messages, and a signed link."""
     payment = client.begin(client.add_funds("25.00"))
     url = payment["nextAction"]["url"]
@@ -210,8 +211,8 @@ def _paying(shop: Shop, client: Portal) -> set[str]:
     at_sandbox(payment, "approve")
     body = message("payment.failed", payment)
     good, forged = signed(body), signed(body, secret="whsec_" + "F" * 32)
-    assert send(shop, body, good) == 200
-    assert send(shop, body, forged) == 401
+    assert send(server, body, good) == 200
+    assert send(server, body, forged) == 401
     link = client.invoices()[0]["id"]
     pdf = client.ask("query ($id: ID) { invoice(id: $id) { pdfUrl } }", id=link)
     signature = pdf["invoice"]["pdfUrl"].partition("signature=")[2]
@@ -221,9 +222,9 @@ def _paying(shop: Shop, client: Portal) -> set[str]:
     return {url.rpartition("/")[2], signature, *signatures}
 
 
-def _vouchers(shop: Shop, client: Portal) -> set[str]:
+def _vouchers(server: DemoServer, client: Portal) -> set[str]:
     """Good, used and guessed codes."""
-    codes = shop.vouchers("10.00", count=3)
+    codes = server.vouchers("10.00", count=3)
     client.do("redeemVoucher", "transaction { kind }", code=codes[0])
     for code in (codes[0], "GUESS-GUESS-GUESS-GUESS"):
         client.refusal("redeemVoucher", code=code)
@@ -231,7 +232,7 @@ def _vouchers(shop: Shop, client: Portal) -> set[str]:
     return {*codes, *(code.replace("-", "") for code in codes), "GUESS-GUESS-GUESS-GUESS"}
 
 
-def _odd_requests(shop: Shop, client: Portal) -> set[str]:
+def _odd_requests(server: DemoServer, client: Portal) -> set[str]:
     """Secrets where none belongs: in addresses, in documents, in values of the wrong type."""
     secret = "SECRET-that-was-sent-SOMEWHERE"
     token = client.token
@@ -257,26 +258,26 @@ def _odd_requests(shop: Shop, client: Portal) -> set[str]:
         secret,
     ]
     for body in bodies:
-        answer = post(f"{shop.url}/graphql", json=body, headers=client.headers)
+        answer = post(f"{server.url}/graphql", json=body, headers=client.headers)
         assert answer.status_code < 500
     for content in (f'{{"password": "{secret}', f"\xff{secret}"):
         headers = {"content-type": "application/json", "authorization": f"Basic {secret}"}
-        post(f"{shop.url}/graphql", content=content.encode("latin-1"), headers=headers)
+        post(f"{server.url}/graphql", content=content.encode("latin-1"), headers=headers)
     for path in ("/graphql", "/", "/healthz", "/documents/x.pdf", "/webhooks/sandbox"):
-        client.http.get(f"{shop.url}{path}", params={"token": token, "password": secret})
-    post(f"{shop.url}/webhooks/sandbox", content=secret, headers={"webhook-signature": secret})
-    post(f"{shop.url}/sandbox/pay/{'P' * 32}/approve", data={"code": secret})
-    _forge_lines(shop, client)
+        client.http.get(f"{server.url}{path}", params={"token": token, "password": secret})
+    post(f"{server.url}/webhooks/sandbox", content=secret, headers={"webhook-signature": secret})
+    post(f"{server.url}/sandbox/pay/{'P' * 32}/approve", data={"code": secret})
+    _forge_lines(server, client)
     return {secret, "P" * 32}
 
 
-def _forge_lines(shop: Shop, client: Portal) -> None:
+def _forge_lines(server: DemoServer, client: Portal) -> None:
     """What would be a line of its own, or a colour, in a log that did not escape."""
     line = quote('"}\r\n{"level":"error","event":"forged\x1b[31m\u2028"}')
-    client.http.get(f"{shop.url}/{line}")
-    client.http.get(f"{shop.url}/documents/{line}.pdf?locale={line}")
+    client.http.get(f"{server.url}/{line}")
+    client.http.get(f"{server.url}/documents/{line}.pdf?locale={line}")
     client.error("query ($id: ID!) { node(id: $id) { id } }", id=[unquote(line)])
-    client.http.get(f"{shop.url}/healthz", headers={"x-request-id": line, "user-agent": line})
+    client.http.get(f"{server.url}/healthz", headers={"x-request-id": line, "user-agent": line})
 
 
 # ------------------------------------------------------------------------------- starting
@@ -302,19 +303,19 @@ def test_it_does_not_start_with_a_secret_that_is_none_and_says_which(
     tmp_path: Path, name: str, value: str
 ) -> None:
     wrong = {name: value, "ACCOUNT_CREDIT_SANDBOX": "1"}
-    shop = Shop(tmp_path, f"sqlite:///{tmp_path}/credit.db", wrong)
-    done = shop.run("serve")
+    server = DemoServer(tmp_path, f"sqlite:///{tmp_path}/credit.db", wrong)
+    done = server.run("serve")
     assert done.returncode != 0
     assert done.stderr.startswith(name)
     assert not value or value not in done.stderr
     assert "Traceback" not in done.stderr
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{shop.url}/healthz")
+        httpx.get(f"{server.url}/healthz")
 
 
 @pytest.mark.parametrize("value", PLACEHOLDERS)
 def test_a_secret_that_came_with_an_example_is_refused_by_name(value: str) -> None:
-    with pytest.raises(SettingsProblem, match="SECRET_KEY") as refused:
+    with pytest.raises(SettingsError, match="SECRET_KEY") as refused:
         load_settings(secret_key=value)
     assert value not in str(refused.value)
 

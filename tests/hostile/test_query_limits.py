@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from time import perf_counter
+from time import process_time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,7 +17,7 @@ from models.db import sql, transactions
 from schema import make_schema
 from schema.engine.costs import lists
 from schema.engine.limits import LimitExceeded, Limits, check
-from tests.api.stage import demo_settings, running
+from tests.support.application import demo_settings, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -110,12 +110,12 @@ async def test_a_hostile_document_is_refused_at_once_and_with_a_code(
 ) -> None:
     body = json.dumps({"query": REFUSED[name]}).encode()
     headers = {"content-type": "application/json"}
-    # The quickest of three: other tests keep the machine busy.
+    # Of the processor, and the least of three: other tests keep the machine busy.
     seconds = []
     for _ in range(3):
-        began = perf_counter()
+        began = process_time()
         answer = await http.post("/graphql", content=body, headers=headers)
-        seconds.append(perf_counter() - began)
+        seconds.append(process_time() - began)
         assert answer.status_code == 400, answer.text
         codes = {error["extensions"]["code"] for error in answer.json()["errors"]}
         assert codes <= {"LIMIT_EXCEEDED", "BAD_USER_INPUT"}
@@ -240,10 +240,10 @@ def test_a_fragment_bomb_costs_the_same_however_deep_it_is() -> None:
         document = parse(bomb(levels, "...F{0} ...F{0}"))
         seconds: list[float] = []
         for _ in range(20):
-            began = perf_counter()
+            began = process_time()
             with pytest.raises(LimitExceeded):
                 check(document, Limits())
-            seconds.append(perf_counter() - began)
+            seconds.append(process_time() - began)
         return min(seconds)
 
     assert quickest(48) < 10 * quickest(24) + 0.001

@@ -11,21 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.hostile.crowd import SOAK, codes, everywhere, lines, open_shops
-from tests.journeys.outside import message, send, signed
-from tests.journeys.people import findings
-from tests.journeys.portal import at_sandbox
-from tests.journeys.test_messages import captured
-from tests.journeys.test_orders import order
-from tests.journeys.test_retries import adding, at_once
-from tests.servers import SqliteDatabases
+from tests.support.server.actions import adding, at_once, order
+from tests.support.server.api_client import at_sandbox
+from tests.support.server.many_servers import SOAK, codes, everywhere, lines, open_demo_servers
+from tests.support.server.people import findings
+from tests.support.server.sandbox_messages import captured, message, send, signed
+from tests.support.servers import SqliteDatabases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.journeys.portal import Answer, Portal
-    from tests.journeys.shop import Shop
-    from tests.servers import Databases
+    from tests.support.server.api_client import Answer, Portal
+    from tests.support.server.demo_server import DemoServer
+    from tests.support.servers import Databases
 
 CROWD = 50
 again = pytest.mark.usefixtures("again_and_again")
@@ -39,26 +37,26 @@ def again_and_again() -> None:
 @pytest.fixture(scope="module")
 def open_servers(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[Shop]]:
+) -> Iterator[list[DemoServer]]:
     count = 2 if isinstance(databases, SqliteDatabases) else 4
     # Fifty people have fifty addresses: a proxy says which.
-    with open_shops(
-        tmp_path_factory.mktemp("shops"), databases, count, TRUSTED_PROXIES="127.0.0.1"
-    ) as shops:
-        yield shops
+    with open_demo_servers(
+        tmp_path_factory.mktemp("servers"), databases, count, TRUSTED_PROXIES="127.0.0.1"
+    ) as servers:
+        yield servers
 
 
 @pytest.fixture
-def shops(open_servers: list[Shop]) -> Iterator[list[Shop]]:
+def servers(open_servers: list[DemoServer]) -> Iterator[list[DemoServer]]:
     yield open_servers
     assert findings(open_servers[0].database_url) == []
 
 
 @again
-def test_credit_for_one_of_many_invoices_pays_exactly_one(shops: list[Shop]) -> None:
-    client = shops[0].new_client(credit="20.00")
-    places = everywhere(client, shops)
-    bills = [order(shops[0].partner, client, "20.00")["invoice"] for _ in range(20)]
+def test_credit_for_one_of_many_invoices_pays_exactly_one(servers: list[DemoServer]) -> None:
+    client = servers[0].new_client(credit="20.00")
+    places = everywhere(client, servers)
+    bills = [order(servers[0].partner, client, "20.00")["invoice"] for _ in range(20)]
 
     def pay(n: int) -> Answer:
         wish = {"invoiceId": bills[n]["id"], "useCredit": True}
@@ -72,10 +70,10 @@ def test_credit_for_one_of_many_invoices_pays_exactly_one(shops: list[Shop]) -> 
 
 
 @again
-def test_one_invoice_paid_by_many_clicks_is_paid_once(shops: list[Shop]) -> None:
-    client = shops[0].new_client(credit="100.00")
-    places = everywhere(client, shops)
-    bill = order(shops[0].partner, client, "20.00")["invoice"]
+def test_one_invoice_paid_by_many_clicks_is_paid_once(servers: list[DemoServer]) -> None:
+    client = servers[0].new_client(credit="100.00")
+    places = everywhere(client, servers)
+    bill = order(servers[0].partner, client, "20.00")["invoice"]
     wish = {"invoiceId": bill["id"], "useCredit": True}
     refused = codes(
         at_once(20, lambda n: places[n % len(places)].attempt("payInvoice", "", **wish))
@@ -86,21 +84,21 @@ def test_one_invoice_paid_by_many_clicks_is_paid_once(shops: list[Shop]) -> None
 
 @again
 def test_one_invoice_paid_by_credit_and_by_its_gateway_at_once_is_paid_once(
-    shops: list[Shop],
+    servers: list[DemoServer],
 ) -> None:
     """The other money becomes credit, whichever comes first."""
-    clients = [shops[0].new_client(credit="20.00") for _ in range(8)]
-    bills = [order(shops[0].partner, client, "20.00")["invoice"] for client in clients]
+    clients = [servers[0].new_client(credit="20.00") for _ in range(8)]
+    bills = [order(servers[0].partner, client, "20.00")["invoice"] for client in clients]
     begun = [
         client.begin(bill, gateway="sandbox") for client, bill in zip(clients, bills, strict=True)
     ]
 
     def pay(n: int) -> int:
-        who, shop = n // 2, shops[n % len(shops)]
+        who, server = n // 2, servers[n % len(servers)]
         if n % 2 == 0:
             capture = captured(begun[who], f"cap-{begun[who]['id']}", "20.00")
-            return send(shop, capture)
-        payload = everywhere(clients[who], [shop])[0].attempt(
+            return send(server, capture)
+        payload = everywhere(clients[who], [server])[0].attempt(
             "payInvoice", "", invoiceId=bills[who]["id"], useCredit=True
         )
         return len(payload["userErrors"])
@@ -116,13 +114,13 @@ def test_one_invoice_paid_by_credit_and_by_its_gateway_at_once_is_paid_once(
 
 
 @again
-def test_fifty_accounts_at_once_redeem_a_voucher_once(shops: list[Shop]) -> None:
-    clients = [shops[0].new_client() for _ in range(CROWD)]
-    [code] = shops[0].vouchers("10.00")
+def test_fifty_accounts_at_once_redeem_a_voucher_once(servers: list[DemoServer]) -> None:
+    clients = [servers[0].new_client() for _ in range(CROWD)]
+    [code] = servers[0].vouchers("10.00")
 
     def redeem(n: int) -> Answer:
-        shop = shops[n % len(shops)]
-        there = shop.portal({"x-forwarded-for": f"198.51.100.{n}"}, token=clients[n].token)
+        server = servers[n % len(servers)]
+        there = server.portal({"x-forwarded-for": f"198.51.100.{n}"}, token=clients[n].token)
         return there.attempt("redeemVoucher", "", code=code)
 
     assert codes(at_once(CROWD, redeem)) == ["VOUCHER_REFUSED"] * (CROWD - 1)
@@ -137,7 +135,7 @@ def test_fifty_accounts_at_once_redeem_a_voucher_once(shops: list[Shop]) -> None
 class Scene:
     """A client with credit, an order of theirs and a payment that has begun."""
 
-    shop: Shop
+    server: DemoServer
     client: Portal
     bill: Answer
     begun: Answer
@@ -178,7 +176,7 @@ CLICKS = [
     Click("cancelPayment", lambda scene: {"paymentId": scene.begun["id"]}, "payment { id status }"),
     Click(
         "redeemVoucher",
-        lambda scene: {"code": scene.shop.vouchers("10.00")[0]},
+        lambda scene: {"code": scene.server.vouchers("10.00")[0]},
         "transaction { id version }",
     ),
     Click(
@@ -219,18 +217,18 @@ CLICKS = [
 
 @pytest.mark.parametrize("click", CLICKS, ids=lambda click: f"{click.mutation}-{click.made[:7]}")
 def test_one_key_fifty_times_at_once_has_one_effect_and_one_answer(
-    shops: list[Shop], click: Click
+    servers: list[DemoServer], click: Click
 ) -> None:
-    client = shops[0].new_client(credit="50.00")
-    bill = order(shops[0].partner, client, "20.00")["invoice"]
+    client = servers[0].new_client(credit="50.00")
+    bill = order(servers[0].partner, client, "20.00")["invoice"]
     begun = client.begin(client.add_funds("25.00"))
     before = _seen(client)
     people = {
-        "client": everywhere(client, shops),
-        "staff": [shop.portal(token=shops[0].staff.token) for shop in shops],
-        "partner": [shop.portal(token=shops[0].partner.token) for shop in shops],
+        "client": everywhere(client, servers),
+        "staff": [server.portal(token=servers[0].staff.token) for server in servers],
+        "partner": [server.portal(token=servers[0].partner.token) for server in servers],
     }[click.who]
-    given = click.given(Scene(shops[0], client, bill, begun))
+    given = click.given(Scene(servers[0], client, bill, begun))
     given["idempotencyKey"] = f"fifty-{client.account_id}"
 
     def press(n: int) -> Answer:
@@ -267,26 +265,26 @@ def _seen(client: Portal) -> dict[str, Any]:
 @again
 @pytest.mark.parametrize("one_id", [True, False], ids=["one id", "fifty ids"])
 def test_one_capture_told_fifty_times_at_once_is_one_deposit(
-    shops: list[Shop], *, one_id: bool
+    servers: list[DemoServer], *, one_id: bool
 ) -> None:
-    client = shops[0].new_client()
+    client = servers[0].new_client()
     payment = client.begin(client.add_funds("25.00"))
     body = captured(payment, f"cap-{payment['id']}")
     same = signed(body)
 
     def tell(n: int) -> int:
-        return send(shops[n % len(shops)], body, same if one_id else None)
+        return send(servers[n % len(servers)], body, same if one_id else None)
 
     assert at_once(CROWD, tell) == [200] * CROWD
     assert lines(client) == [("DEPOSIT", "25.00")]
 
 
 def test_a_refund_told_fifty_times_at_once_is_taken_once_and_never_beyond_what_was_captured(
-    shops: list[Shop],
+    servers: list[DemoServer],
 ) -> None:
-    client = shops[0].new_client()
+    client = servers[0].new_client()
     payment = client.deposit("25.00")
-    bill = order(shops[0].partner, client, "20.00", applyCredit=True)["invoice"]
+    bill = order(servers[0].partner, client, "20.00", applyCredit=True)["invoice"]
     assert bill["status"] == "PAID"
     capture = f"cap-of-{payment['id']}"
 
@@ -295,35 +293,35 @@ def test_a_refund_told_fifty_times_at_once_is_taken_once_and_never_beyond_what_w
         return message("payment.refunded", payment, capture=capture, refund=reference, **money)
 
     body = refund(f"ref-{payment['id']}", "15.00")
-    assert at_once(CROWD, lambda n: send(shops[n % len(shops)], body)) == [200] * CROWD
+    assert at_once(CROWD, lambda n: send(servers[n % len(servers)], body)) == [200] * CROWD
     balance = client.balance()
     assert (balance["available"], balance["debt"]) == ("0.00", "10.00")
     # More than is left: no more than was captured ever goes back.
-    assert send(shops[-1], refund(f"more-{payment['id']}", "25.00")) == 200
+    assert send(servers[-1], refund(f"more-{payment['id']}", "25.00")) == 200
     balance = client.balance()
     assert (balance["available"], balance["debt"]) == ("0.00", "20.00")
     reversed_lines = [line for line in client.statement() if line["kind"] == "DEPOSIT_REVERSED"]
     assert len(reversed_lines) == 2
 
 
-def test_everything_at_once_adds_up(shops: list[Shop]) -> None:
-    clients = [shops[0].new_client(credit="30.00") for _ in range(4)]
+def test_everything_at_once_adds_up(servers: list[DemoServer]) -> None:
+    clients = [servers[0].new_client(credit="30.00") for _ in range(4)]
     work: list[Callable[[], object]] = []
     for client in clients:
-        there = everywhere(client, shops)
+        there = everywhere(client, servers)
         deposit = client.begin(client.add_funds("25.00"))
-        split = order(shops[0].partner, client, "20.00")["invoice"]
+        split = order(servers[0].partner, client, "20.00")["invoice"]
         how = {"useCredit": True, "creditLimit": "5.00", "gateway": "sandbox"}
         part = client.begin(split, **how)
-        plain = order(shops[0].partner, client, "10.00")["invoice"]
-        [code] = shops[0].vouchers("10.00")
+        plain = order(servers[0].partner, client, "10.00")["invoice"]
+        [code] = servers[0].vouchers("10.00")
         wish = {"invoiceId": plain["id"], "useCredit": True}
         gone = {"invoiceId": plain["id"], "reason": "Ordered twice"}
-        for place, shop in zip(there, shops, strict=True):
-            seller = shop.portal(token=shops[0].partner.token)
+        for place, server in zip(there, servers, strict=True):
+            seller = server.portal(token=servers[0].partner.token)
             work += [
-                partial(send, shop, captured(deposit, f"cap-{deposit['id']}")),
-                partial(send, shop, captured(part, f"cap-{part['id']}", "15.00")),
+                partial(send, server, captured(deposit, f"cap-{deposit['id']}")),
+                partial(send, server, captured(part, f"cap-{part['id']}", "15.00")),
                 partial(place.attempt, "redeemVoucher", "", code=code),
                 partial(place.attempt, "payInvoice", "", **wish),
                 partial(seller.attempt, "voidInvoice", "", **gone),
@@ -345,4 +343,4 @@ def _tried(work: Callable[[], object]) -> None:
         work()
     except AssertionError as error:
         # The sandbox says 409 where its payment has ended meanwhile.
-        assert "not possible" in str(error)  # noqa: PT017 - another thread's
+        assert "isn't possible" in str(error)  # noqa: PT017 - another thread's

@@ -19,15 +19,16 @@ from models.access.user import User
 from models.clock import now
 from models.db import sql
 from models.journal import idempotency
-from tests.hostile import access_table as table
-from tests.hostile.test_access import SCHEMA, a_target, verdict
-from tests.hostile.world import REASON, World, bearer
-from tests.providers import key
+from models.provider import retention
+from tests.support.access import table
+from tests.support.access.callers import REASON, PopulatedServer, bearer
+from tests.support.access.verdicts import SCHEMA, a_target, verdict
+from tests.support.providers import key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.hostile.world import Headers
+    from tests.support.access.callers import Headers
 
 pytestmark = pytest.mark.once
 
@@ -60,38 +61,38 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
 
 
 @asynccontextmanager
-async def client_moved(world: World) -> AsyncIterator[tuple[str, Headers]]:
+async def client_moved(populated: PopulatedServer) -> AsyncIterator[tuple[str, Headers]]:
     """Ada's own session, after her user was given another account."""
-    ada = world.users["client"]
+    ada = populated.users["client"]
     try:
-        yield "client", world.callers["client"]
+        yield "client", populated.callers["client"]
     finally:
         await User.filter(id=ada.id).update(account_id=ada.account_id)
 
 
 @asynccontextmanager
-async def other_account(world: World) -> AsyncIterator[tuple[str, Headers]]:
+async def other_account(populated: PopulatedServer) -> AsyncIterator[tuple[str, Headers]]:
     """A second key of the same partner, for another client's account."""
-    bo = world.users["other"].account_id
+    bo = populated.users["other"].account_id
     assert bo is not None
     _, token = await create_key("partner", SCOPES, [bo])
     yield "partner", bearer(token)
 
 
 @asynccontextmanager
-async def no_scope(world: World) -> AsyncIterator[tuple[str, Headers]]:
+async def no_scope(populated: PopulatedServer) -> AsyncIterator[tuple[str, Headers]]:
     """A second key of the same partner, for the same account, that may only look at it."""
-    _, token = await create_key("partner", ["accounts:read"], [world.account_id])
+    _, token = await create_key("partner", ["accounts:read"], [populated.account_id])
     yield "partner", bearer(token)
 
 
 @asynccontextmanager
-async def demoted(world: World) -> AsyncIterator[tuple[str, Headers]]:
+async def demoted(populated: PopulatedServer) -> AsyncIterator[tuple[str, Headers]]:
     """Somebody who was staff, and is a client now."""
     try:
-        yield "staff", world.callers["staff"]
+        yield "staff", populated.callers["staff"]
     finally:
-        await User.filter(id=world.users["staff"].id).update(role="STAFF", account_id=None)
+        await User.filter(id=populated.users["staff"].id).update(role="STAFF", account_id=None)
 
 
 LOSSES: Final = {
@@ -102,19 +103,19 @@ LOSSES: Final = {
 }
 
 
-async def lose(world: World, loss: str) -> None:
+async def lose(populated: PopulatedServer, loss: str) -> None:
     """What happens to a user between the first time and the second; keys lose nothing."""
-    bo = world.users["other"].account_id
+    bo = populated.users["other"].account_id
     if loss == "client moved":
-        await User.filter(id=world.users["client"].id).update(account_id=bo)
+        await User.filter(id=populated.users["client"].id).update(account_id=bo)
     elif loss == "demoted":
-        await User.filter(id=world.users["staff"].id).update(role="CLIENT", account_id=bo)
+        await User.filter(id=populated.users["staff"].id).update(role="CLIENT", account_id=bo)
 
 
-async def lasting(world: World) -> str:
+async def lasting(populated: PopulatedServer) -> str:
     """Differs whenever anything was stored, but for attempts that are counted (redeemVoucher)."""
     await sql.execute("DELETE FROM attempt")
-    return await world.digest()
+    return await populated.digest()
 
 
 def test_every_mutation_is_in_the_table() -> None:
@@ -131,55 +132,59 @@ def test_every_mutation_with_a_key_can_be_repeated_without_rights() -> None:
     ("name", "loss"), [(name, loss) for name, losses in REPLAYS.items() for loss in losses]
 )
 async def test_a_repeated_key_shows_nothing_to_who_may_not_see_it_any_more(
-    world: World, name: str, loss: str
+    populated: PopulatedServer, name: str, loss: str
 ) -> None:
-    ask, variables = table.MUTATIONS[name], await a_target(world, name)
-    async with LOSSES[loss](world) as (first, second):
-        done = (await world.post(ask.document, first, variables)).json()
-        assert verdict(world, done, name) in "+~", done
-        await lose(world, loss)
-        before = await lasting(world)
-        again = await world.post(ask.document, "nobody", variables, **second)
+    ask, variables = table.MUTATIONS[name], await a_target(populated, name)
+    async with LOSSES[loss](populated) as (first, second):
+        done = (await populated.post(ask.document, first, variables)).json()
+        assert verdict(populated, done, name) in "+~", done
+        await lose(populated, loss)
+        before = await lasting(populated)
+        again = await populated.post(ask.document, "nobody", variables, **second)
         body = again.json()
-        assert verdict(world, body, name) == REPLAYS[name][loss], body
-        assert not world.shows_ada(json.dumps(body)), body
-        assert await lasting(world) == before
+        assert verdict(populated, body, name) == REPLAYS[name][loss], body
+        assert not populated.shows_ada(json.dumps(body)), body
+        assert await lasting(populated) == before
     if (payload := body.get("data") and body["data"][name]) is not None:
         assert set(payload) > {"userErrors"}
         assert not any(value for at, value in payload.items() if at != "userErrors"), body
 
 
-async def test_a_repeated_key_shows_what_it_made_to_who_may_still_see_it(world: World) -> None:
+async def test_a_repeated_key_shows_what_it_made_to_who_may_still_see_it(
+    populated: PopulatedServer,
+) -> None:
     """By another key of the same partner, with the same rights."""
     for name in ("createInvoice", "voidInvoice", "payInvoice", "cancelPayment"):
-        ask, variables = table.MUTATIONS[name], await a_target(world, name)
-        first = (await world.post(ask.document, "partner", variables)).json()
-        _, token = await create_key("partner", SCOPES, [world.account_id])
-        before = await world.digest()
-        again = (await world.post(ask.document, "nobody", variables, **bearer(token))).json()
+        ask, variables = table.MUTATIONS[name], await a_target(populated, name)
+        first = (await populated.post(ask.document, "partner", variables)).json()
+        _, token = await create_key("partner", SCOPES, [populated.account_id])
+        before = await populated.digest()
+        again = (await populated.post(ask.document, "nobody", variables, **bearer(token))).json()
         assert again == first
-        assert await world.digest() == before
+        assert await populated.digest() == before
 
 
-async def test_a_key_that_does_not_read_credit_is_not_told_of_it(world: World) -> None:
+async def test_a_key_that_does_not_read_credit_is_not_told_of_it(
+    populated: PopulatedServer,
+) -> None:
     """Neither by an invoice, nor by why it could not be paid."""
-    bill = await world.an_order("10000.00")
+    bill = await populated.an_order("10000.00")
     look = "query ($id: ID!) { invoice(id: $id) { id creditApplicable { amount } } }"
     pay = """mutation ($id: ID!, $key: String!) {
       payInvoice(input: {invoiceId: $id, useCredit: true, idempotencyKey: $key}) {
         userErrors { __typename code message ... on InsufficientCredit { available { amount } } }
       }
     }"""
-    shown = (await world.post(look, "partner", {"id": bill.public_id})).json()
+    shown = (await populated.post(look, "partner", {"id": bill.public_id})).json()
     assert float(shown["data"]["invoice"]["creditApplicable"]["amount"]) > 0
-    hidden = (await world.post(look, "write", {"id": bill.public_id})).json()
+    hidden = (await populated.post(look, "write", {"id": bill.public_id})).json()
     assert hidden["data"] == {"invoice": None}
     assert [one["extensions"]["code"] for one in hidden["errors"]] == ["FORBIDDEN"]
     given = {"id": bill.public_id, "key": key()}
-    [told] = (await world.data(pay, "partner", **given))["payInvoice"]["userErrors"]
+    [told] = (await populated.data(pay, "partner", **given))["payInvoice"]["userErrors"]
     assert told["__typename"] == "InsufficientCredit"
     assert told["available"]["amount"] in told["message"]
-    [told] = (await world.data(pay, "write", **given))["payInvoice"]["userErrors"]
+    [told] = (await populated.data(pay, "write", **given))["payInvoice"]["userErrors"]
     assert told == {
         "__typename": "Refusal",
         "code": "INSUFFICIENT_CREDIT",
@@ -192,7 +197,7 @@ async def test_a_key_that_does_not_read_credit_is_not_told_of_it(world: World) -
 
 async def forget_all() -> None:
     """Sixty days go by."""
-    long_ago = now() - timedelta(days=idempotency.KEPT_DAYS + 1)
+    long_ago = now() - (retention.KEYS + timedelta(days=1))
     await sql.execute("UPDATE idempotency_key SET created_at = $1", long_ago)
     assert await idempotency.forget() > 0
     await sql.execute("DELETE FROM attempt")
@@ -223,41 +228,41 @@ def test_every_mutation_with_a_key_says_what_a_forgotten_one_does() -> None:
     assert set(FORGOTTEN) == keyed
 
 
-async def money(world: World) -> list[sql.Row]:
+async def money(populated: PopulatedServer) -> list[sql.Row]:
     """All that was ever moved, and what could be."""
     rows = await sql.fetch(
         "SELECT (SELECT COUNT(*) FROM credit_transaction) AS lines,"
         " (SELECT COUNT(*) FROM transfer) AS transfers, (SELECT COUNT(*) FROM invoice) AS invoices,"
         " (SELECT COUNT(*) FROM refund) AS refunds, (SELECT COUNT(*) FROM voucher) AS vouchers,"
         " (SELECT COUNT(*) FROM payment WHERE account_id <> $1) AS payments",
-        world.account_id,
+        populated.account_id,
     )
     assert rows
     return rows
 
 
 @pytest.mark.parametrize("name", FORGOTTEN)
-async def test_a_forgotten_key_makes_nothing_twice(world: World, name: str) -> None:
+async def test_a_forgotten_key_makes_nothing_twice(populated: PopulatedServer, name: str) -> None:
     who, code = FORGOTTEN[name]
-    ask, variables = table.MUTATIONS[name], await a_target(world, name)
+    ask, variables = table.MUTATIONS[name], await a_target(populated, name)
     document = ask.document.replace(f'reason: "{REASON}"', f'reason: "{REASON}", amount: $part')
     if name == "refundPayment":  # in parts: else there is nothing left of it to give back
         document = document.replace("mutation (", "mutation ($part: MoneyInput, ")
         variables |= {"part": {"amount": "1.00", "currency": "USD"}}
     else:
         document = ask.document
-    done = await world.data(document, who, **variables)
+    done = await populated.data(document, who, **variables)
     assert done[name]["userErrors"] == []
-    before = await money(world)
+    before = await money(populated)
     await forget_all()
-    again = await world.data(document, who, **variables)
+    again = await populated.data(document, who, **variables)
     assert [error["code"] for error in again[name]["userErrors"]] == [code] * bool(code), again
-    assert await money(world) == before
+    assert await money(populated) == before
     if code == "IDEMPOTENCY_KEY_REUSED":
         assert again[name]["userErrors"][0]["field"] == ["idempotencyKey"]
         # And with the other input that the same key would have been refused for while it was known.
         other = document.replace('"5.00"', '"6.00"').replace('"1.00"', '"2.00"')
         other = other.replace(f"{REASON}", "another reason").replace("HIDDEN-1", "HIDDEN-2")
-        refused = await world.data(other, who, **variables)
+        refused = await populated.data(other, who, **variables)
         assert [error["code"] for error in refused[name]["userErrors"]] == [code]
-        assert await money(world) == before
+        assert await money(populated) == before

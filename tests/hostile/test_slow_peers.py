@@ -16,16 +16,16 @@ from websockets.asyncio.client import connect
 
 from api.server import connection
 from api.server.connection import HttpConnection, WebsocketConnection
-from tests.api.edge import edge, serving, world
-from tests.journeys.shop import open_shop
+from tests.support.server.demo_server import open_demo_server
+from tests.support.small_endpoint import edge, resolvers, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from tests.journeys.portal import Portal
-    from tests.journeys.shop import Shop
-    from tests.servers import Databases
+    from tests.support.server.api_client import Portal
+    from tests.support.server.demo_server import DemoServer
+    from tests.support.servers import Databases
 
 pytestmark = pytest.mark.once
 
@@ -43,7 +43,7 @@ GOOD = b'{"query": "{ hello }"}'
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    world.reset()
+    resolvers.reset()
     for name in ("HEAD", "BODY", "TAKE", "CLOSE"):
         monkeypatch.setattr(connection, f"{name}_SECONDS_MAX", 0.2)
 
@@ -218,7 +218,7 @@ async def test_subscribing_and_leaving_over_and_over_leaves_nothing_behind() -> 
 async def test_subscriptions_of_a_caller_are_bounded_over_all_its_sockets() -> None:
     app = edge(subscriptions_per_caller_max=3)
     object.__setattr__(app.contexts, "caller", lambda context: context.user)
-    world.tokens = {"good", "other"}
+    resolvers.tokens = {"good", "other"}
     async with serving(app) as address:
 
         async def subscribe(*, user: bool = True) -> tuple[Any, str]:
@@ -297,29 +297,29 @@ async def _until(done: Callable[[], bool]) -> None:
 def test_five_hundred_slow_peers_are_cut_by_the_server_as_it_is_started(
     tmp_path: Path, databases: Databases
 ) -> None:
-    with open_shop(tmp_path, databases) as shop, asyncio.Runner() as runner:
-        client = shop.new_client()
+    with open_demo_server(tmp_path, databases) as demo_server, asyncio.Runner() as runner:
+        client = demo_server.new_client()
         page = client.begin(client.add_funds("25.00"))["nextAction"]["url"]
-        _leave_in_the_middle_of_a_form(shop, page)
-        runner.run(_besieged(shop, client))
-    assert '"status":400' in shop.log.read_text()
+        _leave_in_the_middle_of_a_form(demo_server, page)
+        runner.run(_besieged(demo_server, client))
+    assert '"status":400' in demo_server.log.read_text()
 
 
-def _leave_in_the_middle_of_a_form(shop: Shop, page: str) -> None:
+def _leave_in_the_middle_of_a_form(demo_server: DemoServer, page: str) -> None:
     """No fault of ours, and not to be logged as one."""
-    head = f"POST {page.removeprefix(shop.url)}/approve HTTP/1.1\r\nHost: x\r\n"
+    head = f"POST {page.removeprefix(demo_server.url)}/approve HTTP/1.1\r\nHost: x\r\n"
     form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 999\r\n\r\namount=1"
-    with socket.create_connection(("127.0.0.1", shop.port)) as peer:
+    with socket.create_connection(("127.0.0.1", demo_server.port)) as peer:
         peer.sendall((head + form).encode())
 
 
-async def _besieged(shop: Shop, client: Portal) -> None:
-    await asyncio.gather(_crowd(shop), _is_served(client))
+async def _besieged(demo_server: DemoServer, client: Portal) -> None:
+    await asyncio.gather(_crowd(demo_server), _is_served(client))
 
 
-async def _crowd(shop: Shop) -> None:
+async def _crowd(demo_server: DemoServer) -> None:
     """All are gone a little after the ten seconds that a head or connection_init may take."""
-    address = ("127.0.0.1", shop.port)
+    address = ("127.0.0.1", demo_server.port)
     began = asyncio.get_running_loop().time()
     drops = [b"POST /graphql HTTP/1.1\r\nHost: x\r\n"] * 250 + [_UPGRADE] * 250
     answers = await asyncio.gather(*(heard(address, drop, within=25) for drop in drops))

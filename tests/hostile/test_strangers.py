@@ -14,15 +14,15 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api.server.connection import SPARE, HttpConnection, WebsocketConnection
-from tests.api.edge import edge, serving, world
-from tests.journeys.shop import open_shop
+from tests.support.server.demo_server import open_demo_server
+from tests.support.small_endpoint import edge, resolvers, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from api.endpoint.endpoint import GraphQLEndpoint
-    from tests.servers import Databases
+    from tests.support.servers import Databases
 
 pytestmark = pytest.mark.once
 
@@ -32,7 +32,7 @@ PROTOCOL: Any = ["graphql-transport-ws"]
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    world.reset()
+    resolvers.reset()
 
 
 def endpoint(**options: Any) -> GraphQLEndpoint[Any]:
@@ -165,17 +165,17 @@ async def test_what_is_under_way_is_no_idleness() -> None:
         busy = await opened()
         query = {"query": "{ slow }"}
         await busy.send(json.dumps({"type": "subscribe", "id": "1", "payload": query}))
-        await world.began.wait()
+        await resolvers.began.wait()
         assert await code_of(await opened()) == 4408  # one that came later is gone by now
         assert await is_open(busy)
-        world.gate.set()
+        resolvers.gate.set()
         assert json.loads(await busy.recv())["type"] == "next"
         await busy.recv()
         assert await code_of(busy) == 4408
 
 
 async def test_a_caller_has_so_many_sockets() -> None:
-    world.tokens = {"good"}
+    resolvers.tokens = {"good"}
     app = endpoint(sockets_per_caller_max=2)
     async with server(app) as opened:
         first, second = [await opened(token="good") for _ in range(2)]
@@ -197,7 +197,7 @@ def test_health_is_answered_however_many_connections_there_are(
 ) -> None:
     """Sockets up to the bound, silent connections far beyond it, half heads, and requests."""
     with (
-        open_shop(tmp_path, databases, CONNECTIONS_MAX="20") as shop,
+        open_demo_server(tmp_path, databases, CONNECTIONS_MAX="20") as demo_server,
         ExitStack() as peers,
     ):
         upgrade = (
@@ -207,7 +207,7 @@ def test_health_is_answered_however_many_connections_there_are(
         )
 
         def peer(says: bytes) -> socket.socket:
-            one = peers.enter_context(socket.create_connection(("127.0.0.1", shop.port)))
+            one = peers.enter_context(socket.create_connection(("127.0.0.1", demo_server.port)))
             one.sendall(says)
             return one
 
@@ -219,11 +219,11 @@ def test_health_is_answered_however_many_connections_there_are(
             peer(b"POST /graphql HTTP/1.1\r\nHost: x\r\n" if n % 2 else b"")
             if n % 20 == 0:
                 for path in ("/healthz", "/readyz"):
-                    assert httpx.get(f"{shop.url}{path}", timeout=SOON).status_code == 200
-        refused = httpx.post(f"{shop.url}/graphql", json={"query": "{ viewer { role } }"})
+                    assert httpx.get(f"{demo_server.url}{path}", timeout=SOON).status_code == 200
+        refused = httpx.post(f"{demo_server.url}/graphql", json={"query": "{ viewer { role } }"})
         assert refused.status_code == 503
         with pytest.raises(InvalidStatus):
-            asyncio.run(_upgraded(shop.port))
+            asyncio.run(_upgraded(demo_server.port))
     # All have gone: the next is served.
 
 

@@ -23,11 +23,11 @@ from tortoise import Tortoise, fields
 
 from models.db import sql
 from models.text import _DIRECTION_CONTROLS, _UNPRINTABLE
-from tests.hostile import access_table as table
-from tests.hostile.test_access import SCHEMA
-from tests.hostile.world import CALLERS, World
-from tests.identities import PASSWORD
-from tests.providers import key
+from tests.support.access import table
+from tests.support.access.callers import CALLERS, PopulatedServer
+from tests.support.access.verdicts import SCHEMA
+from tests.support.identities import PASSWORD
+from tests.support.providers import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,24 +116,24 @@ HOSTILE: Final[dict[str, tuple[object, ...]]] = {
 ODD: Final[tuple[object, ...]] = (None, [], {}, [[]], {"a": 1}, "\x00")
 
 
-def good(world: World, type_: Any, name: str) -> Any:
+def good(populated: PopulatedServer, type_: Any, name: str) -> Any:
     """A value that is right at an argument or input field of that name."""
     if isinstance(type_, GraphQLNonNull):
-        return good(world, type_.of_type, name)
+        return good(populated, type_.of_type, name)
     if isinstance(type_, GraphQLList):
-        return [good(world, type_.of_type, name)]
+        return [good(populated, type_.of_type, name)]
     if isinstance(type_, GraphQLInputObjectType):
-        return {at: good(world, one.type, at) for at, one in type_.fields.items()}
+        return {at: good(populated, one.type, at) for at, one in type_.fields.items()}
     if isinstance(type_, GraphQLEnumType):
         return next(iter(type_.values))
     by_name = {
-        "invoiceId": world.ids["invoice"],
-        "paymentId": world.ids["payment"],
-        "accountId": world.ids["account"],
-        "bankCreditId": world.ids["bank_credit"],
-        "id": world.ids["invoice"],
-        "ids": world.ids["invoice"],
-        "despite": world.ids["bank_credit"],
+        "invoiceId": populated.ids["invoice"],
+        "paymentId": populated.ids["payment"],
+        "accountId": populated.ids["account"],
+        "bankCreditId": populated.ids["bank_credit"],
+        "id": populated.ids["invoice"],
+        "ids": populated.ids["invoice"],
+        "despite": populated.ids["bank_credit"],
         "idempotencyKey": key(),
         "email": f"{key()[:20]}@client.example",
         "password": PASSWORD,
@@ -206,12 +206,14 @@ def some(scalar: str, turn: int) -> list[object]:
     return values if os.environ.get("SOAK") == "1" else values[turn % 6 :: 6]
 
 
-async def sent(world: World, document: str, caller: str, variables: object) -> httpx.Response:
+async def sent(
+    populated: PopulatedServer, document: str, caller: str, variables: object
+) -> httpx.Response:
     """The answer to variables that need not be Unicode."""
-    return await world.http.post(
+    return await populated.http.post(
         "/graphql",
         content=json.dumps({"query": document, "variables": variables}),
-        headers={"content-type": "application/json", **world.callers[caller]},
+        headers={"content-type": "application/json", **populated.callers[caller]},
     )
 
 
@@ -235,7 +237,7 @@ OPERATIONS: Final = [
 
 @pytest.mark.parametrize(("kind", "name"), OPERATIONS)
 async def test_whatever_is_given_is_answered_and_nothing_unclean_is_kept(
-    world: World, kind: str, name: str
+    populated: PopulatedServer, kind: str, name: str
 ) -> None:
     root = SCHEMA.mutation_type if kind == "mutation" else SCHEMA.query_type
     field, caller = root.fields[name], who_may(name)
@@ -243,11 +245,11 @@ async def test_whatever_is_given_is_answered_and_nothing_unclean_is_kept(
     for at, argument in field.args.items():
         for turn, (path, scalar) in enumerate(leaves(argument.type, (at,))):
             for value in some(scalar, turn):
-                usual = {one: good(world, its.type, one) for one, its in field.args.items()}
+                usual = {one: good(populated, its.type, one) for one, its in field.args.items()}
                 await sql.execute("DELETE FROM attempt")
-                response = await sent(world, document, caller, put(usual, path, value))
+                response = await sent(populated, document, caller, put(usual, path, value))
                 assert_answered(response, (path, value))
-                world.http.cookies.clear()
+                populated.http.cookies.clear()
     if kind == "mutation":
         await assert_clean()
 
@@ -291,7 +293,9 @@ def inside_fields() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("type_", "name"), inside_fields())
-async def test_arguments_inside_are_answered_as_well(world: World, type_: str, name: str) -> None:
+async def test_arguments_inside_are_answered_as_well(
+    populated: PopulatedServer, type_: str, name: str
+) -> None:
     field = SCHEMA.type_map[type_].fields[name]
     inner = document_of("", name, field)
     declared = ", ".join(f"${at}: {one.type}" for at, one in field.args.items())
@@ -299,26 +303,28 @@ async def test_arguments_inside_are_answered_as_well(world: World, type_: str, n
     around = _INSIDE[type_]
     own = "$id: ID!, " if "$id" in around else ""
     document = f"query ({own}{declared}) {{ {around.replace('%s', body)} }}"
-    ids = world.ids | {"transfer": (await world.a_payment("bank-transfer")).public_id}
+    ids = populated.ids | {"transfer": (await populated.a_payment("bank-transfer")).public_id}
     id_ = ids[_IDS.get(type_, type_.lower())] if own else None
     for at, argument in field.args.items():
         for turn, (path, scalar) in enumerate(leaves(argument.type, (at,))):
             for value in some(scalar, turn):
-                usual = {one: good(world, its.type, one) for one, its in field.args.items()}
+                usual = {one: good(populated, its.type, one) for one, its in field.args.items()}
                 given = put(usual, path, value) | ({"id": id_} if own else {})
-                assert_answered(await sent(world, document, "staff", given), (path, value))
+                assert_answered(await sent(populated, document, "staff", given), (path, value))
 
 
-async def test_more_than_a_request_may_have_is_refused_whatever_it_is_in(world: World) -> None:
+async def test_more_than_a_request_may_have_is_refused_whatever_it_is_in(
+    populated: PopulatedServer,
+) -> None:
     for kind, name in OPERATIONS:
         root = SCHEMA.mutation_type if kind == "mutation" else SCHEMA.query_type
         field = root.fields[name]
         for path, _ in (one for at, its in field.args.items() for one in leaves(its.type, (at,))):
-            usual = {one: good(world, its.type, one) for one, its in field.args.items()}
+            usual = {one: good(populated, its.type, one) for one, its in field.args.items()}
             document = document_of(kind, name, field)
-            response = await sent(world, document, who_may(name), put(usual, path, "x" * 10**6))
+            response = await sent(populated, document, who_may(name), put(usual, path, "x" * 10**6))
             assert_answered(response, path)
-            world.http.cookies.clear()
+            populated.http.cookies.clear()
             break
 
 

@@ -6,31 +6,33 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journeys.people import findings
-from tests.journeys.shop import Shop, open_shop
+from tests.support.server.demo_server import DemoServer, open_demo_server
+from tests.support.server.people import findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.journeys.portal import Portal
-    from tests.servers import Databases
+    from tests.support.server.api_client import Portal
+    from tests.support.servers import Databases
 
 
 @pytest.fixture(scope="session")
-def main_shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def main_server(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DemoServer]:
     """The server of this worker."""
-    with open_shop(tmp_path_factory.mktemp("shop"), databases) as shop:
-        yield shop
+    with open_demo_server(tmp_path_factory.mktemp("server"), databases) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def shop(main_shop: Shop) -> Iterator[Shop]:
+def server(main_server: DemoServer) -> Iterator[DemoServer]:
     """The server. After each module its books add up; in the end `account-credit audit` says so."""
-    yield main_shop
-    assert findings(main_shop.database_url) == []
+    yield main_server
+    assert findings(main_server.database_url) == []
 
 
 @pytest.fixture(scope="module")
-def client(shop: Shop) -> Portal:
+def client(server: DemoServer) -> Portal:
     """A client for what changes nothing; signing up takes a moment."""
-    return shop.new_client(credit="40.00")
+    return server.new_client(credit="40.00")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pypdf
 
-from tests.journeys.live import CREDIT, watching
-from tests.journeys.portal import at_sandbox
+from tests.support.server.api_client import at_sandbox
+from tests.support.server.live import CREDIT, watching
 
 if TYPE_CHECKING:
-    from tests.journeys.shop import Shop
+    from tests.support.server.demo_server import DemoServer
 
 FORM = """query ($amount: MoneyInput!) {
   balance { available { amount formatted } pending { amount } version }
@@ -24,8 +24,8 @@ FORM = """query ($amount: MoneyInput!) {
 }"""
 
 
-def test_a_client_adds_funds_and_sees_the_credit_arrive(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_client_adds_funds_and_sees_the_credit_arrive(server: DemoServer) -> None:
+    client = server.new_client()
 
     form = client.ask(FORM, amount=client.money("25.00"))
     assert form["balance"]["available"] == {"amount": "0.00", "formatted": "$0.00"}
@@ -44,7 +44,7 @@ def test_a_client_adds_funds_and_sees_the_credit_arrive(shop: Shop) -> None:
         assert invoice["diagnosis"]["stage"] == "NOT_STARTED"
         assert client.available() == "0.00"
 
-        paid = client.pay(invoice, returnUrl=f"{shop.url}/done")
+        paid = client.pay(invoice, returnUrl=f"{server.url}/done")
         assert paid["payment"]["status"] == "REQUIRES_ACTION"
         assert paid["payment"]["nextAction"]["__typename"] == "RedirectAction"
         assert paid["invoice"]["diagnosis"]["stage"] == "AWAITING_CLIENT"
@@ -52,7 +52,7 @@ def test_a_client_adds_funds_and_sees_the_credit_arrive(shop: Shop) -> None:
         assert pushed()["balance"]["pending"] == "25.00"
 
         done = at_sandbox(paid["payment"], "approve")
-        assert done["returnUrl"].startswith(f"{shop.url}/return/{paid['payment']['id']}")
+        assert done["returnUrl"].startswith(f"{server.url}/return/{paid['payment']['id']}")
 
         update = pushed()
         assert update["transaction"] == {"kind": "DEPOSIT", "amount": "25.00", "version": 1}
@@ -67,8 +67,8 @@ def test_a_client_adds_funds_and_sees_the_credit_arrive(shop: Shop) -> None:
     assert (line["kind"], line["invoice"]["number"]) == ("DEPOSIT", invoice["number"])
 
 
-def test_credit_has_a_limit_that_no_deposit_begins_beyond(shop: Shop) -> None:
-    client = shop.new_client(credit="49990.00")
+def test_credit_has_a_limit_that_no_deposit_begins_beyond(server: DemoServer) -> None:
+    client = server.new_client(credit="49990.00")
     given = {
         "amount": client.money("25.00"),
         "gateway": "sandbox",
@@ -80,8 +80,8 @@ def test_credit_has_a_limit_that_no_deposit_begins_beyond(shop: Shop) -> None:
     assert client.available() == "50050.00"
 
 
-def test_the_browser_comes_back_to_known_places_only(shop: Shop) -> None:
-    client = shop.new_client()
+def test_the_browser_comes_back_to_known_places_only(server: DemoServer) -> None:
+    client = server.new_client()
     invoice = client.add_funds("25.00")
     for url in (
         "https://evil.example/",
@@ -94,8 +94,8 @@ def test_the_browser_comes_back_to_known_places_only(shop: Shop) -> None:
     assert begun["status"] == "REQUIRES_ACTION"
 
 
-def test_the_invoice_downloads_as_a_pdf_that_says_its_number(shop: Shop) -> None:
-    client = shop.new_client()
+def test_the_invoice_downloads_as_a_pdf_that_says_its_number(server: DemoServer) -> None:
+    client = server.new_client()
     invoice = client.add_funds("25.00")
     unpaid = httpx.get(invoice["pdfUrl"], timeout=60)
     assert unpaid.headers["content-type"] == "application/pdf"

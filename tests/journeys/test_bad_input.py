@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.journeys.portal import ERRORS, Answer, Portal
+from tests.support.server.api_client import ERRORS, Answer, Portal
 
 if TYPE_CHECKING:
-    from tests.journeys.shop import Shop
+    from tests.support.server.demo_server import DemoServer
 
 pytestmark = pytest.mark.once
 
@@ -95,7 +95,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, list[str] | None]] = [
 )
 def test_what_a_rule_refuses_is_told_at_its_field(
     *,
-    shop: Shop,
+    server: DemoServer,
     client: Portal,
     who: str,
     mutation: str,
@@ -104,7 +104,7 @@ def test_what_a_rule_refuses_is_told_at_its_field(
     field: list[str] | None,
 ) -> None:
     before = books(client)
-    asking = {"client": client, "staff": shop.staff}[who]
+    asking = {"client": client, "staff": server.staff}[who]
     refused = asking.refusal(mutation, **given)
     assert (refused["code"], refused["field"]) == (code, field)
     assert books(client) == before

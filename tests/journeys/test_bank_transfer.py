@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from tests.journeys.live import CREDIT, watching
-from tests.journeys.portal import BALANCE, INVOICE, PAYMENT
+from tests.support.server.api_client import BALANCE, INVOICE, PAYMENT
+from tests.support.server.live import CREDIT, watching
 
 if TYPE_CHECKING:
-    from tests.journeys.portal import Answer, Portal
-    from tests.journeys.shop import Shop
+    from tests.support.server.api_client import Answer, Portal
+    from tests.support.server.demo_server import DemoServer
 
 _lines = count()
 
@@ -25,12 +25,12 @@ def credited(client: Portal, reference: str, amount: str, line: str = "") -> Ans
     }
 
 
-def book(shop: Shop, statement_line: Answer) -> Answer:
-    return shop.staff.do("recordBankTransfer", f"{INVOICE} {PAYMENT} {BALANCE}", **statement_line)
+def book(server: DemoServer, statement_line: Answer) -> Answer:
+    return server.staff.do("recordBankTransfer", f"{INVOICE} {PAYMENT} {BALANCE}", **statement_line)
 
 
-def test_a_transfer_becomes_credit_when_the_bank_reports_it(shop: Shop) -> None:
-    client = shop.new_client("EUR")
+def test_a_transfer_becomes_credit_when_the_bank_reports_it(server: DemoServer) -> None:
+    client = server.new_client("EUR")
     invoice = client.add_funds("80.00", "bank-transfer")
     begun = client.pay(invoice)
     to_do = begun["payment"]["nextAction"]
@@ -43,7 +43,7 @@ def test_a_transfer_becomes_credit_when_the_bank_reports_it(shop: Shop) -> None:
 
     with watching(client, CREDIT) as pushed:
         assert pushed()["balance"]["pending"] == "80.00"
-        booked = book(shop, credited(client, to_do["reference"], "80.00"))
+        booked = book(server, credited(client, to_do["reference"], "80.00"))
         assert booked["payment"]["status"] == "SUCCEEDED"
         assert booked["invoice"]["status"] == "PAID"
         update = pushed()
@@ -51,7 +51,9 @@ def test_a_transfer_becomes_credit_when_the_bank_reports_it(shop: Shop) -> None:
     assert update["balance"]["available"] == "80.00"
 
 
-def test_the_instructions_are_what_the_country_needs_in_the_clients_language(shop: Shop) -> None:
+def test_the_instructions_are_what_the_country_needs_in_the_clients_language(
+    server: DemoServer,
+) -> None:
     asked = """query ($id: ID!) { node(id: $id) { ... on Payment { nextAction {
         ... on BankTransferAction { branchName branchCode accountType
           en: instructions(locale: "en") ja: instructions(locale: "ja") } } } } }"""
@@ -59,7 +61,7 @@ def test_the_instructions_are_what_the_country_needs_in_the_clients_language(sho
         ("EUR", ["DE89370400440532013000", "COBADEFFXXX", "Kaze Hosting K.K.", "€80.00"], None),
         ("JPY", ["風銀行", "中央支店 001", "1234567", "カゼホスティング", "¥8,000"], "普通"),
     ):
-        client = shop.new_client(currency)
+        client = server.new_client(currency)
         amount = "80.00" if currency == "EUR" else "8000"
         payment = client.begin(client.add_funds(amount, "bank-transfer"))
         told = client.ask(asked, id=payment["id"])["node"]["nextAction"]
@@ -73,45 +75,45 @@ def test_the_instructions_are_what_the_country_needs_in_the_clients_language(sho
         assert told["accountType"] == ("ORDINARY" if japan else None)
 
 
-def test_people_type_references_as_they_like(shop: Shop) -> None:
-    client = shop.new_client("EUR")
+def test_people_type_references_as_they_like(server: DemoServer) -> None:
+    client = server.new_client("EUR")
     payment = client.begin(client.add_funds("80.00", "bank-transfer"))
     reference = payment["nextAction"]["reference"].lower()
     spaced = " ".join([reference[:4], reference[4:8], reference[8:]])
-    assert book(shop, credited(client, spaced, "80.00"))["balance"]["available"] == "80.00"
+    assert book(server, credited(client, spaced, "80.00"))["balance"]["available"] == "80.00"
 
 
-def test_a_line_of_the_statement_is_booked_once(shop: Shop) -> None:
-    client = shop.new_client("EUR")
+def test_a_line_of_the_statement_is_booked_once(server: DemoServer) -> None:
+    client = server.new_client("EUR")
     reference = client.begin(client.add_funds("80.00", "bank-transfer"))["nextAction"]["reference"]
     line = credited(client, reference, "80.00", line="2026-11-03/17")
     for _ in range(2):
-        assert book(shop, line)["balance"]["available"] == "80.00"
+        assert book(server, line)["balance"]["available"] == "80.00"
     other = line | {"amount": client.money("81.00")}
-    refused = shop.staff.refusal("recordBankTransfer", **other)
+    refused = server.staff.refusal("recordBankTransfer", **other)
     assert (refused["code"], refused["field"]) == ("INVALID", ["bankTransactionId"])
     assert client.available() == "80.00"
 
 
-def test_too_little_leaves_the_rest_due_and_too_much_is_credit(shop: Shop) -> None:
-    client = shop.new_client("JPY")
+def test_too_little_leaves_the_rest_due_and_too_much_is_credit(server: DemoServer) -> None:
+    client = server.new_client("JPY")
     invoice = client.add_funds("3000", "bank-transfer")
     reference = client.begin(invoice)["nextAction"]["reference"]
 
-    under = book(shop, credited(client, reference, "1000"))
+    under = book(server, credited(client, reference, "1000"))
     assert (under["invoice"]["status"], under["invoice"]["amountDue"]) == ("UNPAID", "2000")
     assert "2,000" in client.invoice(invoice)["diagnosis"]["explanation"]
     assert under["balance"]["available"] == "1000"
 
-    over = book(shop, credited(client, reference, "2500"))
+    over = book(server, credited(client, reference, "2500"))
     assert (over["invoice"]["status"], over["invoice"]["amountDue"]) == ("PAID", "0")
     assert over["balance"]["available"] == "3500"
     kinds = sorted(line["kind"] for line in client.statement())
     assert kinds == ["DEPOSIT", "DEPOSIT", "OVERPAYMENT"]
 
 
-def test_a_statement_line_that_fits_nothing_is_refused(shop: Shop) -> None:
-    client = shop.new_client("EUR")
+def test_a_statement_line_that_fits_nothing_is_refused(server: DemoServer) -> None:
+    client = server.new_client("EUR")
     reference = client.begin(client.add_funds("80.00", "bank-transfer"))["nextAction"]["reference"]
     for change, code, at in (
         ({"reference": "RF18539007547034"}, "NOT_FOUND", ["reference"]),
@@ -125,6 +127,6 @@ def test_a_statement_line_that_fits_nothing_is_refused(shop: Shop) -> None:
         ({"bankAccount": " "}, "INVALID", ["bankAccount"]),
     ):
         line = credited(client, reference, "80.00") | change
-        refused = shop.staff.refusal("recordBankTransfer", **line)
+        refused = server.staff.refusal("recordBankTransfer", **line)
         assert (refused["code"], refused["field"]) == (code, at)
     assert client.balance()["version"] == 0

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.journeys.live import CREDIT, streaming
-from tests.journeys.portal import at_sandbox
-from tests.journeys.test_orders import order
+from tests.support.server.actions import is_frozen, order, spend
+from tests.support.server.api_client import at_sandbox
+from tests.support.server.live import CREDIT, streaming
 
 if TYPE_CHECKING:
-    from tests.journeys.portal import Answer, Portal
-    from tests.journeys.shop import Shop
+    from tests.support.server.demo_server import DemoServer
 
 
-def is_frozen(client: Portal) -> bool:
-    account = client.ask("{ viewer { account { spendingFrozen } } }")["viewer"]["account"]
-    frozen: bool = account["spendingFrozen"]
-    return frozen
-
-
-def spend(shop: Shop, client: Portal, price: str) -> Answer:
-    invoice: Answer = order(shop.partner, client, price, applyCredit=True)["invoice"]
-    return invoice
-
-
-def test_a_dispute_of_spent_credit_is_a_debt_until_it_is_won(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_dispute_of_spent_credit_is_a_debt_until_it_is_won(server: DemoServer) -> None:
+    client = server.new_client()
     payment = client.deposit("25.00")
-    assert spend(shop, client, "20.00")["status"] == "PAID"
-    next_order = order(shop.partner, client, "3.00")["invoice"]
+    assert spend(server, client, "20.00")["status"] == "PAID"
+    next_order = order(server.partner, client, "3.00")["invoice"]
 
     with streaming(client, CREDIT) as pushed:
         assert pushed()["balance"]["available"] == "5.00"
@@ -38,11 +26,11 @@ def test_a_dispute_of_spent_credit_is_a_debt_until_it_is_won(shop: Shop) -> None
         assert (taken["balance"]["available"], taken["balance"]["debt"]) == ("0.00", "20.00")
 
         assert is_frozen(client)
-        client.do("redeemVoucher", "balance { version }", code=shop.vouchers("10.00")[0])
+        client.do("redeemVoucher", "balance { version }", code=server.vouchers("10.00")[0])
         assert pushed()["balance"]["available"] == "10.00"
         refused = client.refusal("payInvoice", invoiceId=next_order["id"], useCredit=True)
         assert refused["code"] == "ACCOUNT_FROZEN"
-        assert spend(shop, client, "1.00")["creditApplied"] == "0.00"
+        assert spend(server, client, "1.00")["creditApplied"] == "0.00"
 
         at_sandbox(payment, "win-dispute")
         won = pushed()
@@ -53,10 +41,10 @@ def test_a_dispute_of_spent_credit_is_a_debt_until_it_is_won(shop: Shop) -> None
     assert client.pay(next_order, useCredit=True)["invoice"]["status"] == "PAID"
 
 
-def test_a_lost_dispute_leaves_a_debt_that_the_next_deposit_repays(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_lost_dispute_leaves_a_debt_that_the_next_deposit_repays(server: DemoServer) -> None:
+    client = server.new_client()
     payment = client.deposit("25.00")
-    spend(shop, client, "20.00")
+    spend(server, client, "20.00")
     at_sandbox(payment, "dispute")
     at_sandbox(payment, "lose-dispute")
     assert client.balance()["debt"] == "20.00"
@@ -70,8 +58,8 @@ def test_a_lost_dispute_leaves_a_debt_that_the_next_deposit_repays(shop: Shop) -
     assert kinds == ["DEPOSIT", "DEBT_REPAID", "DEPOSIT_REVERSED", "INVOICE_PAYMENT", "DEPOSIT"]
 
 
-def test_a_refunded_deposit_takes_its_credit_with_it(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_refunded_deposit_takes_its_credit_with_it(server: DemoServer) -> None:
+    client = server.new_client()
     invoice = client.add_funds("25.00")
     payment = client.begin(invoice)
     at_sandbox(payment, "approve")
@@ -86,9 +74,9 @@ def test_a_refunded_deposit_takes_its_credit_with_it(shop: Shop) -> None:
     assert (balance["available"], balance["debt"]) == ("0.00", "0.00")
 
 
-def test_an_order_whose_payment_is_taken_back_is_due_again(shop: Shop) -> None:
-    client = shop.new_client()
-    invoice = order(shop.partner, client, "30.00")["invoice"]
+def test_an_order_whose_payment_is_taken_back_is_due_again(server: DemoServer) -> None:
+    client = server.new_client()
+    invoice = order(server.partner, client, "30.00")["invoice"]
     payment = client.begin(invoice, gateway="sandbox")
     at_sandbox(payment, "approve")
     at_sandbox(payment, "refund")
@@ -99,13 +87,13 @@ def test_an_order_whose_payment_is_taken_back_is_due_again(shop: Shop) -> None:
     assert client.invoice(invoice)["status"] == "PAID"
 
 
-def test_staff_can_stop_and_allow_spending(shop: Shop) -> None:
-    client = shop.new_client(credit="50.00")
-    invoice = order(shop.partner, client, "5.00")["invoice"]
+def test_staff_can_stop_and_allow_spending(server: DemoServer) -> None:
+    client = server.new_client(credit="50.00")
+    invoice = order(server.partner, client, "5.00")["invoice"]
 
     def freeze(*, on: bool) -> None:
         given = {"accountId": client.account_id, "spendingFrozen": on}
-        shop.staff.do("updateAccount", "account { spendingFrozen }", **given)
+        server.staff.do("updateAccount", "account { spendingFrozen }", **given)
 
     freeze(on=True)
     refused = client.refusal("payInvoice", invoiceId=invoice["id"], useCredit=True)

@@ -6,41 +6,36 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journeys.live import CREDIT, INVOICE_OF, SECONDS, streaming, watching
-from tests.journeys.portal import at_sandbox
-from tests.journeys.test_orders import order
+from tests.support.server.actions import order
+from tests.support.server.api_client import at_sandbox
+from tests.support.server.live import CREDIT, INVOICE_OF, SECONDS, streaming, watching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from tests.journeys.live import Next
-    from tests.journeys.portal import Portal
-    from tests.journeys.shop import Shop
-
-    Transport = Callable[..., AbstractContextManager[Next]]
+    from tests.support.server.api_client import Portal
+    from tests.support.server.demo_server import DemoServer
+    from tests.support.server.live import Transport
 
 both = pytest.mark.parametrize("listen", [watching, streaming], ids=["websocket", "events"])
 
 
-def adjust(shop: Shop, client: Portal, amount: str) -> None:
+def adjust(server: DemoServer, client: Portal, amount: str) -> None:
     given = {"accountId": client.account_id, "amount": client.money(amount), "reason": "Test"}
-    shop.staff.do("adjustCredit", "balance { version }", **given)
+    server.staff.do("adjustCredit", "balance { version }", **given)
 
 
 @both
 def test_after_a_dropped_connection_nothing_is_missed_or_repeated(
-    shop: Shop, listen: Transport
+    server: DemoServer, listen: Transport
 ) -> None:
-    client = shop.new_client(credit="1.00")
+    client = server.new_client(credit="1.00")
     with listen(client, CREDIT) as pushed:
         present = pushed()
         assert (present["balance"]["version"], present["transaction"]) == (1, None)
-        adjust(shop, client, "1.00")
+        adjust(server, client, "1.00")
         seen = pushed()["balance"]["version"]
         assert seen == 2
     for _ in range(3):
-        adjust(shop, client, "1.00")
+        adjust(server, client, "1.00")
     with listen(client, CREDIT, afterVersion=seen) as pushed:
         for version in (3, 4, 5):
             update = pushed()
@@ -49,14 +44,14 @@ def test_after_a_dropped_connection_nothing_is_missed_or_repeated(
             assert update["balance"]["available"] == f"{version}.00"
         present = pushed()
         assert (present["balance"]["version"], present["transaction"]) == (5, None)
-        adjust(shop, client, "1.00")
+        adjust(server, client, "1.00")
         assert pushed()["transaction"]["version"] == 6
 
 
 @both
-def test_an_invoice_is_pushed_from_unpaid_to_paid(shop: Shop, listen: Transport) -> None:
-    client = shop.new_client(credit="10.00")
-    invoice = order(shop.partner, client, "30.00")["invoice"]
+def test_an_invoice_is_pushed_from_unpaid_to_paid(server: DemoServer, listen: Transport) -> None:
+    client = server.new_client(credit="10.00")
+    invoice = order(server.partner, client, "30.00")["invoice"]
     with listen(client, INVOICE_OF, id=invoice["id"]) as pushed:
         assert pushed()["diagnosis"]["stage"] == "NOT_STARTED"
         payment = client.begin(invoice, gateway="sandbox")
@@ -66,19 +61,19 @@ def test_an_invoice_is_pushed_from_unpaid_to_paid(shop: Shop, listen: Transport)
     assert shown["diagnosis"]["stage"] == "SETTLED"
 
 
-def test_everybody_who_listens_hears_it_and_strangers_do_not(shop: Shop) -> None:
-    client, other = shop.new_client(), shop.new_client()
+def test_everybody_who_listens_hears_it_and_strangers_do_not(server: DemoServer) -> None:
+    client, other = server.new_client(), server.new_client()
     theirs = "subscription ($id: ID) { creditUpdated(accountId: $id) { balance { version } } }"
     with (
         watching(client, CREDIT) as phone,
         watching(client, CREDIT) as laptop,
-        streaming(shop.staff, theirs, id=client.account_id) as staff,
+        streaming(server.staff, theirs, id=client.account_id) as staff,
         watching(other, CREDIT) as stranger,
     ):
         for pushed in (phone, laptop, staff, stranger):
             assert pushed()["balance"]["version"] == 0
-        adjust(shop, client, "5.00")
-        adjust(shop, other, "7.00")
+        adjust(server, client, "5.00")
+        adjust(server, other, "7.00")
         for pushed in (phone, laptop):
             assert pushed()["transaction"]["amount"] == "5.00"
         assert staff()["balance"]["version"] == 1

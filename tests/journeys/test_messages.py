@@ -8,39 +8,35 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.journeys.live import CREDIT, watching
-from tests.journeys.outside import message, send, signed
+from tests.support.server.live import CREDIT, watching
+from tests.support.server.sandbox_messages import captured, message, send, signed
 
 if TYPE_CHECKING:
-    from tests.journeys.portal import Answer, Portal
-    from tests.journeys.shop import Shop
+    from tests.support.server.api_client import Portal
+    from tests.support.server.demo_server import DemoServer
 
 
-def captured(payment: Answer, capture: str, amount: str = "25.00", currency: str = "USD") -> bytes:
-    return message("payment.captured", payment, capture=capture, amount=amount, currency=currency)
-
-
-def test_a_signed_message_is_money_and_is_money_once(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_signed_message_is_money_and_is_money_once(server: DemoServer) -> None:
+    client = server.new_client()
     payment = client.begin(client.add_funds("25.00"))
     with watching(client, CREDIT) as pushed:
         pushed()
         body = captured(payment, f"cap-{payment['id']}")
         headers = signed(body)
-        assert send(shop, body, headers) == 200
+        assert send(server, body, headers) == 200
         assert pushed()["balance"]["available"] == "25.00"
-        assert send(shop, body, headers) == 200
-        assert send(shop, body) == 200
-        assert send(shop, message("payment.failed", payment)) == 200
-        assert send(shop, message("payment.processing", payment)) == 200
+        assert send(server, body, headers) == 200
+        assert send(server, body) == 200
+        assert send(server, message("payment.failed", payment)) == 200
+        assert send(server, message("payment.processing", payment)) == 200
         other = captured(payment, f"another-{payment['id']}", "1.00")
-        assert send(shop, other) == 200
+        assert send(server, other) == 200
         assert pushed()["transaction"]["kind"] == "OVERPAYMENT"
     assert [line["amount"] for line in client.statement()] == ["1.00", "25.00"]
 
 
-def test_a_forged_old_or_changed_message_changes_nothing(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_forged_old_or_changed_message_changes_nothing(server: DemoServer) -> None:
+    client = server.new_client()
     payment = client.begin(client.add_funds("25.00"))
     body = captured(payment, "forged")
     good = signed(body)
@@ -58,8 +54,8 @@ def test_a_forged_old_or_changed_message_changes_nothing(shop: Shop) -> None:
         "no headers": {},
     }
     for what, headers in forged.items():
-        assert send(shop, body, headers) == 401, what
-    assert send(shop, body.replace(b"25.00", b"99.00"), good) == 401
+        assert send(server, body, headers) == 401, what
+    assert send(server, body.replace(b"25.00", b"99.00"), good) == 401
     assert client.balance()["version"] == 0
 
 
@@ -76,34 +72,36 @@ def test_a_forged_old_or_changed_message_changes_nothing(shop: Shop) -> None:
     ],
     ids=str,
 )
-def test_a_signed_message_that_cannot_be_read_is_refused(shop: Shop, body: bytes) -> None:
+def test_a_signed_message_that_cannot_be_read_is_refused(server: DemoServer, body: bytes) -> None:
     if body == b"\xff\xfe":
-        assert send(shop, body, signed(b"{}")) in {400, 401}
+        assert send(server, body, signed(b"{}")) in {400, 401}
     else:
-        assert send(shop, body) == 400
+        assert send(server, body) == 400
 
 
 @pytest.mark.parametrize("amount", ["0", "-5.00", "25.001", "NaN", "1e3", "", "٢٥"])
-def test_an_amount_that_is_none_is_refused(shop: Shop, client: Portal, amount: str) -> None:
+def test_an_amount_that_is_none_is_refused(server: DemoServer, client: Portal, amount: str) -> None:
     payment = client.begin(client.add_funds("25.00"))
-    assert send(shop, captured(payment, "odd", amount)) == 400
+    assert send(server, captured(payment, "odd", amount)) == 400
     assert client.available() == "40.00"
 
 
-def test_a_readable_message_about_nothing_of_ours_is_kept_and_does_nothing(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_readable_message_about_nothing_of_ours_is_kept_and_does_nothing(
+    server: DemoServer,
+) -> None:
+    client = server.new_client()
     payment = client.begin(client.add_funds("25.00"))
-    assert send(shop, captured({"id": "pay_" + "0" * 32}, "nowhere")) == 200
-    assert send(shop, captured({"id": "nothing-like-it"}, "nobody")) == 200
-    assert send(shop, captured(payment, "yen", "25", "JPY")) == 200
-    assert send(shop, message("payment.something_new", payment)) == 200
+    assert send(server, captured({"id": "pay_" + "0" * 32}, "nowhere")) == 200
+    assert send(server, captured({"id": "nothing-like-it"}, "nobody")) == 200
+    assert send(server, captured(payment, "yen", "25", "JPY")) == 200
+    assert send(server, message("payment.something_new", payment)) == 200
     assert client.balance()["version"] == 0
 
 
-def test_there_is_no_other_door(shop: Shop) -> None:
+def test_there_is_no_other_door(server: DemoServer) -> None:
     body = b"{}"
-    assert httpx.post(f"{shop.url}/webhooks/bank-transfer", content=body).status_code == 400
-    assert httpx.post(f"{shop.url}/webhooks/unknown", content=body).status_code == 404
-    assert httpx.get(f"{shop.url}/webhooks/sandbox").status_code == 405
-    huge = httpx.post(f"{shop.url}/webhooks/sandbox", content=b"x" * 300_000)
+    assert httpx.post(f"{server.url}/webhooks/bank-transfer", content=body).status_code == 400
+    assert httpx.post(f"{server.url}/webhooks/unknown", content=body).status_code == 404
+    assert httpx.get(f"{server.url}/webhooks/sandbox").status_code == 405
+    huge = httpx.post(f"{server.url}/webhooks/sandbox", content=b"x" * 300_000)
     assert huge.status_code == 413

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.journeys.live import INVOICE_OF, watching
-from tests.journeys.portal import BALANCE, INVOICE, INVOICES, LINES, at_sandbox, nodes
+from tests.support.server.actions import order
+from tests.support.server.api_client import BALANCE, INVOICE, INVOICES, LINES, at_sandbox, nodes
+from tests.support.server.live import INVOICE_OF, watching
 
 if TYPE_CHECKING:
-    from tests.journeys.portal import Answer, Portal
-    from tests.journeys.shop import Shop
+    from tests.support.server.api_client import Portal
+    from tests.support.server.demo_server import DemoServer
 
 
-def order(seller: Portal, client: Portal, price: str, **more: object) -> Answer:
-    """The payload of `createInvoice` for one line without tax."""
-    return seller.do(
-        "createInvoice",
-        f"{INVOICE} {BALANCE}",
-        accountId=client.account_id,
-        currency=client.currency,
-        lines=[{"description": "Virtual server", "unitPrice": price}],
-        **more,
-    )
-
-
-def test_a_partners_order_is_paid_with_credit_at_one_click(shop: Shop) -> None:
-    client = shop.new_client(credit="100.00")
-    ordered = shop.partner.do(
+def test_a_partners_order_is_paid_with_credit_at_one_click(server: DemoServer) -> None:
+    client = server.new_client(credit="100.00")
+    ordered = server.partner.do(
         "createInvoice",
         INVOICE,
         accountId=client.account_id,
@@ -51,18 +40,18 @@ def test_a_partners_order_is_paid_with_credit_at_one_click(shop: Shop) -> None:
     assert (line["kind"], line["amount"]) == ("INVOICE_PAYMENT", "-43.99")
 
 
-def test_credit_that_does_not_suffice_is_refused_with_what_there_is(shop: Shop) -> None:
-    client = shop.new_client(credit="10.00")
-    invoice = order(shop.partner, client, "30.00")["invoice"]
+def test_credit_that_does_not_suffice_is_refused_with_what_there_is(server: DemoServer) -> None:
+    client = server.new_client(credit="10.00")
+    invoice = order(server.partner, client, "30.00")["invoice"]
     refused = client.refusal("payInvoice", invoiceId=invoice["id"], useCredit=True)
     assert refused["code"] == "INSUFFICIENT_CREDIT"
     assert (refused["available"], refused["required"]) == ("10.00", "30.00")
     assert client.available() == "10.00"
 
 
-def test_credit_goes_first_and_the_gateway_pays_the_rest(shop: Shop) -> None:
-    client = shop.new_client(credit="10.00")
-    invoice = order(shop.staff, client, "30.00")["invoice"]
+def test_credit_goes_first_and_the_gateway_pays_the_rest(server: DemoServer) -> None:
+    client = server.new_client(credit="10.00")
+    invoice = order(server.staff, client, "30.00")["invoice"]
     with watching(client, INVOICE_OF, id=invoice["id"]) as pushed:
         pushed()
         begun = client.pay(invoice, useCredit=True, gateway="sandbox")
@@ -76,9 +65,9 @@ def test_credit_goes_first_and_the_gateway_pays_the_rest(shop: Shop) -> None:
     assert (balance["available"], balance["reserved"]) == ("0.00", "0.00")
 
 
-def test_credit_that_was_reserved_is_free_again_when_the_payment_fails(shop: Shop) -> None:
-    client = shop.new_client(credit="10.00")
-    invoice = order(shop.staff, client, "30.00")["invoice"]
+def test_credit_that_was_reserved_is_free_again_when_the_payment_fails(server: DemoServer) -> None:
+    client = server.new_client(credit="10.00")
+    invoice = order(server.staff, client, "30.00")["invoice"]
     how = {"useCredit": True, "creditLimit": "4.00", "gateway": "sandbox"}
     begun = client.pay(invoice, **how)
     assert (begun["payment"]["amount"], begun["balance"]["reserved"]) == ("26.00", "4.00")
@@ -90,30 +79,30 @@ def test_credit_that_was_reserved_is_free_again_when_the_payment_fails(shop: Sho
     assert client.invoice(invoice)["amountDue"] == "30.00"
 
 
-def test_who_likes_it_pays_new_orders_from_credit_by_itself(shop: Shop) -> None:
-    client = shop.new_client(credit="50.00")
+def test_who_likes_it_pays_new_orders_from_credit_by_itself(server: DemoServer) -> None:
+    client = server.new_client(credit="50.00")
     client.do("updateAccount", "account { autoApplyCredit }", autoApplyCredit=True)
-    whole = order(shop.partner, client, "30.00")
+    whole = order(server.partner, client, "30.00")
     assert whole["invoice"]["status"] == "PAID"
     assert whole["balance"]["available"] == "20.00"
-    part = order(shop.partner, client, "30.00")["invoice"]
+    part = order(server.partner, client, "30.00")["invoice"]
     assert (part["status"], part["creditApplied"], part["amountDue"]) == (
         "UNPAID",
         "20.00",
         "10.00",
     )
-    not_this_time = order(shop.partner, client, "5.00", applyCredit=False)["invoice"]
+    not_this_time = order(server.partner, client, "5.00", applyCredit=False)["invoice"]
     assert not_this_time["creditApplied"] == "0.00"
 
 
-def test_a_voided_invoice_gives_the_credit_back_where_it_came_from(shop: Shop) -> None:
-    client = shop.new_client(credit="50.00")
-    client.do("redeemVoucher", "balance { version }", code=shop.vouchers("8.00")[0])
-    invoice = order(shop.partner, client, "30.00")["invoice"]
+def test_a_voided_invoice_gives_the_credit_back_where_it_came_from(server: DemoServer) -> None:
+    client = server.new_client(credit="50.00")
+    client.do("redeemVoucher", "balance { version }", code=server.vouchers("8.00")[0])
+    invoice = order(server.partner, client, "30.00")["invoice"]
     client.pay(invoice, useCredit=True)
     assert client.balance()["promotional"] == "0.00"
 
-    voided = shop.partner.do(
+    voided = server.partner.do(
         "voidInvoice", f"{INVOICE} {BALANCE}", invoiceId=invoice["id"], reason="Ordered twice"
     )
     assert voided["invoice"]["status"] == "VOID"
@@ -123,50 +112,50 @@ def test_a_voided_invoice_gives_the_credit_back_where_it_came_from(shop: Shop) -
     assert voided["balance"]["available"] == "58.00"
     assert voided["balance"]["promotional"] == "8.00"
     assert client.statement()[0]["kind"] == "INVOICE_PAYMENT_RETURNED"
-    again = shop.partner.refusal("voidInvoice", invoiceId=invoice["id"], reason="Again")
+    again = server.partner.refusal("voidInvoice", invoiceId=invoice["id"], reason="Again")
     assert again["code"] == "INVOICE_NOT_VOIDABLE"
     late = client.refusal("payInvoice", invoiceId=invoice["id"], useCredit=True)
     assert late["code"] == "INVOICE_NOT_PAYABLE"
 
 
-def test_money_that_paid_a_voided_invoice_becomes_credit(shop: Shop) -> None:
-    client = shop.new_client(credit="10.00")
-    invoice = order(shop.staff, client, "30.00")["invoice"]
+def test_money_that_paid_a_voided_invoice_becomes_credit(server: DemoServer) -> None:
+    client = server.new_client(credit="10.00")
+    invoice = order(server.staff, client, "30.00")["invoice"]
     at_sandbox(client.begin(invoice, useCredit=True, gateway="sandbox"), "approve")
     assert client.available() == "0.00"
-    shop.staff.do("voidInvoice", INVOICE, invoiceId=invoice["id"], reason="Out of stock")
+    server.staff.do("voidInvoice", INVOICE, invoiceId=invoice["id"], reason="Out of stock")
     assert client.available() == "30.00"
 
 
-def test_an_invoice_whose_payment_is_open_cannot_be_voided(shop: Shop) -> None:
-    client = shop.new_client()
-    invoice = order(shop.staff, client, "30.00")["invoice"]
+def test_an_invoice_whose_payment_is_open_cannot_be_voided(server: DemoServer) -> None:
+    client = server.new_client()
+    invoice = order(server.staff, client, "30.00")["invoice"]
     payment = client.begin(invoice, gateway="sandbox")
-    refused = shop.staff.refusal("voidInvoice", invoiceId=invoice["id"], reason="Mistake")
+    refused = server.staff.refusal("voidInvoice", invoiceId=invoice["id"], reason="Mistake")
     assert refused["code"] == "PAYMENT_IN_PROGRESS"
     client.do("cancelPayment", "", paymentId=payment["id"])
-    voided = shop.staff.do("voidInvoice", INVOICE, invoiceId=invoice["id"], reason="Mistake")
+    voided = server.staff.do("voidInvoice", INVOICE, invoiceId=invoice["id"], reason="Mistake")
     assert voided["invoice"]["status"] == "VOID"
     at_sandbox(payment, "capture-late")
     assert client.available() == "30.00"
     assert client.statement()[0]["kind"] == "OVERPAYMENT"
 
 
-def test_a_deposit_is_neither_paid_with_credit_nor_voided_once_paid(shop: Shop) -> None:
-    client = shop.new_client(credit="50.00")
+def test_a_deposit_is_neither_paid_with_credit_nor_voided_once_paid(server: DemoServer) -> None:
+    client = server.new_client(credit="50.00")
     invoice = client.add_funds("20.00")
     refused = client.refusal("payInvoice", invoiceId=invoice["id"], useCredit=True)
     assert refused["code"] == "CREDIT_NOT_APPLICABLE"
     at_sandbox(client.begin(invoice), "approve")
-    refused = shop.staff.refusal("voidInvoice", invoiceId=invoice["id"], reason="Mistake")
+    refused = server.staff.refusal("voidInvoice", invoiceId=invoice["id"], reason="Mistake")
     assert refused["code"] == "INVOICE_NOT_VOIDABLE"
     assert client.available() == "70.00"
 
 
-def test_lists_are_paged_and_filtered(shop: Shop) -> None:
-    client = shop.new_client(credit="100.00")
+def test_lists_are_paged_and_filtered(server: DemoServer) -> None:
+    client = server.new_client(credit="100.00")
     for number in range(5):
-        invoice = order(shop.partner, client, f"{number + 1}.00", reference=f"P-{number}")
+        invoice = order(server.partner, client, f"{number + 1}.00", reference=f"P-{number}")
         client.pay(invoice["invoice"], useCredit=number < 3) if number < 3 else None
     client.add_funds("20.00")
 

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.journeys.live import CREDIT, INVOICE_OF, watching
-from tests.journeys.portal import INVOICE, PAYMENT, at_sandbox
+from tests.support.server.api_client import INVOICE, PAYMENT, at_sandbox
+from tests.support.server.live import CREDIT, INVOICE_OF, watching
 
 if TYPE_CHECKING:
-    from tests.journeys.shop import Shop
+    from tests.support.server.demo_server import DemoServer
 
 
 pytestmark = pytest.mark.once
 
 
-def test_a_browser_pays_on_the_sandboxs_pages(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_browser_pays_on_the_sandboxs_pages(server: DemoServer) -> None:
+    client = server.new_client()
     invoice = client.add_funds("25.00")
-    payment = client.begin(invoice, returnUrl=f"{shop.url}/shop?step=3")
+    payment = client.begin(invoice, returnUrl=f"{server.url}/shop?step=3")
     page = payment["nextAction"]["url"]
-    with httpx.Client(headers={"origin": shop.url}) as browser:
+    with httpx.Client(headers={"origin": server.url}) as browser:
         shown = browser.get(page)
         assert "25.00" in shown.text
         assert invoice["number"] in shown.text
@@ -36,12 +36,12 @@ def test_a_browser_pays_on_the_sandboxs_pages(shop: Shop) -> None:
         assert done.status_code == 303
         back = browser.get(done.headers["location"])
     assert back.status_code == 303
-    assert back.headers["location"] == f"{shop.url}/shop?step=3&payment={payment['id']}"
+    assert back.headers["location"] == f"{server.url}/shop?step=3&payment={payment['id']}"
     assert client.available() == "25.00"
 
 
-def test_a_declined_payment_says_why_and_the_next_one_pays(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_declined_payment_says_why_and_the_next_one_pays(server: DemoServer) -> None:
+    client = server.new_client()
     invoice = client.add_funds("25.00")
     with watching(client, INVOICE_OF, id=invoice["id"]) as pushed:
         assert pushed()["status"] == "UNPAID"
@@ -65,8 +65,8 @@ def test_a_declined_payment_says_why_and_the_next_one_pays(shop: Shop) -> None:
     assert [payment["status"] for payment in shown["payments"]] == ["FAILED", "SUCCEEDED"]
 
 
-def test_checking_again_hurries_no_payment_that_takes_time(shop: Shop) -> None:
-    client = shop.new_client()
+def test_checking_again_hurries_no_payment_that_takes_time(server: DemoServer) -> None:
+    client = server.new_client()
     payment = client.begin(client.add_funds("25.00"))
     at_sandbox(payment, "settle-later")
     rechecked = client.do("recheckPayment", PAYMENT, paymentId=payment["id"])
@@ -74,16 +74,16 @@ def test_checking_again_hurries_no_payment_that_takes_time(shop: Shop) -> None:
     assert client.available() == "0.00"
 
 
-def test_a_failed_authentication_takes_no_money(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_failed_authentication_takes_no_money(server: DemoServer) -> None:
+    client = server.new_client()
     invoice = client.add_funds("25.00")
     at_sandbox(client.begin(invoice), "fail-authentication")
     assert client.stage(invoice) == "FAILED"
     assert client.statement() == []
 
 
-def test_a_payment_that_takes_time_is_processing_until_it_is_settled(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_payment_that_takes_time_is_processing_until_it_is_settled(server: DemoServer) -> None:
+    client = server.new_client()
     invoice = client.add_funds("25.00")
     with watching(client, CREDIT) as pushed:
         pushed()
@@ -104,8 +104,8 @@ def test_a_payment_that_takes_time_is_processing_until_it_is_settled(shop: Shop)
     assert update["balance"]["pending"] == "0.00"
 
 
-def test_asking_again_finds_money_whose_message_was_lost(shop: Shop) -> None:
-    client = shop.new_client()
+def test_asking_again_finds_money_whose_message_was_lost(server: DemoServer) -> None:
+    client = server.new_client()
     invoice = client.add_funds("25.00")
     payment = client.begin(invoice)
     at_sandbox(payment, "lost")
@@ -132,9 +132,9 @@ def test_asking_again_finds_money_whose_message_was_lost(shop: Shop) -> None:
     ids=str,
 )
 def test_whatever_the_payer_does_has_its_stage(
-    shop: Shop, actions: list[str], stage: str, available: str
+    server: DemoServer, actions: list[str], stage: str, available: str
 ) -> None:
-    client = shop.new_client()
+    client = server.new_client()
     invoice = client.add_funds("25.00")
     payment = client.begin(invoice)
     for action in actions:
@@ -142,8 +142,8 @@ def test_whatever_the_payer_does_has_its_stage(
     assert (client.stage(invoice), client.available()) == (stage, available)
 
 
-def test_a_canceled_payment_leaves_the_invoice_to_be_paid(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_canceled_payment_leaves_the_invoice_to_be_paid(server: DemoServer) -> None:
+    client = server.new_client()
     invoice = client.add_funds("25.00")
     payment = client.begin(invoice)
     canceled = client.do("cancelPayment", f"{INVOICE} {PAYMENT}", paymentId=payment["id"])
@@ -166,7 +166,7 @@ def test_a_canceled_payment_leaves_the_invoice_to_be_paid(shop: Shop) -> None:
 )
 def test_what_came_in_is_what_is_credited(
     *,
-    shop: Shop,
+    server: DemoServer,
     action: str,
     form: dict[str, str],
     status: str,
@@ -174,7 +174,7 @@ def test_what_came_in_is_what_is_credited(
     available: str,
     kinds: list[str],
 ) -> None:
-    client = shop.new_client()
+    client = server.new_client()
     invoice = client.add_funds("25.00")
     at_sandbox(client.begin(invoice), action, **form)
     after = client.invoice(invoice)
@@ -183,8 +183,8 @@ def test_what_came_in_is_what_is_credited(
     assert sorted(line["kind"] for line in client.statement()) == kinds
 
 
-def test_the_rest_of_an_underpaid_deposit_can_be_paid(shop: Shop) -> None:
-    client = shop.new_client()
+def test_the_rest_of_an_underpaid_deposit_can_be_paid(server: DemoServer) -> None:
+    client = server.new_client()
     invoice = client.add_funds("25.00")
     at_sandbox(client.begin(invoice), "capture-less", amount="10.00")
     rest = client.begin(invoice)

@@ -6,19 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.gateways.paypal.desk import new_id
-from tests.gateways.paypal.forger import forged
-from tests.gateways.paypal.served import served
-from tests.journeys.at_paypal import begun, open_paypal_shop, order_id, paid, payment_of, post, tell
-from tests.journeys.test_disputes import is_frozen
+from tests.support.paypal.back_office import new_id
+from tests.support.paypal.forged import forged
+from tests.support.paypal.served import served
+from tests.support.server.actions import is_frozen
+from tests.support.server.at_paypal import (
+    begun,
+    open_paypal_server,
+    order_id,
+    paid,
+    payment_of,
+    post,
+    tell,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.gateways.paypal.fake import FakePayPal
-    from tests.journeys.portal import Answer
-    from tests.journeys.shop import Shop
-    from tests.servers import Databases
+    from tests.support.paypal.fake import FakePayPal
+    from tests.support.server.api_client import Answer
+    from tests.support.server.demo_server import DemoServer
+    from tests.support.servers import Databases
 
     Thing = dict[str, Any]
 
@@ -35,16 +43,16 @@ def paypal() -> Iterator[FakePayPal]:
 
 
 @pytest.fixture(scope="module")
-def shop(
+def server(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, paypal: FakePayPal
-) -> Iterator[Shop]:
-    with open_paypal_shop(tmp_path_factory.mktemp("shop"), databases, paypal) as opened:
+) -> Iterator[DemoServer]:
+    with open_paypal_server(tmp_path_factory.mktemp("server"), databases, paypal) as opened:
         yield opened
 
 
 def genuine(paypal: FakePayPal, payment: Answer) -> tuple[dict[str, str], bytes]:
     """What PayPal sends of a payment's capture."""
-    capture = paypal.desk.captured(payment["id"])
+    capture = paypal.back_office.captured(payment["id"])
     return paypal.signer.message("PAYMENT.CAPTURE.COMPLETED", capture)
 
 
@@ -114,16 +122,16 @@ FORGERIES: dict[str, tuple[str, Callable[[FakePayPal, Thing], Thing]]] = {
 @pytest.mark.parametrize("told", [True, False], ids=["told before", "never told"])
 @pytest.mark.parametrize("kind", FORGERIES)
 def test_another_body_with_the_same_crc_books_nothing(
-    shop: Shop, paypal: FakePayPal, kind: str, *, told: bool
+    server: DemoServer, paypal: FakePayPal, kind: str, *, told: bool
 ) -> None:
-    client = shop.new_client()
-    invoice, payment = paid(shop, client)
+    client = server.new_client()
+    invoice, payment = paid(server, client)
     headers, body = genuine(paypal, payment)
     if told:
-        assert post(shop, headers, body).status_code == 200
+        assert post(server, headers, body).status_code == 200
     type, make = FORGERIES[kind]
-    fake = forged(body, type, make(paypal, paypal.desk.captured(payment["id"])))
-    answer = post(shop, headers, fake)
+    fake = forged(body, type, make(paypal, paypal.back_office.captured(payment["id"])))
+    answer = post(server, headers, fake)
     assert answer.status_code == 401 if told else answer.status_code in {200, 400}
     assert (client.available(), is_frozen(client)) == ("25.00", False)
     assert [line["amount"] for line in client.statement()] == ["25.00"]
@@ -132,72 +140,72 @@ def test_another_body_with_the_same_crc_books_nothing(
 
 
 def test_a_capture_that_nobody_has_told_yet_is_booked_as_paypal_has_it(
-    shop: Shop, paypal: FakePayPal
+    server: DemoServer, paypal: FakePayPal
 ) -> None:
-    client = shop.new_client()
-    _, payment = begun(shop, client)
-    paypal.desk.capture(paypal.desk.approve(order_id(payment)))
+    client = server.new_client()
+    _, payment = begun(server, client)
+    paypal.back_office.capture(paypal.back_office.approve(order_id(payment)))
     headers, body = genuine(paypal, payment)
-    more = {**paypal.desk.captured(payment["id"]), "amount": MANY}
+    more = {**paypal.back_office.captured(payment["id"]), "amount": MANY}
     fake = forged(body, "PAYMENT.CAPTURE.COMPLETED", more)
-    assert post(shop, headers, fake).status_code == 200
+    assert post(server, headers, fake).status_code == 200
     assert client.available() == "25.00"
 
 
 @pytest.mark.parametrize("type", ["CHECKOUT.ORDER.APPROVED", "CHECKOUT.PAYMENT-APPROVAL.REVERSED"])
 def test_what_the_payer_has_not_said_is_not_believed(
-    shop: Shop, paypal: FakePayPal, type: str
+    server: DemoServer, paypal: FakePayPal, type: str
 ) -> None:
-    other = shop.new_client()
-    headers, body = genuine(paypal, paid(shop, other)[1])
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
-    order = paypal.desk.orders[order_id(payment)]
+    other = server.new_client()
+    headers, body = genuine(paypal, paid(server, other)[1])
+    client = server.new_client()
+    invoice, payment = begun(server, client)
+    order = paypal.back_office.orders[order_id(payment)]
     resource = {**order, "order_id": order["id"], "status": "APPROVED"}
-    assert post(shop, headers, forged(body, type, resource)).status_code == 200
+    assert post(server, headers, forged(body, type, resource)).status_code == 200
     assert payment_of(client, invoice)["status"] == "REQUIRES_ACTION"
     assert client.available() == "0.00"
 
 
-def test_a_dispute_is_not_won_before_paypal_says_so(shop: Shop, paypal: FakePayPal) -> None:
-    client = shop.new_client()
-    _, payment = paid(shop, client)
-    dispute = paypal.desk.dispute(paypal.desk.captured(payment["id"]))
+def test_a_dispute_is_not_won_before_paypal_says_so(server: DemoServer, paypal: FakePayPal) -> None:
+    client = server.new_client()
+    _, payment = paid(server, client)
+    dispute = paypal.back_office.dispute(paypal.back_office.captured(payment["id"]))
     headers, body = paypal.signer.message("CUSTOMER.DISPUTE.CREATED", dispute)
     won = {**dispute, "status": "RESOLVED", "dispute_outcome": {"outcome_code": "NONE"}}
     fake = forged(body, "CUSTOMER.DISPUTE.RESOLVED", won)
-    assert post(shop, headers, fake).status_code == 503
-    assert post(shop, headers, body).status_code == 200
-    assert post(shop, headers, fake).status_code == 401
+    assert post(server, headers, fake).status_code == 503
+    assert post(server, headers, body).status_code == 200
+    assert post(server, headers, fake).status_code == 401
     assert (client.available(), is_frozen(client)) == ("0.00", True)
 
 
 def test_a_forged_message_cannot_take_the_id_of_one_that_is_to_come(
-    shop: Shop, paypal: FakePayPal
+    server: DemoServer, paypal: FakePayPal
 ) -> None:
-    headers, body = genuine(paypal, paid(shop, shop.new_client())[1])
-    client = shop.new_client()
-    _, payment = begun(shop, client)
-    order = paypal.desk.capture(paypal.desk.approve(order_id(payment)))
+    headers, body = genuine(paypal, paid(server, server.new_client())[1])
+    client = server.new_client()
+    _, payment = begun(server, client)
+    order = paypal.back_office.capture(paypal.back_office.approve(order_id(payment)))
     [capture] = order["purchase_units"][0]["payments"]["captures"]
     taken = forged(body, "BILLING.PLAN.CREATED", {}, id=f"capture:{capture['id']}:captured")
-    assert post(shop, headers, taken).status_code == 200
-    tell(shop, paypal, "PAYMENT.CAPTURE.COMPLETED", capture)
+    assert post(server, headers, taken).status_code == 200
+    tell(server, paypal, "PAYMENT.CAPTURE.COMPLETED", capture)
     assert client.available() == "25.00"
 
 
 def test_an_order_of_somebody_elses_making_does_not_pay_our_payment(
-    shop: Shop, paypal: FakePayPal
+    server: DemoServer, paypal: FakePayPal
 ) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
-    ours = paypal.desk.orders[order_id(payment)]
+    client = server.new_client()
+    invoice, payment = begun(server, client)
+    ours = paypal.back_office.orders[order_id(payment)]
     unit = {**ours["purchase_units"][0], "payee": {"merchant_id": "EVILEVILEVIL1"}}
-    other = paypal.desk.new_order({"intent": "CAPTURE", "purchase_units": [unit]})
-    paypal.desk.approve(other["id"])
-    tell(shop, paypal, "CHECKOUT.ORDER.APPROVED", other)
-    [capture] = paypal.desk.capture(other)["purchase_units"][0]["payments"]["captures"]
-    tell(shop, paypal, "PAYMENT.CAPTURE.COMPLETED", capture)
+    other = paypal.back_office.new_order({"intent": "CAPTURE", "purchase_units": [unit]})
+    paypal.back_office.approve(other["id"])
+    tell(server, paypal, "CHECKOUT.ORDER.APPROVED", other)
+    [capture] = paypal.back_office.capture(other)["purchase_units"][0]["payments"]["captures"]
+    tell(server, paypal, "PAYMENT.CAPTURE.COMPLETED", capture)
     assert (client.available(), payment_of(client, invoice)["status"]) == (
         "0.00",
         "REQUIRES_ACTION",
@@ -206,43 +214,43 @@ def test_an_order_of_somebody_elses_making_does_not_pay_our_payment(
 
 @pytest.mark.parametrize("operation", ["read_capture", "token"])
 def test_while_paypal_cannot_be_asked_it_is_told_to_come_again(
-    shop: Shop, paypal: FakePayPal, operation: str
+    server: DemoServer, paypal: FakePayPal, operation: str
 ) -> None:
-    client = shop.new_client()
-    _, payment = begun(shop, client)
-    [capture] = paypal.desk.capture(paypal.desk.approve(order_id(payment)))["purchase_units"][0][
-        "payments"
-    ]["captures"]
+    client = server.new_client()
+    _, payment = begun(server, client)
+    [capture] = paypal.back_office.capture(paypal.back_office.approve(order_id(payment)))[
+        "purchase_units"
+    ][0]["payments"]["captures"]
     headers, body = paypal.signer.message("PAYMENT.CAPTURE.COMPLETED", capture)
     if operation == "token":
         paypal.expire_tokens()
     paypal.troubles[operation].append(503)
-    answer = post(shop, headers, body)
+    answer = post(server, headers, body)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
     assert client.available() == "0.00"
-    assert [post(shop, headers, body).status_code for _ in range(2)] == [200, 200]
+    assert [post(server, headers, body).status_code for _ in range(2)] == [200, 200]
     assert client.available() == "25.00"
 
 
 def test_a_message_that_comes_again_makes_nobody_ask_paypal_again(
-    shop: Shop, paypal: FakePayPal
+    server: DemoServer, paypal: FakePayPal
 ) -> None:
-    _, payment = paid(shop, shop.new_client())
+    _, payment = paid(server, server.new_client())
     message = genuine(paypal, payment)
-    assert post(shop, *message).status_code == 200
+    assert post(server, *message).status_code == 200
     asked = len(paypal.asked)
-    assert {post(shop, *message).status_code for _ in range(5)} == {200}
+    assert {post(server, *message).status_code for _ in range(5)} == {200}
     assert len(paypal.asked) == asked
 
 
 @pytest.mark.parametrize("what", ["certificate", "signature", "transmission", "body"])
 def test_a_crowd_of_unsigned_messages_makes_us_ask_paypal_a_few_times(
-    shop: Shop, paypal: FakePayPal, what: str
+    server: DemoServer, paypal: FakePayPal, what: str
 ) -> None:
-    client = shop.new_client()
-    _, payment = paid(shop, client)
+    client = server.new_client()
+    _, payment = paid(server, client)
     headers, body = genuine(paypal, payment)
-    assert post(shop, headers, body).status_code == 200  # its certificate is known now
+    assert post(server, headers, body).status_code == 200  # its certificate is known now
     asked = len(paypal.asked)
     for number in range(60):
         fake, text = dict(headers), body
@@ -254,8 +262,8 @@ def test_a_crowd_of_unsigned_messages_makes_us_ask_paypal_a_few_times(
             fake["paypal-transmission-id"] += f"-{number}"
         else:
             text = body.replace(b"25.00", f"{number}.99".encode())
-        assert post(shop, fake, text).status_code in {200, 401, 503}
+        assert post(server, fake, text).status_code in {200, 401, 503}
     assert len(paypal.asked) - asked <= 12
     paypal.faults.clear()  # certificates that PayPal does not have
-    assert post(shop, *genuine(paypal, payment)).status_code == 200
+    assert post(server, *genuine(paypal, payment)).status_code == 200
     assert client.available() == "25.00"

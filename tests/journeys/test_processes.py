@@ -7,28 +7,27 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.journeys.live import CREDIT, INVOICE_OF, streaming, watching
-from tests.journeys.portal import Portal, at_sandbox
-from tests.journeys.shop import Shop, open_shop
-from tests.journeys.test_orders import order
-from tests.journeys.test_retries import at_once
+from tests.support.server.actions import at_once, order
+from tests.support.server.api_client import Portal, at_sandbox
+from tests.support.server.demo_server import DemoServer, open_demo_server
+from tests.support.server.live import CREDIT, INVOICE_OF, streaming, watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers import Databases
+    from tests.support.servers import Databases
 
 pytestmark = pytest.mark.postgres_only
 
 
 @pytest.fixture(scope="module")
-def shops(
+def servers(
     databases: Databases, redis_server: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Shop, Shop]]:
+) -> Iterator[tuple[DemoServer, DemoServer]]:
     """Two servers on one database."""
-    folder = tmp_path_factory.mktemp("shops")
-    with open_shop(folder, databases, REDIS_URL=redis_server) as one:
-        other = Shop(folder, one.database_url, {"REDIS_URL": redis_server})
+    folder = tmp_path_factory.mktemp("servers")
+    with open_demo_server(folder, databases, REDIS_URL=redis_server) as one:
+        other = DemoServer(folder, one.database_url, {"REDIS_URL": redis_server})
         other.start()
         try:
             yield one, other
@@ -38,13 +37,13 @@ def shops(
         other.assert_nothing_broke()
 
 
-def elsewhere(client: Portal, shop: Shop) -> Portal:
+def elsewhere(client: Portal, server: DemoServer) -> Portal:
     """The same client at another server."""
-    return shop.portal(token=client.token, account_id=client.account_id, currency=client.currency)
+    return server.portal(token=client.token, account_id=client.account_id, currency=client.currency)
 
 
-def test_what_one_server_commits_the_other_pushes(shops: tuple[Shop, Shop]) -> None:
-    one, other = shops
+def test_what_one_server_commits_the_other_pushes(servers: tuple[DemoServer, DemoServer]) -> None:
+    one, other = servers
     client = one.new_client()
     there = elsewhere(client, other)
     invoice = client.add_funds("25.00")
@@ -65,8 +64,8 @@ def test_what_one_server_commits_the_other_pushes(shops: tuple[Shop, Shop]) -> N
     assert there.available() == "25.00"
 
 
-def test_a_click_that_reaches_two_servers_is_one(shops: tuple[Shop, Shop]) -> None:
-    one, other = shops
+def test_a_click_that_reaches_two_servers_is_one(servers: tuple[DemoServer, DemoServer]) -> None:
+    one, other = servers
     client = one.new_client(credit="30.00")
     places = [client, elsewhere(client, other)]
     invoice = order(one.partner, client, "20.00")["invoice"]
@@ -76,9 +75,9 @@ def test_a_click_that_reaches_two_servers_is_one(shops: tuple[Shop, Shop]) -> No
     assert client.available() == "10.00"
 
 
-def test_both_are_ready_and_say_so(shops: tuple[Shop, Shop]) -> None:
-    for shop in shops:
-        ready = httpx.get(f"{shop.url}/readyz").json()
+def test_both_are_ready_and_say_so(servers: tuple[DemoServer, DemoServer]) -> None:
+    for server in servers:
+        ready = httpx.get(f"{server.url}/readyz").json()
         assert ready["checks"]["redis"] == "ok"
         assert ready["checks"]["database"] == "ok"
-        assert "live_subscriptions" in httpx.get(f"{shop.url}/metrics").text
+        assert "live_subscriptions" in httpx.get(f"{server.url}/metrics").text

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.journeys.live import CREDIT, watching
-from tests.journeys.portal import at_sandbox
+from tests.support.server.api_client import at_sandbox
+from tests.support.server.live import CREDIT, watching
 
 if TYPE_CHECKING:
-    from tests.journeys.shop import Shop
+    from tests.support.server.demo_server import DemoServer
 
 REFUND = "refund { id amount { amount } status reason } payment { refunded { amount } }"
 SHOWN = """query ($id: ID!) { node(id: $id) { ... on Payment {
@@ -16,13 +16,13 @@ SHOWN = """query ($id: ID!) { node(id: $id) { ... on Payment {
 } } }"""
 
 
-def test_staff_give_an_unspent_deposit_back_and_the_client_sees_it(shop: Shop) -> None:
-    client = shop.new_client()
+def test_staff_give_an_unspent_deposit_back_and_the_client_sees_it(server: DemoServer) -> None:
+    client = server.new_client()
     payment = client.deposit("25.00")
     with watching(client, CREDIT) as pushed:
         pushed()
         money = client.money("10.00")
-        given = shop.staff.do(
+        given = server.staff.do(
             "refundPayment", REFUND, paymentId=payment["id"], amount=money, reason="Moved away"
         )
         while (update := pushed())["transaction"] is None:
@@ -36,14 +36,14 @@ def test_staff_give_an_unspent_deposit_back_and_the_client_sees_it(shop: Shop) -
     assert client.statement()[0]["kind"] == "DEPOSIT_REVERSED"
 
 
-def test_more_than_is_unspent_is_refused_in_a_forms_terms(shop: Shop) -> None:
-    client = shop.new_client()
+def test_more_than_is_unspent_is_refused_in_a_forms_terms(server: DemoServer) -> None:
+    client = server.new_client()
     payment = client.deposit("25.00")
     given = {"paymentId": payment["id"], "reason": "Moved away"}
-    refused = shop.staff.refusal("refundPayment", amount=client.money("25.01"), **given)
+    refused = server.staff.refusal("refundPayment", amount=client.money("25.01"), **given)
     assert (refused["code"], refused["field"]) == ("AMOUNT_OUT_OF_RANGE", ["amount", "amount"])
     at_sandbox(payment, "dispute")
-    refused = shop.staff.refusal("refundPayment", **given)
+    refused = server.staff.refusal("refundPayment", **given)
     assert (refused["code"], refused["field"]) == ("NOT_REFUNDABLE", ["paymentId"])
     document = "mutation ($i: RefundPaymentInput!) { refundPayment(input: $i) { __typename } }"
     assert client.error(document, i={**given, "idempotencyKey": "a client's"}) == "FORBIDDEN"

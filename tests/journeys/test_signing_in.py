@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 import pytest
 from httpx_ws import WebSocketUpgradeError
 
-from api.endpoint.endpoint import EdgeOptions
-from tests.journeys.live import CREDIT, streaming, watching
-from tests.journeys.people import PASSWORD
+from api.endpoint.revocations import RECHECK_SECONDS
+from tests.support.server.live import CREDIT, streaming, watching
+from tests.support.server.people import PASSWORD
 
 if TYPE_CHECKING:
-    from tests.journeys.portal import Answer
-    from tests.journeys.shop import Shop
-    from tests.journeys.test_live import Transport
+    from tests.support.server.api_client import Answer
+    from tests.support.server.demo_server import DemoServer
+    from tests.support.server.live import Transport
 
 pytestmark = pytest.mark.once
 
 VIEWER = "{ viewer { role scopes account { id email balance { available { amount } } } } }"
 
 
-def test_a_program_signs_in_with_a_token_until_it_signs_out(shop: Shop) -> None:
-    client = shop.new_client()
+def test_a_program_signs_in_with_a_token_until_it_signs_out(server: DemoServer) -> None:
+    client = server.new_client()
     viewer = client.ask(VIEWER)["viewer"]
     assert viewer["role"] == "CLIENT"
     assert viewer["account"] == {
@@ -35,9 +35,9 @@ def test_a_program_signs_in_with_a_token_until_it_signs_out(shop: Shop) -> None:
     assert client.error(VIEWER) == "UNAUTHENTICATED"
 
 
-def test_a_browser_signs_in_with_a_cookie_that_no_script_sees(shop: Shop) -> None:
-    email = shop.new_client(credit="12.00").email
-    browser = shop.portal({"origin": shop.url})
+def test_a_browser_signs_in_with_a_cookie_that_no_script_sees(server: DemoServer) -> None:
+    email = server.new_client(credit="12.00").email
+    browser = server.portal({"origin": server.url})
     document = "mutation ($i: SignInInput!) { signIn(input: $i) { viewer { role } } }"
     response = browser.post(document, {"i": {"email": email.upper(), "password": PASSWORD}})
     cookie = response.headers["set-cookie"]
@@ -50,45 +50,45 @@ def test_a_browser_signs_in_with_a_cookie_that_no_script_sees(shop: Shop) -> Non
     assert browser.ask(VIEWER) == {"viewer": None}
 
 
-def test_a_page_of_another_origin_gets_nothing_with_the_cookie(shop: Shop) -> None:
-    browser = shop.new_client()
+def test_a_page_of_another_origin_gets_nothing_with_the_cookie(server: DemoServer) -> None:
+    browser = server.new_client()
     cookie = {"cookie": f"account_credit_session={browser.token}"}
-    foreign = shop.portal({"origin": "https://evil.example", **cookie})
+    foreign = server.portal({"origin": "https://evil.example", **cookie})
     assert foreign.post(VIEWER).status_code == 403
     with pytest.raises(WebSocketUpgradeError), watching(foreign, CREDIT):
         pass
-    own = shop.portal({"origin": "http://localhost:5173", **cookie})
+    own = server.portal({"origin": "http://localhost:5173", **cookie})
     answer = own.post(VIEWER)
     assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
     assert answer.headers["access-control-allow-credentials"] == "true"
 
 
-def test_a_wrong_password_and_an_unknown_email_are_the_same_refusal(shop: Shop) -> None:
-    email, nobody = shop.new_client().email, shop.portal()
+def test_a_wrong_password_and_an_unknown_email_are_the_same_refusal(server: DemoServer) -> None:
+    email, nobody = server.new_client().email, server.portal()
     wrong = nobody.refusal("signIn", email=email, password="another pass phrase")
     unknown = nobody.refusal("signIn", email="who@client.example", password=PASSWORD)
     assert wrong["code"] == "INVALID_CREDENTIALS"
     assert wrong == unknown
 
 
-def test_nobody_is_nobody_and_is_asked_to_sign_in(shop: Shop) -> None:
-    nobody = shop.portal()
+def test_nobody_is_nobody_and_is_asked_to_sign_in(server: DemoServer) -> None:
+    nobody = server.portal()
     assert nobody.ask(VIEWER) == {"viewer": None}
     assert nobody.error("{ balance { version } }") == "UNAUTHENTICATED"
-    stranger = shop.portal(token="no-such-token")
+    stranger = server.portal(token="no-such-token")
     assert stranger.post(VIEWER).status_code == 401
 
 
-def test_staff_and_partners_are_who_they_are(shop: Shop) -> None:
-    assert shop.staff.ask(VIEWER)["viewer"]["role"] == "STAFF"
-    partner = shop.partner.ask(VIEWER)["viewer"]
+def test_staff_and_partners_are_who_they_are(server: DemoServer) -> None:
+    assert server.staff.ask(VIEWER)["viewer"]["role"] == "STAFF"
+    partner = server.partner.ask(VIEWER)["viewer"]
     assert partner["role"] == "PARTNER"
     assert "invoices:write" in partner["scopes"]
     assert partner["account"] is None
 
 
-def test_two_clients_cannot_see_or_touch_each_other(shop: Shop) -> None:
-    one, other = shop.new_client(credit="50.00"), shop.new_client(credit="50.00")
+def test_two_clients_cannot_see_or_touch_each_other(server: DemoServer) -> None:
+    one, other = server.new_client(credit="50.00"), server.new_client(credit="50.00")
     invoice = one.add_funds("20.00")
     payment = one.begin(invoice)
 
@@ -118,8 +118,8 @@ def test_two_clients_cannot_see_or_touch_each_other(shop: Shop) -> None:
     assert theirs_now() == before
 
 
-def test_clients_cannot_do_what_is_for_staff_and_partners(shop: Shop) -> None:
-    client = shop.new_client()
+def test_clients_cannot_do_what_is_for_staff_and_partners(server: DemoServer) -> None:
+    client = server.new_client()
     account, money = client.account_id, client.money("5.00")
     for mutation, given in (
         ("adjustCredit", {"accountId": account, "amount": money, "reason": "mine"}),
@@ -133,12 +133,14 @@ def test_clients_cannot_do_what_is_for_staff_and_partners(shop: Shop) -> None:
     assert client.statement() == []
 
 
-def test_a_partners_key_reaches_the_clients_and_scopes_that_it_was_given(shop: Shop) -> None:
-    mine, other = shop.new_client(credit="5.00"), shop.new_client(credit="5.00")
+def test_a_partners_key_reaches_the_clients_and_scopes_that_it_was_given(
+    server: DemoServer,
+) -> None:
+    mine, other = server.new_client(credit="5.00"), server.new_client(credit="5.00")
     command = ("create-key", "--partner", "Desk of one", "--scope", "credit:read")
-    made = shop.run(*command, "--account", mine.account_id)
+    made = server.run(*command, "--account", mine.account_id)
     assert made.returncode == 0, made.stderr
-    partner = shop.portal(token=made.stdout.strip())
+    partner = server.portal(token=made.stdout.strip())
     document = "query ($id: ID) { balance(accountId: $id) { available { amount } } }"
     assert partner.ask(document, id=mine.account_id)["balance"]["available"] == "5.00"
     unseen = partner.error(document, id=other.account_id)
@@ -149,28 +151,28 @@ def test_a_partners_key_reaches_the_clients_and_scopes_that_it_was_given(shop: S
 
 @pytest.mark.parametrize("listen", [watching, streaming], ids=["websocket", "events"])
 def test_a_key_that_is_revoked_on_the_command_line_hears_nothing_more(
-    shop: Shop, listen: Transport
+    server: DemoServer, listen: Transport
 ) -> None:
-    client = shop.new_client(credit="5.00")
-    made = shop.run("create-key", "--partner", "Listener", "--scope", "credit:read")
-    partner = shop.portal(token=made.stdout.strip())
+    client = server.new_client(credit="5.00")
+    made = server.run("create-key", "--partner", "Listener", "--scope", "credit:read")
+    partner = server.portal(token=made.stdout.strip())
     credit = CREDIT.replace("($after", "($id: ID!, $after").replace(
         "(after", "(accountId: $id, after"
     )
     with listen(partner, credit, id=client.account_id) as pushed:
         assert pushed()["balance"]["available"] == "5.00"
-        done = shop.run("revoke-key", partner.token)
+        done = server.run("revoke-key", partner.token)
         assert done.returncode == 0, done.stderr
         began = monotonic()
         with pytest.raises(AssertionError, match="UNAUTHENTICATED"):
             pushed()
-        assert monotonic() - began < EdgeOptions.recheck_seconds / 4
+        assert monotonic() - began < RECHECK_SECONDS / 4
     assert partner.error("{ viewer { role } }") == "UNAUTHENTICATED"
 
 
-def test_staff_find_a_client_and_partners_only_their_own(shop: Shop) -> None:
-    client = shop.new_client()
+def test_staff_find_a_client_and_partners_only_their_own(server: DemoServer) -> None:
+    client = server.new_client()
     document = "query ($s: String) { accounts(search: $s) { totalCount edges { node { id } } } }"
-    found = shop.staff.ask(document, s=client.email)["accounts"]
+    found = server.staff.ask(document, s=client.email)["accounts"]
     assert [edge["node"]["id"] for edge in found["edges"]] == [client.account_id]
     assert client.error(document, s="") == "FORBIDDEN"

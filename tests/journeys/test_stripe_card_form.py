@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.gateways.standins.chromium import Chromium, chromium
-from tests.gateways.standins.localstripe import (
+from tests.support.browser.chromium import Chromium, chromium
+from tests.support.server.demo_server import DemoServer, open_demo_server
+from tests.support.server.live import INVOICE_OF, watching
+from tests.support.servers import free_port
+from tests.support.standins.localstripe import (
     DECLINED_CARD,
     GOOD_CARD,
     SECRET_KEY,
@@ -16,17 +19,14 @@ from tests.gateways.standins.localstripe import (
     LocalStripe,
     localstripe,
 )
-from tests.journeys.live import INVOICE_OF, watching
-from tests.journeys.shop import Shop, open_shop
-from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.async_api import Page
 
-    from tests.journeys.portal import Answer, Portal
-    from tests.servers import Databases
+    from tests.support.server.api_client import Answer, Portal
+    from tests.support.servers import Databases
 
 pytestmark = pytest.mark.once
 
@@ -48,9 +48,9 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def shop(
+def server(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, port: int
-) -> Iterator[Shop]:
+) -> Iterator[DemoServer]:
     """A provider that takes cards in the portal's page, through localstripe."""
     keys = {
         "STRIPE_SECRET_KEY": SECRET_KEY,
@@ -59,13 +59,13 @@ def shop(
         "STRIPE_FORM": "page",
         "STRIPE_API_URL": f"http://127.0.0.1:{port}",
     }
-    with open_shop(tmp_path_factory.mktemp("shop"), databases, **keys) as opened:
+    with open_demo_server(tmp_path_factory.mktemp("server"), databases, **keys) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def stripe(shop: Shop, port: int) -> Iterator[LocalStripe]:
-    with localstripe(shop.folder, port, f"{shop.url}/webhooks/card") as running:
+def stripe(server: DemoServer, port: int) -> Iterator[LocalStripe]:
+    with localstripe(server.folder, port, f"{server.url}/webhooks/card") as running:
         yield running
 
 
@@ -111,9 +111,9 @@ def paid_by_message(client: Portal, invoice: Answer) -> None:
 
 
 def test_a_card_that_needs_3_d_secure_pays_after_it(
-    shop: Shop, stripe: LocalStripe, browser: Chromium
+    server: DemoServer, stripe: LocalStripe, browser: Chromium
 ) -> None:
-    client = shop.new_client()
+    client = server.new_client()
     invoice, payment, secret = begun(client)
     assert stripe.enter_card(secret, SECURE_CARD) == "requires_action"
     client.do("recheckPayment", "payment { status }", paymentId=payment["id"])
@@ -123,9 +123,9 @@ def test_a_card_that_needs_3_d_secure_pays_after_it(
 
 
 def test_who_fails_3_d_secure_can_try_another_card(
-    shop: Shop, stripe: LocalStripe, browser: Chromium
+    server: DemoServer, stripe: LocalStripe, browser: Chromium
 ) -> None:
-    client = shop.new_client()
+    client = server.new_client()
     invoice, _, secret = begun(client)
     assert stripe.enter_card(secret, SECURE_CARD) == "requires_action"
     authenticate(browser, stripe, secret, "Fail authentication")
@@ -134,8 +134,8 @@ def test_who_fails_3_d_secure_can_try_another_card(
     paid_by_message(client, invoice)
 
 
-def test_a_declined_card_is_not_the_end(shop: Shop, stripe: LocalStripe) -> None:
-    client = shop.new_client()
+def test_a_declined_card_is_not_the_end(server: DemoServer, stripe: LocalStripe) -> None:
+    client = server.new_client()
     invoice, payment, secret = begun(client)
     assert stripe.enter_card(secret, DECLINED_CARD) == "declined"
     client.do("recheckPayment", "payment { status }", paymentId=payment["id"])
@@ -145,29 +145,31 @@ def test_a_declined_card_is_not_the_end(shop: Shop, stripe: LocalStripe) -> None
 
 
 def test_asking_stripe_is_as_good_as_waiting_for_its_message(
-    shop: Shop, stripe: LocalStripe
+    server: DemoServer, stripe: LocalStripe
 ) -> None:
-    client = shop.new_client()
+    client = server.new_client()
     invoice, payment, secret = begun(client)
     assert stripe.enter_card(secret, GOOD_CARD) == "succeeded"
     client.do("recheckPayment", "payment { status }", paymentId=payment["id"])
     assert state(client, invoice) == ("PAID", "SUCCEEDED", "25.00")
 
 
-def test_who_has_paid_cannot_cancel(shop: Shop, stripe: LocalStripe) -> None:
-    client = shop.new_client()
+def test_who_has_paid_cannot_cancel(server: DemoServer, stripe: LocalStripe) -> None:
+    client = server.new_client()
     invoice, payment, secret = begun(client)
     assert stripe.enter_card(secret, GOOD_CARD) == "succeeded"
     client.attempt("cancelPayment", "payment { status }", paymentId=payment["id"])
     assert state(client, invoice) == ("PAID", "SUCCEEDED", "25.00")
 
 
-def test_staff_give_a_part_of_a_deposit_back_to_the_card(shop: Shop, stripe: LocalStripe) -> None:
-    client = shop.new_client()
+def test_staff_give_a_part_of_a_deposit_back_to_the_card(
+    server: DemoServer, stripe: LocalStripe
+) -> None:
+    client = server.new_client()
     invoice, payment, secret = begun(client)
     assert stripe.enter_card(secret, GOOD_CARD) == "succeeded"
     client.do("recheckPayment", "payment { status }", paymentId=payment["id"])
-    given = shop.staff.do(
+    given = server.staff.do(
         "refundPayment",
         "payment { refunded { amount } } balance { available { amount } }",
         paymentId=payment["id"],

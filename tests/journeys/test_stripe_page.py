@@ -9,20 +9,20 @@ import httpx
 import pytest
 
 from api.gateways.stripe.requests import PAYMENT_KEY
-from tests.gateways.standins.chromium import Chromium, chromium
-from tests.gateways.standins.stripe_simulator import WEBHOOK_SECRET, Simulator, simulator
-from tests.gateways.stripe.bodies import message, signed
-from tests.journeys.live import INVOICE_OF, watching
-from tests.journeys.shop import Shop, open_shop
-from tests.servers import free_port
+from tests.support.browser.chromium import Chromium, chromium
+from tests.support.server.demo_server import DemoServer, open_demo_server
+from tests.support.server.live import INVOICE_OF, watching
+from tests.support.servers import free_port
+from tests.support.standins.stripe_simulator import WEBHOOK_SECRET, Simulator, simulator
+from tests.support.stripe.bodies import message, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.async_api import Page
 
-    from tests.journeys.portal import Answer, Portal
-    from tests.servers import Databases
+    from tests.support.server.api_client import Answer, Portal
+    from tests.support.servers import Databases
 
 pytestmark = pytest.mark.once
 
@@ -34,22 +34,22 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def shop(
+def server(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, port: int
-) -> Iterator[Shop]:
+) -> Iterator[DemoServer]:
     """A provider that takes cards through the simulator."""
     keys = {
         "STRIPE_SECRET_KEY": "sk_test_simulator",
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "STRIPE_API_URL": f"http://127.0.0.1:{port}",
     }
-    with open_shop(tmp_path_factory.mktemp("shop"), databases, **keys) as opened:
+    with open_demo_server(tmp_path_factory.mktemp("server"), databases, **keys) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def stripe(shop: Shop, port: int) -> Iterator[Simulator]:
-    with simulator(shop.folder, port, f"{shop.url}/webhooks/card") as running:
+def stripe(server: DemoServer, port: int) -> Iterator[Simulator]:
+    with simulator(server.folder, port, f"{server.url}/webhooks/card") as running:
         yield running
 
 
@@ -59,10 +59,10 @@ def browser(stripe: Simulator) -> Iterator[Chromium]:  # noqa: ARG001 - it shows
         yield running
 
 
-def begun(shop: Shop, client: Portal) -> tuple[Answer, Answer]:
+def begun(server: DemoServer, client: Portal) -> tuple[Answer, Answer]:
     """A deposit of 25 dollars: the invoice, and the payment that waits for a card."""
     invoice = client.add_funds("25.00", gateway="card")
-    payment = client.begin(invoice, returnUrl=f"{shop.url}/done")
+    payment = client.begin(invoice, returnUrl=f"{server.url}/done")
     assert payment["nextAction"]["__typename"] == "RedirectAction"
     return invoice, payment
 
@@ -85,31 +85,33 @@ def state(client: Portal, invoice: Answer) -> tuple[str, str, str]:
     return found["status"], found["payments"][-1]["status"], client.available()
 
 
-def test_a_client_pays_on_stripes_page_and_the_credit_rises(shop: Shop, browser: Chromium) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
+def test_a_client_pays_on_stripes_page_and_the_credit_rises(
+    server: DemoServer, browser: Chromium
+) -> None:
+    client = server.new_client()
+    invoice, payment = begun(server, client)
     with watching(client, INVOICE_OF, id=invoice["id"]) as pushed:
         assert pushed()["status"] == "UNPAID"
         address = click(browser, payment, "Pay")
         while pushed()["status"] != "PAID":
             pass
-    assert address == f"{shop.url}/done?payment={payment['id']}"
+    assert address == f"{server.url}/done?payment={payment['id']}"
     assert state(client, invoice) == ("PAID", "SUCCEEDED", "25.00")
     assert [line["kind"] for line in client.statement()] == ["DEPOSIT"]
 
 
-def test_a_declined_card_is_not_the_end(shop: Shop, browser: Chromium) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
+def test_a_declined_card_is_not_the_end(server: DemoServer, browser: Chromium) -> None:
+    client = server.new_client()
+    invoice, payment = begun(server, client)
     click(browser, payment, "Decline")
     assert state(client, invoice) == ("UNPAID", "REQUIRES_ACTION", "0.00")
     click(browser, payment, "Pay")
     assert state(client, invoice) == ("PAID", "SUCCEEDED", "25.00")
 
 
-def test_who_leaves_the_page_can_come_back_to_it(shop: Shop, browser: Chromium) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
+def test_who_leaves_the_page_can_come_back_to_it(server: DemoServer, browser: Chromium) -> None:
+    client = server.new_client()
+    invoice, payment = begun(server, client)
     click(browser, payment, "Abandon")
     assert state(client, invoice) == ("UNPAID", "REQUIRES_ACTION", "0.00")
     click(browser, payment, "Pay")
@@ -117,9 +119,9 @@ def test_who_leaves_the_page_can_come_back_to_it(shop: Shop, browser: Chromium) 
 
 
 @pytest.mark.usefixtures("stripe")
-def test_a_payment_that_is_canceled_cannot_be_paid_any_more(shop: Shop) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
+def test_a_payment_that_is_canceled_cannot_be_paid_any_more(server: DemoServer) -> None:
+    client = server.new_client()
+    invoice, payment = begun(server, client)
     client.attempt("cancelPayment", "payment { status }", paymentId=payment["id"])
     # Stripe's own message, that the page has expired, may be faster than its answer to us.
     assert state(client, invoice) in {
@@ -129,18 +131,18 @@ def test_a_payment_that_is_canceled_cannot_be_paid_any_more(shop: Shop) -> None:
     assert httpx.get(payment["nextAction"]["url"]).status_code == 400
 
 
-def test_a_page_that_nobody_used_expires(shop: Shop, stripe: Simulator) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
+def test_a_page_that_nobody_used_expires(server: DemoServer, stripe: Simulator) -> None:
+    client = server.new_client()
+    invoice, payment = begun(server, client)
     stripe.do(payment["nextAction"]["url"], "expire_session")
     assert state(client, invoice) == ("UNPAID", "EXPIRED", "0.00")
 
 
 def test_money_that_takes_days_is_processing_until_it_is_there(
-    shop: Shop, stripe: Simulator, browser: Chromium
+    server: DemoServer, stripe: Simulator, browser: Chromium
 ) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
+    client = server.new_client()
+    invoice, payment = begun(server, client)
     click(browser, payment, "Pay (delayed method)")
     assert state(client, invoice) == ("PROCESSING", "PROCESSING", "0.00")
     stripe.do(payment["nextAction"]["url"], "settle_delayed")
@@ -149,10 +151,10 @@ def test_money_that_takes_days_is_processing_until_it_is_there(
 
 
 def test_money_that_takes_days_and_does_not_come_fails(
-    shop: Shop, stripe: Simulator, browser: Chromium
+    server: DemoServer, stripe: Simulator, browser: Chromium
 ) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
+    client = server.new_client()
+    invoice, payment = begun(server, client)
     click(browser, payment, "Pay (delayed method)")
     stripe.do(payment["nextAction"]["url"], "fail_delayed")
     assert state(client, invoice) == ("UNPAID", "FAILED", "0.00")
@@ -161,15 +163,15 @@ def test_money_that_takes_days_and_does_not_come_fails(
 # ------------------------------------------------------------------------------- Stripe's messages
 
 
-def tell(shop: Shop, type_: str, about: dict[str, object], **how: Any) -> int:
+def tell(server: DemoServer, type_: str, about: dict[str, object], **how: Any) -> int:
     """The status of the answer to a message that Stripe signs."""
     secret = how.pop("secret", WEBHOOK_SECRET)
-    return send(shop, signed(message(type_, about, **how), secret=secret))
+    return send(server, signed(message(type_, about, **how), secret=secret))
 
 
-def send(shop: Shop, sent: tuple[dict[str, str], bytes]) -> int:
+def send(server: DemoServer, sent: tuple[dict[str, str], bytes]) -> int:
     headers, body = sent
-    url = f"{shop.url}/webhooks/card"
+    url = f"{server.url}/webhooks/card"
     return httpx.post(url, content=body, headers=headers, timeout=30).status_code
 
 
@@ -198,9 +200,9 @@ def disputed(payment: Answer, status: str) -> dict[str, object]:
 
 
 @pytest.mark.usefixtures("stripe")
-def test_money_that_many_messages_tell_of_is_booked_once(shop: Shop) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
+def test_money_that_many_messages_tell_of_is_booked_once(server: DemoServer) -> None:
+    client = server.new_client()
+    invoice, payment = begun(server, client)
     once = signed(message("payment_intent.succeeded", captured(payment)), secret=WEBHOOK_SECRET)
     page = {
         "id": "cs_test_1",
@@ -214,20 +216,20 @@ def test_money_that_many_messages_tell_of_is_booked_once(shop: Shop) -> None:
     }
     other = signed(message("checkout.session.completed", page), secret=WEBHOOK_SECRET)
     with ThreadPoolExecutor(8) as crowd:
-        answers = list(crowd.map(lambda sent: send(shop, sent), [once, other] * 12))
+        answers = list(crowd.map(lambda sent: send(server, sent), [once, other] * 12))
     assert set(answers) == {200}
     assert state(client, invoice) == ("PAID", "SUCCEEDED", "25.00")
     assert [line["kind"] for line in client.statement()] == ["DEPOSIT"]
 
 
 def test_money_that_comes_after_the_page_has_expired_is_credit(
-    shop: Shop, stripe: Simulator
+    server: DemoServer, stripe: Simulator
 ) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
+    client = server.new_client()
+    invoice, payment = begun(server, client)
     stripe.do(payment["nextAction"]["url"], "expire_session")
     assert state(client, invoice)[1] == "EXPIRED"
-    assert tell(shop, "payment_intent.succeeded", captured(payment)) == 200
+    assert tell(server, "payment_intent.succeeded", captured(payment)) == 200
     assert state(client, invoice) == ("PAID", "SUCCEEDED", "25.00")
 
 
@@ -235,37 +237,39 @@ def test_money_that_comes_after_the_page_has_expired_is_credit(
 @pytest.mark.parametrize(
     ("minor", "status", "credit"), [(3000, "PAID", "30.00"), (2000, "UNPAID", "20.00")]
 )
-def test_what_really_came_in_is_credit(shop: Shop, minor: int, status: str, credit: str) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
-    assert tell(shop, "payment_intent.succeeded", captured(payment, minor)) == 200
+def test_what_really_came_in_is_credit(
+    server: DemoServer, minor: int, status: str, credit: str
+) -> None:
+    client = server.new_client()
+    invoice, payment = begun(server, client)
+    assert tell(server, "payment_intent.succeeded", captured(payment, minor)) == 200
     assert state(client, invoice) == (status, "SUCCEEDED", credit)
 
 
 @pytest.mark.usefixtures("stripe")
-def test_what_is_not_signed_by_stripe_in_this_mode_moves_nothing(shop: Shop) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
+def test_what_is_not_signed_by_stripe_in_this_mode_moves_nothing(server: DemoServer) -> None:
+    client = server.new_client()
+    invoice, payment = begun(server, client)
     about = captured(payment)
     forged = "whsec_somebody_elses_secret"
-    assert tell(shop, "payment_intent.succeeded", about, secret=forged) == 401
-    assert tell(shop, "payment_intent.succeeded", about, livemode=True) == 400
+    assert tell(server, "payment_intent.succeeded", about, secret=forged) == 401
+    assert tell(server, "payment_intent.succeeded", about, livemode=True) == 400
     assert state(client, invoice) == ("UNPAID", "REQUIRES_ACTION", "0.00")
 
 
 @pytest.mark.usefixtures("stripe")
-def test_a_dispute_takes_the_money_back_and_a_won_one_returns_it(shop: Shop) -> None:
-    client = shop.new_client()
-    invoice, payment = begun(shop, client)
+def test_a_dispute_takes_the_money_back_and_a_won_one_returns_it(server: DemoServer) -> None:
+    client = server.new_client()
+    invoice, payment = begun(server, client)
     # The inquiry that came before moves nothing.
-    tell(shop, "charge.dispute.created", disputed(payment, "warning_needs_response"))
-    tell(shop, "payment_intent.succeeded", captured(payment))
+    tell(server, "charge.dispute.created", disputed(payment, "warning_needs_response"))
+    tell(server, "payment_intent.succeeded", captured(payment))
     assert client.available() == "25.00"
-    tell(shop, "charge.dispute.funds_withdrawn", disputed(payment, "needs_response"))
-    tell(shop, "charge.dispute.created", disputed(payment, "needs_response"))
+    tell(server, "charge.dispute.funds_withdrawn", disputed(payment, "needs_response"))
+    tell(server, "charge.dispute.created", disputed(payment, "needs_response"))
     assert state(client, invoice) == ("REFUNDED", "SUCCEEDED", "0.00")
-    tell(shop, "charge.dispute.closed", disputed(payment, "won"))
-    tell(shop, "charge.dispute.funds_reinstated", disputed(payment, "won"))
+    tell(server, "charge.dispute.closed", disputed(payment, "won"))
+    tell(server, "charge.dispute.funds_reinstated", disputed(payment, "won"))
     assert state(client, invoice) == ("PAID", "SUCCEEDED", "25.00")
     kinds = [line["kind"] for line in client.statement()]
     assert kinds == ["DEPOSIT_REINSTATED", "DEPOSIT_REVERSED", "DEPOSIT"]

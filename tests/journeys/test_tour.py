@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.journeys.live import streaming
-from tests.journeys.portal import at_sandbox, plain
-from tests.journeys.shop import ROOT
+from tests.support.server.api_client import at_sandbox, plain
+from tests.support.server.demo_server import ROOT
+from tests.support.server.live import streaming
 
 if TYPE_CHECKING:
-    from tests.journeys.portal import Portal
-    from tests.journeys.shop import Shop
+    from tests.support.server.api_client import Portal
+    from tests.support.server.demo_server import DemoServer
 
 pytestmark = pytest.mark.once
 
@@ -52,17 +52,17 @@ def tour() -> list[Step]:
     return steps
 
 
-def test_the_tour_runs_as_it_is_written(shop: Shop) -> None:
-    known: dict[str, Any] = {"voucher": shop.demo["vouchersByCurrency"]["USD"][0]}
-    visitor, steps = shop.portal(), tour()
+def test_the_tour_runs_as_it_is_written(server: DemoServer) -> None:
+    known: dict[str, Any] = {"voucher": server.demo["vouchersByCurrency"]["USD"][0]}
+    visitor, steps = server.portal(), tour()
     assert len(steps) >= 10
     for step in steps:
-        asking = shop.partner if step.by_partner else visitor
-        known |= walked(shop, asking, step, known)
+        asking = server.partner if step.by_partner else visitor
+        known |= walked(server, asking, step, known)
         visitor.token = known["signIn"]["token"]
 
 
-def walked(shop: Shop, asking: Portal, step: Step, known: dict[str, Any]) -> dict[str, Any]:
+def walked(server: DemoServer, asking: Portal, step: Step, known: dict[str, Any]) -> dict[str, Any]:
     """The data that a step answers; where it sends the payer to the sandbox, they pay there."""
     variables = filled(json.loads(step.variables), known)
     if step.document.startswith("subscription"):
@@ -78,7 +78,7 @@ def walked(shop: Shop, asking: Portal, step: Step, known: dict[str, Any]) -> dic
     assert_has(data, json.loads(step.answer))
     payment = data.get("payInvoice", {}).get("payment")
     if payment is not None:
-        assert payment["nextAction"]["url"].startswith(shop.url)
+        assert payment["nextAction"]["url"].startswith(server.url)
         at_sandbox(payment, "approve")
     return data  # type: ignore[no-any-return]
 

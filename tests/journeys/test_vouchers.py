@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tests.journeys.live import CREDIT, watching
-from tests.journeys.portal import BALANCE
+from tests.support.server.api_client import BALANCE
+from tests.support.server.live import CREDIT, watching
 
 if TYPE_CHECKING:
-    from tests.journeys.shop import Shop
+    from tests.support.server.demo_server import DemoServer
 
 REDEEMED = f"{BALANCE} transaction {{ kind amount {{ amount }} version }}"
 
 
-def test_a_code_is_credit_at_once_and_spent_before_deposits(shop: Shop) -> None:
-    client = shop.new_client(credit="5.00")
+def test_a_code_is_credit_at_once_and_spent_before_deposits(server: DemoServer) -> None:
+    client = server.new_client(credit="5.00")
     until = (datetime.now(UTC) + timedelta(days=30)).isoformat()
-    [code] = shop.vouchers("10.00", creditExpiresAt=until)
+    [code] = server.vouchers("10.00", creditExpiresAt=until)
     with watching(client, CREDIT) as pushed:
         pushed()
         typed = f" {code.lower()} "
@@ -28,7 +28,7 @@ def test_a_code_is_credit_at_once_and_spent_before_deposits(shop: Shop) -> None:
     assert (balance["available"], balance["promotional"]) == ("15.00", "10.00")
     assert balance["nextExpiry"]["amount"] == "10.00"
 
-    shop.staff.do(
+    server.staff.do(
         "createInvoice",
         "invoice { status }",
         accountId=client.account_id,
@@ -40,16 +40,16 @@ def test_a_code_is_credit_at_once_and_spent_before_deposits(shop: Shop) -> None:
     assert (balance["available"], balance["promotional"]) == ("3.00", "0.00")
 
 
-def test_the_demos_vouchers_are_good(shop: Shop) -> None:
-    assert len(shop.demo["vouchers"]) == 60
-    client = shop.new_client("JPY")
-    code = shop.demo["vouchersByCurrency"]["JPY"].pop()
+def test_the_demos_vouchers_are_good(server: DemoServer) -> None:
+    assert len(server.demo["vouchers"]) == 60
+    client = server.new_client("JPY")
+    code = server.demo["vouchersByCurrency"]["JPY"].pop()
     assert client.do("redeemVoucher", REDEEMED, code=code)["balance"]["available"] == "1000"
 
 
-def test_all_codes_that_are_not_good_are_one_and_the_same_refusal(shop: Shop) -> None:
-    client, other = shop.new_client(), shop.new_client()
-    [used], [foreign] = shop.vouchers(), shop.vouchers("1000", "JPY")
+def test_all_codes_that_are_not_good_are_one_and_the_same_refusal(server: DemoServer) -> None:
+    client, other = server.new_client(), server.new_client()
+    [used], [foreign] = server.vouchers(), server.vouchers("1000", "JPY")
     other.do("redeemVoucher", REDEEMED, code=used)
     refusals = [
         client.refusal("redeemVoucher", code=code)
@@ -64,9 +64,9 @@ def test_all_codes_that_are_not_good_are_one_and_the_same_refusal(shop: Shop) ->
     assert other.available() == "10.00"
 
 
-def test_guessing_is_stopped_and_says_for_how_long(shop: Shop) -> None:
-    client = shop.new_client()
-    [good] = shop.vouchers()
+def test_guessing_is_stopped_and_says_for_how_long(server: DemoServer) -> None:
+    client = server.new_client()
+    [good] = server.vouchers()
     codes = [
         client.refusal("redeemVoucher", code=f"GUESS-{number:05}-00000-00000")["code"]
         for number in range(10)
@@ -82,16 +82,16 @@ def test_guessing_is_stopped_and_says_for_how_long(shop: Shop) -> None:
     assert client.available() == "0.00"
 
 
-def test_a_code_for_two_is_good_for_two(shop: Shop) -> None:
-    [code] = shop.vouchers("10.00", maxRedemptions=2)
-    clients = [shop.new_client() for _ in range(3)]
+def test_a_code_for_two_is_good_for_two(server: DemoServer) -> None:
+    [code] = server.vouchers("10.00", maxRedemptions=2)
+    clients = [server.new_client() for _ in range(3)]
     for client in clients[:2]:
         client.do("redeemVoucher", REDEEMED, code=code)
     assert clients[2].refusal("redeemVoucher", code=code)["code"] == "VOUCHER_REFUSED"
     assert [client.available() for client in clients] == ["10.00", "10.00", "0.00"]
 
 
-def test_the_same_click_shows_staff_the_same_codes(shop: Shop) -> None:
-    first = shop.vouchers("10.00", count=5, idempotencyKey="spring")
-    assert shop.vouchers("10.00", count=5, idempotencyKey="spring") == first
+def test_the_same_click_shows_staff_the_same_codes(server: DemoServer) -> None:
+    first = server.vouchers("10.00", count=5, idempotencyKey="spring")
+    assert server.vouchers("10.00", count=5, idempotencyKey="spring") == first
     assert len(set(first)) == 5

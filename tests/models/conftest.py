@@ -8,13 +8,13 @@ import pytest
 
 from models.audit import audit
 from models.db import connection, sql, tasks
-from tests.providers import open_house
+from tests.support.providers import wire_provider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from models.provider.provider import House
-    from tests import servers
+    from models.provider.provider import Provider
+    from tests.support import servers
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,9 @@ async def books(module_url: str) -> AsyncIterator[str]:
 async def provider(
     books: str,  # noqa: ARG001 - they are audited
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Provider]:
     """A provider whose books add up when the test ends."""
-    yield open_house(monkeypatch)
+    yield wire_provider(monkeypatch)
     assert (await audit()).findings == []
     assert await sql.fetch(_SUMS_THAT_DIFFER) == []
     assert tasks.open_transactions() == 0

@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from api.pages.portal import STATIC
-from tests.journeys.shop import Shop, open_shop
-
-pytest.register_assert_rewrite("tests.portal.visitor")
-
-from tests.portal.visitor import Visitor, browsing  # noqa: E402 - rewritten first
+from api.html.portal import STATIC
+from tests.support.browser.portal_visitor import Visitor, browsing
+from tests.support.server.demo_server import DemoServer, open_demo_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from playwright.sync_api import Browser
 
-    from tests.servers import Databases
-
-    Visit = Callable[..., Visitor]
+    from tests.support.browser.portal_visitor import Visit
+    from tests.support.servers import Databases
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -40,30 +36,30 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def shop(
+def server(
     chromium: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Shop]:
+) -> Iterator[DemoServer]:
     """The server of this worker; every visitor is a client of their own."""
     assert chromium
-    with open_shop(tmp_path_factory.mktemp("portal-shop"), databases) as shop:
-        yield shop
+    with open_demo_server(tmp_path_factory.mktemp("portal-server"), databases) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str, shop: Shop) -> Iterator[Browser]:
+def browser(chromium: str, server: DemoServer) -> Iterator[Browser]:
     """Chromium, which ends before its server does."""
-    assert shop.url
+    assert server.url
     with browsing(chromium) as browser:
         yield browser
 
 
 @pytest.fixture
-def visit(browser: Browser, shop: Shop) -> Iterator[Visit]:
+def visit(browser: Browser, server: DemoServer) -> Iterator[Visit]:
     """Opens the portal for a client in a browser of their own; in the end nothing was logged."""
     opened: list[Visitor] = []
 
     def visit(credit: str = "0", currency: str = "USD", **how: object) -> Visitor:
-        opened.append(Visitor.arrive(browser, shop, credit, currency, how))
+        opened.append(Visitor.arrive(browser, server, credit, currency, how))
         return opened[-1]
 
     yield visit

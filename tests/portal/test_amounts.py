@@ -12,7 +12,7 @@ from deno import find_deno_bin
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from tests.portal.conftest import Visit
+    from tests.support.browser.portal_visitor import Visit
 
 READER: Final = Path(__file__).parents[2] / "api" / "web" / "portal" / "amount.ts"
 
@@ -114,7 +114,7 @@ def test_what_will_be_charged_stands_beside_the_button_before_it_is_pressed(visi
     form.get_by_role("checkbox").check()
     form.get_by_role("button", name="Add Funds").click()
     visitor.sees("Which amount do you mean?")
-    expect(visitor.page).to_have_url(f"{visitor.shop.url}/billing/add-funds")
+    expect(visitor.page).to_have_url(f"{visitor.server.url}/billing/add-funds")
     form.get_by_role("button", name="$1.50", exact=True).click()
     expect(charge).to_have_text("You will be charged $1.50.")
     visitor.amount.fill("1,00,000")

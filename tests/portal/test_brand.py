@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.shop import open_shop
-from tests.portal.test_looks import serious, settle
-from tests.portal.visitor import Visitor, browsing
+from tests.support.browser.looks import serious, settle
+from tests.support.browser.portal_visitor import Visitor, browsing
+from tests.support.server.demo_server import open_demo_server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.servers import Databases
+    from tests.support.servers import Databases
 
 pytestmark = pytest.mark.once
 
@@ -32,11 +32,11 @@ def test_the_portal_has_the_sellers_colour_where_it_can_be_read_and_its_logo(
     # A colour that nothing can be written in on white.
     seller = {"name": "Sonne GmbH", "accent": "#facc15", "logo": str(tmp_path / "logo.svg")}
     with (
-        open_shop(tmp_path, databases, SELLER=json.dumps(seller)) as shop,
+        open_demo_server(tmp_path, databases, SELLER=json.dumps(seller)) as server,
         browsing(chromium) as browser,
     ):
         for scheme in ("light", "dark"):
-            visitor = Visitor.arrive(browser, shop, "20.00", "USD", {"color_scheme": scheme})
+            visitor = Visitor.arrive(browser, server, "20.00", "USD", {"color_scheme": scheme})
             logo = visitor.page.get_by_role("img", name="Sonne GmbH")
             expect(logo.first).to_be_visible()
             assert logo.first.evaluate("image => image.naturalWidth") == 120

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from api.pages.portal import portal_policy
+from api.html.portal import portal_policy
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route, WebSocketRoute
 
-    from tests.portal.conftest import Visit
-    from tests.portal.visitor import Visitor
+    from tests.support.browser.portal_visitor import Visit, Visitor
 
 pytestmark = pytest.mark.once
 
@@ -71,7 +70,7 @@ def test_the_card_form_is_loaded_declines_and_confirms(visit: Visit) -> None:
 
     def with_stripe(route: Route) -> None:
         answer = route.fetch()
-        policy = portal_policy(visitor.shop.url, card_form=True)
+        policy = portal_policy(visitor.server.url, card_form=True)
         headers = {**answer.headers, "content-security-policy": policy}
         route.fulfill(response=answer, headers=headers)
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.outside import message, send
+from tests.support.server.sandbox_messages import message, send
 
 if TYPE_CHECKING:
     from playwright.sync_api import WebSocket
 
-    from tests.journeys.shop import Shop
-    from tests.portal.conftest import Visit
+    from tests.support.browser.portal_visitor import Visit
+    from tests.support.server.demo_server import DemoServer
 
 pytestmark = pytest.mark.once
 
 
 def test_after_a_dropped_connection_it_goes_on_from_what_it_has_seen(
-    visit: Visit, shop: Shop
+    visit: Visit, server: DemoServer
 ) -> None:
     visitor = visit(credit="10.00").sign_in()
     visitor.sees_credit("$10.00")
@@ -37,9 +37,9 @@ def test_after_a_dropped_connection_it_goes_on_from_what_it_has_seen(
     visitor.page.on("websocket", watch)
     visitor.expected += ["WebSocket connection", "net::ERR_"]
     before = visitor.client.balance()["version"]
-    shop.stop()
+    server.stop()
     expect(visitor.connection).to_have_text("Reconnecting…")
-    shop.start()
+    server.start()
     visitor.client.deposit("15.00")
     visitor.client.deposit("5.00")
     expect(visitor.connection).to_have_text("Live")
@@ -61,7 +61,9 @@ def test_offline_is_said_and_over_by_itself(visit: Visit) -> None:
     expect(visitor.amount).to_have_value("5.00")
 
 
-def test_the_page_waits_for_a_slow_gateway_and_changes_by_itself(visit: Visit, shop: Shop) -> None:
+def test_the_page_waits_for_a_slow_gateway_and_changes_by_itself(
+    visit: Visit, server: DemoServer
+) -> None:
     visitor = visit().sign_in()
     visitor.add_funds("25")
     visitor.press("Pay Now!")
@@ -75,7 +77,7 @@ def test_the_page_waits_for_a_slow_gateway_and_changes_by_itself(visit: Visit, s
     body = message(
         "payment.captured", payment, capture=f"cap_{payment['id']}", amount="25.00", currency="USD"
     )
-    assert send(shop, body) < 300
+    assert send(server, body) < 300
     visitor.sees("has been paid")
     visitor.sees_credit("$25.00")
 
@@ -95,7 +97,7 @@ def test_a_session_that_ended_leads_to_sign_in_and_back(visit: Visit) -> None:
     )
     visitor.sees("Your session has ended.")
     visitor.sign_in()
-    expect(visitor.page).to_have_url(f"{visitor.shop.url}/billing/transactions")
+    expect(visitor.page).to_have_url(f"{visitor.server.url}/billing/transactions")
     expect(visitor.page.get_by_role("heading", name="Transactions")).to_be_visible()
     visitor.sees_credit("$10.00")
 

@@ -11,7 +11,7 @@ from babel.dates import format_date
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from tests.portal.conftest import Visit
+    from tests.support.browser.portal_visitor import Visit
 
 pytestmark = pytest.mark.once
 

@@ -12,9 +12,8 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-    from tests.journeys.shop import Shop
-    from tests.portal.conftest import Visit
-    from tests.portal.visitor import Visitor
+    from tests.support.browser.portal_visitor import Visit, Visitor
+    from tests.support.server.demo_server import DemoServer
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -65,7 +64,7 @@ def test_it_loads_from_this_server_alone_and_all_of_its_panels_work(visit: Visit
     expect(page.locator(".graphiql-doc-explorer")).to_contain_text("in order and without gaps")
     page.get_by_role("button", name="Open settings dialog").click()
     expect(page.get_by_role("dialog")).to_contain_text("Theme")
-    assert {url for url in asked if not url.startswith(("data:", visitor.shop.url))} == set()
+    assert {url for url in asked if not url.startswith(("data:", visitor.server.url))} == set()
 
 
 def test_a_client_adds_funds_with_ready_documents(visit: Visit) -> None:
@@ -97,9 +96,11 @@ def test_a_subscription_shows_each_change(visit: Visit) -> None:
     page.get_by_role("button", name="Stop query").click()
 
 
-def test_a_partners_key_works_and_is_forgotten_with_the_tab(visit: Visit, shop: Shop) -> None:
+def test_a_partners_key_works_and_is_forgotten_with_the_tab(
+    visit: Visit, server: DemoServer
+) -> None:
     visitor = visit()
-    key = shop.demo["partner"]["key"]
+    key = server.demo["partner"]["key"]
     page = opened(visitor)
     expect(who(page)).to_contain_text("Nobody is signed in.")
     page.get_by_label("API key or token").fill(key)

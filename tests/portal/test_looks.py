@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
-    from tests.portal.conftest import Visit
-    from tests.portal.visitor import Visitor
+    from tests.support.browser.portal_visitor import Visit
+from tests.support.browser.looks import serious, settle
+from tests.support.browser.portal_visitor import Visitor
 
 pytestmark = pytest.mark.once
 
 PHONE = {"width": 360, "height": 740}
 SCREENS = ("invoices", "add-funds", "transactions", "voucher")
-
-
-def serious(page: Page) -> list[tuple[Any, ...]]:
-    """What axe-core finds, but for trifles."""
-    found = Axe().run(page).response["violations"]
-    return [
-        (one["id"], [node["target"] for node in one["nodes"]])
-        for one in found
-        if one["impact"] in {"moderate", "serious", "critical"}
-    ]
-
-
-def settle(page: Page) -> None:
-    """Until nothing is being loaded or moves."""
-    expect(page.locator("h1")).to_be_visible()
-    expect(page.locator(".skeleton, .spinner")).to_have_count(0)
-    # Transitions that another one replaces are aborted.
-    page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished))")
 
 
 def open_bank_invoice(visitor: Visitor) -> None:
@@ -89,7 +69,7 @@ def test_on_a_phone_the_menu_is_a_drawer(visit: Visit) -> None:
 
 def test_the_portal_speaks_japanese_and_remembers_it(visit: Visit) -> None:
     visitor = visit(currency="JPY", locale="ja-JP")
-    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("サインイン")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("ログイン")
     visitor.page.get_by_label("言語").select_option("en")
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Sign in to your account")
     visitor.page.get_by_label("Language").select_option("ja")

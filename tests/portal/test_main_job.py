@@ -13,17 +13,17 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from playwright.sync_api import Request, Route
 
-    from tests.journeys.portal import Answer, Portal
-    from tests.journeys.shop import Shop
-    from tests.portal.conftest import Visit
+    from tests.support.browser.portal_visitor import Visit
+    from tests.support.server.api_client import Answer, Portal
+    from tests.support.server.demo_server import DemoServer
 
 pytestmark = pytest.mark.once
 
 LINES = [{"description": "Virtual server M", "quantity": "1", "unitPrice": "30.00"}]
 
 
-def an_order(shop: Shop, client: Portal) -> Answer:
-    invoice: Answer = shop.partner.do(
+def an_order(server: DemoServer, client: Portal) -> Answer:
+    invoice: Answer = server.partner.do(
         "createInvoice",
         "invoice { id number }",
         accountId=client.account_id,
@@ -57,9 +57,11 @@ def test_a_client_adds_funds_and_watches_the_credit_rise_in_two_tabs(visit: Visi
     expect(row).to_contain_text("+$25.00")
 
 
-def test_credit_pays_an_order_in_part_and_the_gateway_the_rest(visit: Visit, shop: Shop) -> None:
+def test_credit_pays_an_order_in_part_and_the_gateway_the_rest(
+    visit: Visit, server: DemoServer
+) -> None:
     visitor = visit(credit="20.00")
-    order = an_order(shop, visitor.client)
+    order = an_order(server, visitor.client)
     visitor.sign_in()
     visitor.page.get_by_role("link", name=order["number"]).click()
     visitor.sees("Use account credit: up to $20.00")
@@ -72,9 +74,11 @@ def test_credit_pays_an_order_in_part_and_the_gateway_the_rest(visit: Visit, sho
     assert visitor.client.available() == "5.00"
 
 
-def test_credit_that_covers_an_order_pays_it_with_one_click(visit: Visit, shop: Shop) -> None:
+def test_credit_that_covers_an_order_pays_it_with_one_click(
+    visit: Visit, server: DemoServer
+) -> None:
     visitor = visit(credit="40.00")
-    order = an_order(shop, visitor.client)
+    order = an_order(server, visitor.client)
     visitor.sign_in()
     visitor.page.get_by_role("link", name=order["number"]).click()
     visitor.press("Pay Now!")
@@ -104,7 +108,7 @@ def test_bank_instructions_can_be_copied_and_the_payment_canceled(visit: Visit) 
     steps.get_by_role("button", name="Copy: Reference").click()
     assert visitor.page.evaluate("navigator.clipboard.readText()") == reference.strip()
     visitor.press("Check again")
-    visitor.sees("We've just asked the gateway.")
+    visitor.sees("We've just checked with the gateway.")
     visitor.press("Cancel payment")
     expect(visitor.page.locator(".payments .pill")).to_have_text("Canceled")
     expect(visitor.page.get_by_role("button", name="Pay Now!")).to_be_visible()
@@ -120,9 +124,9 @@ def test_the_pdf_downloads_under_the_invoices_number(visit: Visit) -> None:
 
 
 def test_a_voucher_becomes_promotional_credit_and_a_bad_code_is_refused_at_its_field(
-    visit: Visit, shop: Shop
+    visit: Visit, server: DemoServer
 ) -> None:
-    [code] = shop.vouchers("7.50")
+    [code] = server.vouchers("7.50")
     visitor = visit().sign_in()
     visitor.go("Redeem Voucher")
     field = visitor.page.get_by_label("Voucher code")

@@ -8,17 +8,17 @@ import pytest
 from playwright.sync_api import expect
 
 from api.demo import PASSWORD
-from api.pages.portal import Built
+from api.html.portal import Built
 from models.edge.registered_query import identifier_of
 from schema import make_schema
 from schema.engine.guard import Guard
-from tests.journeys.shop import open_shop
-from tests.portal.visitor import browsing
+from tests.support.browser.portal_visitor import browsing
+from tests.support.server.demo_server import open_demo_server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.servers import Databases
+    from tests.support.servers import Databases
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -45,14 +45,14 @@ def test_the_portal_works_where_nothing_else_is_answered(
     chromium: str, databases: Databases, tmp_path: Path
 ) -> None:
     with (
-        open_shop(tmp_path, databases, PERSISTED_DOCUMENTS="only") as shop,
+        open_demo_server(tmp_path, databases, PERSISTED_DOCUMENTS="only") as server,
         browsing(chromium) as browser,
     ):
-        assert shop.portal().error("{ creditPolicy { version } }") == "PERSISTED_QUERY_ONLY"
+        assert server.portal().error("{ creditPolicy { version } }") == "PERSISTED_QUERY_ONLY"
         page = browser.new_page()
         problems: list[str] = []
         page.on("console", lambda said: problems.append(said.text))
-        page.goto(shop.url)
+        page.goto(server.url)
         page.get_by_label("E-mail").fill("mina@client.example")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import py_compile
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +19,10 @@ from graphql import (
     print_ast,
 )
 
+import schema
 from schema import make_schema, sdl
+from schema.engine.describe import SourceMissing, describe
+from schema.engine.guard import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +113,19 @@ def test_scalars_name_the_specifications_that_the_contract_names(
 
 def test_everything_is_described(export: GraphQLSchema) -> None:
     assert [place for place, text in described(export) if not text] == []
+
+
+def test_an_api_without_its_sources_says_so_and_is_not_one_without_descriptions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "sourceless.py"
+    source.write_text("import strawberry\n@strawberry.type\nclass Query:\n    a: int\n")
+    py_compile.compile(str(source), cfile=str(tmp_path / "sourceless.pyc"))
+    source.unlink()
+    monkeypatch.setattr(schema, "__path__", [*schema.__path__, str(tmp_path)])
+    made = Schema(query=importlib.import_module("schema.sourceless").Query)
+    with pytest.raises(SourceMissing, match=r"schema\.sourceless"):
+        describe(made.core)
 
 
 def test_a_description_is_a_sentence_for_strangers(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from api.live.local import LocalFeed
 from models import clock
 from models.access import session
 from models.access.identity import Role
@@ -18,25 +17,27 @@ from models.access.user import User
 from models.credit import balance
 from models.db import transactions
 from schema import live
-from tests.factories import STAFF, a_client, captured, tell
-from tests.schema.desk import (
+from schema.core import watch
+from schema.core.watch import Watchers
+from tests.support.factories import STAFF, a_client, captured, tell
+from tests.support.staffed_provider import (
     SCHEMA,
     an_account,
     an_order,
     client,
     context,
     give,
-    open_house,
     partner,
+    wire_provider,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from models.access.identity import Actor
-    from models.provider.provider import House
+    from models.provider.provider import Provider
 
-pytestmark = pytest.mark.usefixtures("db", "house")
+pytestmark = pytest.mark.usefixtures("db", "wired")
 
 CREDIT: Final = """subscription ($after: Int, $account: ID, $currency: CurrencyCode) {
     creditUpdated(afterVersion: $after, accountId: $account, currency: $currency) {
@@ -47,18 +48,18 @@ INVOICE: Final = """subscription ($id: ID!) { invoiceUpdated(id: $id) {
 
 
 @pytest.fixture
-def house(monkeypatch: pytest.MonkeyPatch) -> House:
-    return open_house(monkeypatch)
+def wired(monkeypatch: pytest.MonkeyPatch) -> Provider:
+    return wire_provider(monkeypatch)
 
 
 @pytest.fixture
-def feed(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalFeed]:
+async def watchers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watchers]:
     """What is committed rings here, and nothing is looked at unasked."""
-    monkeypatch.setattr(live, "POLL_SECONDS", 60.0)
-    feed = LocalFeed()
-    transactions.on_ring(feed.ring)
-    yield feed
-    transactions.on_ring(None)
+    monkeypatch.setattr(watch, "POLL_SECONDS", 60.0)
+    async with Watchers().running() as watchers:
+        transactions.on_ring(watchers.ring)
+        yield watchers
+        transactions.on_ring(None)
 
 
 class Listener:
@@ -100,23 +101,23 @@ class Listener:
 
 @asynccontextmanager
 async def listening(
-    document: str, actor: Actor | None, feed: LocalFeed, **variables: Any
+    document: str, actor: Actor | None, watchers: Watchers, **variables: Any
 ) -> AsyncIterator[Listener]:
     results: Any = await SCHEMA.subscribe(
-        document, variables, context_value=context(actor, feed=feed)
+        document, variables, context_value=context(actor, watchers=watchers)
     )
     try:
         yield Listener(results)
     finally:
         await results.aclose()
-    assert feed.listeners == 0
+    assert watchers.listeners == 0
 
 
 async def refusal(
-    actor: Actor | None, feed: LocalFeed, document: str = CREDIT, **given: Any
+    actor: Actor | None, watchers: Watchers, document: str = CREDIT, **given: Any
 ) -> str:
     """The code of the error that a subscription ends with."""
-    async with listening(document, actor, feed, **given) as listener:
+    async with listening(document, actor, watchers, **given) as listener:
         try:
             result = await anext(listener.results)
         except Exception as error:  # noqa: BLE001 - a generator's error or a result's
@@ -124,10 +125,10 @@ async def refusal(
         return str(result.errors[0].extensions["code"])
 
 
-async def test_the_present_comes_at_once_and_then_every_change(feed: LocalFeed) -> None:
+async def test_the_present_comes_at_once_and_then_every_change(watchers: Watchers) -> None:
     ada = await an_account()
     await give(ada, "5.00")
-    async with listening(CREDIT, client(ada), feed) as listener:
+    async with listening(CREDIT, client(ada), watchers) as listener:
         assert await listener.versions(1) == [(1, "5.00", None)]
         await give(ada, "2.00")
         await give(ada, "-1.00")
@@ -136,37 +137,39 @@ async def test_the_present_comes_at_once_and_then_every_change(feed: LocalFeed) 
 
 
 async def test_a_client_that_comes_back_misses_and_repeats_nothing(
-    feed: LocalFeed, monkeypatch: pytest.MonkeyPatch
+    watchers: Watchers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "BATCH", 2)
     ada = await an_account()
     for _ in range(6):
         await give(ada, "1.00")
-    async with listening(CREDIT, client(ada), feed, after=1) as listener:
+    async with listening(CREDIT, client(ada), watchers, after=1) as listener:
         assert await listener.versions(6) == [
             *((n, f"{n}.00", "1.00") for n in range(2, 7)),
             (6, "6.00", None),
         ]
         await give(ada, "1.00")
         assert await listener.versions(1) == [(7, "7.00", "1.00")]
-    async with listening(CREDIT, client(ada), feed, after=7) as listener:
+    async with listening(CREDIT, client(ada), watchers, after=7) as listener:
         assert await listener.versions(1) == [(7, "7.00", None)]
 
 
-async def test_a_version_from_the_future_or_the_past_of_time_is_an_error(feed: LocalFeed) -> None:
-    ada = await an_account()
-    await give(ada, "1.00")
-    assert await refusal(client(ada), feed, after=2) == "BAD_USER_INPUT"
-    assert await refusal(client(ada), feed, after=-1) == "BAD_USER_INPUT"
-
-
-async def test_a_lost_ring_delays_and_loses_nothing(
-    feed: LocalFeed, monkeypatch: pytest.MonkeyPatch
+async def test_a_version_from_the_future_or_the_past_of_time_is_an_error(
+    watchers: Watchers,
 ) -> None:
     ada = await an_account()
-    monkeypatch.setattr(live, "POLL_SECONDS", 0.01)
-    transactions.on_ring(None)
-    async with listening(CREDIT, client(ada), feed) as listener:
+    await give(ada, "1.00")
+    assert await refusal(client(ada), watchers, after=2) == "BAD_USER_INPUT"
+    assert await refusal(client(ada), watchers, after=-1) == "BAD_USER_INPUT"
+
+
+async def test_a_lost_ring_delays_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = await an_account()
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.01)
+    async with (
+        Watchers().running() as watchers,
+        listening(CREDIT, client(ada), watchers) as listener,
+    ):
         await listener.versions(1)
         await give(ada, "1.00")
         await give(ada, "1.00")
@@ -174,25 +177,25 @@ async def test_a_lost_ring_delays_and_loses_nothing(
 
 
 async def test_what_is_committed_while_the_first_state_is_read_is_not_missed(
-    feed: LocalFeed, monkeypatch: pytest.MonkeyPatch
+    watchers: Watchers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = await an_account()
-    read = balance.balance_of
+    read = balance.states_of
 
-    async def slow(*asked: Any) -> balance.BalanceState:
+    async def slow(*asked: Any) -> Any:
         state = await read(*asked)
-        monkeypatch.setattr(balance, "balance_of", read)
+        monkeypatch.setattr(balance, "states_of", read)
         await give(ada, "1.00")
         return state
 
-    monkeypatch.setattr(balance, "balance_of", slow)
-    async with listening(CREDIT, client(ada), feed) as listener:
+    monkeypatch.setattr(balance, "states_of", slow)
+    async with listening(CREDIT, client(ada), watchers) as listener:
         assert await listener.versions(2) == [(0, "0.00", None), (1, "1.00", "1.00")]
 
 
-async def test_a_deposit_is_seen_pending_and_then_available(feed: LocalFeed) -> None:
+async def test_a_deposit_is_seen_pending_and_then_available(watchers: Watchers) -> None:
     ada = await a_client()
-    async with listening(CREDIT, ada.actor, feed) as listener:
+    async with listening(CREDIT, ada.actor, watchers) as listener:
         await listener.next()
         payment = await ada.begin(await ada.funds(2500))
         message = await listener.next()
@@ -209,10 +212,10 @@ async def test_a_deposit_is_seen_pending_and_then_available(feed: LocalFeed) -> 
         assert await listener.silent()
 
 
-async def test_an_invoice_is_seen_through_to_its_payment(feed: LocalFeed) -> None:
+async def test_an_invoice_is_seen_through_to_its_payment(watchers: Watchers) -> None:
     ada = await a_client()
     bill = await ada.order(2500)
-    async with listening(INVOICE, ada.actor, feed, id=bill.public_id) as listener:
+    async with listening(INVOICE, ada.actor, watchers, id=bill.public_id) as listener:
         first = await listener.next()
         assert first == {"status": "UNPAID", "amountDue": {"amount": "25.00"}, "payments": []}
         payment = await ada.begin(bill)
@@ -228,28 +231,30 @@ async def test_an_invoice_is_seen_through_to_its_payment(feed: LocalFeed) -> Non
         assert await listener.silent()
 
 
-async def test_another_balance_does_not_wake(feed: LocalFeed) -> None:
+async def test_another_balance_does_not_wake(watchers: Watchers) -> None:
     ada, bo = await an_account(), await an_account("Bo")
-    async with listening(CREDIT, client(ada), feed) as listener:
+    async with listening(CREDIT, client(ada), watchers) as listener:
         await listener.next()
         await give(bo, "1.00")
         assert await listener.silent()
 
 
-async def test_only_those_who_may_read_may_listen(feed: LocalFeed) -> None:
+async def test_only_those_who_may_read_may_listen(watchers: Watchers) -> None:
     ada, bo = await an_account(), await an_account("Bo")
     order = await an_order(ada)
     given = {"account": ada.public_id}
-    assert await refusal(None, feed, **given) == "UNAUTHENTICATED"
-    assert await refusal(client(bo), feed, **given) == "NOT_FOUND"
-    assert await refusal(partner("invoices:read"), feed, **given) == "FORBIDDEN"
-    assert await refusal(STAFF, feed) == "BAD_USER_INPUT"
-    assert await refusal(client(ada), feed, currency="ZZZ") == "BAD_USER_INPUT"
+    assert await refusal(None, watchers, **given) == "UNAUTHENTICATED"
+    assert await refusal(client(bo), watchers, **given) == "NOT_FOUND"
+    assert await refusal(partner("invoices:read"), watchers, **given) == "FORBIDDEN"
+    assert await refusal(STAFF, watchers) == "BAD_USER_INPUT"
+    assert await refusal(client(ada), watchers, currency="ZZZ") == "BAD_USER_INPUT"
     bill = {"id": order.public_id}
-    assert await refusal(None, feed, INVOICE, **bill) == "UNAUTHENTICATED"
-    assert await refusal(client(bo), feed, INVOICE, **bill) == "NOT_FOUND"
-    assert await refusal(client(ada), feed, INVOICE, id="x") == "NOT_FOUND"
-    async with listening(CREDIT, partner("credit:read", accounts=[ada]), feed, **given) as listener:
+    assert await refusal(None, watchers, INVOICE, **bill) == "UNAUTHENTICATED"
+    assert await refusal(client(bo), watchers, INVOICE, **bill) == "NOT_FOUND"
+    assert await refusal(client(ada), watchers, INVOICE, id="x") == "NOT_FOUND"
+    async with listening(
+        CREDIT, partner("credit:read", accounts=[ada]), watchers, **given
+    ) as listener:
         await listener.next()
 
 
@@ -259,20 +264,22 @@ async def a_session(ada: Any) -> Actor:
     return actor
 
 
-async def test_a_revoked_session_hears_nothing_more(feed: LocalFeed) -> None:
+async def test_a_revoked_session_hears_nothing_more(watchers: Watchers) -> None:
     ada = await an_account()
     actor = await a_session(ada)
-    async with listening(CREDIT, actor, feed) as listener:
+    async with listening(CREDIT, actor, watchers) as listener:
         await listener.next()
         await session.sign_out(actor)
         await give(ada, "1.00")
         assert await ended(listener) == "UNAUTHENTICATED"
 
 
-async def test_a_session_that_expires_ends_what_it_opened(feed: LocalFeed) -> None:
+async def test_a_session_that_expires_ends_what_it_opened(watchers: Watchers) -> None:
     ada = await an_account()
     soon = clock.now() + timedelta(milliseconds=50)
-    async with listening(CREDIT, replace(await a_session(ada), expires_at=soon), feed) as listener:
+    async with listening(
+        CREDIT, replace(await a_session(ada), expires_at=soon), watchers
+    ) as listener:
         await listener.next()
         assert await ended(listener) == "UNAUTHENTICATED"
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from models.access import session
 from models.access.api_key import create_key
-from models.access.credential import actor_of_token
-from models.provider.provider import House
+from models.access.credential import actor_of_credential
+from models.provider.provider import Provider
 from schema import make_schema
-from schema.core.context import Context, Feed
-from tests.identities import ADDRESS, PASSWORD, a_client, small_house
-from tests.schema.desk import document_url
+from schema.core.context import Context
+from schema.core.watch import Watchers
+from tests.support.identities import ADDRESS, PASSWORD, a_client, wire_small_provider
+from tests.support.staffed_provider import document_url
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("db")]
 
@@ -27,19 +28,28 @@ SIGN_IN = (
 ADA = {"role": "CLIENT", "scopes": [], "account": {"email": "ada@example.com", "locale": "ja"}}
 
 
+class Browser(Context):
+    """Notes what it is to keep."""
+
+    def __init__(self, cookies: list[str | None]) -> None:
+        super().__init__(
+            actor=None, watchers=Watchers(), document_url=document_url, address=ADDRESS
+        )
+        self.cookies = cookies
+
+    def set_session_cookie(self, token: str) -> None:
+        self.cookies.append(token)
+
+    def clear_session_cookie(self) -> None:
+        self.cookies.append(None)
+
+
 class Edge:
     """What the HTTP endpoint lends to one operation, and what became of it."""
 
     def __init__(self) -> None:
         self.cookies: list[str | None] = []
-        self.context = Context(
-            actor=None,
-            feed=cast("Feed", None),
-            document_url=document_url,
-            address=ADDRESS,
-            set_session_cookie=self.cookies.append,
-            clear_session_cookie=lambda: self.cookies.append(None),
-        )
+        self.context = Browser(self.cookies)
 
     async def run(self, document: str, **variables: str) -> Any:
         result = await SCHEMA.execute(document, variables, self.context)
@@ -48,8 +58,8 @@ class Edge:
 
 
 @pytest.fixture(autouse=True)
-def house(monkeypatch: pytest.MonkeyPatch) -> House:
-    return small_house(monkeypatch)
+def wired(monkeypatch: pytest.MonkeyPatch) -> Provider:
+    return wire_small_provider(monkeypatch)
 
 
 @pytest.fixture
@@ -63,7 +73,7 @@ async def test_signing_in_answers_who_it_is_with_a_token_and_a_cookie(edge: Edge
     assert payload["viewer"] == ADA
     assert payload["userErrors"] == []
     assert edge.cookies == [payload["token"]]
-    assert await actor_of_token(payload["token"], ADDRESS) == edge.context.actor
+    assert await actor_of_credential(payload["token"], ADDRESS) == edge.context.actor
 
 
 async def test_a_refused_sign_in_says_so_at_its_field_and_opens_nothing(edge: Edge) -> None:
@@ -91,7 +101,7 @@ async def test_the_viewer_is_who_asks(edge: Edge) -> None:
     edge.context.actor, _ = await session.open_session(await a_client())
     assert await edge.run(f"{{ {VIEWER} }}") == {"viewer": ADA}
     _, key = await create_key("Order desk", ["invoices:write", "credit:read"])
-    edge.context.actor = await actor_of_token(key, ADDRESS)
+    edge.context.actor = await actor_of_credential(key, ADDRESS)
     scopes = ["credit:read", "invoices:write"]
     partner = {"role": "PARTNER", "scopes": scopes, "account": None}
     assert await edge.run(f"{{ {VIEWER} }}") == {"viewer": partner}
@@ -103,4 +113,4 @@ async def test_signing_out_ends_the_session_and_takes_the_cookie_away(edge: Edge
     assert await edge.run(document) == {"signOut": {"userErrors": []}, "again": {"userErrors": []}}
     assert edge.cookies == [None, None]
     assert await edge.run(f"{{ {VIEWER} }}") == {"viewer": None}
-    assert await actor_of_token(token, ADDRESS) is None
+    assert await actor_of_credential(token, ADDRESS) is None

@@ -1,4 +1,4 @@
-"""How much strangers may make us ask PayPal: before a signature is checked, anybody may be writing.
+"""A rate limit on calls to PayPal for unverified messages, which anyone can send.
 
 All of it is this process's own: counting in the database would be work that strangers cause, too.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from typing import Final
+
+from cachetools import TTLCache
 
 from models.access.rate_limit import network
 from models.gateway import GatewayUnreachable, sender
@@ -37,19 +39,10 @@ class Allowance:
         self._spent[who] += 1
 
 
-class Remembered:
+def remembered(seconds: float) -> TTLCache[str, bool]:
     """Names for a while, the latest ones: what has been found bad is not looked at again."""
+    return TTLCache(_REMEMBERED_MAX, seconds, timer=_clock)
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._until: dict[str, float] = {}
 
-    def add(self, name: str) -> None:
-        """Remember it from now on."""
-        self._until.pop(name, None)
-        while len(self._until) >= _REMEMBERED_MAX:
-            self._until.pop(next(iter(self._until)))
-        self._until[name] = time.monotonic() + self._seconds
-
-    def __contains__(self, name: str) -> bool:
-        return time.monotonic() < self._until.get(name, 0.0)
+def _clock() -> float:
+    return time.monotonic()

@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING, Final
 
 import httpx
+from cachetools import LRUCache
 
-from api.gateways.paypal.allowance import Allowance, Remembered
+from api.gateways.paypal.allowance import Allowance, remembered
 from api.gateways.paypal.signature import CertificateUnusable, certificate_in
 from models.gateway import SignatureRefused
 
@@ -31,9 +32,10 @@ class Certificates:
     def __init__(self, merchant: Merchant, client: PayPalClient, allowance: Allowance) -> None:
         self._client = client
         self._allowance = allowance
-        self._kept: dict[str, tuple[float, x509.Certificate]] = {}
-        self._missing = Remembered(_BAD_SECONDS)
-        self._unusable = Remembered(_BAD_SECONDS)
+        # Until when each is good; one that was good once is fetched again without asking who asks.
+        self._kept: LRUCache[str, tuple[float, x509.Certificate]] = LRUCache(_KEPT_MAX)
+        self._missing = remembered(_BAD_SECONDS)
+        self._unusable = remembered(_BAD_SECONDS)
         origins = "|".join(re.escape(origin) for origin in merchant.cert_origins)
         # The whole address, so that there is no room for another host, a port or a query.
         self._url = re.compile(
@@ -43,7 +45,7 @@ class Certificates:
     def require_at_paypal(self, url: str) -> None:
         """Raises SignatureRefused where PayPal has no certificate there."""
         if not self._url.fullmatch(url):
-            raise SignatureRefused("its certificate is not at PayPal")
+            raise SignatureRefused("its certificate isn't hosted by PayPal")
         if url in self._missing:
             raise SignatureRefused("PayPal has no such certificate")
 
@@ -59,23 +61,18 @@ class Certificates:
             raise CertificateUnusable("it could not be used a moment ago")
         if certificate is None:
             self._allowance.spend()
-        return self._keep(url, await self._fetched(url))
+        certificate = await self._fetched(url)
+        self._kept[url] = (time.monotonic() + _KEPT_SECONDS, certificate)
+        return certificate
 
     async def _fetched(self, url: str) -> x509.Certificate:
         answer = await self._client.fetch_file(url)
         if answer.status_code == httpx.codes.NOT_FOUND:
-            self._missing.add(url)
+            self._missing[url] = True
             raise SignatureRefused("PayPal has no such certificate")
         try:
             # What an error answers is no certificate.
             return certificate_in(answer.content if answer.is_success else b"")
         except CertificateUnusable:
-            self._unusable.add(url)
+            self._unusable[url] = True
             raise
-
-    def _keep(self, url: str, certificate: x509.Certificate) -> x509.Certificate:
-        self._kept.pop(url, None)
-        while len(self._kept) >= _KEPT_MAX:
-            self._kept.pop(next(iter(self._kept)))
-        self._kept[url] = (time.monotonic() + _KEPT_SECONDS, certificate)
-        return certificate

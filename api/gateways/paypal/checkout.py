@@ -35,11 +35,11 @@ class Checkout:
         body = request(order, self._brand)
         try:
             return await self._client.post(_ORDERS, body, request_id(order, "start"))
-        except PayPalRefused as no:
-            raise _final(no) from None
+        except PayPalRefused as refused:
+            raise _final(refused) from None
 
     async def find(self, order: PaymentOrder) -> Json | None:
-        """The order; None where there is none, or none any more. Raises as `create`.
+        """The order; None if there is none, or none any more. Raises as `create`.
 
         Where we do not know whether it was created it is created now, which finds it.
         """
@@ -50,15 +50,15 @@ class Checkout:
         return None
 
     async def read(self, order: PaymentOrder) -> Json | None:
-        """The order of `gateway_ref`; None where there is none any more. Raises GatewayProblem."""
+        """The order of `gateway_ref`; None if there is none any more. Raises GatewayProblem."""
         try:
             found = await self._client.get(f"{_ORDERS}/{order.gateway_ref}")
-        except PayPalRefused as no:
-            if no.status == httpx.codes.NOT_FOUND:
+        except PayPalRefused as refused:
+            if refused.status == httpx.codes.NOT_FOUND:
                 return None
             raise
         if payment_of(found) != order.id:
-            raise GatewayProblem("PayPal's order is of another payment")
+            raise GatewayProblem("PayPal's order belongs to another payment")
         return found
 
     async def capture(self, order: PaymentOrder, found: Json) -> Json:
@@ -72,18 +72,18 @@ class Checkout:
         key = request_id(order, "capture", text(found, "update_time"))
         try:
             return await self._client.post(path, {}, key)
-        except PayPalRefused as no:
-            if no.issue == "ORDER_ALREADY_CAPTURED":
+        except PayPalRefused as refused:
+            if refused.issue == "ORDER_ALREADY_CAPTURED":
                 return await self.read(order) or found
-            if no.issue in TRY_AGAIN:
-                _log.info("paypal.not_captured_yet", payment=order.id, issue=no.issue)
+            if refused.issue in TRY_AGAIN:
+                _log.info("paypal.not_captured_yet", payment=order.id, issue=refused.issue)
                 return found
-            raise _final(no) from None
+            raise _final(refused) from None
 
 
-def _final(no: PayPalRefused) -> GatewayDeclined | PayPalRefused:
+def _final(refused: PayPalRefused) -> GatewayDeclined | PayPalRefused:
     """GatewayDeclined where PayPal understood us, and the answer stays no."""
-    if not no.is_final:
-        return no
-    _log.warning("paypal.declined", said=str(no))
-    return GatewayDeclined(code_of(no.issue))
+    if not refused.is_final:
+        return refused
+    _log.warning("paypal.declined", said=str(refused))
+    return GatewayDeclined(code_of(refused.issue))

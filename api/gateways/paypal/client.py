@@ -14,7 +14,7 @@ import httpx
 import orjson
 import structlog
 
-from api.gateways.paypal.token import Token
+from api.gateways.paypal.access_token import AccessToken
 from models.gateway import GatewayProblem, GatewayUnreachable
 
 if TYPE_CHECKING:
@@ -52,11 +52,13 @@ class PayPalClient:
     ) -> None:
         self._merchant = merchant
         self._transport = transport
-        self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Line] = WeakKeyDictionary()
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connections] = (
+            WeakKeyDictionary()
+        )
 
     async def get(self, path: str, **query: str) -> dict[str, Any]:
         """What is at `path`. Raises GatewayProblem: PayPalRefused or GatewayUnreachable."""
-        return _object(await self._line.ask("GET", path, params=query))
+        return _object(await self._connections.ask("GET", path, params=query))
 
     async def post(self, path: str, body: bytes | object, request_id: str = "") -> dict[str, Any]:
         """What PayPal answers to `body`, JSON or what becomes it. Raises as `get`.
@@ -67,27 +69,27 @@ class PayPalClient:
         headers = {"content-type": "application/json", "prefer": "return=representation"}
         if request_id:
             headers["paypal-request-id"] = request_id
-        return _object(await self._line.ask("POST", path, content=content, headers=headers))
+        return _object(await self._connections.ask("POST", path, content=content, headers=headers))
 
     async def fetch_file(self, url: str) -> httpx.Response:
         """A public file, no credentials shown. Raises GatewayUnreachable."""
-        return await self._line.send("GET", url)
+        return await self._connections.send("GET", url)
 
     async def aclose(self) -> None:
         """Close the connections of this event loop."""
-        line = self._lines.pop(asyncio.get_running_loop(), None)
-        if line is not None:
-            await line.http.aclose()
+        connections = self._by_loop.pop(asyncio.get_running_loop(), None)
+        if connections is not None:
+            await connections.http.aclose()
 
     @property
-    def _line(self) -> _Line:
+    def _connections(self) -> _Connections:
         loop = asyncio.get_running_loop()
-        if loop not in self._lines:
-            self._lines[loop] = _Line(self._merchant, self._transport)
-        return self._lines[loop]
+        if loop not in self._by_loop:
+            self._by_loop[loop] = _Connections(self._merchant, self._transport)
+        return self._by_loop[loop]
 
 
-class _Line:
+class _Connections:
     """The connections of one event loop."""
 
     def __init__(self, merchant: Merchant, transport: httpx.AsyncBaseTransport | None) -> None:
@@ -97,7 +99,7 @@ class _Line:
             transport=transport,
             follow_redirects=False,
         )
-        self.token = Token(self._fetch_token)
+        self.token = AccessToken(self._fetch_token)
 
     async def ask(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
         """Ask as the app; a token that expired on the way is renewed once."""
@@ -127,7 +129,7 @@ class _Line:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self.http.request(method, url, **request)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise GatewayUnreachable(f"PayPal did not answer: {type(error).__name__}") from None
+            raise GatewayUnreachable(f"PayPal didn't respond: {type(error).__name__}") from None
 
     async def _fetch_token(self) -> tuple[str, float]:
         answer = await self.send(
@@ -141,7 +143,7 @@ class _Line:
         try:
             return str(told["access_token"]), float(told["expires_in"])
         except (KeyError, TypeError, ValueError):
-            raise GatewayProblem("PayPal gave no access token") from None
+            raise GatewayProblem("PayPal returned no access token") from None
 
 
 def _check(answer: httpx.Response) -> None:
@@ -149,11 +151,11 @@ def _check(answer: httpx.Response) -> None:
     if answer.is_success:
         return
     if status == _TRY_LATER or status >= _SERVER_ERRORS:
-        raise GatewayUnreachable(f"PayPal is out of order: {status}")
+        raise GatewayUnreachable(f"PayPal is unavailable: {status}")
     if status == httpx.codes.UNAUTHORIZED:
         settings = "PAYPAL_CLIENT_ID, PAYPAL_CLIENT_SECRET or PAYPAL_MODE"
         _log.error("paypal.not_authorized", check=settings)
-        raise GatewayProblem(f"PayPal does not know us: check {settings}")
+        raise GatewayProblem(f"PayPal rejected our credentials: check {settings}")
     if status == httpx.codes.FORBIDDEN:
         _log.error("paypal.not_permitted", path=answer.request.url.path)
     raise _refused(answer)
@@ -175,7 +177,7 @@ def _object(answer: httpx.Response) -> dict[str, Any]:
     try:
         told = orjson.loads(answer.content)
     except orjson.JSONDecodeError:
-        raise GatewayProblem("PayPal's answer is not JSON") from None
+        raise GatewayProblem("PayPal's response isn't JSON") from None
     if not isinstance(told, dict):
-        raise GatewayProblem("PayPal's answer is no object")
+        raise GatewayProblem("PayPal's response isn't a JSON object")
     return told

@@ -1,4 +1,4 @@
-"""All that is true of a payment, put together from its order, refunds and disputes."""
+"""All events of a payment, put together from its order, refunds and disputes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def facts(
     """Captures, what went back, and disputes, each amount once. Raises BadAmount."""
     told = [
         *(of_capture(capture, payment) for capture in captures),
-        *_gone_back(payment, captures, refunds, disputes),
+        *_refunds_and_disputes(payment, captures, refunds, disputes),
         *_disputed(payment, captures, disputes),
     ]
     return [event for event in told if event is not None]
 
 
-def _gone_back(
+def _refunds_and_disputes(
     payment: str, captures: Sequence[Json], refunds: Sequence[Json], disputes: Sequence[Json]
 ) -> Iterator[GatewayEvent | None]:
     only = text(captures[0], "id") if captures else ""

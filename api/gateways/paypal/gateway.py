@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from api.gateways.fee import Fee, name_of_gateway
+from api.gateways.base import OwnGateway
+from api.gateways.fee import Fee
 from api.gateways.paypal import amounts
 from api.gateways.paypal.checkout import Checkout
 from api.gateways.paypal.client import PayPalClient
 from api.gateways.paypal.events import captures
-from api.gateways.paypal.gone_back import GoneBack
 from api.gateways.paypal.lookup import Lookup
 from api.gateways.paypal.merchant import Merchant
 from api.gateways.paypal.messages import hint_of, ignored, name_of
 from api.gateways.paypal.order import APPROVAL_TIME, CAPTURE_TIME, approval_url, is_approved
 from api.gateways.paypal.reading import Json, text
+from api.gateways.paypal.refunds import Refunds
 from api.gateways.paypal.signature import Signature
 from api.gateways.paypal.webhooks import Webhooks
 from models.clock import now
@@ -37,10 +38,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from api.settings.settings import Settings
 
-
-class PayPalGateway:
+class PayPalGateway(OwnGateway):
     """Sends the payer to PayPal to approve an order, and captures it when that is done.
 
     A payer whose card or bank refuses may go back to PayPal and choose another: the payment stays
@@ -60,20 +59,12 @@ class PayPalGateway:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`brand` is what PayPal's pages call us. `transport` replaces the network."""
+        super().__init__(fee or Fee())
         self._client = PayPalClient(merchant, transport)
         self._checkout = Checkout(self._client, brand)
-        self._gone_back = GoneBack(self._client)
-        self._lookup = Lookup(self._client, self._gone_back)
+        self._refunds = Refunds(self._client)
+        self._lookup = Lookup(self._client, self._refunds)
         self._webhooks = Webhooks(merchant, self._client)
-        self._fee = fee or Fee()
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> PayPalGateway | None:
-        """None without PAYPAL_CLIENT_ID. Raises ValueError, a sentence, where it is half done."""
-        merchant = Merchant.from_settings(settings)
-        if merchant is None:
-            return None
-        return cls(merchant, settings.seller.name, Fee.from_settings(settings, cls.code))
 
     async def close(self) -> None:
         """Close the connections of this event loop."""
@@ -81,21 +72,15 @@ class PayPalGateway:
 
     # --------------------------------------------------------------------------- terms
 
-    def name(self, locale: str) -> str:
-        """The name in the drop-down."""
-        return name_of_gateway(self.code, locale)
-
     def minimum(self, currency: str) -> Money | None:
-        """The least amount that PayPal can say: 0.01, or 1 where it takes no decimals."""
+        """The least amount that PayPal can say: 0.01, or 1 where it takes no decimals. The most
+        depends on the payer's account (`payment_limit_exceeded`).
+        """
         return Money(amounts.step(currency), currency)
-
-    def maximum(self, currency: str) -> Money | None:  # noqa: ARG002 - the port's
-        """None: it depends on the payer's account (`payment_limit_exceeded`)."""
-        return None
 
     def fee(self, amount: Money) -> Money:
         """GATEWAY_FEES, or nothing; rounded up to what PayPal can say."""
-        return amounts.round_up(self._fee.on(amount))
+        return amounts.round_up(super().fee(amount))
 
     # --------------------------------------------------------------------------- the port
 
@@ -134,10 +119,10 @@ class PayPalGateway:
             found = await self._checkout.find(order)
             if found and order.is_open and is_approved(found):
                 found, tried = await self._checkout.capture(order, found), True
-        except GatewayDeclined as no:
-            return [_end(order, EventKind.FAILED, no.failure)]
+        except GatewayDeclined as declined:
+            return [_end(order, EventKind.FAILED, declined.failure)]
         if found and captures(found):
-            return await self._gone_back.all_of(order.id, found)
+            return await self._refunds.all_of(order.id, found)
         if _is_late(order, found):
             return [_end(order, EventKind.EXPIRED)]
         return [_try_again(order, found)] if found and tried else []
@@ -149,12 +134,12 @@ class PayPalGateway:
         """
         found = await self._checkout.read(order) if order.gateway_ref else None
         if found and captures(found):
-            return await self._gone_back.all_of(order.id, found)
+            return await self._refunds.all_of(order.id, found)
         return [_end(order, EventKind.CANCELED)]
 
     async def refund(self, order: RefundOrder) -> list[GatewayEvent]:
         """Give money back, unless that has been done already."""
-        return [await self._gone_back.give(order)]
+        return [await self._refunds.give(order)]
 
 
 def _is_late(order: PaymentOrder, found: Json | None) -> bool:

@@ -1,4 +1,4 @@
-"""What a message hints at, as PayPal itself tells it: nothing else of a message is booked."""
+"""Fetches what a message refers to from PayPal: only that is booked, not the message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from models.gateway import (
 
 if TYPE_CHECKING:
     from api.gateways.paypal.client import PayPalClient
-    from api.gateways.paypal.gone_back import GoneBack
+    from api.gateways.paypal.refunds import Refunds
 
 _CAPTURES: Final = "/v2/payments/captures"
 # `status` of an order (Orders v2). Others wait for the payer.
@@ -42,9 +42,9 @@ _ORDERS: Final = {
 class Lookup:
     """Asks PayPal about hints."""
 
-    def __init__(self, client: PayPalClient, gone_back: GoneBack) -> None:
+    def __init__(self, client: PayPalClient, refunds: Refunds) -> None:
         self._client = client
-        self._gone_back = gone_back
+        self._refunds = refunds
 
     async def events(self, hint: Hint, transmission_id: str) -> list[GatewayEvent]:
         """What is true of it; nothing where that is not about us.
@@ -58,10 +58,10 @@ class Lookup:
             if hint.dispute:
                 return await self._dispute(hint)
             return await (self._refund if hint.refund else self._capture)(hint)
-        except PayPalRefused as no:
-            raise MessageRefused(f"what it is about is not there: {no}") from None
+        except PayPalRefused as refused:
+            raise MessageRefused(f"the object it refers to doesn't exist: {refused}") from None
         except BadAmount as problem:
-            raise GatewayProblem(f"what it is about cannot be read: {problem}") from None
+            raise GatewayProblem(f"the object it refers to can't be read: {problem}") from None
 
     async def _order(self, order_id: str, transmission_id: str) -> list[GatewayEvent]:
         order = await self._client.get(f"/v2/checkout/orders/{order_id}")
@@ -114,16 +114,16 @@ class Lookup:
         payment = text(capture, "custom_id")
         if not is_ours(payment):
             return []
-        known = refunds(await self._gone_back.order_of(capture))
+        known = refunds(await self._refunds.order_of(capture))
         if hint.refund:
             found = next((one for one in known if text(one, "id") == hint.refund), None)
             if found is None:  # reversals need not be listed
                 found = await self._read_refund(hint)
                 if capture_of(found) != capture_id:
-                    raise MessageRefused("the refund is of another capture")
+                    raise MessageRefused("the refund belongs to another capture")
                 known.append(found)
             _require_news(hint, is_open=_pends(found))
-        return _of_order(await self._gone_back.facts(payment, [capture], known), capture)
+        return _of_order(await self._refunds.facts(payment, [capture], known), capture)
 
     async def _read_refund(self, hint: Hint) -> Json:
         return await self._client.get(f"/v2/payments/refunds/{hint.refund}")
@@ -151,4 +151,4 @@ def _pends(thing: Json) -> bool:
 
 def _require_news(hint: Hint, *, is_open: bool) -> None:
     if hint.ends and is_open:
-        raise GatewayUnreachable("PayPal's answer is older than its message")
+        raise GatewayUnreachable("PayPal's response is older than its message")

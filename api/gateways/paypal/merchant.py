@@ -1,4 +1,4 @@
-"""Who we are at PayPal: one app of one account, in PayPal's sandbox or live."""
+"""The credentials at PayPal: one app of one account, in PayPal's sandbox or live."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Merchant:
 
 def _require_sound(settings: Settings, missing: list[str]) -> None:
     if missing:
-        raise ValueError(f"PayPal needs {' and '.join(missing)} too")
+        raise ValueError(f"PayPal also needs {' and '.join(missing)}")
     if settings.paypal_mode == "live" and settings.demo:
-        raise ValueError("PAYPAL_MODE is live, and demo mode never takes real money")
+        raise ValueError("PAYPAL_MODE can't be live in demo mode, which never takes real money")
     if settings.paypal_mode == "live" and settings.paypal_api_url:
-        raise ValueError("PAYPAL_API_URL is for stand-ins, and PAYPAL_MODE is live")
+        raise ValueError("PAYPAL_API_URL is for tests only, and PAYPAL_MODE is live")

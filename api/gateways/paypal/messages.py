@@ -1,4 +1,4 @@
-"""What a verified message is about: PayPal's ids and no more, because no more of it is signed.
+"""What a verified message refers to: PayPal's IDs and nothing else, since nothing else is signed.
 
 PayPal signs a CRC-32 of the body, and whoever holds one signed message can write another body with
 the same CRC. So a message is a hint: what it says is fetched from PayPal (`lookup`).
@@ -60,7 +60,7 @@ def name_of(message: Json) -> dict[str, str]:
     """The message's own id and type, for people. Raises MessageRefused where it has none."""
     id, type = text(message, "id"), text(message, "event_type")
     if not id or not type:
-        raise MessageRefused("it is no message of PayPal's")
+        raise MessageRefused("it isn't a PayPal message")
     return {"message": id, "type": type}
 
 

@@ -77,7 +77,7 @@ def approval_url(order: Json) -> str:
     """Where the payer approves. Raises GatewayProblem."""
     url = next(links(order, "payer-action", "approve"), "")
     if urlsplit(url).scheme not in {"https", "http"}:
-        raise GatewayProblem("PayPal did not say where the payer approves")
+        raise GatewayProblem("PayPal returned no approval URL")
     return url
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-# What of an object is kept with its receipt: nothing that says who the payer is.
+# What of an object is kept with its message: nothing that says who the payer is.
 _KEPT: Final = (
     "amount",
     "create_time",
@@ -29,13 +29,13 @@ _KEPT: Final = (
 
 
 def text(found: Json, key: str) -> str:
-    """The text at `key`; empty where there is none."""
+    """The text at `key`; empty if there is none."""
     value = found.get(key)
     return value if isinstance(value, str) else ""
 
 
 def child(found: Json, *path: str) -> Json:
-    """The object at `path`; empty where there is none."""
+    """The object at `path`; empty if there is none."""
     for key in path:
         value = found.get(key)
         if not isinstance(value, dict):
@@ -61,7 +61,7 @@ def links(found: Json, *relations: str) -> Iterator[str]:
 
 
 def moment(found: Json, key: str) -> datetime | None:
-    """The time at `key` (RFC 3339); None where there is none."""
+    """The time at `key` (RFC 3339); None if there is none."""
     try:
         read = datetime.fromisoformat(text(found, key))
     except ValueError:
@@ -70,5 +70,5 @@ def moment(found: Json, key: str) -> datetime | None:
 
 
 def kept(found: Json) -> Json:
-    """The part that is stored with a receipt."""
+    """The part that is stored with a message."""
     return {key: found[key] for key in _KEPT if key in found}

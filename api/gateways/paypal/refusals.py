@@ -1,4 +1,4 @@
-"""What PayPal's refusals are to us: short stable codes, for people's eyes and for programs.
+"""PayPal's refusals as our failure codes: short and stable.
 
 The `issue`s are those of Orders v2 (create, capture) and Payments v2 (refund).
 """

@@ -65,7 +65,7 @@ class Signature:
             found[name] = value
         signature = cls(**found)
         if signature.auth_algo != ALGORITHM:
-            raise SignatureRefused("it is signed by another algorithm")
+            raise SignatureRefused("it is signed with another algorithm")
         if not _TRANSMISSION_ID.fullmatch(signature.transmission_id):
             raise SignatureRefused("transmission_id is malformed")
         if len(signature.signed_with) not in _SIGNATURE_BYTES:
@@ -126,7 +126,7 @@ def _key_of(certificate: x509.Certificate, moment: datetime) -> rsa.RSAPublicKey
         raise CertificateUnusable("it is not PayPal's")
     key = certificate.public_key()
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _KEY_BITS_MIN:
-        raise CertificateUnusable("its key is of another kind, or short")
+        raise CertificateUnusable("its key is of another type or too short")
     return key
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 import structlog
 
-from api.gateways.paypal.allowance import Allowance, Remembered
+from api.gateways.paypal.allowance import Allowance, remembered
 from api.gateways.paypal.certificates import Certificates
 from api.gateways.paypal.messages import name_of
 from api.gateways.paypal.signature import CertificateUnusable, Signature
@@ -39,7 +39,7 @@ class Webhooks:
         self._client = client
         self._allowance = Allowance()
         self._certificates = Certificates(merchant, client, self._allowance)
-        self._refused = Remembered(_REFUSED_SECONDS)
+        self._refused = remembered(_REFUSED_SECONDS)
 
     async def verified(self, headers: Mapping[str, str], body: bytes) -> tuple[Signature, Json]:
         """The message, and what signs it. Raises MessageRefused, or GatewayProblem where PayPal
@@ -62,7 +62,7 @@ class Webhooks:
 
     def refuse(self, signature: Signature) -> None:
         """Take nothing under this transmission for a minute: PayPal was asked in vain."""
-        self._refused.add(signature.transmission_id)
+        self._refused[signature.transmission_id] = True
 
     async def _ask(self, signature: Signature, body: bytes) -> None:
         """Ask PayPal whether it signed this: the body byte by byte as it came, which is one value
@@ -81,7 +81,7 @@ def _read(body: bytes) -> Json:
     try:
         message = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise MessageRefused("the body is not JSON") from None
+        raise MessageRefused("the body isn't JSON") from None
     if not isinstance(message, dict):
-        raise MessageRefused("the body is no object")
+        raise MessageRefused("the body isn't a JSON object")
     return message

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from models.edge.sandbox_charge import ChargeStatus, NotPossible, SandboxCharge, Say
+from api.gateways.sandbox.charge import Charge, ChargeStatus, NotPossible
+from api.gateways.sandbox.messages import Say
 from models.money import Money
 
 if TYPE_CHECKING:
@@ -33,24 +34,24 @@ class Action:
     name: str
     label: str
     help: str
-    when: Callable[[SandboxCharge], bool]
-    play: Callable[[SandboxCharge, Asked], object]
+    when: Callable[[Charge], bool]
+    play: Callable[[Charge, Asked], object]
     group: str
     payers: bool = True
     takes_amount: bool = False
 
 
-def perform(action: Action, charge: SandboxCharge, asked: Asked) -> None:
+def perform(action: Action, charge: Charge, asked: Asked) -> None:
     """Do it. Raises NotPossible."""
     if not action.when(charge):
-        raise NotPossible(f"{action.label}: not possible, the payment is {charge.status.lower()}.")
+        raise NotPossible(f"{action.label} isn't possible: the payment is {charge.status.lower()}.")
     action.play(charge, asked)
 
 
 # ------------------------------------------------------------------------------- when
 
 
-def _is(*statuses: ChargeStatus) -> Callable[[SandboxCharge], bool]:
+def _is(*statuses: ChargeStatus) -> Callable[[Charge], bool]:
     return lambda charge: charge.status in statuses
 
 
@@ -59,48 +60,50 @@ _processing = _is(ChargeStatus.PROCESSING)
 _over = _is(ChargeStatus.FAILED, ChargeStatus.EXPIRED, ChargeStatus.CANCELED)
 
 
-def _disputed(charge: SandboxCharge) -> bool:
+def _disputed(charge: Charge) -> bool:
     return charge.open_dispute() is not None
 
 
-def _has_money(charge: SandboxCharge) -> bool:
+def _has_money(charge: Charge) -> bool:
     return not _disputed(charge) and any(left > 0 for left in charge.captures().values())
 
 
 # ------------------------------------------------------------------------------- what
 
 
-def _authenticate(charge: SandboxCharge, asked: Asked) -> None:
+def _authenticate(charge: Charge, asked: Asked) -> None:
     if asked.code is not None and asked.code.strip() != CODE:
-        raise NotPossible(f"That is not the code. Here it is always {CODE}.")
+        raise NotPossible(f"That isn't the code. In the sandbox it is always {CODE}.")
     charge.capture()
 
 
-def _settle_later(charge: SandboxCharge, asked: Asked) -> None:
+def _settle_later(charge: Charge, asked: Asked) -> None:
     charge.processing()
     charge.capture(asked.amount, after_seconds=SETTLE_SECONDS)
 
 
-def _capture_less(charge: SandboxCharge, asked: Asked) -> None:
-    charge.capture(asked.amount or Money(max(charge.amount // 2, 1), charge.currency))
+def _capture_less(charge: Charge, asked: Asked) -> None:
+    charge.capture(asked.amount or Money(max(charge.money.minor // 2, 1), charge.currency))
 
 
-def _capture_more(charge: SandboxCharge, asked: Asked) -> None:
-    charge.capture(asked.amount or Money(charge.amount + charge.amount // 2 + 1, charge.currency))
+def _capture_more(charge: Charge, asked: Asked) -> None:
+    charge.capture(
+        asked.amount or Money(charge.money.minor + charge.money.minor // 2 + 1, charge.currency)
+    )
 
 
-def _capture_twice(charge: SandboxCharge, asked: Asked) -> None:
+def _capture_twice(charge: Charge, asked: Asked) -> None:
     charge.capture(asked.amount)
     charge.capture(asked.amount)
 
 
-def _duplicate(charge: SandboxCharge, asked: Asked) -> None:
+def _duplicate(charge: Charge, asked: Asked) -> None:
     message = charge.capture(asked.amount)
     charge.repeat(message)
     charge.say_again(message)
 
 
-def _out_of_order(charge: SandboxCharge, asked: Asked) -> None:
+def _out_of_order(charge: Charge, asked: Asked) -> None:
     charge.capture(asked.amount)
     charge.processing()
     charge.say(Say.FAILED, failure="card_declined")
@@ -110,7 +113,7 @@ _ALL: Final = (
     Action(
         "approve",
         "Pay now",
-        "Approved at once; the message arrives before you are back.",
+        "Approved at once; the webhook arrives before you are back.",
         _open,
         lambda charge, asked: charge.capture(asked.amount),
         "pay",
@@ -118,7 +121,7 @@ _ALL: Final = (
     Action(
         "3-d-secure",
         "Pay with 3-D Secure",
-        f"The bank asks who you are first. The code is {CODE}.",
+        f"The bank verifies your identity first. The code is {CODE}.",
         _open,
         _authenticate,
         "challenge",
@@ -142,7 +145,7 @@ _ALL: Final = (
     Action(
         "abandon",
         "Leave without paying",
-        "Back to the shop; nothing is said, and you may come back and pay.",
+        "Back to the shop without any webhook; you can come back and pay.",
         _open,
         lambda _charge, _asked: None,
         "refuse",
@@ -167,7 +170,7 @@ _ALL: Final = (
     Action(
         "capture-less",
         "Capture less",
-        "Half of what was asked for, or your amount.",
+        "Half of the amount, or the amount you enter.",
         _open,
         _capture_less,
         "odd",
@@ -176,7 +179,7 @@ _ALL: Final = (
     Action(
         "capture-more",
         "Capture more",
-        "Half as much again, or your amount.",
+        "One and a half times the amount, or the amount you enter.",
         _open,
         _capture_more,
         "odd",
@@ -185,7 +188,7 @@ _ALL: Final = (
     Action(
         "duplicate",
         "Duplicate message",
-        "One capture, told three times: twice under one webhook-id, once under another.",
+        "One capture, sent three times: twice with one webhook-id, once with another.",
         _open,
         _duplicate,
         "odd",
@@ -201,7 +204,7 @@ _ALL: Final = (
     Action(
         "capture-twice",
         "Capture twice",
-        "Two captures of the whole amount, each with an id of its own.",
+        "Two captures of the full amount, each with its own ID.",
         _open,
         _capture_twice,
         "odd",
@@ -209,7 +212,7 @@ _ALL: Final = (
     Action(
         "lost",
         "Lose the message",
-        "Captured, and no message comes: only checking the payment again finds it.",
+        "Captured, but no webhook is sent: only rechecking the payment finds it.",
         _open,
         lambda charge, asked: charge.capture(asked.amount, lost=True),
         "odd",
@@ -217,7 +220,7 @@ _ALL: Final = (
     Action(
         "settle-now",
         "Settle now",
-        "What was to come, comes now.",
+        "Sends the outstanding webhooks now.",
         _processing,
         lambda charge, _: charge.bring_forward(),
         "pay",
@@ -233,7 +236,7 @@ _ALL: Final = (
     Action(
         "capture-late",
         "Capture after all",
-        "Money that comes although the payment failed, expired or was canceled.",
+        "Money that arrives although the payment failed, expired or was canceled.",
         _over,
         lambda charge, asked: charge.capture(asked.amount),
         "odd",
@@ -241,7 +244,7 @@ _ALL: Final = (
     Action(
         "refund",
         "Refund",
-        "Of the latest capture: all that is left, or your amount.",
+        "Refunds what is left of the latest capture, or the amount you enter.",
         _has_money,
         lambda charge, asked: charge.refund(asked.amount),
         "after",
@@ -260,7 +263,7 @@ _ALL: Final = (
     Action(
         "win-dispute",
         "Win the dispute",
-        "The bank gives the money back to the shop.",
+        "The bank returns the money to the shop.",
         _disputed,
         lambda charge, _: charge.close_dispute(Say.DISPUTE_WON),
         "after",

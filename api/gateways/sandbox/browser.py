@@ -1,4 +1,4 @@
-"""What browsers need to be told, and asked, around a sandbox payment."""
+"""Headers and redirects for the browser around a sandbox payment."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from models.edge.sandbox_charge import SandboxCharge
+    from api.gateways.sandbox.charge import Charge
 
 _SOURCE: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
 
 
-def back(charge: SandboxCharge) -> str | None:
+def back(charge: Charge) -> str | None:
     """The shop's return URL with `payment=<payment id>`; None when it gave none."""
     if not charge.return_url:
         return None
@@ -39,7 +39,7 @@ def from_here(request: Request, public_url: str) -> bool:
     return urlsplit(origin).netloc == request.headers.get("host")
 
 
-def page_headers(shops: Iterable[str]) -> dict[str, str]:
+def html_headers(shops: Iterable[str]) -> dict[str, str]:
     """The pages' own policy: nothing but their style sheet, and forms that end here or at one of
     `shops`, the origins that the return page sends browsers on to: Chromium holds each redirect
     after a form against `form-action`, too. A policy cannot name IPv6 addresses.

@@ -1,4 +1,4 @@
-"""The sandbox's messages on their way: signed, and in through the same door as everybody's."""
+"""Delivery of the sandbox's webhooks: signed, and received like any other gateway's."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from api.gateways.sandbox import charges
 from api.gateways.webhooks import receive_message
 from models.clock import now
-from models.edge import sandbox_charge
 from models.gateway import MessageRefused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from api.gateways.sandbox.charge import Charge
     from api.gateways.sandbox.gateway import SandboxGateway
-    from models.edge.sandbox_charge import Message, SandboxCharge
+    from api.gateways.sandbox.messages import Notice
 
 _SECONDS_MIN: Final = 1.0
 _SECONDS_MAX: Final = 30.0
@@ -46,7 +47,7 @@ class Delivery:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def deliver(self, charge: SandboxCharge) -> None:
+    async def deliver(self, charge: Charge) -> None:
         """Deliver all that is due of a charge, in order, as far as it goes; it never raises."""
         await self._deliver(charge)
         self._more.set()
@@ -54,23 +55,23 @@ class Delivery:
     async def deliver_due(self) -> float:
         """Deliver all that is due of every charge; in how many seconds to look again."""
         seconds = _SECONDS_MAX
-        for charge in await sandbox_charge.with_waiting_messages():
+        for charge in await charges.with_waiting_messages():
             seconds = max(_seconds_until_due(charge), _SECONDS_MIN)
             if seconds > _SECONDS_MIN:
                 break
             await self._deliver(charge)
         return min(seconds, _SECONDS_MAX)
 
-    async def _deliver(self, charge: SandboxCharge) -> None:
+    async def _deliver(self, charge: Charge) -> None:
         try:
-            for message in charge.said():
+            for message in charge.messages:
                 if message.waits and message.happened:
                     taken = await self._taken(message)
-                    await sandbox_charge.mark_delivered(charge, message.id, lost=not taken)
+                    await charges.mark_delivered(charge, message.id, lost=not taken)
         except Exception:  # noqa: BLE001 - it stays due, and is tried again
             _log.exception("sandbox message waits", payment=charge.payment)
 
-    async def _taken(self, message: Message) -> bool:
+    async def _taken(self, message: Notice) -> bool:
         try:
             await receive_message(self._gateway, *self._gateway.signed(message))
         except MessageRefused as refusal:
@@ -93,6 +94,6 @@ class Delivery:
             return _SECONDS_MAX
 
 
-def _seconds_until_due(charge: SandboxCharge) -> float:
+def _seconds_until_due(charge: Charge) -> float:
     assert charge.due_at is not None, "it has something to deliver"
     return (charge.due_at - now()).total_seconds()

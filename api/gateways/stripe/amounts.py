@@ -82,7 +82,7 @@ def from_stripe(units: int, currency: str) -> Money:
     code = currency.upper()
     decimals = DECIMALS.get(code)
     if decimals is None:
-        raise ValueError("a currency that Stripe does not have")
+        raise ValueError("a currency that Stripe doesn't support")
     minor, rest = _rescaled(units, decimals, exponent(code))
     if rest:
         raise ValueError("an amount that its currency cannot have")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from api.gateways.stripe.errors import StripeRefused, asking
 from api.gateways.stripe.events import Object, failure_of, name_of, of_failed_session, of_session
 from api.gateways.stripe.intents import canceled, facts_of, find
-from api.gateways.stripe.problems import StripeRefused, asking
 from api.gateways.stripe.requests import once, session_params
 from models.gateway import EventKind, GatewayEvent, GatewayProblem, Redirect, Started
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from models.gateway import PaymentOrder
 
 
-class CheckoutPage:
+class HostedCheckout:
     """Begin, look at and give up payments on Stripe's own page."""
 
     prefix: Final = "cs_"
@@ -33,7 +33,7 @@ class CheckoutPage:
         with asking():
             session = await self._sessions.create_async(params, once(order.id))
         if not session.url:
-            raise GatewayProblem("Stripe gave no address of its page")
+            raise GatewayProblem("Stripe returned no URL for its page")
         expires_at = datetime.fromtimestamp(session.expires_at, UTC)
         return Started(session.id, Redirect(session.url, expires_at), expires_at)
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from api.gateways.stripe.amounts import DECIMALS, from_stripe
-from api.gateways.stripe.problems import card_failure
+from api.gateways.stripe.errors import card_failure
 from api.gateways.stripe.requests import PAYMENT_KEY, REFUND_KEY
 from models.gateway import EventKind, GatewayEvent
 from models.money import Money
@@ -59,15 +59,15 @@ def of_session(session: Object, event_id: str = "") -> GatewayEvent:
             amount=_money(session, "amount_total"),
         )
     if status == "expired":
-        return _told(session, event_id, EventKind.EXPIRED)
-    return _told(
+        return _event(session, event_id, EventKind.EXPIRED)
+    return _event(
         session, event_id, EventKind.PROCESSING if status == "complete" else EventKind.IGNORED
     )
 
 
 def of_failed_session(session: Object, event_id: str, failure: str = "") -> GatewayEvent:
     """The page was left with a payment that takes days, and it has failed: nothing can follow."""
-    return _told(session, event_id, EventKind.FAILED, failure=failure or "declined")
+    return _event(session, event_id, EventKind.FAILED, failure=failure or "declined")
 
 
 def of_intent(intent: Object, event_id: str = "") -> GatewayEvent:
@@ -77,14 +77,14 @@ def of_intent(intent: Object, event_id: str = "") -> GatewayEvent:
             amount = _money(intent, "amount_received")
             return _captured(intent, event_id, reference=name_of(intent), amount=amount)
         case "processing":
-            return _told(intent, event_id, EventKind.PROCESSING)
+            return _event(intent, event_id, EventKind.PROCESSING)
         case "canceled":
             over = intent.get("cancellation_reason") in _TIME_IS_OVER
-            return _told(intent, event_id, EventKind.EXPIRED if over else EventKind.CANCELED)
+            return _event(intent, event_id, EventKind.EXPIRED if over else EventKind.CANCELED)
         case _:
             failure = failure_of(intent)
             kind = EventKind.DECLINED if failure else EventKind.IGNORED
-            return _told(intent, event_id, kind, failure=failure)
+            return _event(intent, event_id, kind, failure=failure)
 
 
 def of_refund(refund: Object, event_id: str = "") -> GatewayEvent:
@@ -130,7 +130,7 @@ def _captured(about: Object, event_id: str, *, reference: str, amount: Money) ->
     )
 
 
-def _told(about: Object, event_id: str, kind: EventKind, *, failure: str = "") -> GatewayEvent:
+def _event(about: Object, event_id: str, kind: EventKind, *, failure: str = "") -> GatewayEvent:
     """What moves no money; what is not about a payment of ours is ignored."""
     payment = _ours(about)
     kind = kind if payment else EventKind.IGNORED
@@ -149,7 +149,7 @@ def _about_capture(about: Object, event_id: str, kind: EventKind) -> GatewayEven
     name, intent = name_of(about), about.get("payment_intent")
     foreign = str(about.get("currency")).upper() not in DECIMALS  # another program's, surely
     if foreign or not intent or kind is EventKind.IGNORED:
-        return _told(about, event_id, EventKind.IGNORED)
+        return _event(about, event_id, EventKind.IGNORED)
     metadata = _metadata(about)
     return GatewayEvent(
         event_id or f"fetch:{name}:{kind.lower()}",

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import stripe
 
-from api.gateways.fee import Fee, name_of_gateway
+from api.gateways.base import OwnGateway
+from api.gateways.fee import Fee
 from api.gateways.stripe import amounts
-from api.gateways.stripe.checkout import CheckoutPage
+from api.gateways.stripe.checkout import HostedCheckout
+from api.gateways.stripe.errors import StripeRefused, asking
 from api.gateways.stripe.events import of_refund
 from api.gateways.stripe.intents import CardForm, all_refunds, canceled
 from api.gateways.stripe.messages import read_message
-from api.gateways.stripe.problems import StripeRefused, asking
 from api.gateways.stripe.requests import REFUND_KEY, deadline, once, refund_params
 from models.clock import now
 from models.gateway import (
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 10.0
 
 
-class StripeGateway:
+class StripeGateway(OwnGateway):
     """Cards. Nothing is kept here: Stripe and our payment know everything."""
 
     code = "card"
@@ -55,12 +56,12 @@ class StripeGateway:
         http: stripe.HTTPClient | None = None,
     ) -> None:
         """`currencies` are those that we support; it takes those of them that Stripe has."""
+        super().__init__(fee or Fee())
         self.currencies = currencies & amounts.DECIMALS.keys()
         self._keys = keys
-        self._fee = fee or Fee()
         self._http = http or stripe.HTTPXClient(timeout=TIMEOUT_SECONDS)
         self._client = _client(keys, self._http)
-        page = CheckoutPage(self._client, descriptor_suffix)
+        page = HostedCheckout(self._client, descriptor_suffix)
         card_form = CardForm(self._client, keys.publishable, descriptor_suffix)
         self._forms = {one.prefix: one for one in (page, card_form)}
         self._form = page if form == "redirect" else card_form
@@ -69,10 +70,6 @@ class StripeGateway:
         """Let go of the connections to Stripe."""
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
-    def name(self, locale: str) -> str:
-        """The name in the drop-down."""
-        return name_of_gateway(self.code, locale)
-
     def minimum(self, currency: str) -> Money | None:
         """As Stripe documents it; None where that depends on the provider's own account."""
         return amounts.least(currency) if currency in self.currencies else None
@@ -80,10 +77,6 @@ class StripeGateway:
     def maximum(self, currency: str) -> Money | None:
         """As Stripe documents it; None for what it does not take."""
         return amounts.most(currency) if currency in self.currencies else None
-
-    def fee(self, amount: Money) -> Money:
-        """GATEWAY_FEES, or nothing."""
-        return self._fee.on(amount)
 
     async def start(self, order: PaymentOrder) -> Started:
         """Send the payer to Stripe's page, or hand the card form its secret."""
@@ -97,25 +90,25 @@ class StripeGateway:
 
     async def fetch(self, order: PaymentOrder) -> list[GatewayEvent]:
         """All that is true now. A card form whose time is over is given up first."""
-        with _understood():
+        with _translating_errors():
             try:
                 ref = await self._ref(order)
-            except GatewayDeclined as no:
-                return [_never_began(order, no.failure)]
+            except GatewayDeclined as declined:
+                return [_never_began(order, declined.failure)]
             return await self._form_of(ref).look(ref, order)
 
     async def cancel(self, order: PaymentOrder) -> list[GatewayEvent]:
         """Give it up, unless the client has paid or is just paying."""
-        with _understood():
+        with _translating_errors():
             try:
                 ref = await self._ref(order)
-            except GatewayDeclined as no:
-                return [canceled(_never_began(order, no.failure), order)]
+            except GatewayDeclined as declined:
+                return [canceled(_never_began(order, declined.failure), order)]
             return await self._form_of(ref).give_up(ref, order)
 
     async def refund(self, order: RefundOrder) -> list[GatewayEvent]:
         """Give money back, once. Stripe forgets idempotency keys after a day, so it looks first."""
-        with _understood():
+        with _translating_errors():
             for known in await all_refunds(self._client, order.capture):
                 if (known.get("metadata") or {}).get(REFUND_KEY) == order.id:
                     return [of_refund(known)]
@@ -124,15 +117,15 @@ class StripeGateway:
                     made = await self._client.v1.refunds.create_async(
                         refund_params(order), once(order.id)
                     )
-            except StripeRefused as no:
-                raise GatewayDeclined(no.log().failure) from None
+            except StripeRefused as refused:
+                raise GatewayDeclined(refused.log().failure) from None
             return [of_refund(made.to_dict())]
 
     async def _begin(self, order: PaymentOrder) -> Started:
         try:
             return await self._form.begin(order)
-        except StripeRefused as no:
-            raise GatewayDeclined(no.log().failure) from None
+        except StripeRefused as refused:
+            raise GatewayDeclined(refused.log().failure) from None
 
     async def _ref(self, order: PaymentOrder) -> str:
         """Stripe's id of it. Where we do not know whether it began, we begin: under the same key
@@ -140,11 +133,11 @@ class StripeGateway:
         """
         return order.gateway_ref or (await self._begin(order)).gateway_ref
 
-    def _form_of(self, ref: str) -> CheckoutPage | CardForm:
+    def _form_of(self, ref: str) -> HostedCheckout | CardForm:
         try:
             return self._forms[ref[:3]]
         except KeyError:
-            raise GatewayProblem("a payment that Stripe has not begun") from None
+            raise GatewayProblem("a payment that wasn't started at Stripe") from None
 
 
 def _client(keys: StripeKeys, http: stripe.HTTPClient) -> stripe.StripeClient:
@@ -166,10 +159,10 @@ def _never_began(order: PaymentOrder, failure: str) -> GatewayEvent:
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
+def _translating_errors() -> Iterator[None]:
     try:
         yield
-    except StripeRefused as no:
-        raise no.log() from None
+    except StripeRefused as refused:
+        raise refused.log() from None
     except (ValueError, KeyError) as error:
         raise GatewayProblem(f"Stripe's answer was not understood: {error}") from None

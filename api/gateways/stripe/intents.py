@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from api.gateways.stripe.errors import StripeRefused, asking
 from api.gateways.stripe.events import Object, of_dispute, of_intent, of_refund
-from api.gateways.stripe.problems import StripeRefused, asking
 from api.gateways.stripe.requests import deadline, intent_params, once
 from models.clock import now
 from models.gateway import ConfirmCard, EventKind, GatewayEvent, GatewayProblem, Started
@@ -40,7 +40,7 @@ class CardForm:
         with asking():
             intent = await self._client.v1.payment_intents.create_async(params, once(order.id))
         if not intent.client_secret:
-            raise GatewayProblem("Stripe gave no client secret")
+            raise GatewayProblem("Stripe returned no client secret")
         action = ConfirmCard(intent.client_secret, self._publishable_key)
         return Started(intent.id, action, deadline(order))
 

@@ -1,4 +1,4 @@
-"""What we know Stripe by, and it us. Test and live mode never mix."""
+"""Stripe's keys. Test and live mode never mix."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ class StripeKeys:
             raise ValueError("STRIPE_WEBHOOK_SECRET is needed with STRIPE_SECRET_KEY")
         if self.publishable and is_live(self.publishable) != self.live:
             raise ValueError(
-                "STRIPE_PUBLISHABLE_KEY and STRIPE_SECRET_KEY must both be of test mode, "
-                "or both of live mode"
+                "STRIPE_PUBLISHABLE_KEY and STRIPE_SECRET_KEY must both be for test mode, or "
+                "both for live mode"
             )
         if self.api_url and self.live:
-            raise ValueError("STRIPE_API_URL is for tests: a live STRIPE_SECRET_KEY goes to Stripe")
+            raise ValueError(
+                "STRIPE_API_URL is for tests only, and STRIPE_SECRET_KEY is a live key"
+            )
 
     @property
     def live(self) -> bool:
@@ -40,7 +42,7 @@ class StripeKeys:
         """None where Stripe is not configured. Raises ValueError, a sentence."""
         if settings.stripe_secret_key is None:
             if settings.stripe_publishable_key or settings.stripe_webhook_secret:
-                raise ValueError("STRIPE_SECRET_KEY is needed with the other keys of Stripe")
+                raise ValueError("STRIPE_SECRET_KEY is needed with the other Stripe settings")
             return None
         if settings.stripe_form == "page" and not settings.stripe_publishable_key:
             raise ValueError("STRIPE_PUBLISHABLE_KEY is needed with STRIPE_FORM=page")
@@ -52,7 +54,9 @@ class StripeKeys:
             api_url=settings.stripe_api_url,
         )
         if keys.live and settings.demo:
-            raise ValueError("STRIPE_SECRET_KEY is a live key, and demo mode takes no real money")
+            raise ValueError(
+                "STRIPE_SECRET_KEY can't be a live key in demo mode, which never takes real money"
+            )
         return keys
 
 

@@ -56,7 +56,7 @@ def read_message(keys: StripeKeys, header: str, body: bytes) -> GatewayEvent:
     message = _parsed(body)
     if message.get("livemode") is not keys.live:
         # It would book money that does not exist, or miss some that does.
-        raise MessageRefused("a message of test mode to live mode, or of live mode to test mode")
+        raise MessageRefused("a test mode message in live mode, or the reverse")
     try:
         return _event(message)
     except (ValueError, OverflowError) as problem:
@@ -72,7 +72,7 @@ def _verify(secrets: tuple[str, ...], header: str, body: bytes) -> None:
         except stripe.SignatureVerificationError:
             continue
         except UnicodeDecodeError:
-            raise MessageRefused("the body is not UTF-8") from None
+            raise MessageRefused("the body isn't UTF-8") from None
         return
     raise SignatureRefused("no signature matches, or the message is too old")
 
@@ -81,10 +81,10 @@ def _parsed(body: bytes) -> Object:
     try:
         message = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise MessageRefused("the body is not JSON") from None
+        raise MessageRefused("the body isn't JSON") from None
     # Thin events (`v2.core.event`) carry no object; the endpoint must be of the other kind.
     if not isinstance(message, dict) or message.get("object") != "event":
-        raise MessageRefused("the body is no event of Stripe's API v1")
+        raise MessageRefused("the body isn't an event of Stripe's API v1")
     return message
 
 

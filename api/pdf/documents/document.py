@@ -7,16 +7,17 @@ equal documents are equal bytes, and the hash of them is the name of the PDF.
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final, Literal, TypedDict
+from typing import Final, Literal
 
 import orjson
 
 from api.pdf import text
 from api.pdf.text import LINE_MAX, NAME_MAX, TEXT_MAX, clean
 from models.accounts.billing import EUROPEAN_UNION
-from models.invoices.snapshot import BuyerSnapshot, LineSnapshot, SellerSnapshot, TaxSnapshot
+from models.invoices.snapshot import BuyerSnapshot, InvoiceLineSnapshot, SellerSnapshot, TaxSnapshot
 from models.money import Money, exponent
 from models.provider.seller import Picture
 
@@ -44,7 +45,7 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DocumentLine:
     """One line: `total` in minor units, `unit_price` an exact decimal in major units."""
 
     title: str
@@ -64,8 +65,12 @@ class Tax:
     tax: int
 
 
-class Letterhead(TypedDict):
-    """The fields that every document has, as `letterhead` makes them."""
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """What every document begins with: whose it is, whom it is for, and how it is written.
+
+    `logo` is a data URL, `region` is where the seller's taxes are: a country, or `EU`.
+    """
 
     locale: str
     mark: Mark
@@ -83,37 +88,24 @@ class Letterhead(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """Dates are ISO 8601, amounts minor units of `currency`; `logo` is a data URL.
-
-    `region` is where the seller's taxes are: a country, or `EU`.
-    """
+    """Dates are ISO 8601, amounts minor units of its head's currency."""
 
     template: str
-    locale: str
-    mark: Mark
-    currency: str
-    decimals: int
-    created: str
-    modified: str
-    brand: str
-    accent: str
-    logo: str | None
-    region: str
-    seller: Party
-    buyer: Party
+    head: Letterhead
 
     def encode(self) -> bytes:
-        """Its canonical JSON."""
-        return orjson.dumps(self, option=orjson.OPT_SORT_KEYS)
+        """Its canonical JSON: what the head has stands beside the rest, as templates name it."""
+        own = {name: value for name, value in _fields(self) if name != "head"}
+        return orjson.dumps({**dict(_fields(self.head)), **own}, option=orjson.OPT_SORT_KEYS)
 
     @property
     def is_long(self) -> bool:
-        """Whether it takes so long to make that nobody should wait for it."""
+        """Whether it takes too long to render within a request."""
         return len(getattr(self, "lines", ())) > LINES_AT_ONCE
 
     @property
     def is_kept(self) -> bool:
-        """Whether the store keeps it: somebody is likely to ask for the same bytes again."""
+        """Whether the store keeps it: the same bytes are likely to be requested again."""
         return True
 
 
@@ -135,24 +127,28 @@ def letterhead(
     created: datetime,
     modified: datetime,
 ) -> Letterhead:
-    """The fields of every document, with every text cleaned and cut."""
-    return {
-        "locale": text.canonical_locale(look.locale),
-        "mark": mark,
-        "currency": currency,
-        "decimals": exponent(currency),
-        "created": text.utc(created),
-        "modified": text.utc(modified),
-        "brand": clean(seller.get("brand") or seller["name"], NAME_MAX),
-        "accent": text.accent(seller.get("accent", text.ACCENT)),
-        "logo": _data_url(look.logo),
-        "region": "EU" if seller.get("country") in EUROPEAN_UNION else seller.get("country", ""),
-        "seller": _seller(seller),
-        "buyer": _buyer(buyer),
-    }
+    """The head of a document, with every text cleaned and cut."""
+    return Letterhead(
+        locale=text.canonical_locale(look.locale),
+        mark=mark,
+        currency=currency,
+        decimals=exponent(currency),
+        created=text.utc(created),
+        modified=text.utc(modified),
+        brand=clean(seller.get("brand") or seller["name"], NAME_MAX),
+        accent=text.accent(seller.get("accent", text.ACCENT)),
+        logo=_data_url(look.logo),
+        region="EU" if seller.get("country") in EUROPEAN_UNION else seller.get("country", ""),
+        seller=_seller(seller),
+        buyer=_buyer(buyer),
+    )
 
 
-def lines_of(lines: list[LineSnapshot], currency: str) -> tuple[Line, ...]:
+def _fields(of: Document | Letterhead) -> Iterator[tuple[str, object]]:
+    return ((field.name, getattr(of, field.name)) for field in fields(of))
+
+
+def lines_of(lines: list[InvoiceLineSnapshot], currency: str) -> tuple[DocumentLine, ...]:
     """An invoice's lines."""
     return tuple(_line(line, currency) for line in lines)
 
@@ -199,11 +195,11 @@ def _buyer(buyer: BuyerSnapshot) -> Party:
     )
 
 
-def _line(line: LineSnapshot, currency: str) -> Line:
+def _line(line: InvoiceLineSnapshot, currency: str) -> DocumentLine:
     rows = line["description"][: 8 * TEXT_MAX].splitlines()
     title, *details = text.texts(rows, TEXT_MAX) or ("—",)
     rounded = Money(line["unit_price"], currency)
-    return Line(
+    return DocumentLine(
         title=title,
         details=tuple(details),
         quantity=line["quantity"],

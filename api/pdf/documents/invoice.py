@@ -10,7 +10,7 @@ from typing import Literal
 from api.pdf import text
 from api.pdf.documents.document import (
     Document,
-    Line,
+    DocumentLine,
     Look,
     Mark,
     Tax,
@@ -83,7 +83,7 @@ class InvoiceDocument(Document):
     void_reason: str | None
     credit_note_number: str | None
     reference: str | None
-    lines: tuple[Line, ...]
+    lines: tuple[DocumentLine, ...]
     taxes: tuple[Tax, ...]
     subtotal: int
     total: int
@@ -123,7 +123,7 @@ def invoice_document(snapshot: InvoiceSnapshot, state: InvoiceState, look: Look)
     )
     return InvoiceDocument(
         template="invoice",
-        **head,
+        head=head,
         kind=snapshot["kind"],
         number=clean(snapshot["number"], NAME_MAX),
         issued_on=text.day(issued, zone),

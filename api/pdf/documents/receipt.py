@@ -51,7 +51,7 @@ def receipt_document(
     )
     return ReceiptDocument(
         template="receipt",
-        **head,
+        head=head,
         number=clean(payment.reference, NAME_MAX),
         kind=snapshot["kind"],
         invoice_number=clean(snapshot["number"], NAME_MAX),

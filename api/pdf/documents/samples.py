@@ -19,16 +19,18 @@ from api.pdf.documents.statement import Change, statement_document
 from api.pdf.documents.transfer import transfer_of
 from api.pdf.documents.void import void_document
 from models.credit.statement import CreditStatement
+from models.gateway import TransferInstructions
 from models.invoices.snapshot import (
     DEPOSIT,
     BankSnapshot,
     BuyerSnapshot,
+    InvoiceLineSnapshot,
     InvoiceSnapshot,
-    LineSnapshot,
     SellerSnapshot,
 )
 from models.money import round_half_up, tax_per_rate
 from models.payments.payment import Payment
+from models.payments.transfer import AwaitedTransfer
 
 if TYPE_CHECKING:
     from api.pdf.documents.document import Document
@@ -172,7 +174,7 @@ def land_of(locale: str) -> str:
 # ------------------------------------------------------------------------------- invoices
 
 
-def line(description: str, quantity: str, unit_price: int, tax_rate: str) -> LineSnapshot:
+def line(description: str, quantity: str, unit_price: int, tax_rate: str) -> InvoiceLineSnapshot:
     """A line whose total is quantity x unit price."""
     return {
         "description": description,
@@ -226,7 +228,7 @@ def order(land: str = "en", lines_count: int = 3, **changes: Any) -> InvoiceSnap
 
 def priced(invoice: dict[str, Any]) -> dict[str, Any]:
     """The invoice with its sums worked out; those that are given stay."""
-    lines: list[LineSnapshot] = invoice["lines"]
+    lines: list[InvoiceLineSnapshot] = invoice["lines"]
     rates = tax_per_rate((Decimal(x["tax_rate"]), x["total"]) for x in lines)
     net, tax = sum(x["total"] for x in lines), sum(rate.tax for rate in rates)
     taxes = [{"rate": str(r.rate), "base": r.base, "tax": r.tax} for r in rates]
@@ -243,9 +245,10 @@ def in_status(
     total, bank = snapshot["total"], snapshot.get("bank")
     payment = PaymentLine(PAID_AT, CARD.method, CARD.reference, total, fee=120)
     quoted = snapshot.get("transfer_reference") or snapshot["number"]
+    awaited = AwaitedTransfer(TransferInstructions(**bank), quoted, total) if bank else None
     unpaid = {
         "amount_due": total,
-        "transfer": transfer_of(bank, quoted, total) if bank else None,
+        "transfer": transfer_of(awaited) if awaited else None,
     }
     beside: dict[str, dict[str, Any]] = {
         "UNPAID": unpaid,

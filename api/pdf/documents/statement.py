@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Change:
     """One line of the statement: signed minor units, and the balance after it.
 
-    `kind` is a `models.ledger.chart.LineKind`, `note` the number or reason that goes with it.
+    `kind` is a `models.ledger.chart.StatementLineKind`, `note` the number or reason that goes
+    with it.
     """
 
     on: str
@@ -67,7 +68,7 @@ def statement_document(
     )
     return StatementDocument(
         template="statement",
-        **head,
+        head=head,
         first_day=statement.first_day.isoformat(),
         last_day=statement.last_day.isoformat(),
         opening=statement.opening,

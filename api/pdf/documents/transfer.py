@@ -8,7 +8,7 @@ from stdnum import iban, iso11649
 
 from api.pdf.text import LINE_MAX, NAME_MAX, clean
 from models.gateway import TransferInstructions
-from models.invoices.snapshot import BankSnapshot
+from models.payments.transfer import AwaitedTransfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,9 @@ class Transfer:
     iban: bool
 
 
-def transfer_of(bank: BankSnapshot | TransferInstructions, reference: str, amount: int) -> Transfer:
-    """The instructions of a payment that waits for them, or of an invoice with its bank."""
-    if not isinstance(bank, TransferInstructions):
-        bank = TransferInstructions(**bank)
+def transfer_of(awaited: AwaitedTransfer) -> Transfer:
+    """The transfer that is awaited, as it is printed."""
+    bank, reference = awaited.to, awaited.reference
     number = clean(bank.account_number, LINE_MAX)
     is_iban, is_rf = bool(iban.is_valid(number)), bool(iso11649.is_valid(reference))
     return Transfer(
@@ -43,7 +42,7 @@ def transfer_of(bank: BankSnapshot | TransferInstructions, reference: str, amoun
         bic=clean(bank.bic, NAME_MAX) if bank.bic else None,
         # In fours, as the standard prints it.
         reference=iso11649.format(reference) if is_rf else clean(reference, NAME_MAX),
-        amount=amount,
+        amount=awaited.amount,
         iban=is_iban,
     )
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api.pdf import text
-from api.pdf.documents.document import Document, Line, Look, Tax, letterhead, lines_of, taxes_of
+from api.pdf.documents.document import (
+    Document,
+    DocumentLine,
+    Look,
+    Tax,
+    letterhead,
+    lines_of,
+    taxes_of,
+)
 from api.pdf.documents.einvoice import EInvoice, credit_note_of, reverse_charged
 from api.pdf.text import NAME_MAX, TEXT_MAX, clean
 from models.invoices.snapshot import InvoiceSnapshot, zone_of
@@ -26,7 +34,7 @@ class VoidDocument(Document):
     voided_on: str
     reason: str | None
     reference: str | None
-    lines: tuple[Line, ...]
+    lines: tuple[DocumentLine, ...]
     taxes: tuple[Tax, ...]
     subtotal: int
     total: int
@@ -60,7 +68,7 @@ def void_document(
     )
     return VoidDocument(
         template="void",
-        **head,
+        head=head,
         kind=snapshot["kind"],
         number=text.optional(credit_note_number, NAME_MAX),
         invoice_number=clean(snapshot["number"], NAME_MAX),

@@ -67,13 +67,13 @@ async function saidOf(credential: string): Promise<string> {
     const viewer = (data as unknown as Who).viewer;
     return viewer ? [viewer.account?.name, viewer.role].filter(Boolean).join(" · ") : NOBODY;
   } catch {
-    return "The server cannot be reached.";
+    return "Can't reach the server.";
   }
 }
 
 function refusalOf(error: Problem | undefined, credential: string): string {
   const refused = credential && error?.extensions?.code === "UNAUTHENTICATED";
-  return refused ? "The key or token is not accepted." : error?.message ?? "";
+  return refused ? "This key or token isn't valid." : error?.message ?? "";
 }
 
 function CredentialForm({ use }: { use(credential: string): void }) {

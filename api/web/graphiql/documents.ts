@@ -53,7 +53,7 @@ const CLIENT: Ready[] = [
   },
   {
     title: "Add funds",
-    about: "Makes an unpaid invoice. One idempotency key for each click.",
+    about: "Issues an unpaid invoice. One idempotency key per click.",
     query: graphql(`mutation AddFunds($input: AddFundsInput!) {
   addFunds(input: $input) {
     invoice { id number status total { formatted } pdfUrl }
@@ -91,7 +91,7 @@ const CLIENT: Ready[] = [
   },
   {
     title: "Watch the credit",
-    about: "A subscription: the credit as it stands, then every change.",
+    about: "A subscription: the current credit, then every change.",
     query: graphql(`subscription Credit {
   creditUpdated {
     balance { available { amount formatted } pending { formatted } version }
@@ -129,7 +129,7 @@ const CLIENT: Ready[] = [
 const INVOICE: Ready[] = [
   {
     title: "Audit an invoice",
-    about: "All that has happened to it, and why it is not paid.",
+    about: "Everything that has happened to it, and why it isn't paid.",
     query: graphql(`query AuditInvoice($id: ID!) {
   invoice(id: $id) {
     number
@@ -165,7 +165,7 @@ const INVOICE: Ready[] = [
   },
   {
     title: "Watch an invoice",
-    about: "A subscription: how it stands, then every change.",
+    about: "A subscription: its current state, then every change.",
     query: graphql(`subscription InvoiceChanges($id: ID!) {
   invoiceUpdated(id: $id) {
     number
@@ -208,7 +208,7 @@ const PARTNER: Ready[] = [
     },
   },
   {
-    title: "Take an order back",
+    title: "Void an order",
     about: "Credit returns to where it came from.",
     query: graphql(`mutation VoidInvoice($input: VoidInvoiceInput!) {
   voidInvoice(input: $input) {
@@ -220,7 +220,7 @@ const PARTNER: Ready[] = [
   },
   {
     title: "Find clients",
-    about: "Their ids, which the documents above ask for.",
+    about: "Their IDs, which the documents above need.",
     query: graphql(`query Clients($search: String) {
   accounts(first: 20, search: $search) {
     edges { node { id name email currency } }
@@ -229,8 +229,8 @@ const PARTNER: Ready[] = [
     variables: { search: "" },
   },
   {
-    title: "Set credit right",
-    about: "Staff only: a mistake, with its reason.",
+    title: "Adjust credit",
+    about: "Staff only: corrects a mistake, with a reason.",
     query: graphql(`mutation AdjustCredit($input: AdjustCreditInput!) {
   adjustCredit(input: $input) {
     balance { available { formatted } version }
@@ -250,7 +250,7 @@ const PARTNER: Ready[] = [
 
 export const GROUPS: { name: string; documents: Ready[] }[] = [
   { name: "As a client", documents: CLIENT },
-  { name: "Whose invoice it is", documents: INVOICE },
+  { name: "About an invoice", documents: INVOICE },
   { name: "As a partner or staff", documents: PARTNER },
 ];
 

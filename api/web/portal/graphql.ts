@@ -3,13 +3,13 @@
 import type { initGraphQLTada } from "gql.tada";
 import type { introspection } from "./generated.d.ts";
 
-interface House {
+interface Introspection {
   introspection: introspection;
   disableMasking: true;
   scalars: { Decimal: string; CurrencyCode: string; Date: string; DateTime: string; URL: string };
 }
 
-type Tada = ReturnType<typeof initGraphQLTada<House>>;
+type Tada = ReturnType<typeof initGraphQLTada<Introspection>>;
 
 export type { ResultOf, TadaDocumentNode as Document, VariablesOf } from "gql.tada";
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from api.pdf.pool import ProcessPool
 from api.pdf.renderer import PdfRenderer
 
 if TYPE_CHECKING:
@@ -14,5 +15,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 async def renderer() -> AsyncIterator[PdfRenderer]:
-    async with PdfRenderer(processes=1) as renderer:
+    async with PdfRenderer(ProcessPool(processes=1)) as renderer:
         yield renderer

@@ -17,8 +17,8 @@ from saxonche import PySaxonProcessor
 from api.pdf.documents.samples import deposit, in_status, line, order, void
 from api.pdf.frames import TEMPLATES
 from api.pdf.html import xml_of
-from tests.api.pdf.hostile import HOSTILE
-from tests.api.pdf.reading import needs_pango
+from tests.support.documents.hostile_texts import HOSTILE
+from tests.support.documents.views import needs_pango
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

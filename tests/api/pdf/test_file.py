@@ -7,8 +7,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pikepdf
 import pytest
@@ -16,43 +14,23 @@ from PIL import Image, ImageChops, ImageStat
 
 from api.pdf.documents import samples
 from api.pdf.documents.samples import in_status, order
+from api.pdf.pool import ProcessPool
 from api.pdf.renderer import PdfRenderer
 from models.provider.seller import Picture
-from tests.api.pdf.reading import assert_nothing_leaves_its_page, needs_pango, pictures, words
-
-if TYPE_CHECKING:
-    from api.pdf.documents.document import Document
+from tests.support.documents.pictures import LOOKS, SCALE, SHOWN, document
+from tests.support.documents.views import (
+    assert_nothing_leaves_its_page,
+    needs_pango,
+    pictures,
+    words,
+)
 
 pytestmark = [pytest.mark.anyio, needs_pango]
 
-LOOKS = Path(__file__).parent / "looks"
-#: Small enough to keep, large enough that a line that moved is seen.
-SCALE = 0.25
 #: Of 255, on average over a page and at worst in one of its 64 fields; other versions of Pango and
 #: PDFium draw the same page a little differently.
 PAGE_MAX, FIELD_MAX = 1.5, 10
-SHOWN = [
-    f"{name}-{locale}"
-    for name, locales in {
-        "invoice": ("en", "ja", "de", "fr"),
-        "invoice-paid": ("en",),
-        "invoice-void": ("ja",),
-        "invoice-overdue": ("fr",),
-        "deposit": ("de",),
-        "receipt-refunded": ("en",),
-        "credit-note": ("ja",),
-        "void-notice": ("de",),
-        "statement": ("fr",),
-        "statement-long": ("en",),
-    }.items()
-    for locale in locales
-]
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 10'><path d='M0 0h20v10H0z'/></svg>"
-
-
-def document(shown: str) -> Document:
-    name, _, locale = shown.rpartition("-")
-    return samples.DOCUMENTS[name](locale)
 
 
 def difference(one: Image.Image, other: Image.Image) -> tuple[float, float]:
@@ -75,7 +53,11 @@ async def test_pages_look_as_they_did(renderer: PdfRenderer, shown: str) -> None
             assert page.size == known.size
             mean, worst = difference(page, known.convert("L"))
         alike = mean <= PAGE_MAX and worst <= FIELD_MAX
-        assert alike, (mean, worst, "is it meant so? Then: python -m tests.api.pdf.look")
+        assert alike, (
+            mean,
+            worst,
+            "is it meant so? Then: python -m tests.support.documents.pictures",
+        )
     assert number == len(list(LOOKS.glob(f"{shown}-?.png")))
 
 
@@ -130,7 +112,7 @@ async def test_the_same_document_is_the_same_bytes_in_every_process(renderer: Pd
     document = in_status("VOID", order("ja"), "ja")
     first = await renderer.render(document)
     assert await renderer.render(document) is first
-    async with PdfRenderer(processes=1) as other:
+    async with PdfRenderer(ProcessPool(processes=1)) as other:
         again = await other.render(document)
     assert again == first
     assert first.etag.strip('"').isalnum()

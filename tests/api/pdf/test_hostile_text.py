@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from api.pdf.fonts import Shown
 from api.pdf.frames import TEMPLATES
 from api.pdf.text import clean
-from tests.api.pdf.hostile import DOCUMENTS, SCRIPTS
-from tests.api.pdf.reading import assert_nothing_leaves_its_page, needs_pango, pages
+from tests.support.documents.hostile_texts import DOCUMENTS, SCRIPTS
+from tests.support.documents.views import assert_nothing_leaves_its_page, needs_pango, pages
 
 if TYPE_CHECKING:
     from pathlib import Path

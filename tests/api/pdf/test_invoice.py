@@ -8,7 +8,7 @@ import pytest
 import zxingcpp
 
 from api.pdf.documents.samples import deposit, in_status, line, order
-from tests.api.pdf.reading import html, needs_pango, pages, pictures, place, words
+from tests.support.documents.views import html, needs_pango, pages, pictures, place, words
 
 if TYPE_CHECKING:
     from api.pdf.renderer import PdfRenderer, RenderedPdf
@@ -24,7 +24,7 @@ def pages_of(rendered: RenderedPdf) -> list[str]:
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ("UNPAID", "$87.49 due November 17, 2026"),
+        ("UNPAID", "$87.49 due on November 17, 2026"),
         ("PROCESSING", "$87.49 is being processed"),
         ("PAID", "$87.49 paid on November 3, 2026"),
         ("VOID", "This invoice is void. Nothing is due."),
@@ -175,7 +175,7 @@ async def test_an_unpaid_order_of_three_lines_is_one_page(renderer: PdfRenderer,
 def test_an_overdue_invoice_is_marked() -> None:
     page = html(in_status("OVERDUE", order()))
     assert ">Overdue</p>" in page
-    assert "was due November" in page
+    assert "was due on November" in page
     assert ">Unpaid</p>" not in page
 
 
@@ -185,7 +185,7 @@ def test_an_overdue_invoice_is_marked() -> None:
         ("de", "de", "EuGH C-419/02"),
         ("ja", "ja", "不課税"),
         ("fr", "fr", "CJUE C-419/02"),
-        ("ja", "en", "no sale"),
+        ("ja", "en", "not a sale"),
     ],
 )
 def test_a_deposit_says_why_it_carries_no_tax(land: str, locale: str, why: str) -> None:

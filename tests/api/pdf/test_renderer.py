@@ -15,10 +15,11 @@ import pytest
 
 from api.pdf import frames, process
 from api.pdf.documents.samples import in_status, order, statement
+from api.pdf.pool import ProcessPool
 from api.pdf.process import PdfUnavailable, RendererBusy, RenderFailed, RenderTimeout
 from api.pdf.renderer import PdfRenderer, RenderedPdf
 from api.pdf.store import DocumentStore
-from tests.api.pdf.reading import needs_pango
+from tests.support.documents.views import needs_pango
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +31,8 @@ pytestmark = pytest.mark.anyio
 async def test_a_render_that_takes_too_long_is_killed_and_the_next_one_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("api.pdf.renderer.LONG", 1)
-    async with PdfRenderer(processes=1, timeout_seconds=2.5) as renderer:
+    monkeypatch.setattr("api.pdf.pool.LONG", 1)
+    async with PdfRenderer(ProcessPool(processes=1, timeout_seconds=2.5)) as renderer:
         with pytest.raises(RenderTimeout):
             await renderer.render(in_status("UNPAID", order(lines_count=1000)))
         rendered = await renderer.render(in_status("UNPAID", order()))
@@ -50,7 +51,7 @@ async def test_when_a_process_dies_its_document_fails_and_the_next_one_works(
         return started[-1]
 
     monkeypatch.setattr(process.RenderProcess, "start", watched)
-    async with PdfRenderer(processes=1) as renderer:
+    async with PdfRenderer(ProcessPool(processes=1)) as renderer:
         first = await renderer.render(in_status("PAID", order()))
         doomed = asyncio.create_task(renderer.render(in_status("PAID", order(lines_count=200))))
         await asyncio.sleep(0)
@@ -87,7 +88,7 @@ def test_a_rendering_process_loads_no_domain_and_no_server() -> None:
 @needs_pango
 async def test_who_asks_for_the_same_document_waits_for_the_same_render() -> None:
     document = in_status("UNPAID", order(number="INV-2026-000099"))
-    async with PdfRenderer(processes=1, warm=False, queue_max=1) as renderer:
+    async with PdfRenderer(ProcessPool(processes=1, warm=False, queue_max=1)) as renderer:
         impatient = asyncio.create_task(renderer.render(document))
         waiting = [asyncio.create_task(renderer.render(document)) for _ in range(5)]
         await asyncio.sleep(0)
@@ -99,7 +100,7 @@ async def test_who_asks_for_the_same_document_waits_for_the_same_render() -> Non
 @needs_pango
 async def test_a_full_queue_refuses_at_once() -> None:
     documents = [in_status("UNPAID", order(number=f"INV-{i}")) for i in range(6)]
-    async with PdfRenderer(processes=1, queue_max=2) as renderer:
+    async with PdfRenderer(ProcessPool(processes=1, queue_max=2)) as renderer:
         answers = await asyncio.gather(
             *(renderer.render(document) for document in documents), return_exceptions=True
         )
@@ -110,7 +111,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
 async def test_closing_refuses_who_still_waits_and_leaves_no_process() -> None:
     async with PdfRenderer():
         await asyncio.sleep(0)
-    renderer = PdfRenderer(processes=1)
+    renderer = PdfRenderer(ProcessPool(processes=1))
     renderer.start()
     assert (await renderer.render(in_status("UNPAID", order()))).bytes
     waiting = asyncio.create_task(renderer.render(in_status("UNPAID", order(lines_count=200))))
@@ -125,11 +126,19 @@ async def test_closing_refuses_who_still_waits_and_leaves_no_process() -> None:
 @needs_pango
 async def test_the_cache_forgets_the_oldest_when_it_is_full() -> None:
     documents = [in_status("UNPAID", order(number=f"INV-{i}")) for i in range(2)]
-    async with PdfRenderer(processes=1, cache_bytes=40_000) as renderer:
+    async with PdfRenderer(ProcessPool(processes=1), cache_bytes=40_000) as renderer:
         first = await renderer.render(documents[0])
         second = await renderer.render(documents[1])
         assert await renderer.render(documents[1]) is second
         assert await renderer.render(documents[0]) is not first
+
+
+async def test_a_document_that_is_larger_than_the_cache_is_made_all_the_same() -> None:
+    document = in_status("UNPAID", order())
+    async with PdfRenderer(ProcessPool(processes=1), cache_bytes=1_000) as renderer:
+        first = await renderer.render(document)
+        assert len(first.bytes) > 1_000
+        assert (await renderer.render(document)).etag == first.etag
 
 
 async def test_without_pango_it_says_what_to_type(
@@ -138,7 +147,7 @@ async def test_without_pango_it_says_what_to_type(
     (tmp_path / "weasyprint.py").write_text("raise OSError('cannot load library')")
     monkeypatch.setattr(process, "ENVIRONMENT", process.ENVIRONMENT | {"PYTHONPATH"})
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    async with PdfRenderer(processes=1) as renderer:
+    async with PdfRenderer(ProcessPool(processes=1)) as renderer:
         assert renderer.problem is None
         for _ in range(2):
             with pytest.raises(PdfUnavailable, match=r"apt-get install libpango-1\.0-0"):
@@ -187,20 +196,24 @@ def files(folder: Path) -> list[Path]:
 @needs_pango
 async def test_what_is_in_the_store_is_not_made_again(tmp_path: Path) -> None:
     document = in_status("PAID", order())
-    async with PdfRenderer(processes=1, store=DocumentStore(str(tmp_path))) as renderer:
+    async with PdfRenderer(
+        ProcessPool(processes=1), store=DocumentStore(str(tmp_path))
+    ) as renderer:
         made = await renderer.render(document)
         assert renderer.etag(document) == made.etag
     [kept] = (path for path in files(tmp_path) if path.suffix == ".pdf")
     assert kept.read_bytes() == made.bytes
     assert kept.stem == made.etag.strip('"')
     kept.write_bytes(b"%PDF- from the store")
-    async with PdfRenderer(warm=False, store=DocumentStore(str(tmp_path))) as other:
+    async with PdfRenderer(ProcessPool(warm=False), store=DocumentStore(str(tmp_path))) as other:
         assert (await other.render(document)).bytes == b"%PDF- from the store"
 
 
 @needs_pango
 async def test_a_statement_is_not_kept(tmp_path: Path) -> None:
-    async with PdfRenderer(processes=1, store=DocumentStore(str(tmp_path))) as renderer:
+    async with PdfRenderer(
+        ProcessPool(processes=1), store=DocumentStore(str(tmp_path))
+    ) as renderer:
         made = await renderer.render(statement())
         assert await renderer.render(statement()) is made
     assert files(tmp_path) == []
@@ -221,7 +234,9 @@ async def test_servers_that_share_a_store_make_a_document_once(
     async with AsyncExitStack() as stack:
         servers = [
             await stack.enter_async_context(
-                PdfRenderer(processes=1, warm=False, store=DocumentStore(str(tmp_path)))
+                PdfRenderer(
+                    ProcessPool(processes=1, warm=False), store=DocumentStore(str(tmp_path))
+                )
             )
             for _ in range(5)
         ]
@@ -234,8 +249,8 @@ async def test_servers_that_share_a_store_make_a_document_once(
 async def test_a_server_that_holds_a_document_for_ever_holds_nobody_up(tmp_path: Path) -> None:
     document, store = in_status("PAID", order()), DocumentStore(str(tmp_path))
     async with (
-        PdfRenderer(processes=1, timeout_seconds=5, store=store) as other,
-        PdfRenderer(processes=1, warm=False, store=store) as closing,
+        PdfRenderer(ProcessPool(processes=1, timeout_seconds=5), store=store) as other,
+        PdfRenderer(ProcessPool(processes=1, warm=False), store=store) as closing,
     ):
         key = other.etag(document).strip('"')
         async with store.alone(key, 0, lambda: False):
@@ -259,8 +274,9 @@ async def test_what_is_in_the_store_needs_no_pango(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document, store = in_status("PAID", order()), DocumentStore(str(tmp_path))
-    renderer = PdfRenderer(warm=False, store=store)
-    monkeypatch.setattr(renderer, "_problem", frames.MISSING)
+    pool = ProcessPool(warm=False)
+    renderer = PdfRenderer(pool, store=store)
+    monkeypatch.setattr(pool, "_problem", frames.MISSING)
     with pytest.raises(PdfUnavailable):
         await renderer.render(document)
     await store.put(renderer.etag(document).strip('"'), b"%PDF-")
@@ -271,7 +287,7 @@ async def test_what_is_in_the_store_needs_no_pango(
 async def test_where_the_store_fails_documents_are_made_all_the_same(tmp_path: Path) -> None:
     store = DocumentStore(str(tmp_path / "store"))
     (tmp_path / "store").write_text("no folder")
-    async with PdfRenderer(processes=1, store=store) as renderer:
+    async with PdfRenderer(ProcessPool(processes=1), store=store) as renderer:
         assert (await renderer.render(in_status("PAID", order()))).bytes.startswith(b"%PDF-")
 
 
@@ -283,12 +299,12 @@ async def test_a_long_document_is_made_meanwhile_and_leaves_a_process_to_the_oth
     long, short = statement(lines_count=450), in_status("PAID", order())
     assert long.is_long
     assert not short.is_long
-    async with PdfRenderer(processes=2) as renderer:
+    async with PdfRenderer(ProcessPool(processes=2)) as renderer:
         assert await renderer.soon(long, 0.01) is None
         other = statement(lines_count=451)
         assert await renderer.soon(other, 0.01) is None
         assert (await renderer.render(short)).bytes
-        assert other.encode() not in [job.request for job in renderer._queue._queue]  # type: ignore[attr-defined]
+        assert other.encode() not in [job.request for job in renderer._pool._queue._queue]  # type: ignore[attr-defined]
         made = await renderer.soon(long, 60)
     assert made is not None
     assert made.bytes.startswith(b"%PDF-")
@@ -296,13 +312,14 @@ async def test_a_long_document_is_made_meanwhile_and_leaves_a_process_to_the_oth
 
 async def test_a_long_document_that_failed_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     document = statement(lines_count=201)
-    renderer = PdfRenderer(warm=False)
+    pool = ProcessPool(warm=False)
+    renderer = PdfRenderer(pool)
 
-    async def fail(_request: bytes) -> bytes:
+    async def fail(_request: bytes, **_how: bool) -> bytes:
         await asyncio.sleep(0)
         raise RenderTimeout("It took too long.")
 
-    monkeypatch.setattr(renderer, "_make_long", fail)
+    monkeypatch.setattr(pool, "make", fail)
     assert await renderer.soon(document, 0) is None
     await asyncio.gather(*renderer._rendering.values(), return_exceptions=True)
     await asyncio.sleep(0)
@@ -312,7 +329,7 @@ async def test_a_long_document_that_failed_is_told_once(monkeypatch: pytest.Monk
 
 
 async def test_too_many_long_documents_are_refused_at_once() -> None:
-    renderer = PdfRenderer(warm=False)
+    renderer = PdfRenderer(ProcessPool(warm=False))
     renderer.start()
     waiting = [
         asyncio.create_task(renderer.render(statement(lines_count=201 + n))) for n in range(9)

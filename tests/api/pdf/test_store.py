@@ -17,7 +17,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.pdf.store import DocumentStore
-from tests import servers
+from tests.support import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

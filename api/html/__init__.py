@@ -1,0 +1,1 @@
+"""Pages for browsers: the portal, GraphiQL, the about page and the credit policy."""

@@ -1,1 +1,0 @@
-"""Pages for browsers: the portal, GraphiQL, what the API says of itself."""

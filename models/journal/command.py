@@ -1,0 +1,285 @@
+"""Commands: whatever changes money or promises.
+
+A command is a frozen value of what is asked, its fields its fingerprint. It reads and locks what it
+needs, decides on that without touching the database, and what it has decided is written together:
+
+    read(asked, journal)             locks, in the order of the balances' ids, and reads
+    decide(found, asked, journal)    pure: puts down what changes, and answers; or a Refusal
+    journal.write()
+
+`run` is the only way in for what somebody asks, exactly once for each idempotency key; `perform`
+for what follows by itself. Those that have a `resource` are done together with whatever else waits
+(models.journal.lane), the others each by itself. What a gateway must be asked is between two
+commands, never inside one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+from uuid import UUID
+
+import structlog
+from typing_extensions import override
+
+from models.access.identity import Actor
+from models.db.record import new_id, public_id
+from models.db.transactions import transaction
+from models.errors import Busy, IdempotencyInFlight, Refusal
+from models.journal import idempotency
+from models.journal.idempotency import Made, Use
+from models.journal.journal import Journal
+from models.journal.lane import Queued, Used, batched
+
+F = TypeVar("F")
+A = TypeVar("A")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One call of a command: by whom, with which key; `id` is for what it makes. `prepared` is what
+    `Command.prepare` returned.
+    """
+
+    by: Actor
+    key: str
+    id: UUID
+    prepared: Any = None
+
+    @property
+    def source(self) -> str:
+        """What is made with this key has this as its source, for good: 64 characters, UNIQUE."""
+        return idempotency.source_of(self.by, self.key)
+
+
+class Command(ABC, Generic[F, A]):
+    """A request to change something: a frozen dataclass. F is what it reads, A its answer."""
+
+    mutation: ClassVar[str]
+    """The mutation's name."""
+
+    makes: ClassVar[tuple[str, str]] = ("", "")
+    """The name and the id's prefix of what it makes with `asked.id`; empty where nothing is new."""
+
+    def resource(self, by: Actor) -> Hashable:  # noqa: ARG002 - for those that are done together
+        """What it reads and changes beside its account's balance, where it may be done together
+        with commands that use other resources; None for those that are done by themselves.
+        """
+        return None
+
+    def more_resources(self, found: F) -> Collection[Hashable]:  # noqa: ARG002 - as above
+        """Further resources that are only known after reading."""
+        return ()
+
+    def require(self, by: Actor) -> None:
+        """Raises Forbidden for callers who may never run this command."""
+
+    def made(self, id: UUID) -> dict[str, str]:
+        """What is kept beside its key: the public ids of what it makes or changes, by name."""
+        name, prefix = self.makes
+        return {name: public_id(prefix, id)} if name else {}
+
+    async def prepare(self, asked: Invocation) -> Any:  # noqa: ANN401 - what its own `read` needs
+        """What must come before the transaction: a gateway, a limit, a slow hash."""
+
+    @abstractmethod
+    async def read(self, asked: Invocation, journal: Journal) -> F:
+        """Lock and read, inside the transaction; it may run again after a conflict."""
+
+    @abstractmethod
+    def decide(self, found: F, asked: Invocation, journal: Journal) -> A:
+        """Put down what changes, and answer; or raise a Refusal, and nothing has changed."""
+
+    @abstractmethod
+    async def recall(self, made: Made, asked: Invocation) -> A:
+        """The answer to a key that was used before. The caller may now use another session or API
+        key of the same principal, or have lost their rights since.
+        """
+
+    async def follow(self, answer: A, asked: Invocation) -> A:  # noqa: ARG002 - for those that ask on
+        """What follows once it is done and committed: a gateway is asked. The answer, after it."""
+        return answer
+
+    async def conclude(self, asked: Invocation, *, done: bool) -> None:
+        """Clean up after `prepare`, whatever came of it."""
+
+
+class StaffCommand(Command[F, A]):
+    """What only staff may ask for."""
+
+    @override
+    def require(self, by: Actor) -> None:
+        by.require_staff()
+
+
+class Step(ABC, Generic[F, A]):
+    """What follows without being asked for: from a gateway's message, say, or from time."""
+
+    @property
+    def resource(self) -> Hashable:
+        """As a command's."""
+        return None
+
+    @abstractmethod
+    async def read(self, journal: Journal) -> F:
+        """Lock and read, inside the transaction; it may run again after a conflict."""
+
+    @abstractmethod
+    def decide(self, found: F, journal: Journal) -> A:
+        """Put down what changes."""
+
+
+class _QueuedCommand(Queued[Any, A]):
+    """A command in the lane."""
+
+    def __init__(self, command: Command[Any, A], asked: Invocation, resource: Hashable) -> None:
+        super().__init__()
+        self.command, self.asked = command, asked
+        self.use = _use(command, asked)
+        self._resource = resource
+
+    @property
+    @override
+    def resource(self) -> Hashable:
+        return self._resource
+
+    @override
+    async def read(self, journal: Journal) -> Any:
+        return await self.command.read(self.asked, journal)
+
+    @override
+    def decide(self, found: Any, journal: Journal) -> A:
+        return self.command.decide(found, self.asked, journal)
+
+    @override
+    def more_resources(self, found: Any) -> Collection[Hashable]:
+        return self.command.more_resources(found)
+
+    @override
+    async def by_itself(self) -> A:
+        return await transaction(lambda: _work(self.command, self.asked))
+
+
+class _QueuedStep(Queued[Any, A]):
+    """A step in the lane."""
+
+    def __init__(self, step: Step[Any, A]) -> None:
+        super().__init__()
+        self.step = step
+
+    @property
+    @override
+    def resource(self) -> Hashable:
+        return self.step.resource
+
+    @override
+    async def read(self, journal: Journal) -> Any:
+        return await self.step.read(journal)
+
+    @override
+    def decide(self, found: Any, journal: Journal) -> A:
+        return self.step.decide(found, journal)
+
+    @override
+    async def by_itself(self) -> A:
+        return await transaction(lambda: part_of(self.step))
+
+
+async def run(command: Command[Any, A], by: Actor, key: str) -> A:
+    """Do what is asked, once for this key, and answer; a repeated key is answered alike.
+
+    The key is claimed in the transaction that does the work: it is used if and only if its work was
+    done, so a Refusal leaves it free. Raises Invalid at `idempotency_key`; IdempotencyKeyReused for
+    one that was used for something else; IdempotencyInFlight; and what the command refuses.
+    """
+    command.require(by)
+    asked = Invocation(by, idempotency.checked(key), new_id())
+    done = False
+    try:
+        answer, is_first = await _answered(command, asked)
+        done = True
+    finally:
+        await _concluded(command, asked, done=done)
+    if not is_first:
+        return answer
+    try:
+        return await command.follow(answer, asked)
+    except Busy as busy:
+        # It has been done; TryAgain would say that it has not. What follows is taken up later.
+        _log.warning("not_followed_up", command=type(command).__name__, error=busy.code)
+        return answer
+
+
+async def _concluded(command: Command[Any, Any], asked: Invocation, *, done: bool) -> None:
+    try:
+        await command.conclude(asked, done=done)
+    except Busy as busy:
+        _log.warning("not_cleaned_up", command=type(command).__name__, error=busy.code)
+
+
+async def _answered(command: Command[Any, A], asked: Invocation) -> tuple[A, bool]:
+    """The answer, and whether it is the first to this key."""
+    try:
+        asked.prepared = await command.prepare(asked)
+        resource = command.resource(asked.by)
+        if resource is None:
+            return await transaction(lambda: _work(command, asked)), True
+        return await batched(_QueuedCommand(command, asked, resource)), True
+    except Used:
+        made = await _made(command, asked)
+        if made is None:  # the other request has just rolled back
+            raise IdempotencyInFlight("idempotency_key") from None
+    except Refusal:
+        # It may come of this key's own work having been done: then that is the answer.
+        made = await _made(command, asked)
+        if made is None:
+            raise
+    return await command.recall(made, asked), False
+
+
+async def perform(step: Step[Any, A]) -> A:
+    """Do what follows by itself."""
+    if step.resource is not None:
+        return await batched(_QueuedStep(step))
+    return await transaction(lambda: part_of(step))
+
+
+async def part_of(step: Step[Any, A]) -> A:
+    """Do it as a part of the transaction that has begun."""
+    journal = Journal()
+    found = await step.read(journal)
+    answer = step.decide(found, journal)
+    await journal.write()
+    return answer
+
+
+async def _work(command: Command[F, A], asked: Invocation) -> A:
+    if not await idempotency.claim(_use(command, asked)):
+        raise Used
+    journal = Journal()
+    found = await command.read(asked, journal)
+    try:
+        answer = command.decide(found, asked, journal)
+    except Refusal:
+        await journal.check_unchanged()
+        raise
+    await journal.write()
+    return answer
+
+
+async def _made(command: Command[Any, Any], asked: Invocation) -> Made | None:
+    name, prefix = command.makes
+    return await idempotency.recall(asked.by, asked.key, _fingerprint(command), name, prefix)
+
+
+def _use(command: Command[Any, Any], asked: Invocation) -> Use:
+    made = command.made(asked.id)
+    return Use(asked.by.principal, asked.key, _fingerprint(command), made)
+
+
+def _fingerprint(command: Command[Any, Any]) -> str:
+    return idempotency.fingerprint(command.mutation, command)

@@ -1,0 +1,131 @@
+"""Advancing a payment: what its gateway tells becomes money, once, whatever tells it, in any order.
+
+What a payment has brought is worked out from all its settlements, and only the difference to what
+is booked already is posted; so the end is the same for every order of arrival. A refund that comes
+before its capture waits for it by itself, and a capture beats whatever was said before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from models.db.record import new_id
+from models.gateway import MONEY_KINDS, EventKind, GatewayEvent
+from models.invoices.invoice import InvoiceStatus
+from models.journal.outbox import FactKind
+from models.payments.capture import receive
+from models.payments.locked import LockedPayment, close
+from models.payments.payment import PaymentStatus
+from models.payments.pending_refund import apply_to_refund, secure
+from models.payments.settlement import CONFIRMED, Settlement, confirms, is_disputed, returned
+from models.payments.settlement import named as settlement_named
+from models.payments.settlement import read_for as settlements_for
+from models.payments.take_back import refund_if_paid_once, take_back_to
+
+#: Statuses of a payment that waits for its client.
+_WAITING: Final = ("CREATED", "REQUIRES_ACTION")
+
+
+def advance(at: LockedPayment, told: GatewayEvent) -> None:
+    """Apply one event: the payment's state, the ledger, the invoice, and what became true.
+
+    Of an event that moves money `at` has the settlements.
+    """
+    was = at.invoice.status
+    is_news = (_settle if told.kind in MONEY_KINDS else _move_on)(at, told)
+    at.payment.put(heard_at=at.book.journal.at)
+    if is_news:
+        _tell(at, told, was)
+
+
+def _move_on(at: LockedPayment, told: GatewayEvent) -> bool:
+    """What moves no money: forwards only; whether it has moved."""
+    payment = at.payment
+    match told.kind:
+        case EventKind.DECLINED if payment.status in _WAITING:
+            payment.put(failure=told.failure or "declined")
+        case EventKind.PROCESSING if payment.status in _WAITING:
+            payment.put(status=PaymentStatus.PROCESSING.value, failure=None)
+            if at.invoice.status == InvoiceStatus.UNPAID:
+                at.invoice.put(status=InvoiceStatus.PROCESSING.value)
+        case EventKind.APPROVED if payment.is_open:
+            payment.put(next_check_at=at.book.journal.at)
+        case EventKind.FAILED if payment.is_open:
+            close(at, PaymentStatus.FAILED, told.failure or "declined")
+        case EventKind.CANCELED if payment.is_open:
+            close(at, PaymentStatus.CANCELED)
+        case EventKind.EXPIRED if payment.is_open:
+            close(at, PaymentStatus.EXPIRED)
+        case EventKind.REFUND_PENDING:
+            return apply_to_refund(at, told) is not None
+        case _:
+            return False
+    return True
+
+
+def _settle(at: LockedPayment, told: GatewayEvent) -> bool:
+    """What moves money, each once; whether it had not been told before."""
+    own = [one for one in at.settlements if one.payment_id == at.payment.id]
+    settlement = _settlement_of(at, told, own)
+    named = settlement_named(at.settlements, told)
+    if any(one.kind == settlement.kind for one in named):
+        # A refund that is booked already may turn out to be one of ours.
+        booked_here = named[0].payment_id == at.payment.id
+        return booked_here and apply_to_refund(at, told) is not None
+    at.settlements.append(settlement)
+    at.book.journal.claim(settlement)
+    if settlement.kind == CONFIRMED:
+        return False
+    own.append(settlement)
+    at.source = settlement.id.hex
+    ours = apply_to_refund(at, told)
+    had_received = at.payment.received > 0
+    _set_disputed(at, own)
+    captured = sum(one.amount for one in own if one.kind == EventKind.CAPTURED)
+    if captured > at.payment.received:
+        receive(at, captured - at.payment.received)
+    take_back_to(at, min(captured, returned(own)), ours)
+    if had_received:
+        secure(at)
+    refund_if_paid_once(at)
+    return True
+
+
+def _settlement_of(at: LockedPayment, told: GatewayEvent, own: Sequence[Settlement]) -> Settlement:
+    assert told.amount is not None
+    return Settlement(
+        id=new_id(),
+        created_at=at.book.journal.at,
+        gateway=at.payment.gateway,
+        kind=CONFIRMED if confirms(told, own, at.payment.public_id) else told.kind.value,
+        reference=told.reference,
+        payment_id=at.payment.id,
+        amount=told.amount.minor,
+    )
+
+
+def _set_disputed(at: LockedPayment, own: Sequence[Settlement]) -> None:
+    """An open dispute stops spending until it is settled; all of the account's books are locked."""
+    disputed = is_disputed(own)
+    if disputed != at.payment.disputed:
+        at.payment.put(disputed=disputed)
+        at.book.dispute(1 if disputed else -1)
+
+
+def _tell(at: LockedPayment, told: GatewayEvent, was: str) -> None:
+    invoice, payment, tell = at.invoice, at.payment, at.book.journal.tell
+    kind = FactKind(f"payment.{told.kind.value.lower()}")
+    facts = {"invoice": invoice.public_id, "status": payment.status}
+    tell(kind, payment.account_id, payment.id, **facts)
+    is_same = invoice.status == was
+    now_is = FactKind(f"invoice.{invoice.status.lower()}")
+    kind = FactKind.INVOICE_UPDATED if is_same else now_is
+    facts = {"number": invoice.number, "status": invoice.status}
+    tell(kind, invoice.account_id, invoice.id, **facts)
+
+
+async def load_settlements(at: LockedPayment, told: GatewayEvent) -> None:
+    """What `advance` needs to know of an event that moves money."""
+    if told.kind in MONEY_KINDS:
+        at.settlements = await settlements_for(at.payment.id, at.payment.gateway, told)

@@ -1,0 +1,25 @@
+"""How long data that is not kept for good is kept.
+
+Money and what moved it, invoices, payments and the audit log are never deleted. What the provider
+decides (how long documents are stored, how long a session lasts) is a setting; what time limits a
+single answer (a rate limit's window, a link) is beside it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+#: An idempotency key's answer. What an old key does after that: `models.journal.idempotency`.
+KEYS: Final = timedelta(days=60)
+#: Events are what partners are told of; after this long they are of no use.
+EVENTS: Final = timedelta(days=90)
+#: A session, after it has run out.
+SESSIONS: Final = timedelta(days=30)
+#: That a browser has been signed in with, since it last was. Browsers keep nothing longer.
+DEVICES: Final = timedelta(days=400)
+#: Which body came under a signed id. Longer than any gateway's messages are good for (PayPal's: 31
+#: days).
+TRANSMISSIONS: Final = timedelta(days=40)
+#: How long a message about a payment that we do not know is tried again; then people look at it.
+PARKED_MESSAGES: Final = timedelta(days=7)
