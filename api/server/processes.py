@@ -85,6 +85,11 @@ class _Process(multiprocess.Process):
 
     config: _Config
 
+    def start(self) -> None:
+        """Start it, and keep no hold on its end of the pipe: one that ends while asked is gone."""
+        super().start()
+        self.child_conn.close()
+
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         """What it does, from its start to its end."""
         gc.disable()  # as `serve` in a single process

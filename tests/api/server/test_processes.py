@@ -84,6 +84,22 @@ def test_all_serve_on_one_port_and_one_is_replaced_that_ends(server: DemoServer)
     assert ask_each(server, 60) == {200}
 
 
+def test_one_that_ends_while_it_is_asked_whether_it_lives_is_replaced_at_once(
+    server: DemoServer,
+) -> None:
+    before = serving(server)
+    # One that replaces another: the first ones have answered more often than they were asked.
+    os.kill(gone := min(before), signal.SIGKILL)
+    assert soon(lambda: len(serving(server) - {gone}) == PROCESSES)
+    (new,) = serving(server) - before
+    assert soon(lambda: server.log.read_text().count(f"Started server process [{new}]") == 1)
+    os.kill(new, signal.SIGSTOP)
+    sleep(1.5)  # each is asked twice a second, and has a minute for its answer
+    os.kill(new, signal.SIGKILL)
+    assert soon(lambda: len(serving(server) - {new}) == PROCESSES)
+    assert soon(lambda: answers(server))
+
+
 def test_what_one_does_the_clients_of_all_hear_at_once(server: DemoServer) -> None:
     ada = server.new_client(credit="10.00")
     with ExitStack() as stack:
