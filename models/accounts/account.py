@@ -154,7 +154,7 @@ SELECT id FROM account WHERE email = $1 OR email_key = $2
 
 
 @dataclass(frozen=True, slots=True)
-class CreateAccount(StaffCommand[bool, Account]):
+class CreateAccount(StaffCommand[bool, Account, _Checked]):
     """Open an account, with a user that can sign in where a `password` is given. Staff only.
 
     Raises Invalid at `name`, `email`, `password` or `locale`, CurrencyNotSupported at `currency`.
@@ -183,16 +183,16 @@ class CreateAccount(StaffCommand[bool, Account]):
         return _Checked(name, written, email_key, locale, hashed)
 
     @override
-    async def read(self, asked: Invocation, journal: Journal) -> bool:
+    async def read(self, asked: Invocation[_Checked], journal: Journal) -> bool:
         """Whether somebody has this address."""
-        told: _Checked = asked.prepared
+        told = asked.prepared
         return bool(await sql.fetch(_TAKEN, told.email, told.email_key))
 
     @override
-    def decide(self, found: bool, asked: Invocation, journal: Journal) -> Account:
+    def decide(self, found: bool, asked: Invocation[_Checked], journal: Journal) -> Account:
         if found:
             raise Invalid("email", problem="taken")
-        told: _Checked = asked.prepared
+        told = asked.prepared
         account = Account(
             id=asked.id,
             created_at=journal.at,
@@ -224,7 +224,7 @@ class CreateAccount(StaffCommand[bool, Account]):
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateAccount(Command[Account, Account]):
+class UpdateAccount(Command[Account, Account, dict[str, object]]):
     """Change an account's settings: clients their own (not `spending_frozen`), staff anybody's.
 
     `changes` holds those of `name`, `locale`, `auto_apply_credit`, `billing` (whole, as JSON) and
@@ -253,7 +253,7 @@ class UpdateAccount(Command[Account, Account]):
         return _columns(self.changes)
 
     @override
-    async def read(self, asked: Invocation, journal: Journal) -> Account:
+    async def read(self, asked: Invocation[dict[str, object]], journal: Journal) -> Account:
         found = await self._in_sight(asked.by)
         if asked.prepared.keys() & _SWITCHES:
             await every_book(found.id)
@@ -267,8 +267,10 @@ class UpdateAccount(Command[Account, Account]):
         return found
 
     @override
-    def decide(self, found: Account, asked: Invocation, journal: Journal) -> Account:
-        columns: dict[str, object] = asked.prepared
+    def decide(
+        self, found: Account, asked: Invocation[dict[str, object]], journal: Journal
+    ) -> Account:
+        columns = asked.prepared
         if not columns:
             return found
         found.put(**columns)

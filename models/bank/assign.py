@@ -41,7 +41,7 @@ class Assigned:
 
 
 @dataclass(frozen=True, slots=True)
-class AssignBankCredit(StaffCommand[Assigned, BankCredit]):
+class AssignBankCredit(StaffCommand[Assigned, BankCredit, str | None]):
     """Book a parked line on an invoice, or on the payment that has a reference; on an invoice that
     nobody began to pay by bank transfer, such a payment is made.
 
@@ -67,7 +67,7 @@ class AssignBankCredit(StaffCommand[Assigned, BankCredit]):
         return quoted
 
     @override
-    async def read(self, asked: Invocation, journal: Journal) -> Assigned:
+    async def read(self, asked: Invocation[str | None], journal: Journal) -> Assigned:
         line = journal.watch(await _locked(self.line_id))
         if line.is_booked:
             raise NotAllowed("bank_credit_id", why="bank_credit_booked")
@@ -75,7 +75,9 @@ class AssignBankCredit(StaffCommand[Assigned, BankCredit]):
         return Assigned(line, await locked_for(journal, payment, line.as_event(payment)))
 
     @override
-    def decide(self, found: Assigned, asked: Invocation, journal: Journal) -> BankCredit:
+    def decide(
+        self, found: Assigned, asked: Invocation[str | None], journal: Journal
+    ) -> BankCredit:
         line, payment = found.line, found.at.payment
         write_down(found.at, line.amount)
         apply(found.at, line.as_event(payment))

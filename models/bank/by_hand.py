@@ -77,7 +77,7 @@ class Recordable:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordBankTransfer(StaffCommand[Recordable, Payment]):
+class RecordBankTransfer(StaffCommand[Recordable, Payment, Typed]):
     """Book money that came in by bank transfer on the payment that has this reference.
 
     One bank transaction of one bank account is booked once: told again with the same reference and
@@ -114,9 +114,9 @@ class RecordBankTransfer(StaffCommand[Recordable, Payment]):
         return payment
 
     @override
-    async def read(self, asked: Invocation, journal: Journal) -> Recordable:
+    async def read(self, asked: Invocation[Typed], journal: Journal) -> Recordable:
         await alone()
-        told: Typed = asked.prepared
+        told = asked.prepared
         names = await names_of(told.account)
         known = await of_line(names, BankCreditKind.CREDIT, told.line)
         typed = self._record_of(told, asked.id, journal)
@@ -146,7 +146,7 @@ class RecordBankTransfer(StaffCommand[Recordable, Payment]):
         )
 
     @override
-    def decide(self, found: Recordable, asked: Invocation, journal: Journal) -> Payment:
+    def decide(self, found: Recordable, asked: Invocation[Typed], journal: Journal) -> Payment:
         at, typed, known = found.at, found.typed, found.known
         if known is not None and known.id == self.despite:
             raise Invalid(_LINE, problem="bank_transaction_of_despite")
@@ -170,9 +170,9 @@ class RecordBankTransfer(StaffCommand[Recordable, Payment]):
             warn_of(found.alike.near, typed)
 
     def _log(
-        self, typed: BankCredit, payment: Payment, asked: Invocation, journal: Journal
+        self, typed: BankCredit, payment: Payment, asked: Invocation[Typed], journal: Journal
     ) -> None:
-        told: Typed = asked.prepared
+        told = asked.prepared
         facts: dict[str, object] = {"amount": typed.amount, "currency": typed.currency}
         facts |= {"bank": told.bank, "line": told.line}
         if self.despite:

@@ -132,7 +132,7 @@ async def _by_codes(
 
 
 @dataclass(frozen=True, slots=True)
-class RedeemVoucher(Command[Redeemer, CreditTransaction]):
+class RedeemVoucher(Command[Redeemer, CreditTransaction, bool]):
     """Redeem Voucher: the statement line of the credit that the code gave.
 
     Raises VoucherRefused at `code` for unknown, expired, used and foreign codes alike, RateLimited
@@ -166,7 +166,7 @@ class RedeemVoucher(Command[Redeemer, CreditTransaction]):
         )
 
     @override
-    async def read(self, asked: Invocation, journal: Journal) -> Redeemer:
+    async def read(self, asked: Invocation[bool], journal: Journal) -> Redeemer:
         # The balance is locked before the voucher, as everywhere: two locks in two orders would
         # wait for each other.
         account_id = asked.by.own_account()
@@ -179,7 +179,9 @@ class RedeemVoucher(Command[Redeemer, CreditTransaction]):
         return Redeemer(account, book, journal.watch(found[0]), has_redeemed=found[1])
 
     @override
-    def decide(self, found: Redeemer, asked: Invocation, journal: Journal) -> CreditTransaction:
+    def decide(
+        self, found: Redeemer, asked: Invocation[bool], journal: Journal
+    ) -> CreditTransaction:
         voucher, book = found.voucher, found.book
         if voucher is None or found.has_redeemed or not voucher.is_good(book.currency, journal.at):
             raise VoucherRefused("code")
@@ -210,9 +212,9 @@ class RedeemVoucher(Command[Redeemer, CreditTransaction]):
         return line
 
     @override
-    async def conclude(self, asked: Invocation, *, done: bool) -> None:
+    async def conclude(self, prepared: bool | None, asked: Invocation, *, done: bool) -> None:
         good = [(name, subject) for name, subject, _ in _counters(asked)]
-        counted = good if done and asked.prepared else []
+        counted = good if done and prepared else []
         await rate_limit.give_back_all([self._click(asked), *counted])
 
     def _click(self, asked: Invocation) -> tuple[str, str]:

@@ -7,6 +7,10 @@ needs, decides on that without touching the database, and what it has decided is
     decide(found, asked, journal)    pure: puts down what changes, and answers; or a Refusal
     journal.write()
 
+Pure means that whatever may change comes in: the moment is the journal's, what was read is
+`found`. Fresh ids are drawn, and the provider's settings, which a process never changes, are
+looked up.
+
 `run` is the only way in for what somebody asks, exactly once for each idempotency key; `perform`
 for what follows by itself. Those that have a `resource` are done together with whatever else waits
 (models.journal.lane), the others each by itself. What a gateway must be asked is between two
@@ -18,11 +22,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, cast
 from uuid import UUID
 
 import structlog
-from typing_extensions import override
+from typing_extensions import TypeVar, override
 
 from models.access.identity import Actor
 from models.db.record import new_id, public_id
@@ -35,20 +39,21 @@ from models.journal.lane import Queued, Used, batched
 
 F = TypeVar("F")
 A = TypeVar("A")
+P = TypeVar("P", default=None)
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Invocation:
+@dataclass(frozen=True, slots=True)
+class Invocation(Generic[P]):
     """One call of a command: by whom, with which key; `id` is for what it makes. `prepared` is what
-    `Command.prepare` returned.
+    `Command.prepare` returned, None where that does not matter.
     """
 
     by: Actor
     key: str
     id: UUID
-    prepared: Any = None
+    prepared: P
 
     @property
     def source(self) -> str:
@@ -56,8 +61,10 @@ class Invocation:
         return idempotency.source_of(self.by, self.key)
 
 
-class Command(ABC, Generic[F, A]):
-    """A request to change something: a frozen dataclass. F is what it reads, A its answer."""
+class Command(ABC, Generic[F, A, P]):
+    """A request to change something: a frozen dataclass. F is what it reads, A its answer, P what
+    comes before the transaction.
+    """
 
     mutation: ClassVar[str]
     """The mutation's name."""
@@ -83,15 +90,16 @@ class Command(ABC, Generic[F, A]):
         name, prefix = self.makes
         return {name: public_id(prefix, id)} if name else {}
 
-    async def prepare(self, asked: Invocation) -> Any:  # noqa: ANN401 - what its own `read` needs
+    async def prepare(self, asked: Invocation) -> P:  # noqa: ARG002 - for those that have to
         """What must come before the transaction: a gateway, a limit, a slow hash."""
+        return cast("P", None)  # it is for those that prepare nothing
 
     @abstractmethod
-    async def read(self, asked: Invocation, journal: Journal) -> F:
+    async def read(self, asked: Invocation[P], journal: Journal) -> F:
         """Lock and read, inside the transaction; it may run again after a conflict."""
 
     @abstractmethod
-    def decide(self, found: F, asked: Invocation, journal: Journal) -> A:
+    def decide(self, found: F, asked: Invocation[P], journal: Journal) -> A:
         """Put down what changes, and answer; or raise a Refusal, and nothing has changed."""
 
     @abstractmethod
@@ -104,11 +112,11 @@ class Command(ABC, Generic[F, A]):
         """What follows once it is done and committed: a gateway is asked. The answer, after it."""
         return answer
 
-    async def conclude(self, asked: Invocation, *, done: bool) -> None:
-        """Clean up after `prepare`, whatever came of it."""
+    async def conclude(self, prepared: P | None, asked: Invocation, *, done: bool) -> None:
+        """Clean up after `prepare`, whatever came of it; `prepared` is None where it failed."""
 
 
-class StaffCommand(Command[F, A]):
+class StaffCommand(Command[F, A, P]):
     """What only staff may ask for."""
 
     @override
@@ -136,7 +144,9 @@ class Step(ABC, Generic[F, A]):
 class _QueuedCommand(Queued[Any, A]):
     """A command in the lane."""
 
-    def __init__(self, command: Command[Any, A], asked: Invocation, resource: Hashable) -> None:
+    def __init__(
+        self, command: Command[Any, A, P], asked: Invocation[P], resource: Hashable
+    ) -> None:
         super().__init__()
         self.command, self.asked = command, asked
         self.use = _use(command, asked)
@@ -189,7 +199,7 @@ class _QueuedStep(Queued[Any, A]):
         return await transaction(lambda: part_of(self.step))
 
 
-async def run(command: Command[Any, A], by: Actor, key: str) -> A:
+async def run(command: Command[Any, A, P], by: Actor, key: str) -> A:
     """Do what is asked, once for this key, and answer; a repeated key is answered alike.
 
     The key is claimed in the transaction that does the work: it is used if and only if its work was
@@ -197,13 +207,8 @@ async def run(command: Command[Any, A], by: Actor, key: str) -> A:
     one that was used for something else; IdempotencyInFlight; and what the command refuses.
     """
     command.require(by)
-    asked = Invocation(by, idempotency.checked(key), new_id())
-    done = False
-    try:
-        answer, is_first = await _answered(command, asked)
-        done = True
-    finally:
-        await _concluded(command, asked, done=done)
+    asked = Invocation(by, idempotency.checked(key), new_id(), None)
+    answer, is_first = await _answered(command, asked)
     if not is_first:
         return answer
     try:
@@ -214,31 +219,51 @@ async def run(command: Command[Any, A], by: Actor, key: str) -> A:
         return answer
 
 
-async def _concluded(command: Command[Any, Any], asked: Invocation, *, done: bool) -> None:
+async def _answered(command: Command[Any, A, P], asked: Invocation) -> tuple[A, bool]:
+    """The answer, and whether it is the first to this key."""
+    prepared: P | None = None
+    done = False
     try:
-        await command.conclude(asked, done=done)
+        try:
+            prepared = await command.prepare(asked)
+            outcome = (
+                await _done(command, Invocation(asked.by, asked.key, asked.id, prepared)),
+                True,
+            )
+        except (Used, Refusal) as refused:
+            outcome = await _recalled(command, asked, refused), False
+        done = True
+    finally:
+        await _concluded(command, asked, prepared, done=done)
+    return outcome
+
+
+async def _done(command: Command[Any, A, P], asked: Invocation[P]) -> A:
+    resource = command.resource(asked.by)
+    if resource is None:
+        return await transaction(lambda: _work(command, asked))
+    return await batched(_QueuedCommand(command, asked, resource))
+
+
+async def _recalled(command: Command[Any, A, Any], asked: Invocation, refused: Used | Refusal) -> A:
+    """The answer to a key that was used before: a refusal, too, may come of this key's own work
+    having been done. Raises `refused` where it was not used.
+    """
+    made = await _made(command, asked)
+    if made is not None:
+        return await command.recall(made, asked)
+    if isinstance(refused, Used):  # the other request has just rolled back
+        raise IdempotencyInFlight("idempotency_key") from None
+    raise refused
+
+
+async def _concluded(
+    command: Command[Any, Any, P], asked: Invocation, prepared: P | None, *, done: bool
+) -> None:
+    try:
+        await command.conclude(prepared, asked, done=done)
     except Busy as busy:
         _log.warning("not_cleaned_up", command=type(command).__name__, error=busy.code)
-
-
-async def _answered(command: Command[Any, A], asked: Invocation) -> tuple[A, bool]:
-    """The answer, and whether it is the first to this key."""
-    try:
-        asked.prepared = await command.prepare(asked)
-        resource = command.resource(asked.by)
-        if resource is None:
-            return await transaction(lambda: _work(command, asked)), True
-        return await batched(_QueuedCommand(command, asked, resource)), True
-    except Used:
-        made = await _made(command, asked)
-        if made is None:  # the other request has just rolled back
-            raise IdempotencyInFlight("idempotency_key") from None
-    except Refusal:
-        # It may come of this key's own work having been done: then that is the answer.
-        made = await _made(command, asked)
-        if made is None:
-            raise
-    return await command.recall(made, asked), False
 
 
 async def perform(step: Step[Any, A]) -> A:
@@ -257,7 +282,7 @@ async def part_of(step: Step[Any, A]) -> A:
     return answer
 
 
-async def _work(command: Command[F, A], asked: Invocation) -> A:
+async def _work(command: Command[F, A, P], asked: Invocation[P]) -> A:
     if not await idempotency.claim(_use(command, asked)):
         raise Used
     journal = Journal()
@@ -271,15 +296,15 @@ async def _work(command: Command[F, A], asked: Invocation) -> A:
     return answer
 
 
-async def _made(command: Command[Any, Any], asked: Invocation) -> Made | None:
+async def _made(command: Command[Any, Any, Any], asked: Invocation) -> Made | None:
     name, prefix = command.makes
     return await idempotency.recall(asked.by, asked.key, _fingerprint(command), name, prefix)
 
 
-def _use(command: Command[Any, Any], asked: Invocation) -> Use:
+def _use(command: Command[Any, Any, Any], asked: Invocation[Any]) -> Use:
     made = command.made(asked.id)
     return Use(asked.by.principal, asked.key, _fingerprint(command), made)
 
 
-def _fingerprint(command: Command[Any, Any]) -> str:
+def _fingerprint(command: Command[Any, Any, Any]) -> str:
     return idempotency.fingerprint(command.mutation, command)

@@ -1,4 +1,6 @@
-"""The one way to hold a payment: with its invoice and its account's book, read under the lock."""
+"""The one way to hold a payment with its invoice, or an invoice with its payments: with the book of
+their account, read under the lock.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from models.journal.command import Step
 from models.journal.journal import Journal
 from models.ledger.book import Book
 from models.ledger.opening import open_book
-from models.payments.payment import Payment, PaymentStatus, with_open_ones
+from models.payments.payment import Payment, PaymentStatus, of_invoices, with_open_ones
 from models.payments.payment import read as read_payment
 from models.payments.refund import Refund, RefundStatus
 from models.payments.refund import of_payments as refunds_of
@@ -65,6 +67,20 @@ class LockedPayment:
         return [one for one in every if one.payment is not self.payment]
 
 
+@dataclass(frozen=True, slots=True)
+class LockedInvoice:
+    """An invoice with all of its payments and its account's book, as they are under the lock."""
+
+    invoice: Invoice
+    book: Book
+    payments: list[Payment]
+
+    @property
+    def open(self) -> list[LockedPayment]:
+        """Its payments that have begun and not ended."""
+        return open_of(self.invoice, self.book, self.payments)
+
+
 def open_of(invoice: Invoice, book: Book, payments: Iterable[Payment]) -> list[LockedPayment]:
     """Those of an invoice's payments that have begun and not ended."""
     begun = [one for one in payments if one.is_open]
@@ -89,6 +105,20 @@ async def locked(journal: Journal, found: Payment, source: str = "") -> LockedPa
     holders = [one.id for one in payments if one.credit_part]
     await holds_of(book).load([*holders, *(one.id for one in at.pending_refunds)])
     return at
+
+
+async def locked_invoice(
+    journal: Journal, found: Invoice, *, has_payments: bool = True
+) -> LockedInvoice:
+    """Hold an invoice and all of its payments until the transaction ends. `found` was read before
+    the lock: where it has changed meanwhile, everything is read again.
+    """
+    book = await open_book(journal, found.account_id, found.currency)
+    invoice = journal.watch(found, unlocked=True)
+    there = (await find_one(of_invoices, found.id) or []) if has_payments else []
+    payments = [journal.watch(row) for row in there]
+    await holds_of(book).load([one.id for one in payments if one.credit_part and one.is_open])
+    return LockedInvoice(invoice, book, payments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,10 @@ from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.ledger.book import Book
 from models.ledger.chart import LedgerKind
-from models.ledger.opening import open_book
 from models.money import Money
 from models.payments.calls import LEASE, joined, start
-from models.payments.locked import LockedPayment, cancel_waiting, open_of, supersede
-from models.payments.payment import OPEN, Payment, PaymentStatus, of_invoices, require_payer
+from models.payments.locked import LockedInvoice, cancel_waiting, locked_invoice, supersede
+from models.payments.payment import Payment, PaymentStatus, require_payer
 from models.provider.circuit import is_down
 from models.provider.provider import origin_of, provider
 from models.reference import new_reference
@@ -61,19 +60,13 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Payable:
-    """What paying is decided on: the invoice, all of its payments, and what other deposits that
-    have begun will bring, in minor units.
+    """What paying is decided on: the invoice, what other deposits that have begun will bring, in
+    minor units, and whether its gateway was out of order a moment ago.
     """
 
-    invoice: Invoice
-    book: Book
-    payments: list[Payment]
+    at: LockedInvoice
     begun: int
-
-    @property
-    def open(self) -> list[LockedPayment]:
-        """The payments that have begun and not ended."""
-        return open_of(self.invoice, self.book, self.payments)
+    is_down: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +103,18 @@ class PayInvoice(Command[Payable, Paid]):
 
     @override
     def more_resources(self, found: Payable) -> Collection[Hashable]:
-        invoice = found.invoice
+        invoice = found.at.invoice
         return [("deposits", invoice.account_id)] if invoice.kind == InvoiceKind.FUNDS else ()
 
     @override
     async def read(self, asked: Invocation, journal: Journal) -> Payable:
         # Before the lock: who has the invoice says which. It is noticed where it changes meanwhile.
         found, has_payments = await self._payable(asked.by)
-        book = await open_book(journal, found.account_id, found.currency)
-        invoice = journal.watch(found, unlocked=True)
-        begun = 0
-        if invoice.kind == InvoiceKind.FUNDS:
-            begun = await deposits_begun(book.account_id, book.currency, but=invoice.id)
-        payments = await _payments_of(journal, book, invoice.id) if has_payments else []
-        return Payable(invoice, book, payments, begun)
+        at = await locked_invoice(journal, found, has_payments=has_payments)
+        begun, code = 0, self.gateway or found.gateway
+        if found.kind == InvoiceKind.FUNDS:
+            begun = await deposits_begun(found.account_id, found.currency, but=found.id)
+        return Payable(at, begun, is_down=code is not None and is_down(code))
 
     async def _payable(self, by: Actor) -> tuple[Invoice, bool]:
         """The invoice, where it can be paid as wished, and whether it has had payments."""
@@ -142,19 +133,19 @@ class PayInvoice(Command[Payable, Paid]):
 
     @override
     def decide(self, found: Payable, asked: Invocation, journal: Journal) -> Paid:
-        invoice, book = found.invoice, found.book
+        invoice, book = found.at.invoice, found.at.book
         if self.use_credit and book.stopped:
             raise AccountFrozen("use_credit")
         # Before anything is counted: the credit that they hold is free for what takes their place.
-        under_way = _supersede(found)
+        under_way = _supersede(found.at)
         part = self._credit_part(book, invoice)
         if part == invoice.amount_due:
             spend_on(book, invoice, part)
-            cancel_waiting(found.open)
+            cancel_waiting(found.at.open)
             return Paid(invoice, None)
         if under_way:
             raise PaymentInProgress("invoice_id")
-        gateway = self._gateway_for(book, invoice)
+        gateway = self._gateway_for(found)
         part, rest = _split(gateway, invoice, part)
         payment = self._begin(found, gateway, asked, part=part, rest=rest)
         return Paid(invoice, payment)
@@ -171,7 +162,8 @@ class PayInvoice(Command[Payable, Paid]):
             most = min(most, limit.minor)
         return min(most, book.available)
 
-    def _gateway_for(self, book: Book, invoice: Invoice) -> Gateway:
+    def _gateway_for(self, found: Payable) -> Gateway:
+        invoice, book = found.at.invoice, found.at.book
         code = self.gateway or invoice.gateway
         if code is None and self.use_credit:
             raise InsufficientCredit(
@@ -181,15 +173,16 @@ class PayInvoice(Command[Payable, Paid]):
         if code is None:
             raise GatewayNotAvailable("gateway")
         gateway = provider().gateway(code, "gateway")
-        if is_down(code):
+        if found.is_down:
             raise GatewayFailed("gateway", problem="down")
         return gateway
 
     def _begin(
         self, found: Payable, gateway: Gateway, asked: Invocation, *, part: int, rest: int
     ) -> Payment:
-        invoice, book, journal = found.invoice, found.book, found.book.journal
-        _check_another(found)
+        invoice, book = found.at.invoice, found.at.book
+        journal = book.journal
+        _check_another(found.at)
         if invoice.kind == InvoiceKind.FUNDS:
             check_room(book, Money(rest, invoice.currency), found.begun, "invoice_id")
         payment = self._payment(invoice, gateway, asked.id, journal.at, part=part, rest=rest)
@@ -252,21 +245,13 @@ async def _payables(ids: Sequence[UUID]) -> dict[UUID, tuple[Invoice, bool]]:
     return {row["id"]: (sql.record_of(Invoice, row), have[row["id"]]) for row in rows}
 
 
-async def _payments_of(journal: Journal, book: Book, invoice_id: UUID) -> list[Payment]:
-    rows = await find_one(of_invoices, invoice_id) or []
-    payments = [journal.watch(row) for row in rows]
-    holders = [one.id for one in payments if one.credit_part and one.status in OPEN]
-    await holds_of(book).load(holders)
-    return payments
-
-
-def _supersede(found: Payable) -> bool:
+def _supersede(at: LockedInvoice) -> bool:
     """What is paid now takes the place of payments that wait for the client: whether one is under
     way.
     """
     under_way = False
-    moment = found.book.journal.at
-    for other in found.open:
+    moment = at.book.journal.at
+    for other in at.open:
         payment = other.payment
         leased = payment.lease_at is not None and payment.lease_at > moment
         if payment.status == PaymentStatus.PROCESSING or (
@@ -278,10 +263,10 @@ def _supersede(found: Payable) -> bool:
     return under_way
 
 
-def _check_another(found: Payable) -> None:
+def _check_another(at: LockedInvoice) -> None:
     """Raises NotAllowed where the invoice has had as many payments as it may have."""
     maximum = provider().payments_per_invoice
-    if len(found.payments) >= maximum:
+    if len(at.payments) >= maximum:
         raise NotAllowed("invoice_id", why="payments_per_invoice", maximum=maximum)
 
 

@@ -17,7 +17,6 @@ from models.invoices.invoice import (
     Invoice,
     InvoiceKind,
     InvoiceStatus,
-    made_invoice,
     visible,
 )
 from models.invoices.number import give_number, series_of
@@ -26,12 +25,10 @@ from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
-from models.ledger.book import Book
 from models.ledger.chart import StatementLineKind
-from models.ledger.opening import open_book
 from models.ledger.posting import StatementLine
 from models.payments import refund
-from models.payments.payment import Payment, of_invoices
+from models.payments.locked import LockedInvoice, locked_invoice
 from models.provider.day import day_of
 from models.provider.provider import provider
 from models.text import clean_text
@@ -39,24 +36,23 @@ from models.text import clean_text
 
 @dataclass(frozen=True, slots=True)
 class Voidable:
-    """What voiding is decided on: the invoice, all of its payments, whether a refund of one is
-    under way, and where the credit that paid it came from.
+    """What voiding is decided on: the invoice, whether a refund of one of its payments is under
+    way, and where the credit that paid it came from.
     """
 
-    invoice: Invoice
-    book: Book
-    payments: list[Payment]
+    at: LockedInvoice
     is_refunded: bool
     origins: Mapping[UUID, int]
 
     def check(self) -> None:
         """Raises PaymentInProgress and InvoiceNotVoidable."""
-        if any(payment.is_open for payment in self.payments):
+        if self.at.open:
             raise PaymentInProgress("invoice_id")
-        captured = sum(payment.received for payment in self.payments)
-        is_kept = self.invoice.kind == InvoiceKind.FUNDS and captured
-        if self.invoice.status not in {*PAYABLE, InvoiceStatus.PAID.value} or is_kept:
-            raise InvoiceNotVoidable("invoice_id", status=self.invoice.status)
+        invoice = self.at.invoice
+        captured = sum(payment.received for payment in self.at.payments)
+        is_kept = invoice.kind == InvoiceKind.FUNDS and captured
+        if invoice.status not in {*PAYABLE, InvoiceStatus.PAID.value} or is_kept:
+            raise InvoiceNotVoidable("invoice_id", status=invoice.status)
         # What a refund will take back must not become credit as well.
         if self.is_refunded:
             raise PaymentInProgress("invoice_id")
@@ -84,19 +80,16 @@ class VoidInvoice(Command[Voidable, Invoice]):
         found = await visible(self.invoice_id, asked.by)
         if found is None:
             raise NotFound("invoice_id")
-        book = await open_book(journal, found.account_id, found.currency)
-        invoice = journal.watch(await made_invoice(self.invoice_id))
-        rows = (await of_invoices([invoice.id])).get(invoice.id, [])
-        payments = [journal.watch(row) for row in rows]
-        is_refunded = bool(rows and await refund.pending(*(payment.id for payment in rows)))
-        origins = await spending.origins(book, invoice.id) if invoice.credit_applied else {}
-        return Voidable(invoice, book, payments, is_refunded, origins)
+        at = await locked_invoice(journal, found)
+        is_refunded = bool(at.payments and await refund.pending(*(one.id for one in at.payments)))
+        origins = await spending.origins(at.book, found.id) if found.credit_applied else {}
+        return Voidable(at, is_refunded, origins)
 
     @override
     def decide(self, found: Voidable, asked: Invocation, journal: Journal) -> Invoice:
         text = clean_text(self.reason, "reason", maximum=500)
         found.check()
-        invoice = found.invoice
+        invoice = found.at.invoice
         if invoice.kind != InvoiceKind.FUNDS and invoice.amount_paid:
             _give_back(found)
             give_number(journal, _CreditNote(invoice, journal))
@@ -122,12 +115,12 @@ class VoidInvoice(Command[Voidable, Invoice]):
 
 def _give_back(found: Voidable) -> None:
     """Return what was paid of an order as credit."""
-    invoice = found.invoice
-    sold = sum(payment.applied for payment in found.payments)
+    invoice, book, payments = found.at.invoice, found.at.book, found.at.payments
+    sold = sum(payment.applied for payment in payments)
     kind = StatementLineKind.INVOICE_PAYMENT_RETURNED
     line = StatementLine(kind, invoice.id.hex, note=invoice.number, invoice_id=invoice.id)
-    spending.give_back(found.book, found.origins, line, captured=sold)
-    for payment in found.payments:
+    spending.give_back(book, found.origins, line, captured=sold)
+    for payment in payments:
         if payment.applied:
             payment.put(excess=payment.excess + payment.applied, applied=0)
 

@@ -20,6 +20,7 @@ from models.db.record import new_id
 from models.errors import (
     AccountFrozen,
     BalanceLimitExceeded,
+    GatewayFailed,
     InsufficientCredit,
     NotAllowed,
     PaymentInProgress,
@@ -39,7 +40,7 @@ from models.ledger.chart import Balance, balance_id
 from models.ledger.grant import OpenGrant
 from models.money import Money
 from models.payments.advance import advance
-from models.payments.locked import LockedPayment
+from models.payments.locked import LockedInvoice, LockedPayment
 from models.payments.pay import Payable, PayInvoice
 from models.payments.payment import Payment
 from models.payments.void import Voidable, VoidInvoice
@@ -64,8 +65,8 @@ def wired(monkeypatch: pytest.MonkeyPatch) -> Provider:
     return wire_provider(monkeypatch)
 
 
-def asked(by: Actor = CLIENT) -> Invocation:
-    return Invocation(by, "a key", new_id())
+def asked(by: Actor = CLIENT, prepared: Any = None) -> Invocation[Any]:
+    return Invocation(by, "a key", new_id(), prepared)
 
 
 def a_book(available: int = 0, *, grants: Sequence[OpenGrant] = (), **row: Any) -> Book:
@@ -133,9 +134,20 @@ def written(*writers: Writer) -> Changes:
 # ------------------------------------------------------------------------------- paying
 
 
-def pay(invoice: Invoice, book: Book, *payments: Payment, **wish: Any) -> Any:
-    found = Payable(invoice, book, list(payments), begun=0)
+def pay(
+    invoice: Invoice, book: Book, *payments: Payment, is_down: bool = False, **wish: Any
+) -> Any:
+    found = Payable(LockedInvoice(invoice, book, list(payments)), begun=0, is_down=is_down)
     return PayInvoice(invoice.id, **wish).decide(found, asked(), book.journal)
+
+
+def test_nothing_begins_at_a_gateway_that_is_out_of_order() -> None:
+    invoice, book = an_invoice(2500), a_book(900)
+    with pytest.raises(GatewayFailed):
+        pay(invoice, book, gateway="card", use_credit=True, is_down=True)
+    assert (book.available, told(book)) == (900, [])
+    paid = pay(invoice, a_book(2500), gateway="card", use_credit=True, is_down=True)
+    assert paid.payment is None, "credit needs no gateway"
 
 
 def test_credit_that_covers_an_invoice_pays_it_at_once() -> None:
@@ -344,7 +356,7 @@ def test_every_bad_code_is_one_refusal(columns: dict[str, Any] | None) -> None:
     book = a_book()
     found = Redeemer(an_account(), book, voucher, has_redeemed=again)
     with pytest.raises(VoucherRefused):
-        RedeemVoucher("a hash").decide(found, asked(), book.journal)
+        RedeemVoucher("a hash").decide(found, asked(prepared=True), book.journal)
     assert (book.available, told(book)) == (0, [])
 
 
@@ -352,7 +364,7 @@ def test_a_good_code_is_promotional_credit() -> None:
     voucher = Voucher(id=new_id(), currency="USD", amount=500, issued_by_id=new_id())
     book = a_book()
     found = Redeemer(an_account(), book, voucher, has_redeemed=False)
-    line = RedeemVoucher("a hash").decide(found, asked(), book.journal)
+    line = RedeemVoucher("a hash").decide(found, asked(prepared=True), book.journal)
     assert (line.amount, line.kind, voucher.redeemed) == (500, "VOUCHER", 1)
     assert (book.available, book.promotional) == (500, 500)
 
@@ -368,7 +380,7 @@ def test_voiding_gives_credit_back_to_where_it_came_from() -> None:
     over = OpenGrant(new_id(), 0, NOW - timedelta(days=1))
     invoice, book = an_invoice(2500, amount_paid=900, credit_applied=900), a_book(grants=[over])
     origins = {over.id: 400, book.deposited.id: 500}
-    found = Voidable(invoice, book, [], is_refunded=False, origins=origins)
+    found = Voidable(LockedInvoice(invoice, book, []), is_refunded=False, origins=origins)
     VoidInvoice(invoice.id, "by mistake").decide(found, asked(STAFF), book.journal)
     # What goes back to a grant that is over expires here and now.
     assert (invoice.status, invoice.amount_paid, book.available) == ("VOID", 0, 500)
@@ -383,7 +395,7 @@ def test_nothing_is_voided_while_money_is_under_way(
 ) -> None:
     invoice, book = an_invoice(2500), a_book()
     made = [a_payment(invoice, **{"status": "SUCCEEDED", **columns}) for columns in payments]
-    found = Voidable(invoice, book, made, is_refunded=is_refunded, origins={})
+    found = Voidable(LockedInvoice(invoice, book, made), is_refunded=is_refunded, origins={})
     with pytest.raises(PaymentInProgress):
         VoidInvoice(invoice.id, "by mistake").decide(found, asked(STAFF), book.journal)
     assert invoice.status == "UNPAID"

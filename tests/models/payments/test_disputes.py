@@ -263,7 +263,10 @@ async def test_who_is_thawed_between_reading_and_the_lock_may_spend(
 
 async def _elsewhere(ada: Client, bill: Invoice) -> None:
     """Pay in another server, which has a lane of its own."""
-    wish, asked = pay.PayInvoice(bill.id, use_credit=True), Invocation(ada.actor, key(), new_id())
+    wish, asked = (
+        pay.PayInvoice(bill.id, use_credit=True),
+        Invocation(ada.actor, key(), new_id(), None),
+    )
     await transactions.transaction(lambda: command._work(wish, asked))
 
 
