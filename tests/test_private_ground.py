@@ -103,11 +103,11 @@ GROUND: Final = (
     Leans(
         "api/server/processes.py",
         "uvicorn",
-        "target _server init_processes keep_subprocess_alive",
+        "target _server init_processes keep_subprocess_alive start",
         "Each process of several opens its application as a single one does, readiness is reported"
-        " when all serve, and the metrics of one that ended are dropped.",
-        "Without: a wrong setting is a traceback in each process"
-        " (tests/api/server/test_processes.py).",
+        " when all serve, one that ends is replaced at once, and its metrics are dropped.",
+        "Without: a wrong setting is a traceback in each process, and one killed while it is asked"
+        " whether it lives is missed for a minute (tests/api/server/test_processes.py).",
     ),
     Leans(
         "api/pdf/shared_pool.py",
