@@ -24,8 +24,10 @@ pytestmark = pytest.mark.usefixtures("provider")
 
 @pytest.fixture(autouse=True)
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was committed is seen at once, so that nothing is proven twice."""
-    monkeypatch.setattr(watermark, "_LATER_MAX", timedelta(0))
+    """What was committed is seen at once, so that nothing is proven twice: not even what was
+    written in the millisecond before an audit.
+    """
+    monkeypatch.setattr(watermark, "_LATER_MAX", timedelta(milliseconds=-1))
 
 
 @pytest.fixture
