@@ -21,7 +21,7 @@ from api.endpoint.endpoint import Contexts
 from api.endpoint.revocations import Revocations
 from api.endpoint.websocket import credential_of
 from models.access.identity import Actor
-from models.db.fair_queue import set_caller
+from models.db.caller import set_caller
 from models.errors import Unauthenticated
 from schema.core.context import Context, DocumentUrl
 from schema.core.watch import Watchers

@@ -41,7 +41,7 @@ from api.endpoint.live import LiveSubscription, Outgoing, Response, subscribed
 from api.endpoint.registered import RegisteredQueries
 from api.endpoint.sse import EventStream, until_disconnected
 from api.endpoint.websocket import Socket
-from models.db.fair_queue import while_wanted
+from models.db.caller import while_wanted
 from schema.engine.guard import Schema, operation_kind
 from schema.engine.masking import public_errors
 

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.endpoint.auth import address_of
-from models.db.fair_queue import called_by
+from models.db.caller import called_by
 from models.errors import Busy
 from models.gateway import (
     GatewayProblem,

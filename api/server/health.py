@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from models.db import connection, pulse, trouble
-from models.db.fair_queue import SYSTEM, called_by
+from models.db.caller import SYSTEM, called_by
 from models.db.transactions import waiting_transactions
 from models.db.trouble import Trouble, trouble_of
 from models.errors import Busy

@@ -19,7 +19,7 @@ from api.endpoint.http import BUSY_STATUS
 from api.observe import requests
 from api.observe.logs import MASK
 from models.access.rate_limit import network
-from models.db.fair_queue import called_by, set_caller
+from models.db.caller import called_by, set_caller
 from models.db.trouble import note
 from models.errors import Busy
 from schema.engine.masking import TROUBLE_MESSAGES

@@ -58,7 +58,7 @@ class Actor:
 
     @property
     def caller(self) -> str:
-        """Whose turn it is (models.db.fair_queue): the account's, whichever of its users asks."""
+        """Whose turn it is (models.db.caller): the account's, whichever of its users asks."""
         return f"account {self.account_id.hex}" if self.account_id else f"user {self.principal}"
 
     @property

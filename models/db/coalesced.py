@@ -10,7 +10,7 @@ import asyncio
 from contextvars import Context
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from models.db.fair_queue import set_caller
+from models.db.caller import set_caller
 from models.db.transactions import in_transaction
 
 if TYPE_CHECKING:

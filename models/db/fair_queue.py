@@ -1,10 +1,10 @@
 """Fair turns at the database: no caller's work starves another's.
 
 A process writes to the database in a few places (PostgreSQL's connections for writing; SQLite has
-one writer) and reads in a few others. Work is attributed to a caller (`called_by`, `set_caller`),
-who may hold at most half of the places, and waits while none is free: places are given to the
-waiting callers round-robin. So a caller with a thousand requests waits for their own, and another
-caller's first request waits for one round at most.
+one writer) and reads in a few others. Each caller of work (models.db.caller) may hold at most half
+of the places, and waits while none is free: places are given to the waiting callers round-robin. So
+a caller with a thousand requests waits for their own, and another caller's first request waits for
+one round at most.
 
 Small work needs no place of its own: it waits likewise until it is taken (`wait_to_be_taken`), and
 the holder of one place takes many at once (`take`), again round-robin.
@@ -17,20 +17,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from models.db.caller import BESIDE, LANE, current_caller, disconnected, has_begun
 from models.errors import TooManyAtOnce, TryAgain
 
-#: The caller of work without a request: the worker's, the command line's.
-SYSTEM: Final = "system"
-#: The caller that takes what waits to be taken, and the one that does what another's lock holds up.
-#: Both wait for others, who are counted.
-LANE: Final = "lane"
-BESIDE: Final = "beside the lane"
+#: Callers that wait for others, who are counted.
 _FOR_OTHERS: Final = frozenset({LANE, BESIDE})
 #: How many of one caller may wait; what comes beyond is TooManyAtOnce.
 WAITING_MAX: Final = 100
@@ -42,43 +37,6 @@ WAITING_SECONDS_MAX: Final = 10.0
 
 #: After this, check whether the caller has disconnected: most have had their turn by then.
 _SOON_SECONDS: Final = 0.02
-
-_caller: ContextVar[str] = ContextVar("caller", default=SYSTEM)
-_bound: ContextVar[bool] = ContextVar("bound", default=False)
-_left: ContextVar[Callable[[], Awaitable[object]] | None] = ContextVar("left", default=None)
-
-
-@contextmanager
-def called_by(caller: str) -> Iterator[None]:
-    """What is done in here is done for `caller`."""
-    token = _caller.set(caller)
-    try:
-        yield
-    finally:
-        _caller.reset(token)
-
-
-def set_caller(caller: str) -> None:
-    """What this task does from here on is done for `caller`."""
-    _caller.set(caller)
-
-
-@contextmanager
-def while_wanted(left: Callable[[], Awaitable[object]]) -> Iterator[None]:
-    """Work in here stops waiting for its turn once `left()` returns: its caller disconnected."""
-    token = _left.set(left)
-    try:
-        yield
-    finally:
-        _left.reset(token)
-
-
-def go_on() -> None:
-    """This task continues work that has begun: it waits for its turn however many wait, and even if
-    its caller has disconnected.
-    """
-    _bound.set(True)
-    _left.set(None)
 
 
 @dataclass(eq=False, slots=True)
@@ -137,7 +95,7 @@ class FairQueue:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a place, and have it in here. Raises TooManyAtOnce and TryAgain."""
-        caller = _caller.get()
+        caller = current_caller()
         # A caller that waits while a place is free has its share already.
         if self._has_place(caller):
             self._give(caller)
@@ -155,7 +113,7 @@ class FairQueue:
 
     async def wait_to_be_taken(self, load: object) -> None:
         """Wait until `load` is taken. Raises TooManyAtOnce and TryAgain."""
-        await self._wait(_caller.get(), self._unbatched, load)
+        await self._wait(current_caller(), self._unbatched, load)
 
     def take(self, most: int, fits: Callable[[Any], bool]) -> list[Any]:
         """Take up to `most` of those that wait, one of each caller in turn; a caller whose
@@ -237,7 +195,7 @@ class FairQueue:
             self._tasks.discard(task)
 
     def _admit(self, caller: str) -> None:
-        if not self.bounded or _bound.get():
+        if not self.bounded or has_begun():
             return
         mine = sum(len(queues.get(caller, ())) for queues in (self._queues, self._unbatched))
         if mine >= WAITING_MAX:
@@ -250,7 +208,7 @@ class FairQueue:
         await asyncio.wait((turn,), timeout=_SOON_SECONDS)
         if turn.done():
             return
-        left = _left.get() if self.bounded else None
+        left = disconnected() if self.bounded else None
         leaving = None if left is None else asyncio.ensure_future(left())
         either: set[asyncio.Future[Any]] = {turn} if leaving is None else {turn, leaving}
         until = asyncio.get_running_loop().time() + WAITING_SECONDS_MAX
@@ -263,7 +221,7 @@ class FairQueue:
                 if turn.done():
                     return
                 stands_still = self._given_back == before
-                late = not _bound.get() and asyncio.get_running_loop().time() >= until
+                late = not has_begun() and asyncio.get_running_loop().time() >= until
                 if (leaving is not None and leaving.done()) or stands_still or late:
                     raise TryAgain
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
-from models.db import fair_queue
+from models.db.caller import go_on
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     """
 
     async def going_on() -> T:
-        fair_queue.go_on()
+        go_on()
         return await work
 
     return await asyncio.shield(task_of(going_on()))

@@ -12,7 +12,8 @@ from typing import Any, Final, TypeVar
 
 from tortoise.transactions import in_transaction as tortoise_transaction
 
-from models.db import connection, fair_queue
+from models.db import connection
+from models.db.caller import called_by
 from models.db.tasks import task_of
 from models.errors import TryAgain
 
@@ -60,7 +61,7 @@ def begin(work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
 
 def begin_aside(work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
     """As `begin`, for background work that may be dropped under load."""
-    with fair_queue.called_by("aside"):
+    with called_by("aside"):
         return begin(work)
 
 

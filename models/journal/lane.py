@@ -32,8 +32,9 @@ from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
-from models.db import connection, fair_queue
-from models.db.fair_queue import BESIDE, LANE, FairQueue, called_by
+from models.db import connection
+from models.db.caller import BESIDE, LANE, called_by, go_on
+from models.db.fair_queue import FairQueue
 from models.db.tasks import task_of
 from models.db.together import read_together
 from models.db.transactions import in_one_go
@@ -150,7 +151,7 @@ class _Lane:
         self._next: list[Queued[Any, Any]] = []
 
     async def run(self) -> None:
-        fair_queue.go_on()
+        go_on()
         try:
             with called_by(LANE):
                 while self.turns.has_unbatched or self._next:
@@ -222,7 +223,7 @@ def _resources(queued: Queued[Any, Any]) -> list[Hashable]:
 
 async def _beside(batch: Batch) -> None:
     """Those that wait for one lock, together; one by one where that fails."""
-    fair_queue.go_on()
+    go_on()
     if len(batch) == 1:
         _alone(batch[0])
         return
@@ -250,7 +251,7 @@ def _alone(queued: Queued[Any, Any]) -> None:
     """Do it by itself, for its own caller."""
 
     async def done() -> None:
-        fair_queue.go_on()
+        go_on()
         try:
             queued.conclude(await queued.by_itself())
         except Exception as error:  # noqa: BLE001 - the caller gets it

@@ -40,7 +40,7 @@ import structlog
 from models.access.credential import holding
 from models.access.identity import Actor
 from models.clock import now
-from models.db.fair_queue import called_by
+from models.db.caller import called_by
 from models.db.trouble import trouble_of
 from schema.core.errors import SessionEnded
 

@@ -26,7 +26,8 @@ from models.access import password, session
 from models.accounts.account import Account
 from models.credit.adjustment import AdjustCredit
 from models.db import connection, fair_queue, sql, tasks, transactions
-from models.db.fair_queue import LANE, WAITING_MAX, called_by
+from models.db.caller import LANE, called_by
+from models.db.fair_queue import WAITING_MAX
 from models.gateway import EventKind, GatewayEvent
 from models.invoices import order
 from models.invoices.order import CreateOrder

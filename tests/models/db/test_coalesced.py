@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models.db import fair_queue
+from models.db.caller import called_by, current_caller
 from models.db.coalesced import Coalesced
 from models.db.transactions import transaction
 
@@ -30,7 +30,7 @@ class Shelf:
 
     async def read(self, keys: Sequence[int]) -> dict[int, int]:
         self.reads.append(list(keys))
-        self.callers.append(fair_queue._caller.get())
+        self.callers.append(current_caller())
         self.under_way.set()
         await self.gate.wait()
         if self.failure is not None:
@@ -96,9 +96,9 @@ async def test_who_goes_away_leaves_the_read_to_the_others() -> None:
 async def test_it_is_nobodys_turn_that_a_read_for_many_takes() -> None:
     shelf = Shelf()
     coalesced = Coalesced(shelf.read)
-    with fair_queue.called_by("account 1"):
+    with called_by("account 1"):
         await coalesced.find(3)
-        assert fair_queue._caller.get() == "account 1"
+        assert current_caller() == "account 1"
     assert shelf.callers == ["many"]
 
 

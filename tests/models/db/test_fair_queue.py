@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models.db import fair_queue
-from models.db.fair_queue import LANE, FairQueue, called_by
+from models.db.caller import LANE, called_by, go_on, while_wanted
+from models.db.fair_queue import FairQueue
 from models.errors import TooManyAtOnce, TryAgain
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ async def test_who_goes_away_leaves_the_queue_and_takes_no_turn(how: str) -> Non
     work, gone = QueuedWork(1), asyncio.Event()
     first = work.come("a")
     await settled()
-    with fair_queue.while_wanted(gone.wait):
+    with while_wanted(gone.wait):
         [leaver] = work.come("leaver")
     last = work.come("b")
     await settled()
@@ -237,10 +238,10 @@ async def test_work_that_has_begun_waits_whoever_has_left_and_however_many_wait(
     await settled()
 
     async def goes_on() -> None:
-        fair_queue.go_on()
+        go_on()
         await asyncio.gather(*work.come("a"))
 
-    with fair_queue.while_wanted(gone.wait):
+    with while_wanted(gone.wait):
         begun = asyncio.create_task(goes_on())
     gone.set()
     await settled()

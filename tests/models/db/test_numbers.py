@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from models.db import transactions
-from models.db.fair_queue import called_by
+from models.db.caller import called_by
 from models.errors import TryAgain
 from models.journal.command import run
 from models.payments.void import VoidInvoice

@@ -10,7 +10,7 @@ import pytest
 
 from models.credit.voucher import RedeemVoucher
 from models.db import connection, fair_queue, sql, tasks, transactions
-from models.db.fair_queue import called_by
+from models.db.caller import LANE, called_by
 from models.errors import (
     BalanceLimitExceeded,
     IdempotencyKeyReused,
@@ -406,7 +406,7 @@ async def test_who_leaves_while_they_wait_has_changed_nothing_and_the_others_are
     turns = connection.client().turns
     places = [turns.turn() for _ in range(turns.places)]
     for number, place in enumerate(places):
-        with fair_queue.called_by(f"stander {number}" if number else fair_queue.LANE):
+        with called_by(f"stander {number}" if number else LANE):
             await place.__aenter__()
     paying = [asyncio.create_task(ada.spend(bill)) for bill in bills]
     while turns.waiting < len(paying):  # noqa: ASYNC110 - nobody tells
