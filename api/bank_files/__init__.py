@@ -15,7 +15,7 @@ from api.bank_files.texts import marked_encoding
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from models.bank.statement import ReportedStatement
+    from models.bank.reported import ReportedStatement
 
 #: Far more than a day of a bank that serves a hosting provider.
 SIZE_MAX: Final = 32 * 2**20

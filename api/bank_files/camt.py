@@ -22,7 +22,7 @@ from api.bank_files.xml_document import (
     parsed,
     value_at,
 )
-from models.bank.statement import Balance, BankLine, ReportedStatement
+from models.bank.reported import Balance, BankLine, ReportedStatement
 from models.money import Money
 
 if TYPE_CHECKING:

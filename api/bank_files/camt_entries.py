@@ -13,7 +13,7 @@ from api.bank_files.xml_document import (
     texts_below,
     value_at,
 )
-from models.bank.statement import BankLine
+from models.bank.reported import BankLine
 from models.money import Money
 
 if TYPE_CHECKING:

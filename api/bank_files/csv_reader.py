@@ -15,7 +15,7 @@ from api.bank_files.csv_columns import Place, located
 from api.bank_files.csv_rows import Cells, Row, row_of
 from api.bank_files.lines import StatementUnreadable, at, clean, keyed
 from api.bank_files.texts import marked_encoding
-from models.bank.statement import Balance, ReportedStatement
+from models.bank.reported import Balance, ReportedStatement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -16,7 +16,7 @@ from api.bank_files.lines import (
     own_account,
     reference_of,
 )
-from models.bank.statement import BankLine
+from models.bank.reported import BankLine
 from models.errors import CurrencyNotSupported
 from models.money import Money, exponent
 from models.text import common_width

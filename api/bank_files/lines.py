@@ -15,7 +15,7 @@ from models.clock import now
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from models.bank.statement import BankLine
+    from models.bank.reported import BankLine
 
 #: What banks write where they have no reference (SWIFT's User Handbook, ISO 20022).
 _NO_REFERENCE: Final = frozenset({"", "0", "NONREF", "NOTPROVIDED", "NOT PROVIDED", "UNKNOWN"})

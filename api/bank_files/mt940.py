@@ -19,7 +19,7 @@ from api.bank_files.lines import (
 )
 from api.bank_files.mt940_details import Details, details
 from api.bank_files.texts import decoded
-from models.bank.statement import Balance, BankLine, ReportedStatement
+from models.bank.reported import Balance, BankLine, ReportedStatement
 from models.money import Money
 
 if TYPE_CHECKING:

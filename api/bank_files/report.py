@@ -11,7 +11,8 @@ from models.money import Money
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from models.bank.statement import Gap, ReportedStatement
+    from models.bank.reported import ReportedStatement
+    from models.bank.statement import Gap
     from models.bank.take_in import Import
 
 _WORDS = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.bank_files.lines import StatementUnreadable, at, checked_day, keyed, own_account
 from api.bank_files.zengin_records import Record, records
-from models.bank.statement import Balance, BankLine, ReportedStatement
+from models.bank.reported import Balance, BankLine, ReportedStatement
 from models.money import Money
 
 if TYPE_CHECKING:

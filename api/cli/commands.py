@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from api.settings.settings import Settings
     from models.access.api_key import ApiKey, ListedKey
     from models.audit import Report
-    from models.bank.statement import ReportedStatement
+    from models.bank.reported import ReportedStatement
     from models.bank.take_in import Import
     from models.gateway import Gateway
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from api.bank_files import Reading
     from api.settings.settings import Settings
     from models.audit import Report
-    from models.bank.statement import ReportedStatement
+    from models.bank.reported import ReportedStatement
 
 app = typer.Typer(
     name="account-credit",

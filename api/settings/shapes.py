@@ -32,6 +32,7 @@ from stdnum.eu import vat
 from api.settings.logo import read_logo
 from models.accounts.billing import EUROPEAN_UNION, country_code
 from models.bank import account as bank_account
+from models.bank.notation import with_bic
 from models.errors import CurrencyNotSupported, Refusal
 from models.money import Money
 from models.provider.provider import Limits
@@ -102,7 +103,7 @@ class BankAccount(Shape):
     @property
     def numbers(self) -> list[str]:
         """The accounts whose statements are imported, as `models.bank.account` reads them."""
-        return [bank_account.with_bic(self.account_number, self.bic), *self.statements_of]
+        return [with_bic(self.account_number, self.bic), *self.statements_of]
 
     def details(self) -> BankDetails:
         """The same as documents print it."""

@@ -10,17 +10,9 @@ from typing_extensions import override
 
 from models.bank import draft as bank_draft
 from models.bank import references
+from models.bank.booking import alone, apply, assign, locked_for
 from models.bank.draft import write_down
-from models.bank.line import (
-    BankCredit,
-    BankCreditKind,
-    BankCreditState,
-    alone,
-    apply,
-    assign,
-    locked_for,
-    read,
-)
+from models.bank.line import BankCredit, BankCreditKind, BankCreditState, read
 from models.errors import CurrencyNotSupported, GatewayNotAvailable, Invalid, NotAllowed, NotFound
 from models.invoices.invoice import Invoice
 from models.invoices.invoice import read as read_invoice

@@ -14,16 +14,13 @@ from typing_extensions import override
 
 from models.bank.account import AccountUnclear, account_of_ours
 from models.bank.alike import Alike, alike_to
+from models.bank.booking import alone, apply, assign, locked_for
 from models.bank.draft import by_reference, write_down
 from models.bank.line import (
     BY_HAND,
     BankCredit,
     BankCreditKind,
     BankCreditState,
-    alone,
-    apply,
-    assign,
-    locked_for,
     names_of,
     of_line,
     read,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from models.bank.draft import is_draft
 from models.bank.line import BankCredit
-from models.bank.statement import BankLine
+from models.bank.reported import BankLine
 from models.payments.payment import Payment
 from models.reference import candidates
 

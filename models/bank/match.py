@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-from models.bank.account import compact
 from models.bank.line import BY_HAND, BankCredit
+from models.bank.notation import compact
 from models.payments.payment import Payment
 from models.reference import candidates
 from models.text import common_width

@@ -14,16 +14,11 @@ from typing import Final
 
 from models.bank.draft import by_reference
 from models.bank.import_run import Outcome, ReportedLine, Run, Taken
-from models.bank.line import (
-    BankCredit,
-    BankCreditKind,
-    BankCreditState,
-    ParkedWhy,
-    names_of,
-)
+from models.bank.line import BankCredit, BankCreditKind, BankCreditState, ParkedWhy, names_of
 from models.bank.match import folded
 from models.bank.recognise import recognised, seen_as
-from models.bank.statement import BankLine, Gap, ReportedStatement, days_beside, gaps, remember
+from models.bank.reported import BankLine, ReportedStatement
+from models.bank.statement import Gap, days_beside, gaps, remember
 from models.bank.take_line import TakeBankLine
 from models.clock import now
 from models.db.record import new_id

@@ -9,21 +9,14 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from models.bank import lump_sum
+from models.bank.booking import alone, apply, locked_for
 from models.bank.draft import write_down
 from models.bank.import_run import Outcome, ReportedLine, Run, Taken
-from models.bank.line import (
-    BankCredit,
-    BankCreditState,
-    ParkedWhy,
-    alone,
-    apply,
-    locked_for,
-    of_line,
-)
+from models.bank.line import BankCredit, BankCreditState, ParkedWhy, of_line
 from models.bank.match import same_payer
 from models.bank.near import may_be, near, of_reference, warn_of
 from models.bank.recognise import now_said, the_same
-from models.bank.statement import BankLine
+from models.bank.reported import BankLine
 from models.db import sql
 from models.journal.command import Step
 from models.journal.journal import Journal

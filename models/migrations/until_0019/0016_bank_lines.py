@@ -9,7 +9,7 @@ from tortoise.migrations import operations as ops
 
 from models.db import migration
 
-from models.bank.account import notation
+from models.bank.notation import notation
 from models.bank.match import folded
 
 _INDEX = "CREATE INDEX ix_bank_credit_folded ON bank_credit (folded, booked_on)"

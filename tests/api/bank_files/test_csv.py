@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.bank_files import Columns, ColumnsWrong, Reading, StatementUnreadable, read
-from models.bank.statement import ReportedStatement
+from models.bank.reported import ReportedStatement
 from models.reference import candidates
 
 pytestmark = pytest.mark.once

@@ -23,7 +23,7 @@ from api.bank_files import (
     read,
     read_file,
 )
-from models.bank.statement import ReportedStatement
+from models.bank.reported import ReportedStatement
 from tests.support.bank import zengin_files
 from tests.support.bank.files import IBAN, TODAY, Day, Transfer
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from api.bank_files import StatementUnreadable, read
-from models.bank.statement import ReportedStatement
+from models.bank.reported import ReportedStatement
 from models.reference import candidates
 from tests.support.bank.files import IBAN, TODAY
 

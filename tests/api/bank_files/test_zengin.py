@@ -9,7 +9,7 @@ import pytest
 
 from api.bank_files import Reading, StatementUnreadable, read
 from models.bank import account as bank_account
-from models.bank.statement import ReportedStatement
+from models.bank.reported import ReportedStatement
 from models.reference import candidates
 from tests.support.bank.files import TODAY
 from tests.support.bank.zengin_files import Account, Entry, era, file, notification, statement

@@ -17,7 +17,7 @@ from api.settings.settings import SettingsError, load_settings
 from models.bank import take_in
 from models.bank.account import AccountUnclear, account_of_ours, own_account, own_keys
 from models.bank.by_hand import RecordBankTransfer
-from models.bank.statement import ReportedStatement
+from models.bank.reported import ReportedStatement
 from models.db import connection, sql, transactions
 from models.errors import Invalid
 from models.journal.command import run
