@@ -13,6 +13,7 @@ from api.pdf.documents.statement import Change, statement_document
 from api.pdf.documents.transfer import transfer_of
 from api.pdf.documents.void import void_document
 from models.accounts import account as accounts
+from models.bank import transfer
 from models.credit import lines
 from models.credit import statement as credit_statement
 from models.db.record import parse_id
@@ -20,7 +21,6 @@ from models.invoices import invoice as invoices
 from models.invoices.invoice import Invoice
 from models.invoices.issue import buyer_now, seller_now
 from models.payments import payment as payments
-from models.payments import transfer
 from models.payments.payment import Payment
 from models.provider import picture
 from models.provider.day import day_of

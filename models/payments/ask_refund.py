@@ -1,20 +1,16 @@
-"""Giving money back: staff decide within the policy, the gateway does it, its word settles it."""
+"""What staff may give back of a payment, within the policy, and the credit that it holds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from typing import ClassVar
 from uuid import UUID
 
-import structlog
 from typing_extensions import override
 
-from models.access.identity import Actor
 from models.db import sql
 from models.db.tasks import to_the_end
-from models.db.transactions import transaction
 from models.errors import (
     AmountOutOfRange,
     CurrencyNotSupported,
@@ -23,26 +19,20 @@ from models.errors import (
     NotFound,
     NotRefundable,
 )
-from models.gateway import GatewayDeclined, GatewayProblem, RefundOrder
-from models.journal import idempotency
-from models.journal.command import Invocation, StaffCommand, Step, part_of
+from models.journal.command import Invocation, StaffCommand
 from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
-from models.journal.topics import topic_of_invoice
 from models.money import Money
 from models.payments import refund as refunds
-from models.payments.inbox import take_in
-from models.payments.locked import LockedPayment, locked, with_invoice
+from models.payments.locked import LockedPayment, locked
 from models.payments.payment import Payment, PaymentStatus
 from models.payments.payment import read as read_payment
-from models.payments.pending_refund import end, free, hold
+from models.payments.pending_refund import hold
 from models.payments.refund import CHECKS, Refund, RefundStatus
-from models.provider.circuit import call
+from models.payments.refund_call import ask_first
 from models.provider.provider import provider
 from models.text import clean_text
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +104,7 @@ class RefundPayment(StaffCommand[Refundable, Refund]):
 
     @override
     async def follow(self, answer: Refund, asked: Invocation) -> Refund:
-        return await to_the_end(_ask_first(answer.id, asked.by, asked.key))
+        return await to_the_end(ask_first(answer.id, asked.by, asked.key))
 
     @override
     async def recall(self, made: Made, asked: Invocation) -> Refund:
@@ -206,79 +196,3 @@ async def _capture(payment: Payment) -> tuple[str, int] | None:
         payment.public_id,
     )
     return (row["reference"], row["amount"]) if row else None
-
-
-# ------------------------------------------------------------------------------- the gateway
-
-
-async def _ask_first(refund_id: UUID, by: Actor, key: str) -> Refund:
-    """Ask the gateway. Where it says no, everything is undone, the key is free and GatewayFailed is
-    raised; where it does not answer, the refund is pending and the worker asks again.
-    """
-    found = await refunds.read(refund_id)
-    assert found is not None
-    try:
-        await ask(found)
-    except GatewayDeclined as declined:
-        await transaction(partial(_undo, found, declined.failure, by, key))
-        raise GatewayFailed("payment_id", failure=declined.failure, problem="refund") from None
-    except GatewayProblem:
-        _log.warning("refund.unanswered", refund=found.public_id, exc_info=True)
-    after = await refunds.read(refund_id)
-    assert after is not None
-    return after
-
-
-async def ask(found: Refund) -> None:
-    """Ask the gateway for a refund, or what became of it, and apply the answer.
-
-    Raises GatewayProblem, GatewayDeclined.
-    """
-    payment, invoice = await with_invoice(found.payment_id)
-    gateway = provider().gateways.get(payment.gateway)
-    if gateway is None:
-        raise GatewayProblem("it is not offered any more")
-    order = RefundOrder(
-        found.public_id,
-        payment.order(invoice),
-        found.capture,
-        Money(found.amount, found.currency),
-    )
-    events = await call(gateway, lambda: gateway.refund(order))
-    await take_in(payment.gateway, events)
-
-
-@dataclass(frozen=True, slots=True)
-class Fail(Step[LockedPayment, bool]):
-    """The gateway said no to a refund: the credit is free again; whether it was not before. Where
-    that is the answer to who asked for it (`is_undone`), they may ask again with the same key.
-    """
-
-    refund: Refund
-    failure: str
-    is_undone: bool = False
-
-    @override
-    async def read(self, journal: Journal) -> LockedPayment:
-        payment = (await with_invoice(self.refund.payment_id))[0]
-        return await locked(journal, payment)
-
-    @override
-    def decide(self, found: LockedPayment, journal: Journal) -> bool:
-        [refund] = [one for one in found.refunds if one.id == self.refund.id]
-        if refund.status != RefundStatus.PENDING:
-            return False
-        free(found.book, refund)
-        end(refund, RefundStatus.FAILED, self.failure[:64], journal.at)
-        if self.is_undone:
-            refund.put(source=None)
-        found.book.touch()
-        payment, facts = found.payment, {"refund": refund.public_id, "failure": self.failure}
-        journal.tell(FactKind.PAYMENT_REFUND_FAILED, payment.account_id, payment.id, **facts)
-        journal.ring(topic_of_invoice(payment.invoice_id))
-        return True
-
-
-async def _undo(found: Refund, failure: str, by: Actor, key: str) -> None:
-    if await part_of(Fail(found, failure, is_undone=True)):
-        await idempotency.release(by, key)

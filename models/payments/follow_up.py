@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 from uuid import UUID
 
+import structlog
 from typing_extensions import override
 
 from models.access import rate_limit
@@ -20,16 +21,20 @@ from models.errors import (
     PaymentNotCancelable,
     RateLimited,
 )
-from models.gateway import EventKind, GatewayEvent
+from models.gateway import EventKind, GatewayDeclined, GatewayEvent, GatewayProblem
 from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.payments import outcome
-from models.payments.calls import ask, tell_canceled
+from models.payments.inbox import take_in
 from models.payments.locked import LockedPayment, locked, with_invoice
 from models.payments.payment import Payment, PaymentStatus, require_payer
 from models.payments.payment import read as read_payment
 from models.payments.payment import visible as payment_visible
+from models.provider.circuit import call
+from models.provider.provider import provider
+
+_log = structlog.get_logger()
 
 _CANCELABLE: Final = (PaymentStatus.CREATED.value, PaymentStatus.REQUIRES_ACTION.value)
 _GIVEN_UP: Final = (PaymentStatus.CANCELED.value, PaymentStatus.EXPIRED.value)
@@ -68,6 +73,31 @@ async def take_approved(events: Iterable[GatewayEvent]) -> None:
 
 async def _allow_asking(payment_id: UUID) -> None:
     await rate_limit.spend("recheck", payment_id.hex, limit=12, window_seconds=60)
+
+
+async def ask(payment: Payment) -> None:
+    """Ask a payment's gateway what it knows, and apply it. Raises GatewayFailed, and
+    GatewayNotAvailable where the gateway is not configured any more.
+    """
+    invoice = (await with_invoice(payment.id))[1]
+    gateway = provider().gateway(payment.gateway, "payment_id")
+    order = payment.order(invoice)
+    try:
+        events = await call(gateway, lambda: gateway.fetch(order))
+    except GatewayDeclined as declined:
+        events = [_declined(payment, declined.failure)]
+    except GatewayProblem:
+        raise GatewayFailed("payment_id", problem="asking") from None
+    await take_in(payment.gateway, events)
+
+
+def _declined(payment: Payment, failure: str) -> GatewayEvent:
+    """The gateway's decline as an event; a capture overrides it."""
+    event_id = f"declined:{payment.public_id}"
+    return GatewayEvent(event_id, EventKind.FAILED, payment.public_id, failure=failure)
+
+
+# ------------------------------------------------------------------------------- canceling
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +142,24 @@ class CancelPayment(Command[LockedPayment, Payment]):
     @override
     async def recall(self, made: Made, asked: Invocation) -> Payment:
         return await _in_sight(self.payment_id, asked.by)
+
+
+async def tell_canceled(payment: Payment) -> bool:
+    """Tell the gateway to give a payment up: whether it did. What it says instead (it was captured
+    meanwhile, say) is applied. Raises as `ask`.
+    """
+    invoice = (await with_invoice(payment.id))[1]
+    gateway = provider().gateway(payment.gateway, "payment_id")
+    order = payment.order(invoice)
+    try:
+        events = await call(gateway, lambda: gateway.cancel(order))
+    except GatewayDeclined as declined:
+        _log.info("gateway.not_canceled", payment=payment.public_id, failure=declined.failure)
+        return False
+    except GatewayProblem:
+        raise GatewayFailed("payment_id", problem="asking") from None
+    await take_in(payment.gateway, [told for told in events if told.kind != EventKind.CANCELED])
+    return any(told.kind == EventKind.CANCELED for told in events)
 
 
 async def _in_sight(payment_id: UUID, by: Actor) -> Payment:

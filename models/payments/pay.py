@@ -42,9 +42,9 @@ from models.journal.outbox import FactKind
 from models.ledger.book import Book
 from models.ledger.chart import LedgerKind
 from models.money import Money
-from models.payments.calls import LEASE, joined, start
 from models.payments.locked import LockedInvoice, cancel_waiting, locked_invoice, supersede
 from models.payments.payment import Payment, PaymentStatus, require_payer
+from models.payments.start import LEASE, joined, start
 from models.provider.circuit import is_down
 from models.provider.provider import origin_of, provider
 from models.reference import new_reference

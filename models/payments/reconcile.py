@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,8 +19,8 @@ from models.journal.command import perform
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.journal.topics import topic_of_invoice
-from models.payments import ask_refund
-from models.payments.calls import ask, claim_check, tell_canceled
+from models.payments import refund_call
+from models.payments.follow_up import ask, tell_canceled
 from models.payments.locked import LockedPayment, PaymentStep, close
 from models.payments.payment import Payment, PaymentStatus
 from models.payments.refund import CHECKS, Refund
@@ -57,7 +58,7 @@ async def check_payments(limit: int = 20) -> int:
 
 
 async def _check(payment: Payment) -> None:
-    if not await claim_check(payment, payment.check_after):
+    if not await _claim(payment, payment.check_after):
         return
     if payment.status == PaymentStatus.CANCELED:
         await tell_canceled(payment)
@@ -107,10 +108,10 @@ async def check_refunds(limit: int = 20) -> int:
     )
     for found in rows:
         try:
-            if await claim_check(found, partial(_refund_check_after, found)):
-                await ask_refund.ask(found)
+            if await _claim(found, partial(_refund_check_after, found)):
+                await refund_call.ask(found)
         except GatewayDeclined as declined:
-            await perform(ask_refund.Fail(found, declined.failure))
+            await perform(refund_call.Fail(found, declined.failure))
         except GatewayProblem:
             _log.warning("refund.check_failed", refund=found.public_id)
         except Exception:  # noqa: BLE001 - one that fails must not stop the others
@@ -120,3 +121,22 @@ async def check_refunds(limit: int = 20) -> int:
 
 def _refund_check_after(found: Refund, moment: datetime) -> datetime:
     return moment + CHECKS[min(found.checks, len(CHECKS) - 1)]
+
+
+async def _claim(record: Payment | Refund, after: Callable[[datetime], datetime]) -> bool:
+    """Put the next check of a payment or refund off until `after()`, which sees this check counted;
+    False where another worker has, or where it has ended meanwhile.
+
+    Before asking: a second worker, or a crash while asking, does not ask at once again.
+    """
+    record.checks += 1
+    claimed = await sql.execute(
+        f"UPDATE {sql.table_of(type(record))} SET checks = $2, next_check_at = $3"
+        " WHERE id = $1 AND checks = $4 AND status = $5",
+        record.id,
+        record.checks,
+        after(now()),
+        record.checks - 1,
+        record.status,
+    )
+    return claimed == 1

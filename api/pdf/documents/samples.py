@@ -18,6 +18,7 @@ from api.pdf.documents.receipt import receipt_document
 from api.pdf.documents.statement import Change, statement_document
 from api.pdf.documents.transfer import transfer_of
 from api.pdf.documents.void import void_document
+from models.bank.transfer import AwaitedTransfer
 from models.credit.statement import CreditStatement
 from models.gateway import TransferInstructions
 from models.invoices.snapshot import (
@@ -30,7 +31,6 @@ from models.invoices.snapshot import (
 )
 from models.money import round_half_up, tax_per_rate
 from models.payments.payment import Payment
-from models.payments.transfer import AwaitedTransfer
 
 if TYPE_CHECKING:
     from api.pdf.documents.document import Document

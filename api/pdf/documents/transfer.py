@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from stdnum import iban, iso11649
 
 from api.pdf.text import LINE_MAX, NAME_MAX, clean
+from models.bank.transfer import AwaitedTransfer
 from models.gateway import TransferInstructions
-from models.payments.transfer import AwaitedTransfer
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from models.gateway import GatewayDeclined, GatewayProblem, PaymentOrder, Starte
 from models.invoices.deposit import AddFunds
 from models.journal import idempotency
 from models.journal.command import run
-from models.payments import calls, pay
+from models.payments import pay, start
 from models.payments.locked import with_invoice
 from models.payments.void import VoidInvoice
 from tests.support.factories import STAFF, Client, a_client, a_voucher, captured, now, tell
@@ -217,7 +217,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> _Slow:
 async def test_a_repeated_request_says_so_while_the_first_is_on_its_way(
     slow: _Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(start, "_WAIT_SECONDS", 0.0)
     ada = await a_client()
     bill, once = await ada.order(), key()
     first = asyncio.create_task(ada.begin(bill, key=once))

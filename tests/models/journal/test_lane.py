@@ -311,7 +311,7 @@ async def test_what_is_done_is_answered_although_what_follows_finds_no_turn(
     assert await ada.amounts() == (700, 0, 700, 0)
     bill = await ada.order(2500)
     with monkeypatch.context() as patch:
-        patch.setattr("models.payments.calls.perform", busy)
+        patch.setattr("models.payments.start.perform", busy)
         begun = await ada.begin(bill)
     assert (begun.status, begun.invoice_id) == ("CREATED", bill.id)
     assert (await now(bill)).status == "UNPAID"

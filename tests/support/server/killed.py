@@ -16,7 +16,7 @@ from api.cli import main
 from api.gateways.sandbox import charges
 from models.bank import take_in
 from models.journal import command, lane
-from models.payments import calls, inbox
+from models.payments import inbox, start
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,7 +40,7 @@ Place = tuple[object, str, "Callable[..., Any]"]
 #: Commands are done together, or each by itself.
 POINTS: dict[str, list[Place]] = {
     "before the gateway": [(charges, "open_charge", die)],
-    "after the gateway": [(calls, "perform", die)],
+    "after the gateway": [(start, "perform", die)],
     "before the commit": [
         (lane, "work_together", die_after(lane.work_together)),
         (command, "_work", die_after(command._work)),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from models.bank import transfer
 from models.gateway import TransferInstructions
-from models.payments import transfer
 from models.payments.payment import action_json
 from models.provider.seller import BankDetails, Seller
 from tests.support.factories import Client, a_client, captured, now, tell

@@ -1,11 +1,10 @@
-"""What we say to gateways: begin, what is new, give it up. Never inside a transaction."""
+"""Starting a payment at its gateway: once, by one caller at a time, never inside a transaction."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -19,7 +18,7 @@ from models.db import sql
 from models.db.tasks import to_the_end
 from models.db.transactions import transaction
 from models.errors import GatewayFailed, IdempotencyInFlight
-from models.gateway import EventKind, GatewayDeclined, GatewayEvent, GatewayProblem, Started
+from models.gateway import GatewayDeclined, GatewayProblem, Started
 from models.journal import idempotency
 from models.journal.command import part_of, perform
 from models.journal.journal import Journal
@@ -28,7 +27,6 @@ from models.payments.inbox import take_in
 from models.payments.locked import LockedPayment, PaymentStep, close, with_invoice
 from models.payments.payment import Payment, PaymentStatus, action_json
 from models.payments.payment import read as read_payment
-from models.payments.refund import Refund
 from models.provider.circuit import call
 from models.provider.provider import provider
 
@@ -133,65 +131,3 @@ async def _give_up(payment: Payment, failure: str, by: Actor, key: str) -> None:
     """And the key is free again."""
     await part_of(GiveUp(payment, failure))
     await idempotency.release(by, key)
-
-
-# ------------------------------------------------------------------------------- asking, giving up
-
-
-async def claim_check(record: Payment | Refund, after: Callable[[datetime], datetime]) -> bool:
-    """Put the next check of a payment or refund off until `after()`, which sees this check counted;
-    False where another worker has, or where it has ended meanwhile.
-
-    Before asking: a second worker, or a crash while asking, does not ask at once again.
-    """
-    record.checks += 1
-    claimed = await sql.execute(
-        f"UPDATE {sql.table_of(type(record))} SET checks = $2, next_check_at = $3"
-        " WHERE id = $1 AND checks = $4 AND status = $5",
-        record.id,
-        record.checks,
-        after(now()),
-        record.checks - 1,
-        record.status,
-    )
-    return claimed == 1
-
-
-async def ask(payment: Payment) -> None:
-    """Ask a payment's gateway what it knows, and apply it. Raises GatewayFailed, and
-    GatewayNotAvailable where the gateway is not configured any more.
-    """
-    invoice = (await with_invoice(payment.id))[1]
-    gateway = provider().gateway(payment.gateway, "payment_id")
-    order = payment.order(invoice)
-    try:
-        events = await call(gateway, lambda: gateway.fetch(order))
-    except GatewayDeclined as declined:
-        events = [_declined(payment, declined.failure)]
-    except GatewayProblem:
-        raise GatewayFailed("payment_id", problem="asking") from None
-    await take_in(payment.gateway, events)
-
-
-def _declined(payment: Payment, failure: str) -> GatewayEvent:
-    """The gateway's decline as an event; a capture overrides it."""
-    event_id = f"declined:{payment.public_id}"
-    return GatewayEvent(event_id, EventKind.FAILED, payment.public_id, failure=failure)
-
-
-async def tell_canceled(payment: Payment) -> bool:
-    """Tell the gateway to give a payment up: whether it did. What it says instead (it was captured
-    meanwhile, say) is applied. Raises as `ask`.
-    """
-    invoice = (await with_invoice(payment.id))[1]
-    gateway = provider().gateway(payment.gateway, "payment_id")
-    order = payment.order(invoice)
-    try:
-        events = await call(gateway, lambda: gateway.cancel(order))
-    except GatewayDeclined as declined:
-        _log.info("gateway.not_canceled", payment=payment.public_id, failure=declined.failure)
-        return False
-    except GatewayProblem:
-        raise GatewayFailed("payment_id", problem="asking") from None
-    await take_in(payment.gateway, [told for told in events if told.kind != EventKind.CANCELED])
-    return any(told.kind == EventKind.CANCELED for told in events)
