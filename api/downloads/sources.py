@@ -18,8 +18,8 @@ from models.credit import lines
 from models.credit import statement as credit_statement
 from models.db.record import parse_id
 from models.invoices import invoice as invoices
+from models.invoices.freeze import buyer_now, seller_now
 from models.invoices.invoice import Invoice
-from models.invoices.issue import buyer_now, seller_now
 from models.payments import payment as payments
 from models.payments.payment import Payment
 from models.provider import picture

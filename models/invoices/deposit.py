@@ -24,8 +24,10 @@ from models.errors import (
     PolicyNotAccepted,
 )
 from models.gateway import Gateway, accepts
+from models.invoices.draft import Draft, DraftLine
 from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
-from models.invoices.issue import Draft, DraftLine, Room, issue, room_for
+from models.invoices.issue import issue
+from models.invoices.room import Room, room_for
 from models.invoices.snapshot import DEPOSIT
 from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made

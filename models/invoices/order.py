@@ -21,8 +21,10 @@ from models.errors import (
     Invalid,
     NotFound,
 )
+from models.invoices.draft import Draft, DraftLine, gross
 from models.invoices.invoice import Invoice, InvoiceKind, InvoiceStatus, made_invoice
-from models.invoices.issue import Draft, DraftLine, Room, gross, issue, room_for
+from models.invoices.issue import issue
+from models.invoices.room import Room, room_for
 from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made
 from models.journal.journal import Journal

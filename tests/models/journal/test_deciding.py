@@ -31,8 +31,8 @@ from models.errors import (
 from models.gateway import EventKind, GatewayEvent
 from models.invoices.deposit import AddFunds, Depositor
 from models.invoices.invoice import Invoice
-from models.invoices.issue import Room
 from models.invoices.order import Buyer, CreateOrder, OrderLine
+from models.invoices.room import Room
 from models.journal.command import Invocation
 from models.journal.journal import Journal, Writer
 from models.ledger.book import Book
