@@ -21,7 +21,7 @@ each of its signed ids is taken with one body. What anybody can write into a pay
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,9 +29,6 @@ from enum import StrEnum
 from typing import Any, Final, Protocol, runtime_checkable
 
 from models.money import Money
-
-#: That one provider offers; more are not loaded.
-GATEWAYS_MAX: Final = 20
 
 
 class GatewayKind(StrEnum):
@@ -282,21 +279,3 @@ class Hinting(Protocol):
 #: Where the message that is being read came from: for limits on what strangers cause, never for
 #: trust. Empty where nobody says.
 sender: Final[ContextVar[str]] = ContextVar("sender", default="")
-
-
-def accepts(gateway: Gateway, amount: Money) -> bool:
-    """Whether the gateway takes a payment of this amount."""
-    if amount.currency not in gateway.currencies:
-        return False
-    minimum, maximum = gateway.minimum(amount.currency), gateway.maximum(amount.currency)
-    return not (minimum and amount < minimum) and not (maximum and maximum < amount)
-
-
-def ranked(gateways: Iterable[Gateway], amount: Money) -> list[Gateway]:
-    """The gateways that take a payment of this amount, the best for the payer first: what costs
-    least, then what pays at once before what takes days, then in the provider's own order.
-    """
-    taking = [one for one in gateways if amount.minor > 0 and accepts(one, amount)]
-    return sorted(
-        taking, key=lambda one: (one.fee(amount).minor, one.kind == GatewayKind.BANK_TRANSFER)
-    )

@@ -8,9 +8,10 @@ import strawberry
 
 from models import gateway
 from models.errors import Invalid
-from models.gateway import GatewayKind, ranked
+from models.gateway import GatewayKind
 from models.money import exponent
 from models.provider.circuit import is_down
+from models.provider.offer import ranked
 from models.provider.provider import CreditPolicy as Policy
 from models.provider.provider import Limits, provider
 from schema.core import texts

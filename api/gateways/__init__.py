@@ -11,7 +11,7 @@ import re
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from models.gateway import GATEWAYS_MAX
+from models.provider.offer import GATEWAYS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

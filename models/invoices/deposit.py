@@ -23,7 +23,7 @@ from models.errors import (
     NotFound,
     PolicyNotAccepted,
 )
-from models.gateway import Gateway, accepts
+from models.gateway import Gateway
 from models.invoices.draft import Draft, DraftLine
 from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
 from models.invoices.issue import issue
@@ -35,6 +35,7 @@ from models.journal.journal import Journal
 from models.ledger.book import Book
 from models.ledger.opening import open_book
 from models.money import Money
+from models.provider.offer import accepts
 from models.provider.provider import provider
 
 

@@ -31,7 +31,7 @@ from models.errors import (
     NotFound,
     PaymentInProgress,
 )
-from models.gateway import Gateway, accepts
+from models.gateway import Gateway
 from models.invoices.invoice import PAYABLE, Invoice, InvoiceKind, made_invoice
 from models.invoices.invoice import visible as invoice_visible
 from models.invoices.order import spend_on
@@ -46,6 +46,7 @@ from models.payments.locked import LockedInvoice, cancel_waiting, locked_invoice
 from models.payments.payment import Payment, PaymentStatus, require_payer
 from models.payments.start import LEASE, joined, start
 from models.provider.circuit import is_down
+from models.provider.offer import accepts
 from models.provider.provider import origin_of, provider
 from models.reference import new_reference
 

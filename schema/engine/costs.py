@@ -27,10 +27,10 @@ from graphql import (
 from models.access.identity import SCOPES
 from models.accounts.billing import LINES_MAX as ADDRESS_LINES_MAX
 from models.credit.voucher import CODES_MAX
-from models.gateway import GATEWAYS_MAX
 from models.invoices.order import LINES_MAX as INVOICE_LINES_MAX
 from models.money import EXPONENTS
 from models.payments.refund import REFUNDS_MAX
+from models.provider.offer import GATEWAYS_MAX
 from schema.core.nodes import IDS_MAX
 from schema.engine.limits import PAGE_ARGUMENTS, UNKNOWN, Field
 from schema.engine.reading import DEFINITION, plain_field

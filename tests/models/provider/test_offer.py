@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from models.gateway import GatewayKind, ranked
+from models.gateway import GatewayKind
 from models.money import Money
+from models.provider.offer import ranked
 from tests.support.providers import Fake
 
 pytestmark = pytest.mark.once
