@@ -2,6 +2,9 @@
 
 It begins when all of them have asked, so each sees whatever was committed before it asked, as it
 would by itself; nothing is cached for later ones. A caller that is canceled doesn't affect others.
+
+It is for requests that know nothing of each other, each in a task of its own; the reads of one
+transaction go in step by `models.db.together`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ A read that uses `find_one` names the key of the row it needs and the function t
 which takes many keys. Alone it is called with the one key. In `read_together` every read runs until
 it requests keys, or ends; then each function is called once, with all the keys requested of it, in
 their order, and the reads continue with what it found. Anything else is awaited as usual.
+
+Here the reads of one transaction are known, go in step and lock; those of requests that know
+nothing of each other are `models.db.coalesced`, outside transactions.
 """
 
 from __future__ import annotations
