@@ -108,13 +108,17 @@ async def locked(journal: Journal, found: Payment, source: str = "") -> LockedPa
 
 
 async def locked_invoice(
-    journal: Journal, found: Invoice, *, has_payments: bool = True
+    journal: Journal, found: Invoice, *, has_payments: bool = True, optimistic: bool = False
 ) -> LockedInvoice:
-    """Hold an invoice and all of its payments until the transaction ends. `found` was read before
-    the lock: where it has changed meanwhile, everything is read again.
+    """Hold an invoice and all of its payments until the transaction ends. `found` says which.
+
+    `optimistic` saves reading it again: where it has changed meanwhile, that is noticed when it is
+    written or refused, and everything is decided again. Not where a statement line is named after
+    the invoice: it would meet the line of whoever was first, which is UNIQUE.
     """
     book = await open_book(journal, found.account_id, found.currency)
-    invoice = journal.watch(found, unlocked=True)
+    invoice = found if optimistic else await made_invoice(found.id)
+    invoice = journal.watch(invoice, unlocked=optimistic)
     there = (await find_one(of_invoices, found.id) or []) if has_payments else []
     payments = [journal.watch(row) for row in there]
     await holds_of(book).load([one.id for one in payments if one.credit_part and one.is_open])

@@ -111,7 +111,7 @@ class PayInvoice(Command[Payable, Paid]):
     async def read(self, asked: Invocation, journal: Journal) -> Payable:
         # Before the lock: who has the invoice says which. It is noticed where it changes meanwhile.
         found, has_payments = await self._payable(asked.by)
-        at = await locked_invoice(journal, found, has_payments=has_payments)
+        at = await locked_invoice(journal, found, has_payments=has_payments, optimistic=True)
         begun, code = 0, self.gateway or found.gateway
         if found.kind == InvoiceKind.FUNDS:
             begun = await deposits_begun(found.account_id, found.currency, but=found.id)

@@ -82,7 +82,7 @@ class VoidInvoice(Command[Voidable, Invoice]):
             raise NotFound("invoice_id")
         at = await locked_invoice(journal, found)
         is_refunded = bool(at.payments and await refund.pending(*(one.id for one in at.payments)))
-        origins = await spending.origins(at.book, found.id) if found.credit_applied else {}
+        origins = await spending.origins(at.book, found.id) if at.invoice.credit_applied else {}
         return Voidable(at, is_refunded, origins)
 
     @override
