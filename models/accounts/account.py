@@ -24,7 +24,7 @@ from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.ledger.opening import every_book
-from models.ledger.stopped import ACCOUNT_STOPPED
+from models.ledger.stopped import STOPPED_ANYWHERE
 from models.locale_tag import language_tag
 from models.money import exponent
 from models.provider.provider import provider
@@ -120,16 +120,10 @@ async def search(text: str | None, page: PageRequest, by: Actor) -> Page[Account
     return await fetch_page(Account, Rows(where, args), page, by_id(Account.PREFIX))
 
 
-_FROZEN: Final = f"""
-SELECT a.id, ({ACCOUNT_STOPPED} OR EXISTS
-       (SELECT 1 FROM balance b WHERE b.account_id = a.id AND b.debt > 0)) AS stopped
-  FROM account a
-"""
-
-
 async def frozen_of(ids: Sequence[UUID]) -> dict[UUID, bool]:
     """Whether each account's spending is stopped: by staff, a debt, or an open dispute."""
-    rows = await sql.fetch(_FROZEN + f" WHERE a.id IN ({sql.placeholders(len(ids))})", *ids)
+    statement = f"SELECT a.id, {STOPPED_ANYWHERE} AS stopped FROM account a WHERE a.id IN"
+    rows = await sql.fetch(f"{statement} ({sql.placeholders(len(ids))})", *ids)
     return {row["id"]: bool(row["stopped"]) for row in rows}
 
 

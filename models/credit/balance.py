@@ -17,7 +17,7 @@ from models.db import sql
 from models.db.coalesced import Coalesced
 from models.errors import NotFound
 from models.ledger.chart import balance_id
-from models.ledger.stopped import ACCOUNT_STOPPED
+from models.ledger.stopped import BALANCE_STOPPED, is_stopped
 from models.money import exponent
 
 
@@ -25,8 +25,8 @@ from models.money import exponent
 class BalanceState:
     """A balance as it stands; minor units. `next_expiry` is (amount, moment).
 
-    What has expired is gone, also while nobody has booked that yet. `account_stopped` says
-    that staff or an open dispute stop all of the account's spending.
+    What has expired is gone, also while nobody has booked that yet. `stopped` says that credit of
+    this currency may not be spent.
     """
 
     account_id: UUID
@@ -36,15 +36,10 @@ class BalanceState:
     promotional: int = 0
     debt: int = 0
     version: int = 0
-    account_stopped: bool = False
+    stopped: bool = False
     pending: int = 0
     next_expiry: tuple[int, datetime] | None = None
     updated_at: datetime | None = None
-
-    @property
-    def stopped(self) -> bool:
-        """Whether credit of this currency may not be spent."""
-        return self.account_stopped or self.debt > 0
 
 
 #: Reads all balances of one account: `balances_of`, perhaps together with others'.
@@ -68,7 +63,7 @@ COALESCE((SELECT SUM(x.remaining) FROM credit_grant x WHERE x.account_id = b.acc
 
 _STATE: Final = f"""
 SELECT a.id AS account_id, c.code AS currency, a.created_at AS opened_at,
-       {ACCOUNT_STOPPED} AS stopped,
+       {BALANCE_STOPPED} AS stopped,
        b.available, b.reserved, b.promotional, b.debt, b.version, b.updated_at,
        ({_PENDING}) AS pending, {EXPIRED_SQL} AS expired, g.remaining AS expiring, g.expires_at
 """
@@ -120,8 +115,13 @@ async def balance_in(
     wanted = account.currency if currency is None else currency
     states = await all_of(account.id, by, find)
     exponent(wanted)
-    never = BalanceState(account.id, wanted, updated_at=account.created_at)
-    return next((state for state in states if state.currency == wanted), never)
+    found = next((state for state in states if state.currency == wanted), None)
+    return found or BalanceState(
+        account.id,
+        wanted,
+        stopped=is_stopped(frozen=account.frozen, open_disputes=account.open_disputes, debt=0),
+        updated_at=account.created_at,
+    )
 
 
 async def all_of(account_id: UUID, by: Actor, find: AllOf) -> Sequence[BalanceState]:
@@ -207,7 +207,7 @@ def _state(row: sql.Row) -> BalanceState:
         promotional=(row["promotional"] or 0) - int(row["expired"]),
         debt=row["debt"] or 0,
         version=row["version"] or 0,
-        account_stopped=bool(row["stopped"]),
+        stopped=bool(row["stopped"]),
         pending=int(row["pending"]),
         next_expiry=(row["expiring"], row["expires_at"]) if row["expires_at"] else None,
         updated_at=row["updated_at"] or row["opened_at"],
