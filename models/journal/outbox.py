@@ -15,7 +15,7 @@ from tortoise import fields
 from models.clock import now
 from models.db import sql
 from models.db.changes import Changes
-from models.db.record import Record, new_id
+from models.db.record import Record, new_id, parse_id
 from models.db.transactions import ring, transaction
 from models.journal.topics import topic_of_invoice
 from models.provider import retention
@@ -65,16 +65,29 @@ class Event(Record):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """An event to be."""
+    """An event to be. Those of a payment name its invoice in their `data`."""
 
     kind: FactKind
     account_id: UUID
     subject_id: UUID
     data: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Who is woken. Not who watches a balance: that rings when it is written, whatever for."""
+        match self.kind.partition(".")[0]:
+            case "invoice":
+                return (topic_of_invoice(self.subject_id),)
+            case "payment":
+                invoice_id = parse_id("inv", str(self.data["invoice"]))
+                assert invoice_id is not None, "it is the invoice's public id"
+                return (topic_of_invoice(invoice_id),)
+            case _:
+                return ()
+
 
 def record(facts: Sequence[Fact], changes: Changes) -> None:
-    """Have facts written down with `changes`; who watches an invoice of theirs is woken."""
+    """Have facts written down with `changes`, and their topics rung."""
     moment = now()
     changes.insert(
         Event,
@@ -90,8 +103,7 @@ def record(facts: Sequence[Fact], changes: Changes) -> None:
             for fact in facts
         ],
     )
-    invoices = (fact.subject_id for fact in facts if fact.kind.startswith("invoice."))
-    ring(*map(topic_of_invoice, invoices))
+    ring(*(topic for fact in facts for topic in fact.topics))
 
 
 async def after(event_id: UUID, kinds: Sequence[str], limit: int) -> list[Event]:

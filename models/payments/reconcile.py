@@ -18,7 +18,6 @@ from models.gateway import GatewayDeclined, GatewayProblem
 from models.journal.command import perform
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
-from models.journal.topics import topic_of_invoice
 from models.payments import refund_call
 from models.payments.follow_up import ask, tell_canceled
 from models.payments.locked import LockedPayment, PaymentStep, close
@@ -88,7 +87,6 @@ class ExpirePayment(PaymentStep[None]):
         close(found, PaymentStatus.EXPIRED)
         facts = {"invoice": invoice.public_id, "status": payment.status}
         journal.tell(FactKind.PAYMENT_EXPIRED, payment.account_id, payment.id, **facts)
-        journal.ring(topic_of_invoice(invoice.id))
 
 
 async def check_refunds(limit: int = 20) -> int:

@@ -17,7 +17,6 @@ from models.journal import idempotency
 from models.journal.command import Step, part_of
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
-from models.journal.topics import topic_of_invoice
 from models.money import Money
 from models.payments.inbox import take_in
 from models.payments.locked import LockedPayment, locked, with_invoice
@@ -92,9 +91,14 @@ class Fail(Step[LockedPayment, bool]):
         if self.is_undone:
             refund.put(source=None)
         found.book.touch()
-        payment, facts = found.payment, {"refund": refund.public_id, "failure": self.failure}
-        journal.tell(FactKind.PAYMENT_REFUND_FAILED, payment.account_id, payment.id, **facts)
-        journal.ring(topic_of_invoice(payment.invoice_id))
+        journal.tell(
+            FactKind.PAYMENT_REFUND_FAILED,
+            refund.account_id,
+            refund.payment_id,
+            invoice=found.invoice.public_id,
+            refund=refund.public_id,
+            failure=self.failure,
+        )
         return True
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from models import clock
-from models.db import record, sql
+from models.db import record, sql, transactions
 from models.errors import (
     AmountOutOfRange,
     AmountPrecision,
@@ -23,6 +23,7 @@ from models.errors import (
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayDeclined, GatewayEvent, GatewayUnreachable
 from models.journal.command import run
+from models.journal.topics import topic_of_invoice
 from models.money import Money
 from models.payments import inbox, reconcile, refund
 from models.payments.ask_refund import RefundPayment
@@ -145,6 +146,21 @@ async def test_a_refund_that_comes_back_is_credit_again(order: tuple[int, int]) 
     assert (failed.status, failed.failure) == ("FAILED", "account_closed")
     assert await ada.amounts() == (2500, 0, 0, 0)
     assert (await now(begun)).taken_back == 0
+
+
+async def test_who_watches_the_invoice_is_told_of_a_refund_from_its_asking_to_its_failure() -> None:
+    begun = await (await a_client()).deposit(2500)
+    rung: list[set[str]] = []
+    transactions.on_ring(rung.append)
+    try:
+        gateway().trouble = GatewayDeclined("too_old")
+        with pytest.raises(GatewayFailed):
+            await give_back(begun, 500)
+    finally:
+        transactions.on_ring(None)
+    assert (
+        sum(topic_of_invoice(begun.invoice_id) in topics for topics in rung) == 2
+    )  # it was asked for, and failed
 
 
 @pytest.mark.parametrize("end", [Kind.REFUNDED, Kind.REFUND_FAILED])
