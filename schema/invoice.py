@@ -10,8 +10,9 @@ import strawberry
 
 from models.db.record import parse_id
 from models.invoices import invoice
-from models.invoices.invoice import InvoiceKind, InvoiceStatus
+from models.invoices.invoice import InvoiceKind
 from models.payments.diagnosis import diagnose, perhaps_abandoned
+from models.status import InvoiceStatus
 from models.text import clean_text
 from schema.account import Account
 from schema.core.context import Info

@@ -11,7 +11,7 @@ import strawberry
 from models import gateway
 from models.db.record import parse_id
 from models.payments import payment
-from models.payments.payment import PaymentStatus
+from models.status import PaymentStatus
 from schema.core import texts
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_at_top

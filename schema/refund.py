@@ -13,7 +13,7 @@ from models.payments import refund
 from models.payments.ask_refund import RefundPayment
 from models.payments.payment import Payment as PaymentRecord
 from models.payments.payment import read as read_payment
-from models.payments.refund import RefundStatus
+from models.status import RefundStatus
 from schema.balance import BalancePayload
 from schema.core import texts
 from schema.core.context import Info

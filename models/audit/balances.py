@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.audit.check import Check, Sweep, any_of, hexed
+from models.audit.check import Check, Sweep, hexed
 from models.audit.ledger import CLIENTS, NET
+from models.db import sql
 from models.ledger.chart import StatementLineKind
 
-_SETTLED: Final = any_of(("DEPOSIT", "OVERPAYMENT", "DEPOSIT_REINSTATED", "DEPOSIT_REVERSED"))
-_SPENT: Final = any_of(("INVOICE_PAYMENT", "INVOICE_PAYMENT_RETURNED"))
+_SETTLED: Final = sql.literals(("DEPOSIT", "OVERPAYMENT", "DEPOSIT_REINSTATED", "DEPOSIT_REVERSED"))
+_SPENT: Final = sql.literals(("INVOICE_PAYMENT", "INVOICE_PAYMENT_RETURNED"))
 
 #: What the transfers of each line do to credit less debt, to debt, and to promotional credit (NULL
 #: where it has none); and who had what moves behind the statement: credit that was held, a debt
@@ -17,8 +18,8 @@ _SPENT: Final = any_of(("INVOICE_PAYMENT", "INVOICE_PAYMENT_RETURNED"))
 _LEGS: Final = f"""
 legs AS (
 SELECT t.credit_transaction_id AS line,
-       SUM(CASE WHEN b.kind IN {any_of(CLIENTS)} THEN t.amount ELSE 0 END
-         - CASE WHEN a.kind IN {any_of(CLIENTS)} THEN t.amount ELSE 0 END) AS moved,
+       SUM(CASE WHEN b.kind IN {sql.literals(CLIENTS)} THEN t.amount ELSE 0 END
+         - CASE WHEN a.kind IN {sql.literals(CLIENTS)} THEN t.amount ELSE 0 END) AS moved,
        SUM(CASE WHEN a.kind = 'DEBT' THEN t.amount WHEN b.kind = 'DEBT' THEN -t.amount ELSE 0 END)
          AS owed,
        SUM(CASE WHEN b.kind = 'GRANT' THEN t.amount ELSE 0 END
@@ -50,7 +51,7 @@ LINES: Final = Sweep(
     (
         Check(
             "line-kind",
-            f"c.kind NOT IN {any_of(tuple(kind.value for kind in StatementLineKind))}",
+            f"c.kind NOT IN {sql.literals(StatementLineKind)}",
             "credit transaction {line}: there is no such kind as {kind}",
         ),
         Check(

@@ -171,8 +171,3 @@ def hexed(column: str) -> str:
 def public(prefix: str, column: str) -> str:
     """An id as the API shows it."""
     return f"'{prefix}_' || {hexed(column)}"
-
-
-def any_of(values: Mapping[str, object] | tuple[str, ...] | frozenset[str]) -> str:
-    """A list for IN."""
-    return "(" + ", ".join(f"'{value}'" for value in sorted(values)) + ")"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from models.audit.check import Check, Sweep, public
-from models.invoices.invoice import PAYABLE_SQL
+from models.status import PAYABLE_SQL
 
 #: What each invoice has of payments, of lines, of the statement, and of the ledger's sales.
 _PARTS: Final = """

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from models.audit.check import Check, Sweep, any_of, hexed
+from models.audit.check import Check, Sweep, hexed
 from models.db import sql
 from models.ledger.chart import LedgerKind, MoveKind, StatementLineKind, provider_account
 
 #: The ledger accounts that are clients'.
 CLIENTS: Final = ("DEPOSITED", "GRANT", "HELD", "DEBT")
 #: What is only ever behind the statement, and what is only ever on it; a debt is repaid by both.
-_MOVES: Final = frozenset(kind.value for kind in MoveKind) - frozenset(StatementLineKind)
-_LINES: Final = frozenset(kind.value for kind in StatementLineKind) - frozenset(MoveKind)
-_HOLDS: Final = (MoveKind.HOLD.value, MoveKind.HOLD_RELEASED.value)
+_MOVES: Final = sorted({kind.value for kind in MoveKind} - {*StatementLineKind})
+_LINES: Final = sorted({kind.value for kind in StatementLineKind} - {*MoveKind})
+_HOLDS: Final = (MoveKind.HOLD, MoveKind.HOLD_RELEASED)
 
 #: From where to where each kind moves money: models/README.md, "What each event books".
 POSTINGS: Final[dict[str, tuple[str, ...]]] = {
@@ -71,7 +71,7 @@ TRANSFERS: Final = Sweep(
         ),
         Check(
             "transfer-posting",
-            f"t.kind || ':' || a.kind || '>' || b.kind NOT IN {any_of(_POSTINGS)}",
+            f"t.kind || ':' || a.kind || '>' || b.kind NOT IN {sql.literals(_POSTINGS)}",
             "transfer {transfer}: {kind} never moves money from {out_of} to {goes_into}",
         ),
         Check(
@@ -82,9 +82,9 @@ TRANSFERS: Final = Sweep(
         ),
         Check(
             "transfer-line",
-            f"""(t.credit_transaction_id IS NULL AND (t.kind IN {any_of(_LINES)}
+            f"""(t.credit_transaction_id IS NULL AND (t.kind IN {sql.literals(_LINES)}
                 OR (t.kind = 'DEBT_REPAID' AND a.kind <> 'DEPOSITED')))
-               OR (t.credit_transaction_id IS NOT NULL AND (t.kind IN {any_of(_MOVES)}
+               OR (t.credit_transaction_id IS NOT NULL AND (t.kind IN {sql.literals(_MOVES)}
                 OR (t.kind = 'DEBT_REPAID' AND a.kind <> 'CLEARING') OR c.id IS NULL
                 OR c.kind <> t.kind OR c.source <> t.source OR c.account_id <> t.account_id
                 OR c.currency <> t.currency
@@ -98,7 +98,7 @@ TRANSFERS: Final = Sweep(
         ),
         Check(
             "transfer-payment",
-            f"""t.payment_id IS NOT NULL AND t.kind NOT IN {any_of(_HOLDS)} AND (p.id IS NULL
+            f"""t.payment_id IS NOT NULL AND t.kind NOT IN {sql.literals(_HOLDS)} AND (p.id IS NULL
                OR p.account_id <> t.account_id OR p.currency <> t.currency
                OR COALESCE(a.gateway, p.gateway) <> p.gateway
                OR COALESCE(b.gateway, p.gateway) <> p.gateway)""",
@@ -109,7 +109,7 @@ TRANSFERS: Final = Sweep(
             "transfer-source",
             f"""(t.kind IN ('SALE', 'SALE_REVERSED', 'FEE', 'FEE_REVERSED')
                 AND NOT {_OF_A_SETTLEMENT})
-               OR (t.kind IN {any_of(_HOLDS)} AND (t.payment_id IS NULL
+               OR (t.kind IN {sql.literals(_HOLDS)} AND (t.payment_id IS NULL
                    OR substr(t.source, 1, 32) <> {hexed("t.payment_id")}))""",
             "transfer {transfer}: {kind} of {amount:money} has no settlement, payment or refund"
             " as its source",
@@ -132,8 +132,8 @@ LEDGER_ACCOUNTS: Final = Sweep(
     (
         Check(
             "ledger-account-kind",
-            f"""l.kind NOT IN {any_of(tuple(kind.value for kind in LedgerKind))}
-               OR (l.kind IN {any_of(CLIENTS)}) <> (l.account_id IS NOT NULL)
+            f"""l.kind NOT IN {sql.literals(LedgerKind)}
+               OR (l.kind IN {sql.literals(CLIENTS)}) <> (l.account_id IS NOT NULL)
                OR (l.kind = 'CLEARING') <> (l.gateway IS NOT NULL)""",
             "ledger account {ledger_account}: {kind} doesn't fit its owner",
         ),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.audit.check import Check, Sweep, any_of
+from models.audit.check import Check, Sweep
+from models.db import sql
 from models.gateway import MONEY_KINDS
 
-_MONEY: Final = any_of(frozenset(kind.value for kind in MONEY_KINDS))
+_MONEY: Final = sql.literals(sorted(MONEY_KINDS))
 
 _PAYMENT_OF: Final = """
 EXISTS (SELECT 1 FROM payment p WHERE told_of(p.id, r.payment_ref)
@@ -54,7 +55,7 @@ MESSAGES: Final = Sweep(
         Check(
             "message-aside",
             f"""r.state = 'QUARANTINED' AND r.kind IN {_MONEY} AND r.reference <> ''
-               AND r.amount > 0 AND r.note IN {any_of(_ASIDE)} AND {_PAYMENT_OF}""",
+               AND r.amount > 0 AND r.note IN {sql.literals(_ASIDE)} AND {_PAYMENT_OF}""",
             "message {message} from {gateway}: {kind} {reference} of {amount:money} was"
             " quarantined, but could have been booked to {payment}",
         ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from models.audit.check import Check, Sweep, public
-from models.payments.payment import OPEN_SQL
+from models.status import OPEN_SQL
 
 _ENDED: Final = "('SUCCEEDED', 'FAILED', 'CANCELED', 'EXPIRED')"
 

@@ -6,6 +6,8 @@ from typing import Final
 
 from models.audit.check import Check, Sweep, hexed, public
 from models.audit.ledger import NET
+from models.db import sql
+from models.status import OPEN, RefundStatus
 
 HOLDS: Final = Sweep(
     """h.payment_id AS payment, h.amount, h.currency, h.state,
@@ -27,8 +29,8 @@ HOLDS: Final = Sweep(
         ),
         Check(
             "hold-over",
-            """h.state = 'OPEN' AND COALESCE(p.status, r.status)
-               NOT IN ('CREATED', 'REQUIRES_ACTION', 'PROCESSING', 'PENDING')""",
+            f"""h.state = 'OPEN' AND COALESCE(p.status, r.status)
+               NOT IN {sql.literals([*OPEN, RefundStatus.PENDING])}""",
             "hold {payment}: {amount:money} is still held, but its payment or refund is {status}",
         ),
         Check(

@@ -18,9 +18,10 @@ from models.invoices.invoice import Invoice
 from models.journal.outbox import FactKind
 from models.ledger.chart import LedgerKind
 from models.payments.locked import LockedPayment
-from models.payments.payment import Payment, PaymentStatus
+from models.payments.payment import Payment
 from models.provider.provider import provider
 from models.reference import new_reference
+from models.status import PaymentStatus
 
 
 async def by_reference(references: Collection[str]) -> dict[str, Payment]:

@@ -19,6 +19,7 @@ from models.errors import NotFound
 from models.ledger.chart import balance_id
 from models.ledger.stopped import BALANCE_STOPPED, is_stopped
 from models.money import exponent
+from models.status import OPEN_SQL, PAYABLE_SQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,12 @@ class BalanceState:
 AllOf = Callable[[UUID], Awaitable[Sequence[BalanceState]]]
 
 #: Deposits that have begun: what is due on FUNDS invoices that have an open payment.
-PENDING_SQL: Final = """
+PENDING_SQL: Final = f"""
 SELECT COALESCE(SUM(i.total - i.amount_paid), 0) FROM invoice i
- WHERE i.account_id = {account} AND i.currency = {currency} AND i.kind = 'FUNDS'
-   AND i.status IN ('UNPAID', 'PROCESSING')
+ WHERE i.account_id = {{account}} AND i.currency = {{currency}} AND i.kind = 'FUNDS'
+   AND i.status IN {PAYABLE_SQL}
    AND EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id
-                AND p.status IN ('CREATED', 'REQUIRES_ACTION', 'PROCESSING'))
+                AND p.status IN {OPEN_SQL})
 """
 _PENDING: Final = PENDING_SQL.format(account="a.id", currency="c.code")
 

@@ -216,6 +216,11 @@ def placeholders(count: int, start: int = 1) -> str:
     return ", ".join(f"${n}" for n in range(start, start + count)) or "NULL"
 
 
+def literals(values: Iterable[str]) -> str:
+    """`('a', 'b')` in this order, for IN: words that are ours, so they stand in the statement."""
+    return "(" + ", ".join(f"'{value}'" for value in values) + ")"
+
+
 def in_list(values: Sequence[object], start: int = 1) -> tuple[str, Sequence[object]]:
     """The placeholders of an IN list and what stands in them: `values` (one at least), the last
     repeated up to a power of two. So a statement has few lengths, and is prepared for each.

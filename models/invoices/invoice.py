@@ -26,6 +26,7 @@ from models.invoices.snapshot import InvoiceSnapshot
 from models.journal.topics import topic_of_invoice
 from models.ledger.stopped import BALANCE_STOPPED
 from models.provider.day import today
+from models.status import PAYABLE, PAYABLE_SQL
 
 
 class InvoiceKind(StrEnum):
@@ -35,25 +36,6 @@ class InvoiceKind(StrEnum):
     "Adds funds: paying it credits the account. Never payable with credit."
     ORDER = "ORDER"
     "Goods or services: payable through a gateway, with credit, or both."
-
-
-class InvoiceStatus(StrEnum):
-    """The status of an invoice."""
-
-    UNPAID = "UNPAID"
-    "Issued, and not fully paid."
-    PROCESSING = "PROCESSING"
-    "A payment is in progress and not confirmed yet."
-    PAID = "PAID"
-    "Paid in full."
-    VOID = "VOID"
-    "Voided: nothing is due anymore."
-    REFUNDED = "REFUNDED"
-    "Paid, then reversed by the gateway (refund or dispute)."
-
-
-PAYABLE = frozenset({InvoiceStatus.UNPAID.value, InvoiceStatus.PROCESSING.value})
-PAYABLE_SQL = "('UNPAID', 'PROCESSING')"
 
 
 class Invoice(Changing):

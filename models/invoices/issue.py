@@ -8,7 +8,7 @@ from datetime import datetime
 from models.db.record import new_id
 from models.invoices.draft import Draft
 from models.invoices.freeze import line_snapshot, snapshot_of
-from models.invoices.invoice import Invoice, InvoiceLine, InvoiceStatus
+from models.invoices.invoice import Invoice, InvoiceLine
 from models.invoices.number import give_number, series_of
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
@@ -16,6 +16,7 @@ from models.money import tax_per_rate
 from models.provider.day import day_of, days_after
 from models.provider.provider import provider
 from models.reference import new_reference
+from models.status import InvoiceStatus
 
 
 def issue(journal: Journal, draft: Draft) -> Invoice:

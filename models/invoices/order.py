@@ -22,7 +22,7 @@ from models.errors import (
     NotFound,
 )
 from models.invoices.draft import Draft, DraftLine, gross
-from models.invoices.invoice import Invoice, InvoiceKind, InvoiceStatus, made_invoice
+from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
 from models.invoices.issue import issue
 from models.invoices.room import Room, room_for
 from models.journal.command import Command, Invocation
@@ -35,6 +35,7 @@ from models.ledger.opening import open_book
 from models.ledger.posting import StatementLine
 from models.money import MINOR_MAX, Money, product, tax_per_rate
 from models.provider.provider import provider
+from models.status import InvoiceStatus
 from models.text import clean_text
 
 LINES_MAX: Final = 200

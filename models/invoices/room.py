@@ -9,10 +9,10 @@ from uuid import UUID
 from models.db import sql
 from models.db.together import find_one
 from models.errors import IdempotencyKeyReused, NotAllowed
-from models.invoices.invoice import PAYABLE_SQL
 from models.journal.journal import Elsewhere, Journal, Patience
 from models.provider import picture
 from models.provider.provider import provider
+from models.status import PAYABLE_SQL
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,23 +8,18 @@ before its capture waits for it by itself, and a capture beats whatever was said
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from models.db.record import new_id
 from models.gateway import MONEY_KINDS, EventKind, GatewayEvent
-from models.invoices.invoice import InvoiceStatus
 from models.journal.outbox import FactKind
 from models.payments.capture import receive
 from models.payments.locked import LockedPayment, close
-from models.payments.payment import PaymentStatus
 from models.payments.pending_refund import apply_to_refund, secure
 from models.payments.settlement import CONFIRMED, Settlement, confirms, is_disputed, returned
 from models.payments.settlement import named as settlement_named
 from models.payments.settlement import read_for as settlements_for
 from models.payments.take_back import refund_if_paid_once, take_back_to
-
-#: Statuses of a payment that waits for its client.
-_WAITING: Final = ("CREATED", "REQUIRES_ACTION")
+from models.status import WAITING, InvoiceStatus, PaymentStatus
 
 
 def advance(at: LockedPayment, told: GatewayEvent) -> None:
@@ -43,9 +38,9 @@ def _move_on(at: LockedPayment, told: GatewayEvent) -> bool:
     """What moves no money: forwards only; whether it has moved."""
     payment = at.payment
     match told.kind:
-        case EventKind.DECLINED if payment.status in _WAITING:
+        case EventKind.DECLINED if payment.status in WAITING:
             payment.put(failure=told.failure or "declined")
-        case EventKind.PROCESSING if payment.status in _WAITING:
+        case EventKind.PROCESSING if payment.status in WAITING:
             payment.put(status=PaymentStatus.PROCESSING.value, failure=None)
             if at.invoice.status == InvoiceStatus.UNPAID:
                 at.invoice.put(status=InvoiceStatus.PROCESSING.value)

@@ -26,12 +26,13 @@ from models.journal.outbox import FactKind
 from models.money import Money
 from models.payments import refund as refunds
 from models.payments.locked import LockedPayment, locked
-from models.payments.payment import Payment, PaymentStatus
+from models.payments.payment import Payment
 from models.payments.payment import read as read_payment
 from models.payments.pending_refund import hold
-from models.payments.refund import CHECKS, Refund, RefundStatus
+from models.payments.refund import CHECKS, Refund
 from models.payments.refund_call import ask_first
 from models.provider.provider import provider
+from models.status import PaymentStatus, RefundStatus
 from models.text import clean_text
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from models.credit import spending
 from models.credit.hold import holds_of
-from models.invoices.invoice import PAYABLE, Invoice, InvoiceStatus
+from models.invoices.invoice import Invoice
 from models.ledger.chart import LedgerKind, MoveKind, Ref, StatementLineKind
 from models.ledger.posting import Leg, StatementLine
 from models.payments.locked import LockedPayment, cancel_waiting, reopen
-from models.payments.payment import PaymentStatus
 from models.provider.provider import provider
+from models.status import PAYABLE, InvoiceStatus, PaymentStatus
 
 
 def receive(at: LockedPayment, amount: int) -> None:

@@ -10,11 +10,12 @@ from urllib.parse import quote
 from uuid import UUID
 
 from models.gateway import GatewayKind
-from models.invoices.invoice import Invoice, InvoiceStatus
+from models.invoices.invoice import Invoice
 from models.money import Money
-from models.payments.payment import Payment, PaymentStatus
-from models.payments.refund import Refund, RefundStatus
+from models.payments.payment import Payment
+from models.payments.refund import Refund
 from models.provider.provider import provider
+from models.status import InvoiceStatus, PaymentStatus, RefundStatus
 
 
 class Stage(StrEnum):

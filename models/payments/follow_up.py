@@ -28,15 +28,15 @@ from models.journal.journal import Journal
 from models.payments import outcome
 from models.payments.inbox import take_in
 from models.payments.locked import LockedPayment, locked, with_invoice
-from models.payments.payment import Payment, PaymentStatus, require_payer
+from models.payments.payment import Payment, require_payer
 from models.payments.payment import read as read_payment
 from models.payments.payment import visible as payment_visible
 from models.provider.circuit import call
 from models.provider.provider import provider
+from models.status import WAITING, PaymentStatus
 
 _log = structlog.get_logger()
 
-_CANCELABLE: Final = (PaymentStatus.CREATED.value, PaymentStatus.REQUIRES_ACTION.value)
 _GIVEN_UP: Final = (PaymentStatus.CANCELED.value, PaymentStatus.EXPIRED.value)
 
 
@@ -171,5 +171,5 @@ async def _in_sight(payment_id: UUID, by: Actor) -> Payment:
 
 def _check_cancelable(payment: Payment, by: Actor) -> None:
     is_abandoned = by.is_staff and payment.is_open and not payment.has_gateway
-    if not is_abandoned and payment.status not in _CANCELABLE:
+    if not is_abandoned and payment.status not in WAITING:
         raise PaymentNotCancelable("payment_id", status=payment.status)

@@ -14,16 +14,17 @@ from typing_extensions import override
 from models.credit.hold import holds_of
 from models.db import sql
 from models.db.together import find_one
-from models.invoices.invoice import Invoice, InvoiceKind, InvoiceStatus, made_invoice
+from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
 from models.journal.command import Step
 from models.journal.journal import Journal
 from models.ledger.book import Book
 from models.ledger.opening import open_book
-from models.payments.payment import Payment, PaymentStatus, of_invoices, with_open_ones
+from models.payments.payment import Payment, of_invoices, with_open_ones
 from models.payments.payment import read as read_payment
-from models.payments.refund import Refund, RefundStatus
+from models.payments.refund import Refund
 from models.payments.refund import of_payments as refunds_of
 from models.payments.settlement import Settlement
+from models.status import InvoiceStatus, PaymentStatus, RefundStatus
 
 A = TypeVar("A")
 

@@ -17,8 +17,9 @@ from models.journal.outbox import FactKind
 from models.money import Money
 from models.payments.advance import advance, load_settlements
 from models.payments.locked import LockedPayment, close, locked, supersede, with_invoice
-from models.payments.payment import Payment, PaymentStatus
+from models.payments.payment import Payment
 from models.payments.payment import read as read_payment
+from models.status import PaymentStatus
 from models.text import clean_text
 
 

@@ -32,7 +32,7 @@ from models.errors import (
     PaymentInProgress,
 )
 from models.gateway import Gateway
-from models.invoices.invoice import PAYABLE, Invoice, InvoiceKind, made_invoice
+from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
 from models.invoices.invoice import visible as invoice_visible
 from models.invoices.order import spend_on
 from models.journal.command import Command, Invocation
@@ -43,12 +43,13 @@ from models.ledger.book import Book
 from models.ledger.chart import LedgerKind
 from models.money import Money
 from models.payments.locked import LockedInvoice, cancel_waiting, locked_invoice, supersede
-from models.payments.payment import Payment, PaymentStatus, require_payer
+from models.payments.payment import Payment, require_payer
 from models.payments.start import LEASE, joined, start
 from models.provider.circuit import is_down
 from models.provider.offer import accepts
 from models.provider.provider import origin_of, provider
 from models.reference import new_reference
+from models.status import PAYABLE, PaymentStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -23,29 +22,7 @@ from models.gateway import (
 from models.invoices.invoice import Invoice
 from models.money import Money
 from models.provider.provider import provider
-
-
-class PaymentStatus(StrEnum):
-    """The status of a payment. It only moves forward, but a capture overrides everything."""
-
-    CREATED = "CREATED"
-    "Created here; the gateway is being called."
-    REQUIRES_ACTION = "REQUIRES_ACTION"
-    "The client must do what `nextAction` says."
-    PROCESSING = "PROCESSING"
-    "The gateway is processing it; the client has nothing to do."
-    SUCCEEDED = "SUCCEEDED"
-    "The money was received."
-    FAILED = "FAILED"
-    "The gateway declined it; see `failureCode`."
-    CANCELED = "CANCELED"
-    "Canceled by the client or by staff."
-    EXPIRED = "EXPIRED"
-    "The client didn't complete it in time."
-
-
-OPEN: Final = frozenset({"CREATED", "REQUIRES_ACTION", "PROCESSING"})
-OPEN_SQL: Final = "('CREATED', 'REQUIRES_ACTION', 'PROCESSING')"
+from models.status import OPEN, OPEN_SQL, PaymentStatus
 
 #: When the gateway is asked about a payment that no message has come for, after it began.
 _CHECKS: Final = tuple(

@@ -9,7 +9,8 @@ from models.db.record import parse_id
 from models.gateway import EventKind, GatewayEvent
 from models.ledger.book import Book
 from models.payments.locked import LockedPayment
-from models.payments.refund import Refund, RefundStatus
+from models.payments.refund import Refund
+from models.status import RefundStatus
 
 
 def apply_to_refund(at: LockedPayment, told: GatewayEvent) -> Refund | None:

@@ -21,9 +21,10 @@ from models.journal.outbox import FactKind
 from models.payments import refund_call
 from models.payments.follow_up import ask, tell_canceled
 from models.payments.locked import LockedPayment, PaymentStep, close
-from models.payments.payment import Payment, PaymentStatus
+from models.payments.payment import Payment
 from models.payments.refund import CHECKS, Refund
 from models.provider.provider import provider
+from models.status import WAITING, PaymentStatus
 
 _log = structlog.get_logger()
 
@@ -82,7 +83,7 @@ class ExpirePayment(PaymentStep[None]):
     @override
     def decide(self, found: LockedPayment, journal: Journal) -> None:
         payment, invoice = found.payment, found.invoice
-        if payment.status not in (PaymentStatus.CREATED, PaymentStatus.REQUIRES_ACTION):
+        if payment.status not in WAITING:
             return
         close(found, PaymentStatus.EXPIRED)
         facts = {"invoice": invoice.public_id, "status": payment.status}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from enum import StrEnum
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -13,22 +12,12 @@ from tortoise import fields
 from models.access.identity import Actor, seen
 from models.db import sql
 from models.db.record import Changing
+from models.status import RefundStatus
 
 #: Of one payment, those that its gateway did not give included.
 REFUNDS_MAX: Final = 50
 #: When a gateway that has not said what became of a refund is asked again, after each time.
 CHECKS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720, 1440))
-
-
-class RefundStatus(StrEnum):
-    """The status of a refund."""
-
-    PENDING = "PENDING"
-    "Requested from the gateway; the amount can't be spent meanwhile."
-    SUCCEEDED = "SUCCEEDED"
-    "The money has been refunded."
-    FAILED = "FAILED"
-    "The gateway didn't refund it; the credit is unchanged."
 
 
 class Refund(Changing):

@@ -25,10 +25,11 @@ from models.journal.journal import Journal
 from models.journal.topics import topic_of_invoice
 from models.payments.inbox import take_in
 from models.payments.locked import LockedPayment, PaymentStep, close, with_invoice
-from models.payments.payment import Payment, PaymentStatus, action_json
+from models.payments.payment import Payment, action_json
 from models.payments.payment import read as read_payment
 from models.provider.circuit import call
 from models.provider.provider import provider
+from models.status import PaymentStatus
 
 _log = structlog.get_logger()
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from models.invoices.invoice import PAYABLE, InvoiceStatus
 from models.ledger.chart import LedgerKind, MoveKind, StatementLineKind
 from models.ledger.posting import Leg
 from models.payments.capture import book_in, clearing, close_if_paid, move, statement_line
 from models.payments.locked import LockedPayment
 from models.payments.pending_refund import loosen
 from models.payments.refund import Refund
+from models.status import PAYABLE, InvoiceStatus
 
 
 def take_back_to(at: LockedPayment, target: int, ours: Refund | None) -> None:

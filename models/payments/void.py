@@ -12,13 +12,7 @@ from typing_extensions import override
 from models.access.identity import Actor
 from models.credit import spending
 from models.errors import InvoiceNotVoidable, NotFound, PaymentInProgress
-from models.invoices.invoice import (
-    PAYABLE,
-    Invoice,
-    InvoiceKind,
-    InvoiceStatus,
-    visible,
-)
+from models.invoices.invoice import Invoice, InvoiceKind, visible
 from models.invoices.number import give_number, series_of
 from models.invoices.snapshot import zone_of
 from models.journal.command import Command, Invocation
@@ -31,6 +25,7 @@ from models.payments import refund
 from models.payments.locked import LockedInvoice, locked_invoice
 from models.provider.day import day_of
 from models.provider.provider import provider
+from models.status import PAYABLE, InvoiceStatus
 from models.text import clean_text
 
 

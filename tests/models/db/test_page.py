@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models.credit import lines
+from models.credit import balance, lines
 from models.credit.lines import StatementLineFilter
 from models.db import page, sql
 from models.db.page import BY_VERSION, PageRequest, Rows, by_id
@@ -167,6 +167,13 @@ async def test_an_index_finds_the_lines_of_a_time() -> None:
     lines._choose(rows, StatementLineFilter(after=line.created_at))
     statement = page._query("credit_transaction", rows, PageRequest(), BY_VERSION)
     assert "USING COVERING INDEX ix_line_moment" in await _plan(statement, rows)
+
+
+@pytest.mark.sqlite_only
+async def test_an_index_finds_the_deposits_that_have_begun() -> None:
+    rows = Rows("", [(await a_client()).id, "USD"])
+    statement = balance.PENDING_SQL.format(account="$1", currency="$2")
+    assert "USING INDEX ix_invoice_due_deposit" in await _plan(statement, rows)
 
 
 async def _plan(statement: str, rows: Rows) -> str:
