@@ -23,10 +23,12 @@ from models.access.api_key import create_key
 from models.access.identity import SCOPES, Actor
 from models.access.user import User, create_staff
 from models.accounts import account
-from models.accounts.account import CreateAccount, UpdateAccount
 from models.accounts.billing import Billing
+from models.accounts.create import CreateAccount
+from models.accounts.settings import UpdateAccount
 from models.bank.by_hand import RecordBankTransfer
-from models.credit.voucher import IssueVouchers, RedeemVoucher
+from models.credit.issue_vouchers import IssueVouchers
+from models.credit.redemption import RedeemVoucher
 from models.invoices.deposit import AddFunds
 from models.invoices.invoice import Invoice
 from models.invoices.order import CreateOrder, OrderLine

@@ -12,7 +12,8 @@ from models.audit.watermark import Watermark
 from models.bank.line import BankCredit
 from models.bank.statement import BankStatement
 from models.credit.hold import Hold
-from models.credit.voucher import Redemption, Voucher
+from models.credit.redemption import Redemption
+from models.credit.voucher import Voucher
 from models.db.pulse import Pulse
 from models.edge.registered_query import RegisteredQuery
 from models.edge.sandbox_charge import SandboxCharge

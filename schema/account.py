@@ -7,7 +7,8 @@ from typing import Annotated
 import strawberry
 
 from models.accounts import account, billing
-from models.accounts.account import CreateAccount, UpdateAccount
+from models.accounts.create import CreateAccount
+from models.accounts.settings import UpdateAccount
 from models.credit import balance
 from models.db.record import parse_id
 from models.journal.command import run

@@ -6,7 +6,8 @@ from datetime import datetime
 
 import strawberry
 
-from models.credit.voucher import IssueVouchers, RedeemVoucher
+from models.credit.issue_vouchers import IssueVouchers
+from models.credit.redemption import RedeemVoucher
 from models.journal.command import run
 from schema.balance import BalancePayload
 from schema.core.context import Info

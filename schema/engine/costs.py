@@ -26,7 +26,7 @@ from graphql import (
 
 from models.access.identity import SCOPES
 from models.accounts.billing import LINES_MAX as ADDRESS_LINES_MAX
-from models.credit.voucher import CODES_MAX
+from models.credit.issue_vouchers import CODES_MAX
 from models.invoices.order import LINES_MAX as INVOICE_LINES_MAX
 from models.money import EXPONENTS
 from models.payments.refund import REFUNDS_MAX

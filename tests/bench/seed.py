@@ -21,7 +21,7 @@ from api.observe import logs
 from api.settings.settings import load_settings
 from models.access import session
 from models.access.user import User, create_staff
-from models.accounts.account import CreateAccount
+from models.accounts.create import CreateAccount
 from models.credit.adjustment import AdjustCredit
 from models.db import record, sql, transactions
 from models.invoices import invoice, order

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 from api.gateways.sandbox.gateway import SandboxGateway
 from models.access import session
 from models.access.user import User, create_staff
-from models.accounts.account import CreateAccount
+from models.accounts.create import CreateAccount
 from models.audit import audit
 from models.clock import now
 from models.credit import expiry

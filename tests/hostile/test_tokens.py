@@ -21,9 +21,9 @@ from models.access.credential import actor_of_credential
 from models.access.identity import SCOPES
 from models.access.session import Session
 from models.access.user import User
-from models.accounts.account import CreateAccount
+from models.accounts.create import CreateAccount
 from models.clock import now
-from models.credit import voucher
+from models.credit import redemption
 from models.credit.adjustment import AdjustCredit
 from models.journal.command import run
 from tests.support.access.callers import COOKIE, EMAIL, PopulatedServer, bearer
@@ -437,7 +437,7 @@ async def test_voucher_guesses_are_counted_whatever_way_they_come(
     populated: PopulatedServer,
 ) -> None:
     """By HTTP, by socket, by several sessions at once: one budget for the account."""
-    begin_early_in(voucher._WINDOW_SECONDS, needed_seconds=30)
+    begin_early_in(redemption._WINDOW_SECONDS, needed_seconds=30)
     codes: list[str] = []
     others = [await populated.signed_in("other") for _ in range(3)]
     async with a_socket(populated, others[0]) as socket:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from models.access.identity import Actor, Role
 from models.accounts import account as accounts
-from models.accounts.account import Account, UpdateAccount
+from models.accounts.account import Account
+from models.accounts.settings import UpdateAccount
 from models.credit import balance, lines
 from models.credit.adjustment import AdjustCredit
-from models.credit.voucher import IssueVouchers, RedeemVoucher
+from models.credit.issue_vouchers import IssueVouchers
+from models.credit.redemption import RedeemVoucher
 from models.db import record, transactions
 from models.db.page import PageRequest
 from models.gateway import EventKind, GatewayEvent

@@ -12,7 +12,9 @@ from tortoise.connection import get_connection
 
 from models.access.user import User
 from models.accounts import account
-from models.accounts.account import Account, CreateAccount, UpdateAccount
+from models.accounts.account import Account
+from models.accounts.create import CreateAccount
+from models.accounts.settings import UpdateAccount
 from models.clock import now
 from models.db import sql
 from models.db.connection import dialect

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from models.accounts import account
-from models.accounts.account import UpdateAccount
 from models.accounts.billing import Billing
+from models.accounts.settings import UpdateAccount
 from models.errors import Invalid
 from models.journal.command import run
 from models.provider import picture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models.accounts.account import UpdateAccount
+from models.accounts.settings import UpdateAccount
 from models.credit import balance
 from models.credit.adjustment import AdjustCredit
 from models.errors import (

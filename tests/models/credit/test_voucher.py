@@ -12,8 +12,9 @@ import pytest
 
 from models import clock
 from models.access.identity import Actor, Role
-from models.credit import expiry, voucher
-from models.credit.voucher import IssueVouchers, RedeemVoucher
+from models.credit import expiry, redemption
+from models.credit.issue_vouchers import IssueVouchers
+from models.credit.redemption import RedeemVoucher
 from models.db import record, sql
 from models.errors import (
     AmountOutOfRange,
@@ -105,10 +106,10 @@ def window(at: At) -> None:
 @pytest.mark.usefixtures("window")
 async def test_an_account_may_be_wrong_so_often_in_a_while_and_good_codes_do_not_count() -> None:
     ada = await a_client()
-    for _ in range(voucher._PER_ACCOUNT + 2):
+    for _ in range(redemption._PER_ACCOUNT + 2):
         await ada.granted(100)
     before = await ada.amounts()
-    for n in range(voucher._PER_ACCOUNT):
+    for n in range(redemption._PER_ACCOUNT):
         elsewhere = replace(ada, actor=replace(ada.actor, address=f"192.0.2.{n}"))
         with pytest.raises(VoucherRefused):
             await _redeem(elsewhere, "wrong")
@@ -124,7 +125,7 @@ async def test_an_account_may_be_wrong_so_often_in_a_while_and_good_codes_do_not
 async def test_an_address_may_be_wrong_so_often_whatever_accounts_it_uses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(voucher, "_PER_ADDRESS", 5)
+    monkeypatch.setattr(redemption, "_PER_ADDRESS", 5)
     address = key()
     for refusal in [VoucherRefused] * 5 + [RateLimited]:
         one = await a_client()

@@ -14,7 +14,8 @@ from models.access.identity import Actor, Role
 from models.accounts.account import Account
 from models.credit.adjustment import AdjustCredit
 from models.credit.hold import holds_of
-from models.credit.voucher import Redeemer, RedeemVoucher, Voucher
+from models.credit.redemption import Redeemer, RedeemVoucher
+from models.credit.voucher import Voucher
 from models.db.changes import Changes
 from models.db.record import new_id
 from models.errors import (

@@ -11,7 +11,7 @@ import pytest
 
 from models import clock
 from models.credit.adjustment import AdjustCredit
-from models.credit.voucher import RedeemVoucher
+from models.credit.redemption import RedeemVoucher
 from models.db import record, sql, tasks
 from models.errors import (
     GatewayFailed,

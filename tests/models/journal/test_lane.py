@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from models.credit.voucher import RedeemVoucher
+from models.credit.redemption import RedeemVoucher
 from models.db import connection, fair_queue, sql, tasks, transactions
 from models.db.caller import LANE, called_by
 from models.errors import (

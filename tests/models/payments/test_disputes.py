@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from models.accounts import account
-from models.accounts.account import UpdateAccount
+from models.accounts.settings import UpdateAccount
 from models.credit.adjustment import AdjustCredit
 from models.db import connection, sql, transactions
 from models.db.record import new_id

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models.credit.voucher import RedeemVoucher
+from models.credit.redemption import RedeemVoucher
 from models.db import sql
 from models.errors import (
     BalanceLimitExceeded,

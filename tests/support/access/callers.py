@@ -28,13 +28,13 @@ from models.access.api_key import ApiKey, create_key, revoke_key
 from models.access.identity import SCOPES
 from models.access.session import Session
 from models.access.user import User, create_staff
-from models.accounts.account import CreateAccount
+from models.accounts.create import CreateAccount
 from models.bank import take_in
 from models.bank.assign import AssignBankCredit
 from models.bank.by_hand import RecordBankTransfer
 from models.clock import now
 from models.credit.adjustment import AdjustCredit
-from models.credit.voucher import IssueVouchers
+from models.credit.issue_vouchers import IssueVouchers
 from models.db import sql
 from models.db.record import public_id
 from models.gateway import EventKind, GatewayEvent

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from models import clock
-from models.accounts.account import UpdateAccount
+from models.accounts.settings import UpdateAccount
 from models.bank.assign import AssignBankCredit, DismissBankCredit
 from models.bank.by_hand import RecordBankTransfer
 from models.credit import expiry
-from models.credit.voucher import RedeemVoucher
+from models.credit.redemption import RedeemVoucher
 from models.db import record, sql
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent

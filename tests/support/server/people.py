@@ -20,7 +20,7 @@ from api.settings.settings import load_settings
 from models import audit
 from models.access import password, session
 from models.access.user import User
-from models.accounts.account import CreateAccount
+from models.accounts.create import CreateAccount
 from models.db import connection
 from models.journal.command import run
 from models.provider import provider

@@ -1,0 +1,110 @@
+"""New accounts, with a user that can sign in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from typing_extensions import override
+
+from models import email as emails
+from models.access import password
+from models.access.identity import Role
+from models.access.user import new_user
+from models.accounts.account import Account, by_ids, search_key
+from models.db import sql
+from models.errors import Invalid
+from models.journal.command import Invocation, StaffCommand
+from models.journal.idempotency import Made
+from models.journal.journal import Journal
+from models.journal.outbox import FactKind
+from models.locale_tag import language_tag
+from models.provider.provider import provider
+from models.text import clean_text
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What is asked for, as it will be written down."""
+
+    name: str
+    email: str
+    email_key: str
+    locale: str
+    password_hash: str | None
+
+
+_TAKEN: Final = """
+SELECT id FROM account WHERE email = $1 OR email_key = $2
+ UNION ALL SELECT id FROM users WHERE email = $1 OR email_key = $2 LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAccount(StaffCommand[bool, Account, _Checked]):
+    """Open an account, with a user that can sign in where a `password` is given. Staff only.
+
+    Raises Invalid at `name`, `email`, `password` or `locale`, CurrencyNotSupported at `currency`.
+    """
+
+    mutation: ClassVar[str] = "createAccount"
+    makes: ClassVar[tuple[str, str]] = ("account", "acc")
+
+    name: str
+    email: str
+    currency: str
+    locale: str | None = None
+    # Not in the fingerprint: of a password not even a plain hash may be kept.
+    password: str | None = field(default=None, compare=False, repr=False)
+
+    @override
+    async def prepare(self, asked: Invocation) -> _Checked:
+        name = clean_text(self.name, "name", maximum=200)
+        written, email_key = emails.written(self.email), emails.key_of(self.email)
+        if written is None or email_key is None:
+            raise Invalid("email", problem="email_form")
+        locale = "en" if self.locale is None else language_tag(self.locale, "locale")
+        provider().limits_of(self.currency, "currency")
+        # A hash takes too long for a transaction.
+        hashed = None if self.password is None else await password.hashed(self.password)
+        return _Checked(name, written, email_key, locale, hashed)
+
+    @override
+    async def read(self, asked: Invocation[_Checked], journal: Journal) -> bool:
+        """Whether somebody has this address."""
+        told = asked.prepared
+        return bool(await sql.fetch(_TAKEN, told.email, told.email_key))
+
+    @override
+    def decide(self, found: bool, asked: Invocation[_Checked], journal: Journal) -> Account:
+        if found:
+            raise Invalid("email", problem="taken")
+        told = asked.prepared
+        account = Account(
+            id=asked.id,
+            created_at=journal.at,
+            name=told.name,
+            email=told.email,
+            email_key=told.email_key,
+            currency=self.currency,
+            locale=told.locale,
+            search_key=search_key(told.name, told.email),
+        )
+        journal.claim(account)
+        journal.claim(
+            new_user(
+                role=Role.CLIENT,
+                email=told.email,
+                password_hash=told.password_hash,
+                account_id=account.id,
+                name=told.name,
+            )
+        )
+        journal.tell(FactKind.ACCOUNT_CREATED, account.id, account.id)
+        journal.log(asked.by, "account.create", account.public_id)
+        return account
+
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> Account:
+        assert made.id is not None
+        return (await by_ids([made.id]))[made.id]

@@ -1,0 +1,178 @@
+"""Redeeming a voucher, once an account."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+from uuid import UUID
+
+from tortoise import fields
+from typing_extensions import override
+
+from models.access import rate_limit
+from models.access.identity import Actor, Role
+from models.accounts import account as accounts
+from models.credit import lines
+from models.credit.voucher import Voucher, hash_of
+from models.db import sql
+from models.db.record import Record, new_id
+from models.db.together import find_one
+from models.errors import (
+    Forbidden,
+    NotFound,
+    VoucherRefused,
+)
+from models.journal.command import Command, Invocation
+from models.journal.idempotency import Made
+from models.journal.journal import Journal
+from models.journal.outbox import FactKind
+from models.ledger.book import Book
+from models.ledger.chart import CreditTransaction, LedgerKind, StatementLineKind
+from models.ledger.opening import open_book
+from models.ledger.posting import Leg, StatementLine
+
+# Wrong codes that are allowed; a good one is not counted.
+_WINDOW_SECONDS: Final = 600
+_PER_ACCOUNT: Final = 20
+_PER_ADDRESS: Final = 120
+
+
+class Redemption(Record):
+    """An account has redeemed a voucher. UNIQUE (voucher, account)."""
+
+    voucher_id = fields.UUIDField()
+    account_id = fields.UUIDField()
+    credit_transaction_id = fields.UUIDField()
+
+    class Meta:
+        table = "redemption"
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemer:
+    """What redeeming is decided on: the voucher with this code, if there is one."""
+
+    account: accounts.Account
+    book: Book
+    voucher: Voucher | None
+    has_redeemed: bool
+
+
+async def _by_codes(
+    keys: Sequence[tuple[str, UUID]],
+) -> dict[tuple[str, UUID], tuple[Voucher, bool]]:
+    """Vouchers, locked, by the hash of their code and an account, and whether it has redeemed it.
+
+    In one statement whatever comes of it: how much work it is tells nothing of a code.
+    """
+    rows = await sql.fetch(
+        "SELECT v.*, g.account_id, EXISTS (SELECT 1 FROM redemption r"
+        " WHERE r.voucher_id = v.id AND r.account_id = g.account_id) AS has_redeemed"
+        f" FROM {sql.given('g', 1, code_hash='text', account_id='uuid')}"
+        f" JOIN voucher v ON v.code_hash = g.code_hash ORDER BY v.id{sql.for_update('v')}",
+        sql.json([{"code_hash": hashed, "account_id": str(id)} for hashed, id in keys]),
+    )
+    found = {}
+    for row in rows:
+        account_id, has_redeemed = row.pop("account_id"), bool(row.pop("has_redeemed"))
+        found[row["code_hash"], account_id] = sql.record_of(Voucher, row), has_redeemed
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemVoucher(Command[Redeemer, CreditTransaction, bool]):
+    """Redeem Voucher: the statement line of the credit that the code gave.
+
+    Raises VoucherRefused at `code` for unknown, expired, used and foreign codes alike, RateLimited
+    after too many of them, Forbidden for partners and staff.
+    """
+
+    mutation: ClassVar[str] = "redeemVoucher"
+    makes: ClassVar[tuple[str, str]] = ("transaction", CreditTransaction.PREFIX)
+
+    code_hash: str
+
+    @classmethod
+    def of(cls, code: str) -> RedeemVoucher:
+        """For a code as somebody has typed it."""
+        return cls(hash_of(code))
+
+    @override
+    def require(self, by: Actor) -> None:
+        if by.role is not Role.CLIENT:
+            raise Forbidden("client")
+
+    @override
+    def resource(self, by: Actor) -> Hashable:
+        return ("voucher", self.code_hash)
+
+    @override
+    async def prepare(self, asked: Invocation) -> bool:
+        """Count a wrong code, until it turns out to be a good one; whether it was counted."""
+        return await rate_limit.spend_all(
+            _counters(asked), window_seconds=_WINDOW_SECONDS, while_under_way=self._click(asked)
+        )
+
+    @override
+    async def read(self, asked: Invocation[bool], journal: Journal) -> Redeemer:
+        # The balance is locked before the voucher, as everywhere: two locks in two orders would
+        # wait for each other.
+        account_id = asked.by.own_account()
+        account = await find_one(accounts.by_ids, account_id)
+        assert account is not None
+        book = await open_book(journal, account_id, account.currency)
+        found = await find_one(_by_codes, (self.code_hash, account_id), is_lock=True)
+        if found is None:
+            return Redeemer(account, book, None, has_redeemed=False)
+        return Redeemer(account, book, journal.watch(found[0]), has_redeemed=found[1])
+
+    @override
+    def decide(
+        self, found: Redeemer, asked: Invocation[bool], journal: Journal
+    ) -> CreditTransaction:
+        voucher, book = found.voucher, found.book
+        if voucher is None or found.has_redeemed or not voucher.is_good(book.currency, journal.at):
+            raise VoucherRefused("code")
+        grant_id = new_id()
+        voucher.put(redeemed=voucher.redeemed + 1)
+        redemption = Redemption(
+            id=grant_id,
+            created_at=journal.at,
+            voucher_id=voucher.id,
+            account_id=found.account.id,
+            credit_transaction_id=asked.id,
+        )
+        journal.claim(redemption)
+        grant = book.open_grant(grant_id, voucher.amount, voucher.credit_expires_at)
+        line = StatementLine(
+            StatementLineKind.VOUCHER, grant_id.hex, note=voucher.note, id=asked.id
+        )
+        book.post(line, [Leg(book.provider_account(LedgerKind.PROMOTIONS), grant, voucher.amount)])
+        journal.tell(FactKind.VOUCHER_REDEEMED, found.account.id, voucher.id)
+        return book.posted(asked.id)
+
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> CreditTransaction:
+        assert made.id is not None
+        line = (await lines.by_ids([made.id]))[made.id]
+        if line.account_id != asked.by.own_account():
+            raise NotFound("code")
+        return line
+
+    @override
+    async def conclude(self, prepared: bool | None, asked: Invocation, *, done: bool) -> None:
+        good = [(name, subject) for name, subject, _ in _counters(asked)]
+        counted = good if done and prepared else []
+        await rate_limit.give_back_all([self._click(asked), *counted])
+
+    def _click(self, asked: Invocation) -> tuple[str, str]:
+        """The same click that comes many times at once is one try."""
+        return ("voucher:click", f"{asked.by.principal}:{asked.key}:{self.code_hash}")
+
+
+def _counters(asked: Invocation) -> list[tuple[str, str, int]]:
+    return [
+        ("voucher:account", asked.by.own_account().hex, _PER_ACCOUNT),
+        ("voucher:address", rate_limit.network(asked.by.address), _PER_ADDRESS),
+    ]
