@@ -22,7 +22,10 @@ from models.invoices.number import NumberSeries
 from models.journal.audit_log import AuditEntry
 from models.journal.idempotency import IdempotencyKey
 from models.journal.outbox import Event
-from models.ledger.chart import Balance, CreditTransaction, Grant, LedgerAccount, Transfer
+from models.ledger.chart import Balance, LedgerAccount
+from models.ledger.credit_transaction import CreditTransaction
+from models.ledger.grant import Grant
+from models.ledger.transfer import Transfer
 from models.payments.inbox import Message
 from models.payments.payment import Payment
 from models.payments.refund import Refund

@@ -18,7 +18,7 @@ from models.credit.balance import BalanceState
 from models.errors import Invalid, NotFound
 from models.invoices import invoice
 from models.journal.topics import topic_of_credit, topic_of_invoice
-from models.ledger import chart
+from models.ledger.credit_transaction import CreditTransaction as CreditTransactionRecord
 from models.payments import payment
 from models.payments.payment import Payment
 from schema.balance import AccountId, Balance, OwnCurrency
@@ -159,13 +159,13 @@ class _Credit(_Explained):
         return self.after_version
 
 
-def _update(state: BalanceState, line: chart.CreditTransaction | None) -> CreditUpdate:
+def _update(state: BalanceState, line: CreditTransactionRecord | None) -> CreditUpdate:
     return CreditUpdate(
         balance=Balance.of(state), transaction=CreditTransaction.of(line) if line else None
     )
 
 
-def _as_of(line: chart.CreditTransaction, present: BalanceState) -> BalanceState:
+def _as_of(line: CreditTransactionRecord, present: BalanceState) -> BalanceState:
     """The balance after a line. What lines do not record (pending, expiry) is as at present."""
     if line.version == present.version:
         return present

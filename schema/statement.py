@@ -12,8 +12,8 @@ from models.credit import lines
 from models.credit import statement as credit_statement
 from models.db.record import parse_id, public_id
 from models.invoices import invoice as invoices
-from models.ledger.chart import CreditTransaction as CreditTransactionRecord
-from models.ledger.chart import StatementLineKind
+from models.ledger.credit_transaction import CreditTransaction as CreditTransactionRecord
+from models.ledger.credit_transaction import StatementLineKind
 from models.payments import payment as payments
 from schema.balance import AccountId, OwnCurrency
 from schema.core import texts

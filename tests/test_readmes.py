@@ -14,7 +14,8 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLUnionType, b
 from api.cli.main import app
 from models.access.identity import SCOPES
 from models.audit.ledger import POSTINGS
-from models.ledger.chart import LedgerKind, StatementLineKind
+from models.ledger.chart import LedgerKind
+from models.ledger.credit_transaction import StatementLineKind
 from schema.engine.limits import Limits
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from schema.core import texts
 
 if TYPE_CHECKING:
     from models.credit.statement import CreditStatement
-    from models.ledger.chart import CreditTransaction
+    from models.ledger.credit_transaction import CreditTransaction
 
 HEAD: Final = ("date", "version", "kind", "description", "amount", "balance", "currency")
 #: With these a spreadsheet takes a text for a formula (OWASP, CSV injection); some are full-width.

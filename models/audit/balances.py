@@ -7,7 +7,7 @@ from typing import Final
 from models.audit.check import Check, Sweep, hexed
 from models.audit.ledger import CLIENTS, NET
 from models.db import sql
-from models.ledger.chart import StatementLineKind
+from models.ledger.credit_transaction import StatementLineKind
 
 _SETTLED: Final = sql.literals(("DEPOSIT", "OVERPAYMENT", "DEPOSIT_REINSTATED", "DEPOSIT_REVERSED"))
 _SPENT: Final = sql.literals(("INVOICE_PAYMENT", "INVOICE_PAYMENT_RETURNED"))

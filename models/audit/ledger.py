@@ -7,7 +7,9 @@ from uuid import UUID
 
 from models.audit.check import Check, Sweep, hexed
 from models.db import sql
-from models.ledger.chart import LedgerKind, MoveKind, StatementLineKind, provider_account
+from models.ledger.chart import LedgerKind, provider_account
+from models.ledger.credit_transaction import StatementLineKind
+from models.ledger.transfer import MoveKind
 
 #: The ledger accounts that are clients'.
 CLIENTS: Final = ("DEPOSITED", "GRANT", "HELD", "DEBT")

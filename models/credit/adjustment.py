@@ -26,7 +26,8 @@ from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.ledger.book import Book
-from models.ledger.chart import CreditTransaction, LedgerKind, StatementLineKind
+from models.ledger.chart import LedgerKind
+from models.ledger.credit_transaction import CreditTransaction, StatementLineKind
 from models.ledger.opening import open_book
 from models.ledger.posting import Leg, StatementLine
 from models.money import Money

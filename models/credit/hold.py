@@ -15,8 +15,9 @@ from models.db.record import Changing
 from models.db.together import find_some
 from models.journal.journal import Writer
 from models.ledger.book import Book
-from models.ledger.chart import LedgerKind, MoveKind, Ref
+from models.ledger.chart import LedgerKind, Ref
 from models.ledger.posting import Leg, StatementLine
+from models.ledger.transfer import MoveKind
 
 
 class HoldState(StrEnum):

@@ -11,7 +11,7 @@ from models.access.identity import Actor, seen
 from models.credit.balance import credit_meant
 from models.db import sql
 from models.db.page import BY_VERSION, Page, PageRequest, Rows, fetch_page
-from models.ledger.chart import CreditTransaction, StatementLineKind
+from models.ledger.credit_transaction import CreditTransaction, StatementLineKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from models.access.identity import Actor
 from models.credit.balance import credit_meant
 from models.db import sql
 from models.errors import Invalid
-from models.ledger.chart import CreditTransaction
+from models.ledger.credit_transaction import CreditTransaction
 from models.provider.day import start_of
 
 #: More days than any book-keeping period has.

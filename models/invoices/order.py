@@ -30,7 +30,7 @@ from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.ledger.book import Book
-from models.ledger.chart import StatementLineKind
+from models.ledger.credit_transaction import StatementLineKind
 from models.ledger.opening import open_book
 from models.ledger.posting import StatementLine
 from models.money import MINOR_MAX, Money, product, tax_per_rate

@@ -21,23 +21,20 @@ from models.journal.journal import Journal, Writer
 from models.journal.topics import topic_of_credit
 from models.ledger.chart import (
     Balance,
-    CreditTransaction,
-    Grant,
     LedgerAccount,
     LedgerKind,
-    MoveKind,
     Ref,
-    StatementLineKind,
-    Transfer,
     balance_id,
     client,
     grant_account,
     opening,
     provider_account,
 )
-from models.ledger.grant import OpenGrant, expiry_order
+from models.ledger.credit_transaction import CreditTransaction, StatementLineKind
+from models.ledger.grant import Grant, OpenGrant, expiry_order
 from models.ledger.posting import Leg, StatementLine, debt_first
 from models.ledger.stopped import is_stopped
+from models.ledger.transfer import MoveKind, Transfer
 
 
 class Book(Writer):

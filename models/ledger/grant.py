@@ -1,10 +1,33 @@
-"""Grants of promotional credit, while their book is open."""
+"""Grants of promotional credit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from tortoise import fields
+
+from models.clock import now
+from models.db.record import Table
+
+
+class Grant(Table):
+    """Promotional credit: `remaining` of `amount` is free to spend until `expires_at`.
+
+    Its id is its ledger account's. What a hold has reserved is not in `remaining`.
+    """
+
+    id = fields.UUIDField(primary_key=True)
+    account_id = fields.UUIDField()
+    currency = fields.CharField(max_length=3)
+    amount = fields.BigIntField()
+    remaining = fields.BigIntField()
+    expires_at = fields.DatetimeField(null=True)
+    created_at = fields.DatetimeField(default=now)
+
+    class Meta:
+        table = "credit_grant"
 
 
 @dataclass(slots=True)

@@ -14,7 +14,14 @@ from models.db.transactions import ring
 from models.journal.journal import Elsewhere, Journal, Patience
 from models.journal.topics import topic_of_credit
 from models.ledger.book import Book
-from models.ledger.chart import Balance, LedgerKind, balance_id, client, opening, provider_account
+from models.ledger.chart import (
+    Balance,
+    LedgerKind,
+    balance_id,
+    client,
+    opening,
+    provider_account,
+)
 from models.ledger.grant import OpenGrant, expiry_order
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from models.db.record import new_id
-from models.ledger.chart import Ref, StatementLineKind
+from models.ledger.chart import Ref
+from models.ledger.credit_transaction import StatementLineKind
 
 
 @dataclass(frozen=True, slots=True)

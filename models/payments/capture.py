@@ -5,8 +5,10 @@ from __future__ import annotations
 from models.credit import spending
 from models.credit.hold import holds_of
 from models.invoices.invoice import Invoice
-from models.ledger.chart import LedgerKind, MoveKind, Ref, StatementLineKind
+from models.ledger.chart import LedgerKind, Ref
+from models.ledger.credit_transaction import StatementLineKind
 from models.ledger.posting import Leg, StatementLine
+from models.ledger.transfer import MoveKind
 from models.payments.locked import LockedPayment, cancel_waiting, reopen
 from models.provider.provider import provider
 from models.status import PAYABLE, InvoiceStatus, PaymentStatus

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from models.ledger.chart import LedgerKind, MoveKind, StatementLineKind
+from models.ledger.chart import LedgerKind
+from models.ledger.credit_transaction import StatementLineKind
 from models.ledger.posting import Leg
+from models.ledger.transfer import MoveKind
 from models.payments.capture import book_in, clearing, close_if_paid, move, statement_line
 from models.payments.locked import LockedPayment
 from models.payments.pending_refund import loosen

@@ -19,7 +19,7 @@ from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
-from models.ledger.chart import StatementLineKind
+from models.ledger.credit_transaction import StatementLineKind
 from models.ledger.posting import StatementLine
 from models.payments import refund
 from models.payments.locked import LockedInvoice, locked_invoice

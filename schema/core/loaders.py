@@ -18,7 +18,7 @@ from models.credit import balance, lines
 from models.credit.balance import BalanceState
 from models.invoices import invoice
 from models.invoices.invoice import Invoice, InvoiceLine
-from models.ledger.chart import CreditTransaction
+from models.ledger.credit_transaction import CreditTransaction
 from models.payments import payment, refund
 from models.payments.payment import Payment
 from models.payments.refund import Refund

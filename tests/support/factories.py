@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from models.invoices.invoice import Invoice
-    from models.ledger.chart import CreditTransaction
+    from models.ledger.credit_transaction import CreditTransaction
     from models.payments.payment import Payment
 
 STAFF: Final = Actor(role=Role.STAFF, user_id=record.new_id())

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pytest
 
     from models.invoices.invoice import Invoice
-    from models.ledger.chart import CreditTransaction
+    from models.ledger.credit_transaction import CreditTransaction
     from models.provider.provider import Provider
 
 SCHEMA: Final = make_schema()

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 class Change:
     """One line of the statement: signed minor units, and the balance after it.
 
-    `kind` is a `models.ledger.chart.StatementLineKind`, `note` the number or reason that goes
-    with it.
+    `kind` is a `StatementLineKind`, `note` the number or reason that goes with it.
     """
 
     on: str

@@ -24,7 +24,8 @@ from models.db import record, transactions
 from models.invoices.invoice import Invoice
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
-from models.ledger.chart import LedgerKind, StatementLineKind
+from models.ledger.chart import LedgerKind
+from models.ledger.credit_transaction import StatementLineKind
 from models.ledger.opening import open_book
 from models.ledger.posting import Leg, StatementLine
 from models.payments.payment import Payment

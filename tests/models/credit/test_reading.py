@@ -17,7 +17,7 @@ from models.invoices import invoice, order
 from models.invoices.invoice import InvoiceFilter
 from models.invoices.order import CreateOrder
 from models.journal.command import run
-from models.ledger.chart import StatementLineKind
+from models.ledger.credit_transaction import StatementLineKind
 from models.payments.void import VoidInvoice
 from tests.support.factories import STAFF, Client, a_client, captured, tell
 from tests.support.providers import key

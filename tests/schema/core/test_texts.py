@@ -12,7 +12,7 @@ import pytest
 
 from models import errors
 from models.errors import AmountOutOfRange, GatewayFailed, Invalid, Refusal, UserErrorCode
-from models.ledger.chart import StatementLineKind
+from models.ledger.credit_transaction import StatementLineKind
 from models.money import Money
 from schema.core import texts
 from schema.core.errors import top_level_error
