@@ -128,7 +128,7 @@ async def _add(key: ApiKey, partner: str, accounts: Iterable[UUID]) -> None:
     except Invalid as taken:
         raise Conflict from taken  # somebody has added them meanwhile: look again
     key.user_id = user.id
-    await key.save(force_create=True)
+    await sql.add(key)
     await _confine(key, accounts)
 
 

@@ -117,14 +117,13 @@ async def open_session(user: User, *, address: str = "") -> tuple[Actor, str]:
     """
     token = MARK + secrets.token_urlsafe(_TOKEN_BYTES)
     moment = now()
-    await transaction(
-        lambda: Session.create(
-            user_id=user.id,
-            token_hash=_hash(token),
-            expires_at=moment + provider().session_lifetime,
-            seen_at=moment,
-        )
+    session = Session(
+        user_id=user.id,
+        token_hash=_hash(token),
+        expires_at=moment + provider().session_lifetime,
+        seen_at=moment,
     )
+    await transaction(lambda: sql.add(session))
     actor = await actor_of_session(token, address)
     if actor is None:
         raise Unauthenticated

@@ -66,14 +66,14 @@ async def execute(statement: str, *args: object) -> int:
     return changed
 
 
-async def insert(table: str, rows: Sequence[Row], *, ignore_conflicts: bool = False) -> list[UUID]:
-    """Insert `rows` (all with the same columns, `id` among them) in one statement; the ids that it
-    inserted.
+async def insert(table: str, rows: Sequence[Row], *, ignore_conflicts: bool = False) -> int:
+    """Insert `rows` (all with the same columns) in one statement; how many it inserted. For what
+    has no record: see `models.db.changes`.
     """
     columns = tuple(rows[0])
     statement = _insert(table, columns, len(rows), ignore_conflicts)
     args = [row[column] for row in rows for column in columns]
-    return [row["id"] for row in await fetch(statement, *args)]
+    return len(await fetch(statement, *args))
 
 
 async def add(*records: Model) -> None:
@@ -81,10 +81,12 @@ async def add(*records: Model) -> None:
     await insert(table_of(type(records[0])), [row_of(record) for record in records])
 
 
-async def add_new(record: Model) -> bool:
-    """Insert a record unless one like it (a UNIQUE key) is there; whether it was inserted."""
-    rows = [row_of(record)]
-    return bool(await insert(table_of(type(record)), rows, ignore_conflicts=True))
+async def add_new(*records: Model) -> int:
+    """Insert those records of one model that none is like (a UNIQUE key), in one statement; how
+    many.
+    """
+    rows = [row_of(record) for record in records]
+    return await insert(table_of(type(records[0])), rows, ignore_conflicts=True)
 
 
 async def records(model: type[M], statement: str, *args: object) -> list[M]:
@@ -240,7 +242,7 @@ def _insert(table: str, columns: tuple[str, ...], count: int, ignore_conflicts: 
     values = ", ".join(f"({placeholders(width, 1 + width * n)})" for n in range(count))
     conflict = " ON CONFLICT DO NOTHING" if ignore_conflicts else ""
     names = ", ".join(f'"{column}"' for column in columns)
-    return f'INSERT INTO "{table}" ({names}) VALUES {values}{conflict} RETURNING id'
+    return f'INSERT INTO "{table}" ({names}) VALUES {values}{conflict} RETURNING 1 AS added'
 
 
 @lru_cache(maxsize=1024)

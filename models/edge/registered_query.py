@@ -9,9 +9,8 @@ from typing import Final
 
 from tortoise import fields
 
-from models.clock import now
 from models.db import sql
-from models.db.record import Record, new_id
+from models.db.record import Record
 from models.db.transactions import transaction
 
 #: What begins an identifier that is the hash of its document (GraphQL over HTTP, Appendix A).
@@ -69,22 +68,17 @@ async def register(documents: Mapping[str, str]) -> int:
 
 
 async def _register(documents: Mapping[str, str]) -> int:
-    added, rows = 0, [_row(identifier, text) for identifier, text in documents.items()]
-    for start in range(0, len(rows), _ROWS_MAX):
-        some = rows[start : start + _ROWS_MAX]
-        added += len(await sql.insert("persisted_document", some, ignore_conflicts=True))
-        await _require_same([str(row["identifier"]) for row in some], documents)
+    added, queries = 0, [_query(identifier, text) for identifier, text in documents.items()]
+    for start in range(0, len(queries), _ROWS_MAX):
+        some = queries[start : start + _ROWS_MAX]
+        added += await sql.add_new(*some)
+        await _require_same([query.identifier for query in some], documents)
     return added
 
 
-def _row(identifier: str, text: str) -> sql.Row:
-    return {
-        "id": new_id(),
-        "created_at": now(),
-        "identifier": identifier,
-        "sha256": identifier_of(text).removeprefix(BY_HASH),
-        "text": text,
-    }
+def _query(identifier: str, text: str) -> RegisteredQuery:
+    sha256 = identifier_of(text).removeprefix(BY_HASH)
+    return RegisteredQuery(identifier=identifier, sha256=sha256, text=text)
 
 
 async def _require_same(identifiers: list[str], documents: Mapping[str, str]) -> None:

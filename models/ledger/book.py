@@ -281,7 +281,8 @@ class Book(Writer):
     @override
     def write_to(self, changes: Changes) -> None:
         self._repay_debt()
-        changes.ensure(LedgerAccount, opening(self.currency, self._opened.values()))
+        opened = opening(self.currency, self._opened.values())
+        changes.ensure(LedgerAccount, map(sql.row_of, opened))
         lines = ({**row, "note": line.note} for line, row in self._lines)
         changes.insert(CreditTransaction, lines)
         changes.insert(Transfer, self._transfers)
@@ -290,7 +291,8 @@ class Book(Writer):
             changes.update(Balance, id, self._balance_row())
             self.journal.ring(topic_of_credit(self.account_id, self.currency))
         grants = self.grants.values()
-        changes.insert(Grant, (self._grant_row(one) for one in grants if one.amount is not None))
+        new = (self._new_grant(one) for one in grants if one.amount is not None)
+        changes.insert(Grant, map(sql.row_of, new))
         for grant in grants:
             if grant.changed and grant.amount is None:
                 changes.update(Grant, grant.id, {"remaining": grant.remaining})
@@ -308,16 +310,16 @@ class Book(Writer):
             grant.remaining, grant.changed = remaining, changed
         super().go_back({name: value for name, value in state.items() if name != "_grants_left"})
 
-    def _grant_row(self, grant: OpenGrant) -> sql.Row:
-        return {
-            "id": grant.id,
-            "account_id": self.account_id,
-            "currency": self.currency,
-            "amount": grant.amount,
-            "remaining": grant.remaining,
-            "expires_at": grant.expires_at,
-            "created_at": self.journal.at,
-        }
+    def _new_grant(self, grant: OpenGrant) -> Grant:
+        return Grant(
+            id=grant.id,
+            account_id=self.account_id,
+            currency=self.currency,
+            amount=grant.amount,
+            remaining=grant.remaining,
+            expires_at=grant.expires_at,
+            created_at=self.journal.at,
+        )
 
     def _balance_row(self) -> sql.Row:
         return {

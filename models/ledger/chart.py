@@ -11,7 +11,6 @@ from uuid import UUID, uuid5
 
 from tortoise import fields
 
-from models.db import sql
 from models.db.record import Table
 
 _NAMESPACE: Final = UUID("6f1c1d3e-52c5-4b0c-9a41-3f0f0a3f6f10")
@@ -71,16 +70,16 @@ def grant_account(grant_id: UUID, account_id: UUID) -> Ref:
     return Ref(grant_id, LedgerKind.GRANT, account_id)
 
 
-def opening(currency: str, refs: Iterable[Ref]) -> list[sql.Row]:
-    """The rows of these ledger accounts."""
+def opening(currency: str, refs: Iterable[Ref]) -> list[LedgerAccount]:
+    """The ledger accounts that these name."""
     return [
-        {
-            "id": ref.id,
-            "currency": currency,
-            "kind": ref.kind.value,
-            "account_id": ref.account_id,
-            "gateway": ref.gateway,
-        }
+        LedgerAccount(
+            id=ref.id,
+            currency=currency,
+            kind=ref.kind.value,
+            account_id=ref.account_id,
+            gateway=ref.gateway,
+        )
         for ref in refs
     ]
 

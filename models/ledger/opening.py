@@ -134,7 +134,7 @@ async def _create(account_id: UUID, currency: str) -> None:
     )
     refs = [client(kind, account_id, currency) for kind in own]
     refs += [provider_account(kind, currency) for kind in ours]
-    await sql.insert("ledger_account", opening(currency, refs), ignore_conflicts=True)
+    await sql.add_new(*opening(currency, refs))
     balance = Balance(
         id=balance_id(account_id, currency),
         account_id=account_id,

@@ -28,14 +28,10 @@ class StoredPicture(Table):
 async def keep(picture: Picture) -> str:
     """Its name, under which it can be found from now on. Inside a transaction."""
     if not await find_one(_kept, picture.name):
-        await sql.execute(
-            "INSERT INTO picture (name, created_at, media_type, content) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT (name) DO NOTHING",
-            picture.name,
-            now(),
-            picture.media_type,
-            picture.content,
+        stored = StoredPicture(
+            name=picture.name, media_type=picture.media_type, content=picture.content
         )
+        await sql.add_new(stored)
     return picture.name
 
 
