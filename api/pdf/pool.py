@@ -27,7 +27,7 @@ BUSY: Final = "Too many documents are being rendered; try again shortly."
 
 class Pool(Protocol):
     """What renders, here or elsewhere, with these `templates`; one document may take
-    `timeout_seconds`, a long one twelve times as much.
+    `timeout_seconds`, a long one more (`seconds_allowed`).
     """
 
     timeout_seconds: float
@@ -48,6 +48,11 @@ class Pool(Protocol):
 
         Raises PdfUnavailable, RendererBusy, RenderTimeout or RenderFailed.
         """
+
+
+def seconds_allowed(pool: Pool, *, long: bool) -> float:
+    """How long the pool may render one document, in seconds."""
+    return pool.timeout_seconds * (LONG if long else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +112,15 @@ class ProcessPool:
 
     async def make(self, request: bytes, *, long: bool) -> bytes:
         """See Pool."""
+        seconds_max = seconds_allowed(self, long=long)
         if not long:
-            return await self._make(request, self.timeout_seconds)
+            return await self._make(request, seconds_max)
         if self._long_waiting >= LONG_MAX:
             raise RendererBusy(BUSY)
         self._long_waiting += 1
         try:
             async with self._long:
-                return await self._make(request, self.timeout_seconds * LONG)
+                return await self._make(request, seconds_max)
         finally:
             self._long_waiting -= 1
 

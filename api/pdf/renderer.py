@@ -21,7 +21,7 @@ from cachetools import LRUCache
 
 from api.pdf import fonts
 from api.pdf.frames import TEMPLATES
-from api.pdf.pool import LONG, LONG_MAX, ProcessPool
+from api.pdf.pool import LONG_MAX, ProcessPool, seconds_allowed
 from api.pdf.process import PdfError
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class PdfRenderer:
         """Makes it, unless another process with the same store has made it meanwhile."""
         if store is None:
             return await self._pool.make(request, long=long)
-        seconds_max = self._pool.timeout_seconds * (LONG if long else 1)
+        seconds_max = seconds_allowed(self._pool, long=long)
         async with store.alone(key, seconds_max, lambda: not self._is_open):
             content = await store.get(key)
             if content is None:
