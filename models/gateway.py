@@ -123,12 +123,21 @@ class ConfirmCard:
     publishable_key: str
 
 
+class BankAccountType(StrEnum):
+    """The types of bank account in Japan."""
+
+    ORDINARY = "ordinary"
+    "An ordinary account (普通預金)."
+    CURRENT = "current"
+    "A current account (当座預金)."
+
+
 @dataclass(frozen=True, slots=True)
 class TransferInstructions:
     """Where to send the money. The amount and reference are the payment's own.
 
     `qr_code` is what a banking app scans, as an SVG data URL. The last three are what a transfer
-    within Japan needs; `account_type` is `ordinary` or `current`.
+    within Japan needs; `account_type` is a BankAccountType's value.
     """
 
     beneficiary: str

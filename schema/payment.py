@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import strawberry
 
 from models import gateway
 from models.db.record import parse_id
+from models.gateway import BankAccountType
 from models.payments import payment
 from models.status import PaymentStatus
 from schema.core import texts
@@ -50,14 +50,7 @@ class ConfirmCardAction:
     "The card gateway's publishable key."
 
 
-@strawberry.enum
-class BankAccountType(Enum):
-    """The types of bank account in Japan."""
-
-    ORDINARY = "ORDINARY"
-    "An ordinary account (普通預金)."
-    CURRENT = "CURRENT"
-    "A current account (当座預金)."
+strawberry.enum(BankAccountType)
 
 
 @strawberry.type
@@ -91,7 +84,7 @@ class BankTransferAction:
         language = info.context.locale_for(locale)
         variant = "branch" if self.branch_name else "bic" if self.bic else ""
         kind = self.account_type and texts.say(
-            f"transfer.account_type.{self.account_type.value}", language
+            f"transfer.account_type.{self.account_type.name}", language
         )
         return texts.say(
             f"transfer.instructions.{variant}".rstrip("."),
@@ -224,14 +217,12 @@ def _action(record: payment.Payment) -> PaymentAction | None:
                 qr_code=transfer.qr_code,
                 branch_name=transfer.branch_name,
                 branch_code=transfer.branch_code,
-                account_type=_account_type(transfer.account_type),
+                account_type=(
+                    BankAccountType(transfer.account_type) if transfer.account_type else None
+                ),
             )
         case None:
             return None
-
-
-def _account_type(said: str | None) -> BankAccountType | None:
-    return BankAccountType(said.upper()) if said else None
 
 
 @found_by(payment.Payment.PREFIX)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from api.bank_files.lines import StatementUnreadable, at, checked_day, keyed, own_account
 from api.bank_files.zengin_records import Record, records
 from models.bank.reported import Balance, BankLine, ReportedStatement
+from models.gateway import BankAccountType
 from models.money import Money
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _MINUS: Final = 2
 #: How many digits the number of an account has, and the code of a branch.
 _NUMBER: Final = 7
 _BRANCH: Final = 3
-_TYPES: Final = {1: "ordinary", 2: "current"}
+_TYPES: Final = {1: BankAccountType.ORDINARY, 2: BankAccountType.CURRENT}
 _BEGINNING: Final = re.compile(rb"1(?:01|03)[01][0-9]{18}")
 
 

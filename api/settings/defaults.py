@@ -7,6 +7,7 @@ from functools import cache
 from typing import Final
 
 from api.settings.shapes import BankAccount, FundsLimit, SellerDetails
+from models.gateway import BankAccountType
 
 # Minimum deposit, maximum deposit and maximum balance: about 5, 10,000 and 50,000 US dollars.
 _COMMON: Final = {
@@ -84,7 +85,7 @@ def demo_bank_accounts() -> dict[str, BankAccount]:
             bank_name="風銀行",
             branch_name="中央支店",
             branch_code="001",
-            account_type="ordinary",
+            account_type=BankAccountType.ORDINARY,
             account_number="1234567",
         ),
         "USD": BankAccount(

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfoNotFoundError
 
@@ -34,6 +34,7 @@ from models.accounts.billing import EUROPEAN_UNION, country_code
 from models.bank import account as bank_account
 from models.bank.notation import with_bic
 from models.errors import CurrencyNotSupported, Refusal
+from models.gateway import BankAccountType
 from models.money import Money
 from models.provider.provider import Limits
 from models.provider.seller import BankDetails, Seller, zone_named
@@ -97,7 +98,7 @@ class BankAccount(Shape):
     bic: str | None = None
     branch_name: str | None = Field(default=None, min_length=1)
     branch_code: str | None = Field(default=None, pattern=r"^[0-9]{3}$")
-    account_type: Literal["ordinary", "current"] | None = None
+    account_type: BankAccountType | None = None
     statements_of: list[str] = []
 
     @property

@@ -11,7 +11,7 @@ from api.settings.settings import load_settings
 from api.settings.shapes import BankAccount
 from models.bank.account import own_account, own_keys
 from models.clock import now
-from models.gateway import TransferInstructions
+from models.gateway import BankAccountType, TransferInstructions
 from models.money import Money
 from models.payments.payment import action_json
 from tests.support.gateways.contract import *  # noqa: F403 - the suite
@@ -50,7 +50,7 @@ async def test_what_a_transfer_within_japan_needs_is_told() -> None:
         bank_name="風銀行",
         branch_name="中央支店",
         branch_code="001",
-        account_type="ordinary",
+        account_type=BankAccountType.ORDINARY,
         account_number="1234567",
     )
     started = await BankTransferGateway({"JPY": account}).start(order(Money(2500, "JPY")))
