@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from api.pdf.documents.document import Look
-from api.pdf.documents.invoice import InvoiceState, PaymentLine, Status, invoice_document
+from api.pdf.documents.invoice import InvoiceState, PaymentLine, invoice_document
 from api.pdf.documents.receipt import receipt_document
 from api.pdf.documents.statement import Change, statement_document
 from api.pdf.documents.transfer import transfer_of
@@ -71,8 +71,7 @@ async def invoice_pdf(invoice: Invoice, locale: str, gateways: Mapping[str, Gate
     """The document of an invoice as it stands."""
     paid = (await payments.of_invoices([invoice.id])).get(invoice.id, [])
     state = InvoiceState(
-        status=cast("Status", invoice.status),
-        overdue=invoice.overdue,
+        status=invoice.printed_status,
         amount_due=invoice.asked_for,
         payments=_lines(paid, _namer(gateways, locale)),
         paid_at=invoice.paid_at,
@@ -120,7 +119,7 @@ async def _read_invoice(wanted: Wanted) -> Invoice | None:
 def _lines(paid: Sequence[Payment], method: Callable[[str], str]) -> list[PaymentLine]:
     return [
         PaymentLine(
-            at=payment.completed_at or payment.created_at,
+            at=payment.paid_at,
             method=method(payment.gateway),
             reference=payment.reference,
             amount=payment.net_received,

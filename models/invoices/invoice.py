@@ -98,6 +98,12 @@ class Invoice(Changing):
         """Whether its due day, which is the seller's, is over, and it is not paid."""
         return self.status in PAYABLE and self.due_on < today().isoformat()
 
+    @property
+    def printed_status(self) -> str:
+        """Its status as documents print it: OVERDUE in place of UNPAID where it is."""
+        is_late = self.status == InvoiceStatus.UNPAID and self.overdue
+        return "OVERDUE" if is_late else self.status
+
     @override
     def write_to(self, changes: Changes) -> bool:
         is_changed = super().write_to(changes)

@@ -175,7 +175,7 @@ def _most(at: LockedPayment) -> int:
         there: int = payment.applied + payment.excess - under_way
         return min(there, deposits)
     # What became credit goes first (`take_back`), so credit that is spent bounds all of it.
-    left: int = payment.received - payment.taken_back - under_way
+    left: int = payment.kept - under_way
     return left if _excess(at) <= deposits else deposits
 
 

@@ -89,6 +89,25 @@ class Payment(Changing):
         return net
 
     @property
+    def kept(self) -> int:
+        """What of the money received wasn't taken back; minor units."""
+        kept: int = self.received - self.taken_back
+        return kept
+
+    @property
+    def paid_at(self) -> datetime:
+        """The moment that its receipt gives."""
+        paid_at: datetime = self.completed_at or self.created_at
+        return paid_at
+
+    @property
+    def printed_status(self) -> str:
+        """How its receipt says that it stands."""
+        if not self.taken_back:
+            return "PAID"
+        return "PARTLY_REFUNDED" if self.kept > 0 else "REFUNDED"
+
+    @property
     def is_open(self) -> bool:
         """Whether it has begun and not ended."""
         return self.status in OPEN

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 import orjson
 
@@ -20,9 +20,6 @@ from models.accounts.billing import EUROPEAN_UNION
 from models.invoices.snapshot import BuyerSnapshot, InvoiceLineSnapshot, SellerSnapshot, TaxSnapshot
 from models.money import Money, exponent
 from models.provider.seller import Picture
-
-#: The mark of a document: how what it is about stands.
-Mark = Literal["UNPAID", "OVERDUE", "PROCESSING", "PAID", "VOID", "REFUNDED", "PARTLY_REFUNDED", ""]
 
 #: Documents of more lines than this are made in the background.
 LINES_AT_ONCE: Final = 200
@@ -69,11 +66,12 @@ class Tax:
 class Letterhead:
     """What every document begins with: whose it is, whom it is for, and how it is written.
 
-    `logo` is a data URL, `region` is where the seller's taxes are: a country, or `EU`.
+    `mark` is the printed status of what it is about, or empty. `logo` is a data URL, `region` is
+    where the seller's taxes are: a country, or `EU`.
     """
 
     locale: str
-    mark: Mark
+    mark: str
     currency: str
     decimals: int
     created: str
@@ -123,7 +121,7 @@ def letterhead(
     buyer: BuyerSnapshot,
     *,
     currency: str,
-    mark: Mark,
+    mark: str,
     created: datetime,
     modified: datetime,
 ) -> Letterhead:

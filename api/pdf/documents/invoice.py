@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Literal
 
 from api.pdf import text
 from api.pdf.documents.document import (
     Document,
     DocumentLine,
     Look,
-    Mark,
     Tax,
     letterhead,
     lines_of,
@@ -21,9 +19,8 @@ from api.pdf.documents.document import (
 from api.pdf.documents.einvoice import EInvoice, e_invoice_of, reverse_charged
 from api.pdf.documents.transfer import Transfer
 from api.pdf.text import NAME_MAX, TEXT_MAX, clean
+from models.invoices.invoice import InvoiceStatus
 from models.invoices.snapshot import InvoiceSnapshot, zone_of
-
-Status = Literal["UNPAID", "PROCESSING", "PAID", "VOID", "REFUNDED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +36,12 @@ class PaymentLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceState:
-    """What has become of an invoice since it was issued; minor units of its currency."""
+    """What has become of an invoice since it was issued; minor units of its currency. `status` is
+    as it is printed.
+    """
 
-    status: Status
+    status: str
     amount_due: int
-    overdue: bool = False
     payments: Sequence[PaymentLine] = ()
     paid_at: datetime | None = None
     credit_applied: int = 0
@@ -52,11 +50,6 @@ class InvoiceState:
     void_reason: str | None = None
     credit_note_number: str | None = None
     transfer: Transfer | None = None
-
-    @property
-    def mark(self) -> Mark:
-        """How it stands, in a word."""
-        return "OVERDUE" if self.overdue and self.status == "UNPAID" else self.status
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +110,7 @@ def invoice_document(snapshot: InvoiceSnapshot, state: InvoiceState, look: Look)
         seller,
         snapshot["buyer"],
         currency=snapshot["currency"],
-        mark=state.mark,
+        mark=state.status,
         created=issued,
         modified=max([issued, *since]),
     )
@@ -149,7 +142,7 @@ def invoice_document(snapshot: InvoiceSnapshot, state: InvoiceState, look: Look)
         reverse_charge=reverse_charged(snapshot),
         exemption=text.optional(seller.get("exemption"), TEXT_MAX),
         # One that is void is taken back by its credit note, which carries its own.
-        e_invoice=None if state.status == "VOID" else e_invoice_of(snapshot),
+        e_invoice=None if state.status == InvoiceStatus.VOID else e_invoice_of(snapshot),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api.pdf import text
-from api.pdf.documents.document import Document, Look, Mark, letterhead
+from api.pdf.documents.document import Document, Look, letterhead
 from api.pdf.text import NAME_MAX, clean
 from models.invoices.snapshot import InvoiceSnapshot, zone_of
 from models.payments.payment import Payment
@@ -39,15 +39,14 @@ def receipt_document(
 ) -> ReceiptDocument:
     """The document of a payment that money came in for; seller and buyer are the invoice's."""
     zone = zone_of(snapshot)
-    paid_at = payment.completed_at or payment.created_at
     head = letterhead(
         look,
         snapshot["seller"],
         snapshot["buyer"],
         currency=payment.currency,
-        mark=_mark(payment),
-        created=paid_at,
-        modified=paid_at,
+        mark=payment.printed_status,
+        created=payment.paid_at,
+        modified=payment.paid_at,
     )
     return ReceiptDocument(
         template="receipt",
@@ -56,18 +55,12 @@ def receipt_document(
         kind=snapshot["kind"],
         invoice_number=clean(snapshot["number"], NAME_MAX),
         invoiced_on=text.day(datetime.fromisoformat(snapshot["issued_at"]), zone),
-        paid_on=text.day(paid_at, zone),
+        paid_on=text.day(payment.paid_at, zone),
         method=clean(method, NAME_MAX),
         amount=payment.amount,
         fee=payment.fee,
         charged=payment.charged,
         received=payment.received,
         refunded=payment.taken_back,
-        kept=payment.received - payment.taken_back,
+        kept=payment.kept,
     )
-
-
-def _mark(payment: Payment) -> Mark:
-    if not payment.taken_back:
-        return "PAID"
-    return "REFUNDED" if payment.taken_back >= payment.received else "PARTLY_REFUNDED"

@@ -252,7 +252,7 @@ def in_status(
     }
     beside: dict[str, dict[str, Any]] = {
         "UNPAID": unpaid,
-        "OVERDUE": {**unpaid, "status": "UNPAID", "overdue": True},
+        "OVERDUE": unpaid,
         "PROCESSING": {"amount_due": total},
         "PAID": {"amount_due": 0, "payments": [payment], "paid_at": PAID_AT},
         "VOID": {

@@ -203,3 +203,13 @@ async def test_an_invoice_is_overdue_when_its_day_is_past_and_it_is_not_paid() -
     await ada.given(1000)
     assert not (await ada.spend(late)).overdue
     assert not (await _order(ada)).overdue
+
+
+@pytest.mark.parametrize(
+    ("status", "printed"),
+    [("UNPAID", "OVERDUE"), ("PROCESSING", "PROCESSING"), ("PAID", "PAID"), ("VOID", "VOID")],
+)
+async def test_only_an_unpaid_invoice_is_printed_as_overdue(status: str, printed: str) -> None:
+    late = await _order(await a_client(), due_at=clock.now() - timedelta(days=1))
+    late.status = status
+    assert late.printed_status == printed
