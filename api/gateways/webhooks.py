@@ -15,23 +15,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.endpoint.auth import address_of
-from models.db.caller import called_by
 from models.errors import Busy
-from models.gateway import (
-    GatewayProblem,
-    Hinting,
-    MessageRefused,
-    SignatureRefused,
-    sender,
-)
-from models.payments import follow_up, inbox, transmission
+from models.gateway import GatewayProblem, MessageRefused, SignatureRefused, sender
+from models.payments import follow_up, transmission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
 
-    from models.gateway import Gateway, GatewayEvent
+    from models.gateway import Gateway
 
 BODY_BYTES_MAX: Final = 256 * 1024
 RETRY_AFTER_SECONDS: Final = 10
@@ -58,34 +51,9 @@ def webhook_route(gateways: Mapping[str, Gateway]) -> Route:
     )
 
 
-async def receive_message(
-    gateway: Gateway, headers: Mapping[str, str], body: bytes
-) -> list[GatewayEvent]:
-    """Verify a message and store what it tells: its events. `headers` have lower-case names.
-
-    One that was taken before tells nothing more where its gateway would have to be asked again.
-    Raises MessageRefused, GatewayProblem, and whatever kept the database from storing it.
-    """
-    signed = gateway.transmission_id(headers) if isinstance(gateway, Hinting) else ""
-    if signed and await transmission.is_taken(gateway.code, signed, body):
-        return []
-    events = await gateway.parse_message(headers, body)
-    # It is the gateway's own from here on: clients who ask at once do not shut it out.
-    with called_by(f"gateway {gateway.code}"):
-        await inbox.take_in(gateway.code, events)
-        if signed:
-            await transmission.take(gateway.code, signed, body)
-    _log.info(
-        "message received",
-        gateway=gateway.code,
-        events=[{"id": e.event_id, "kind": e.kind.value, "payment": e.payment} for e in events],
-    )
-    return events
-
-
 async def _answered(gateway: Gateway, headers: Mapping[str, str], body: bytes) -> Response:
     try:
-        events = await receive_message(gateway, headers, body)
+        events = await transmission.receive(gateway, headers, body)
     except SignatureRefused as refusal:
         _log.warning("message refused", gateway=gateway.code, reason=str(refusal))
         return _refused(401, "The message isn't signed correctly.")

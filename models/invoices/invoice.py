@@ -26,7 +26,7 @@ from models.invoices.snapshot import InvoiceSnapshot
 from models.journal.topics import topic_of_invoice
 from models.ledger.stopped import BALANCE_STOPPED
 from models.provider.day import today
-from models.status import PAYABLE, PAYABLE_SQL
+from models.status import PAYABLE, PAYABLE_SQL, InvoiceStatus
 
 
 class InvoiceKind(StrEnum):

@@ -1,4 +1,4 @@
-"""Transmissions: which body came under an id that a gateway has signed.
+"""Transmissions: messages as their gateways send them, verified and stored before they count.
 
 Where a signature covers the id of a message and not its body (`models.gateway.Hinting`), each id is
 good for one body: the first that was taken.
@@ -7,15 +7,22 @@ good for one body: the first that was taken.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+import structlog
 from tortoise import fields
 
 from models.clock import now
 from models.db import sql
+from models.db.caller import called_by
 from models.db.record import Record
 from models.db.transactions import transaction
-from models.gateway import SignatureRefused
+from models.gateway import Gateway, GatewayEvent, Hinting, SignatureRefused
+from models.payments import inbox
 from models.provider import retention
+
+_log: Final = structlog.get_logger("webhooks")
 
 
 class Transmission(Record):
@@ -27,6 +34,32 @@ class Transmission(Record):
 
     class Meta:
         table = "transmission"
+
+
+async def receive(
+    gateway: Gateway, headers: Mapping[str, str], body: bytes
+) -> Sequence[GatewayEvent]:
+    """Verify a message and store what it tells: its events. `headers` have lower-case names.
+
+    One that was taken before tells nothing more where its gateway would have to be asked again.
+    What follows an approval is `follow_up.take_approved`, which a gateway need not wait for.
+    Raises MessageRefused, GatewayProblem, and whatever kept the database from storing it.
+    """
+    signed = gateway.transmission_id(headers) if isinstance(gateway, Hinting) else ""
+    if signed and await is_taken(gateway.code, signed, body):
+        return []
+    events = await gateway.parse_message(headers, body)
+    # It is the gateway's own from here on: clients who ask at once do not shut it out.
+    with called_by(f"gateway {gateway.code}"):
+        await inbox.take_in(gateway.code, events)
+        if signed:
+            await take(gateway.code, signed, body)
+    _log.info(
+        "message received",
+        gateway=gateway.code,
+        events=[{"id": e.event_id, "kind": e.kind.value, "payment": e.payment} for e in events],
+    )
+    return events
 
 
 async def is_taken(gateway: str, reference: str, body: bytes) -> bool:

@@ -19,7 +19,6 @@ from tortoise.connection import get_connection
 from websockets.asyncio.client import connect
 
 from api.app import create_app
-from api.gateways.webhooks import receive_message
 from api.server.connection import HttpConnection, WebsocketConnection
 from models import audit
 from models.access import password, session
@@ -32,6 +31,7 @@ from models.gateway import EventKind, GatewayEvent
 from models.invoices import order
 from models.invoices.order import CreateOrder
 from models.journal.command import run
+from models.payments import transmission
 from tests.support.application import demo_settings
 from tests.support.factories import STAFF
 from tests.support.identities import CHEAP_HASHER, a_client
@@ -375,7 +375,7 @@ async def test_the_worker_and_gateways_have_turns_of_their_own_beside_any_flood(
 
     async def message() -> None:
         gateway: Any = Gateway()
-        await receive_message(gateway, {}, b"")
+        await transmission.receive(gateway, {}, b"")
         told.append("gateway")
 
     async def job() -> None:

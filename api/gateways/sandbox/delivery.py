@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from api.gateways.sandbox import charges
-from api.gateways.webhooks import receive_message
 from models.clock import now
 from models.gateway import MessageRefused
+from models.payments import transmission
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,7 +73,7 @@ class Delivery:
 
     async def _taken(self, message: Notice) -> bool:
         try:
-            await receive_message(self._gateway, *self._gateway.signed(message))
+            await transmission.receive(self._gateway, *self._gateway.signed(message))
         except MessageRefused as refusal:
             _log.error("sandbox message refused", id=message.id, reason=str(refusal))
             return False

@@ -19,8 +19,8 @@ from api.pdf.documents.document import (
 from api.pdf.documents.einvoice import EInvoice, e_invoice_of, reverse_charged
 from api.pdf.documents.transfer import Transfer
 from api.pdf.text import NAME_MAX, TEXT_MAX, clean
-from models.invoices.invoice import InvoiceStatus
 from models.invoices.snapshot import InvoiceSnapshot, zone_of
+from models.status import InvoiceStatus
 
 
 @dataclass(frozen=True, slots=True)

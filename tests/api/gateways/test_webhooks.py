@@ -11,11 +11,11 @@ from starlette.applications import Starlette
 
 from api.gateways.sandbox.gateway import SandboxGateway
 from api.gateways.sandbox.messages import Notice
-from api.gateways.webhooks import BODY_BYTES_MAX, receive_message, webhook_route
+from api.gateways.webhooks import BODY_BYTES_MAX, webhook_route
 from models.clock import now
 from models.db import sql
 from models.gateway import GatewayEvent, MessageRefused
-from models.payments import inbox
+from models.payments import inbox, transmission
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -148,9 +148,9 @@ async def test_a_message_can_be_handed_in_by_a_call(
     gateway: SandboxGateway, intake: Intake
 ) -> None:
     headers, body = message(gateway)
-    await receive_message(gateway, headers, body)
+    await transmission.receive(gateway, headers, body)
     with pytest.raises(MessageRefused):
-        await receive_message(gateway, headers, body + b" ")
+        await transmission.receive(gateway, headers, body + b" ")
     assert len(intake.taken) == 1
 
 
