@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias
 import strawberry
 
 from models import gateway
-from models.errors import Invalid
+from models.credit.limits import limits_meant
 from models.gateway import GatewayKind
 from models.money import exponent
 from models.provider.circuit import is_down
@@ -17,7 +17,6 @@ from models.provider.provider import Limits, provider
 from schema.core import texts
 from schema.core.context import Info
 from schema.core.errors import refused_at_top
-from schema.core.ids import existing_account
 from schema.core.money import Locale, Money, MoneyInput
 from schema.core.nodes import Node, found_by
 from schema.core.scalars import URL, CurrencyCode
@@ -187,12 +186,8 @@ class GatewayQuery:
         ] = None,
     ) -> FundsLimits:
         """The deposit limits for one currency."""
-        actor = info.context.signed_in()
-        if currency is None:
-            if actor.account_id is None:
-                raise Invalid("currency", problem="null")
-            currency = CurrencyCode((await existing_account(info, actor.account_id)).currency)
-        return FundsLimits.of(provider().limits_of(currency, "currency"))
+        by, find = info.context.signed_in(), info.context.loaders.account.load
+        return FundsLimits.of(await limits_meant(currency, by, find))
 
     @strawberry.field
     def credit_policy(self) -> CreditPolicy:

@@ -52,6 +52,13 @@ class Account(Changing):
         """Where and how invoices are addressed."""
         return Billing.of(self.billing)
 
+    def currency_meant(self, currency: str | None) -> str:
+        """The currency that is named, or its own. Raises CurrencyNotSupported."""
+        if currency is None:
+            return self.currency
+        exponent(currency)
+        return currency
+
 
 def search_key(name: str, email: str) -> str:
     """What an account is found by when staff search."""
@@ -71,12 +78,21 @@ async def visible(
     return await find(account_id) if account_id and by.sees(account_id) else None
 
 
-async def currency_meant(account_id: UUID, currency: str | None) -> str:
-    """The currency that is named, or the account's own. Raises CurrencyNotSupported, NotFound."""
+async def currency_meant(
+    account_id: UUID | None,
+    currency: str | None,
+    find: Callable[[UUID], Awaitable[Account | None]] = read,
+) -> str:
+    """The currency that is named, or the account's own.
+
+    Raises CurrencyNotSupported, NotFound, and Invalid where neither of them is named.
+    """
     if currency is not None:
         exponent(currency)
         return currency
-    account = await read(account_id)
+    if account_id is None:
+        raise Invalid("currency", problem="null")
+    account = await find(account_id)
     if account is None:
         raise NotFound("account_id")
     return account.currency

@@ -15,7 +15,7 @@ from models.accounts.account import Account, currency_meant
 from models.clock import now
 from models.db import sql
 from models.db.coalesced import Coalesced
-from models.errors import NotFound
+from models.errors import InsufficientCredit, NotFound, Refusal
 from models.ledger.chart import balance_id
 from models.ledger.stopped import BALANCE_STOPPED, is_stopped
 from models.money import exponent
@@ -113,9 +113,8 @@ async def balance_in(
     """One of those that `all_of` gives, in the account's own currency where None; zeros where there
     never was any. Raises as `all_of`, and CurrencyNotSupported.
     """
-    wanted = account.currency if currency is None else currency
     states = await all_of(account.id, by, find)
-    exponent(wanted)
+    wanted = account.currency_meant(currency)
     found = next((state for state in states if state.currency == wanted), None)
     return found or BalanceState(
         account.id,
@@ -132,6 +131,25 @@ async def all_of(account_id: UUID, by: Actor, find: AllOf) -> Sequence[BalanceSt
     """
     by.require_scope("credit:read")
     return await find(by.account_meant(account_id))
+
+
+async def balance_after(account_id: UUID, currency: str, by: Actor) -> BalanceState | None:
+    """The credit that `by` has moved, as it is now; None for those who may not read it."""
+    return await balance_of(account_id, currency, by=by) if by.may("credit:read") else None
+
+
+def told(refusal: Refusal, by: Actor | None) -> Refusal:
+    """A refusal as `by` is told of it: how much credit there is, only to those who may read it."""
+    reads_credit = by is not None and by.may("credit:read")
+    if isinstance(refusal, InsufficientCredit) and not reads_credit:
+        return _WithoutFigures(*refusal.field)
+    return refusal
+
+
+class _WithoutFigures(Refusal):
+    """InsufficientCredit, for those who may not read credit."""
+
+    code = InsufficientCredit.code
 
 
 async def read(account_id: UUID, currency: str | None = None) -> BalanceState:

@@ -1,23 +1,36 @@
-"""How much credit an account may have."""
+"""How much may be deposited at once, and how much credit an account may have."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from uuid import UUID
 
+from models.access.identity import Actor
+from models.accounts.account import Account, currency_meant, read
 from models.credit.balance import PENDING_SQL
 from models.db import sql
 from models.db.together import find_one
 from models.errors import BalanceLimitExceeded
 from models.ledger.book import Book
 from models.money import Money
-from models.provider.provider import provider
+from models.provider.provider import Limits, provider
 
 _BEGUN: Final = PENDING_SQL.format(account="g.account_id", currency="g.currency")
 _NO_INVOICE: Final = UUID(int=0)
 #: An account, a currency, and an invoice that does not count.
 _Key = tuple[UUID, str, UUID]
+
+
+async def limits_meant(
+    currency: str | None, by: Actor, find: Callable[[UUID], Awaitable[Account | None]] = read
+) -> Limits:
+    """The limits of the currency that is named, or of a client's own.
+
+    Raises CurrencyNotSupported, and Invalid where partners and staff name none.
+    """
+    meant = await currency_meant(by.account_id, currency, find)
+    return provider().limits_of(meant, "currency")
 
 
 async def deposits_begun(account_id: UUID, currency: str, but: UUID = _NO_INVOICE) -> int:

@@ -12,6 +12,7 @@ import strawberry
 from graphql import GraphQLError
 
 from models import errors
+from models.credit import balance
 from models.errors import Busy, Forbidden, Unauthenticated, UserErrorCode
 from schema.core import texts
 from schema.core.context import Info
@@ -106,12 +107,8 @@ class Payload:
     "Why the mutation was refused; empty on success."
 
 
-def user_error(refusal: errors.Refusal, locale: str, *, reads_credit: bool = True) -> UserError:
-    """The entry of `userErrors` that tells of a refusal; how much credit there is, it tells only
-    those who may read that.
-    """
-    if isinstance(refusal, errors.InsufficientCredit) and not reads_credit:
-        refusal = _WithoutFigures(*refusal.field)
+def user_error(refusal: errors.Refusal, locale: str) -> UserError:
+    """The entry of `userErrors` that tells of a refusal."""
     common: dict[str, Any] = {
         "code": refusal.code,
         "message": texts.explain(refusal, locale),
@@ -139,12 +136,6 @@ def user_error(refusal: errors.Refusal, locale: str, *, reads_credit: bool = Tru
             return PossibleDuplicate(bank_credit=BankCredit.of(refusal.line), **common)
         case _:
             return Refusal(**common)
-
-
-class _WithoutFigures(errors.Refusal):
-    """InsufficientCredit, for a key that does not read credit."""
-
-    code = errors.InsufficientCredit.code
 
 
 def _camel(name: str) -> str:
@@ -230,9 +221,8 @@ def refused_in_payload(resolver: Callable[P, Awaitable[R]]) -> Callable[P, Await
                 return await resolver(*args, **kwargs)
         except errors.Refusal as refusal:
             payload: Callable[..., R] = cast("Any", info.return_type)
-            reads_credit = (actor := info.context.actor) is not None and actor.may("credit:read")
-            told = user_error(refusal, info.context.locale, reads_credit=reads_credit)
-            return payload(user_errors=[told])
+            told = balance.told(refusal, info.context.actor)
+            return payload(user_errors=[user_error(told, info.context.locale)])
 
     return answered
 

@@ -12,12 +12,13 @@ from models.access.identity import Actor, Role
 from models.credit import balance, lines
 from models.db import record, transactions
 from models.db.page import PageRequest
-from models.errors import Invalid, NotFound
+from models.errors import InsufficientCredit, Invalid, NotFound
 from models.invoices import invoice, order
 from models.invoices.invoice import InvoiceFilter
 from models.invoices.order import CreateOrder
 from models.journal.command import run
 from models.ledger.credit_transaction import StatementLineKind
+from models.money import Money
 from models.payments.void import VoidInvoice
 from tests.support.factories import STAFF, Client, a_client, captured, tell
 from tests.support.providers import key
@@ -313,3 +314,22 @@ async def test_an_issued_invoice_never_changes_what_it_said() -> None:
     assert again is not None
     assert again.snapshot == said
     assert (said["buyer"]["name"], said["total"], said["number"]) == ("Ada", 2500, bill.number)
+
+
+async def test_how_much_credit_there_is_is_told_only_to_those_who_may_read_it() -> None:
+    ada = await a_client()
+    await ada.given(1000)
+    there, needed = Money(1000, "USD"), Money(2000, "USD")
+    refusal = InsufficientCredit("amount", available=there, required=needed)
+    reader, writer = (
+        Actor(role=Role.PARTNER, user_id=record.new_id(), scopes=frozenset({scope}), accounts=None)
+        for scope in ("credit:read", "invoices:write")
+    )
+    for one in (STAFF, ada.actor, reader):
+        assert balance.told(refusal, one) is refusal
+        assert await balance.balance_after(ada.id, "USD", one) == await balance.read(ada.id)
+    for other in (writer, None):
+        hidden = balance.told(refusal, other)
+        assert (hidden.code, hidden.field, hidden.facts) == (refusal.code, ("amount",), {})
+    assert await balance.balance_after(ada.id, "USD", writer) is None
+    assert balance.told(NotFound("id"), writer).field == ("id",)
