@@ -207,7 +207,7 @@ GROUND: Final = (
     Leans(
         "schema/engine/guard.py",
         "strawberry",
-        "execute subscribe",
+        "execute",
         "An operation is measured before it is validated, has its plan beside its document, and is"
         " told of once.",
         "Without: no limits (tests/hostile/test_query_limits.py), and Strawberry parses each time.",

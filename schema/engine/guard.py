@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from inspect import isawaitable
 from time import perf_counter
 from typing import Any, Final, NamedTuple, Self, TypedDict
 
@@ -30,7 +28,6 @@ from graphql import (
     specified_rules,
     validate,
 )
-from graphql.execution import create_source_event_stream, map_source_to_response_event
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
@@ -43,7 +40,7 @@ from schema.engine.plan import Plans
 
 VALIDATION_ERRORS_MAX = 20
 INTROSPECTION = frozenset({"__schema", "__type"})
-#: What `execute` and `subscribe` run, and what they say of the others.
+#: What `Schema.execute` runs and what a PreparedSubscription does, and what is said of the others.
 _ANSWERED: Final = frozenset({OperationType.QUERY, OperationType.MUTATION})
 STREAMED: Final = frozenset({OperationType.SUBSCRIPTION})
 _NOT_STREAMED: Final = "Subscriptions need a websocket or `Accept: text/event-stream`."
@@ -165,42 +162,6 @@ class Schema(strawberry.Schema):
         finally:
             report.tell()
         return result
-
-    async def subscribe(  # type: ignore[override]
-        self,
-        query: str,
-        variable_values: dict[str, Any] | None = None,
-        context_value: Any = None,  # noqa: ANN401 - as above
-        operation_name: str | None = None,
-    ) -> AsyncGenerator[ExecutionResult, None]:
-        """The results of a subscription, one for each event."""
-        return self._results(
-            OperationRequest(query, variable_values or {}, context_value, operation_name)
-        )
-
-    async def _results(self, request: OperationRequest) -> AsyncGenerator[ExecutionResult, None]:
-        report = OperationReport(self.guard)
-        try:
-            executor = self.executor(
-                request, self.admitted(request, report, STREAMED), report.admitted
-            )
-            source: Any = create_source_event_stream(executor)
-            source = await source if isawaitable(source) else source
-            if isinstance(source, ExecutionResult):
-                yield source
-                return
-            async with aclosing(map_source_to_response_event(executor, source)) as results:
-                async for result in results:
-                    yield result
-            report.ok = True
-        except OperationRefused as refused:
-            yield ExecutionResult(None, refused.errors)
-        except GraphQLError as error:
-            yield ExecutionResult(None, [error])
-        except Exception as error:  # noqa: BLE001 - the source's; masked where it is written out
-            yield ExecutionResult(None, [GraphQLError(str(error), original_error=error)])
-        finally:
-            report.tell()
 
     def admitted(
         self, request: OperationRequest, report: OperationReport, allowed: frozenset[OperationType]

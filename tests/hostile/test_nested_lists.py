@@ -23,6 +23,7 @@ from schema.engine.masking import ERRORS_MAX, public_errors
 from tests.support import staffed_provider
 from tests.support.factories import a_client
 from tests.support.providers import key
+from tests.support.subscriptions import responses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -282,7 +283,7 @@ async def test_each_event_of_a_subscription_has_bounds_of_its_own(client: Client
         document = (
             f'subscription {{ invoiceUpdated(id: "{invoice.public_id}") {{ {again(ROUND, 2)} }} }}'
         )
-        events = await schema.subscribe(document, {}, staffed_provider.context(client.actor))
+        events = responses(schema, document, staffed_provider.context(client.actor))
         first = await anext(events)
         await events.aclose()
         codes = [(error.extensions or {}).get("code") for error in first.errors or ()]

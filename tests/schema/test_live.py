@@ -30,6 +30,7 @@ from tests.support.staffed_provider import (
     partner,
     wire_provider,
 )
+from tests.support.subscriptions import responses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -103,9 +104,7 @@ class Listener:
 async def listening(
     document: str, actor: Actor | None, watchers: Watchers, **variables: Any
 ) -> AsyncIterator[Listener]:
-    results: Any = await SCHEMA.subscribe(
-        document, variables, context_value=context(actor, watchers=watchers)
-    )
+    results = responses(SCHEMA, document, context(actor, watchers=watchers), **variables)
     try:
         yield Listener(results)
     finally:
