@@ -7,20 +7,19 @@ says when to look, and that a message is the same for all who would get it.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import strawberry
 
-from models.credit import balance, lines
+from models.credit import balance
 from models.credit.balance import BalanceState
-from models.errors import Invalid, NotFound
+from models.credit.updates import updates
+from models.errors import NotFound
 from models.invoices import invoice
 from models.journal.topics import topic_of_credit, topic_of_invoice
 from models.ledger.credit_transaction import CreditTransaction as CreditTransactionRecord
-from models.payments import payment
-from models.payments.payment import Payment
+from models.payments.payment import InvoiceState, states_of
 from schema.balance import AccountId, Balance, OwnCurrency
 from schema.core.context import Info
 from schema.core.errors import REFUSED_AT_TOP, refused_at_top, top_level_error
@@ -28,8 +27,6 @@ from schema.core.ids import account_named, id_of
 from schema.core.watch import Source, State
 from schema.invoice import Invoice
 from schema.statement import CreditTransaction
-
-BATCH: Final = 100
 
 
 @strawberry.type
@@ -134,69 +131,17 @@ class _Credit(_Explained):
         self, told: State | None, present: State | None
     ) -> AsyncIterator[tuple[State, CreditUpdate]]:
         """A message for each line since, then one for the state where no line has told of it."""
-        if not isinstance(present, BalanceState):
-            raise NotFound("account_id")
         assert isinstance(told, BalanceState | None)
-        since = self._resume_from(present) if told is None else told.version
-        while since < present.version:
-            batch = await lines.after(self.account_id, self.currency, since, BATCH, by=self.actor)
-            assert batch, "every version has its line"
-            for line in batch:
-                if line.version > present.version:
-                    break
-                assert line.version == since + 1, "versions have no gap"
-                since = line.version
-                told_of = _as_of(line, present)
-                yield told_of, _update(told_of, line)
-        if told is None or (told.version == present.version and not _same(told, present)):
-            yield present, _update(present, None)
-
-    def _resume_from(self, present: BalanceState) -> int:
-        if self.after_version is None:
-            return present.version
-        if not 0 <= self.after_version <= present.version:
-            raise Invalid("after_version", problem="version_beyond")
-        return self.after_version
+        assert isinstance(present, BalanceState | None)
+        owed = updates(told, present, after_version=self.after_version, by=self.actor)
+        async for state, line in owed:
+            yield state, _update(state, line)
 
 
 def _update(state: BalanceState, line: CreditTransactionRecord | None) -> CreditUpdate:
     return CreditUpdate(
         balance=Balance.of(state), transaction=CreditTransaction.of(line) if line else None
     )
-
-
-def _as_of(line: CreditTransactionRecord, present: BalanceState) -> BalanceState:
-    """The balance after a line. What lines do not record (pending, expiry) is as at present."""
-    if line.version == present.version:
-        return present
-    return replace(
-        present,
-        available=line.available_after,
-        reserved=line.reserved_after,
-        promotional=line.promotional_after,
-        debt=line.debt_after,
-        version=line.version,
-        updated_at=line.created_at,
-    )
-
-
-def _same(one: BalanceState, other: BalanceState) -> bool:
-    return replace(one, updated_at=other.updated_at) == other
-
-
-@dataclass(frozen=True, slots=True)
-class _InvoiceState:
-    """An invoice; equal unless it or one of its payments has changed."""
-
-    record: invoice.Invoice = field(compare=False)
-    mark: object
-
-    @classmethod
-    def of(cls, record: invoice.Invoice, payments: Sequence[Payment]) -> _InvoiceState:
-        paid = tuple(
-            (one.id, one.status, one.received, one.taken_back, repr(one.action)) for one in payments
-        )
-        return cls(record, (record.revision, record.overdue, paid))
 
 
 class _Invoice(_Explained):
@@ -210,22 +155,18 @@ class _Invoice(_Explained):
 
     @classmethod
     async def read(cls, sources: Sequence[_Invoice]) -> Mapping[str, State]:
-        ids = [one.invoice_id for one in sources]
-        records, payments = await invoice.by_ids(ids), await payment.of_invoices(ids)
-        return {
-            topic_of_invoice(id): _InvoiceState.of(record, payments.get(id, ()))
-            for id, record in records.items()
-        }
+        states = await states_of([one.invoice_id for one in sources])
+        return {topic_of_invoice(id): state for id, state in states.items()}
 
     def is_older(self, one: State | None, other: State | None) -> bool:
-        if not isinstance(one, _InvoiceState) or not isinstance(other, _InvoiceState):
+        if not isinstance(one, InvoiceState) or not isinstance(other, InvoiceState):
             return False
         return bool(one.record.revision < other.record.revision)
 
     async def events(
         self, told: State | None, present: State | None
     ) -> AsyncIterator[tuple[State, Invoice]]:
-        if not isinstance(present, _InvoiceState):
+        if not isinstance(present, InvoiceState):
             raise NotFound("id")
         if present != told:
             yield present, Invoice.of(present.record)

@@ -13,7 +13,7 @@ from models.accounts.billing import Billing
 from models.db import sql
 from models.db.page import Page, PageRequest, Rows, by_id, fetch_page
 from models.db.record import Changing
-from models.errors import Forbidden, NotFound
+from models.errors import Forbidden, Invalid, NotFound
 from models.ledger.stopped import STOPPED_ANYWHERE
 from models.money import exponent
 from models.text import folded

@@ -14,9 +14,8 @@ from models import clock
 from models.access import session
 from models.access.identity import Role
 from models.access.user import User
-from models.credit import balance
+from models.credit import balance, updates
 from models.db import transactions
-from schema import live
 from schema.core import watch
 from schema.core.watch import Watchers
 from tests.support.factories import STAFF, a_client, captured, tell
@@ -138,7 +137,7 @@ async def test_the_present_comes_at_once_and_then_every_change(watchers: Watcher
 async def test_a_client_that_comes_back_misses_and_repeats_nothing(
     watchers: Watchers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "BATCH", 2)
+    monkeypatch.setattr(updates, "BATCH", 2)
     ada = await an_account()
     for _ in range(6):
         await give(ada, "1.00")
