@@ -46,7 +46,7 @@ async def check(settings: Settings) -> None:
 
 async def fill_demo(settings: Settings) -> bool:
     """Migrate, and fill an empty database with demo data; whether it was empty."""
-    from api import demo  # noqa: PLC0415 - it brings the sandbox with it
+    from api import demo  # it brings the sandbox with it
 
     await migrate(settings)
     async with (
@@ -58,7 +58,7 @@ async def fill_demo(settings: Settings) -> bool:
 
 async def demo_sign_ins(settings: Settings) -> dict[str, Any]:
     """Fresh tokens, keys and vouchers of the demo, which is filled when it is empty."""
-    from api import demo  # noqa: PLC0415 - as above
+    from api import demo  # as above
 
     await migrate(settings)
     async with opened(settings, load_gateways(settings), make_feed(settings)):
@@ -123,7 +123,7 @@ async def import_statements(
     settings: Settings, files: Sequence[tuple[str, list[ReportedStatement]]]
 ) -> list[tuple[str, list[Import]]]:
     """Book what bank statements brought; what became of each file's lines."""
-    from models.bank.take_in import take_in  # noqa: PLC0415 - the only command with statements
+    from models.bank.take_in import take_in  # the only command with statements
 
     async with opened(settings, load_gateways(settings), make_feed(settings)):
         return [(name, [await take_in(one) for one in found]) for name, found in files]
@@ -134,7 +134,7 @@ async def import_documents(settings: Settings, path: Path) -> tuple[int, int]:
 
     Raises QueryFileError.
     """
-    from schema import make_schema  # noqa: PLC0415 - the only command that needs it
+    from schema import make_schema  # the only command that needs it
 
     documents = query_import.read_documents(path, make_schema())
     async with _connected(settings):
@@ -144,10 +144,10 @@ async def import_documents(settings: Settings, path: Path) -> tuple[int, int]:
 
 async def work(settings: Settings) -> None:
     """Be a worker until SIGTERM or SIGINT; what is under way is finished."""
-    from api.app import pruning  # noqa: PLC0415 - the only command with jobs
-    from api.observe.metrics import Metrics  # noqa: PLC0415
-    from api.worker.jobs import jobs  # noqa: PLC0415
-    from api.worker.scheduler import Scheduler  # noqa: PLC0415
+    from api.app import pruning  # the only command with jobs
+    from api.observe.metrics import Metrics
+    from api.worker.jobs import jobs
+    from api.worker.scheduler import Scheduler
 
     stop, metrics = asyncio.Event(), Metrics()
     loop = asyncio.get_running_loop()
@@ -171,8 +171,8 @@ async def _prerenderer(
     if settings.documents_kept_at is None or not settings.pdf_ahead:
         yield None
         return
-    from api.app import make_renderer  # noqa: PLC0415
-    from api.downloads.prerender import Prerenderer  # noqa: PLC0415 - the only command that renders
+    from api.app import make_renderer
+    from api.downloads.prerender import Prerenderer  # the only command that renders
 
     async with make_renderer(settings, warm=False) as renderer:
         yield Prerenderer(renderer, gateways)

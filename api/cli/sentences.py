@@ -49,7 +49,7 @@ def _is_unusable(error: Exception) -> bool:
 
 
 def _refused(refusal: Refusal) -> str:
-    from schema.core import texts  # noqa: PLC0415 - only what is refused needs the sentences
+    from schema.core import texts  # only what is refused needs the sentences
 
     problem = refusal.facts.get("problem")
     is_sentence = isinstance(problem, str) and " " in problem

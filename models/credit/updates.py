@@ -10,7 +10,7 @@ from models.access.identity import Actor
 from models.credit import lines
 from models.credit.balance import BalanceState
 from models.errors import Invalid, NotFound
-from models.ledger.chart import CreditTransaction
+from models.ledger.credit_transaction import CreditTransaction
 
 #: How many lines are read at once.
 BATCH: Final = 100

@@ -1,0 +1,95 @@
+"""Who may sign in: `account-credit create-staff | create-key | list-keys | revoke-key`."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from typing import Annotated
+
+import typer
+
+from api.cli.shell import DatabaseUrl, Json, as_json, errors_as_sentences, load, say
+
+
+def create_staff(
+    email: Annotated[str, typer.Option(help="The e-mail address to sign in with.")],
+    name: Annotated[str, typer.Option(help="The name that colleagues see.")] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Add a staff member. Asks for the password; without a terminal, it prints one."""
+    with errors_as_sentences():
+        settings = load(secret=False, database_url=database_url)
+        password, made = _password(from_stdin=password_stdin)
+        from api.cli import commands
+
+        asyncio.run(commands.create_staff(settings, email, password, name))
+        say(f"{email} can now sign in as staff.")
+        if made:
+            say("The password, shown only once:")
+            print(password)
+
+
+def _password(*, from_stdin: bool) -> tuple[str, bool]:
+    """A password, and whether it was made here."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n"), False
+    if sys.stdin.isatty():
+        given: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return given, False
+    return secrets.token_urlsafe(15), True
+
+
+def create_key(
+    partner: Annotated[str, typer.Option(help="The partner's name; created if new.")],
+    scope: Annotated[
+        list[str],
+        typer.Option(
+            help="The scopes: accounts:read, credit:read, invoices:read, invoices:write. Repeat "
+            "the option, or separate them with commas."
+        ),
+    ],
+    account: Annotated[
+        list[str] | None,
+        typer.Option(help="A client that the key is limited to (acc_…). Default: all."),
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Create an API key for a partner's system. It is shown once; only its hash is stored."""
+    with errors_as_sentences():
+        settings = load(secret=False, database_url=database_url)
+        scopes = [one for given in scope for one in given.split(",") if one]
+        from api.cli import commands
+
+        key = asyncio.run(commands.create_key(settings, partner, scopes, account or [], days))
+        say(f"API key for {partner} ({', '.join(scopes)}), shown only once:")
+        print(key)
+
+
+def list_keys(*, json: Json = False, database_url: DatabaseUrl = None) -> None:
+    """List the API keys with their partners, scopes and state."""
+    with errors_as_sentences():
+        settings = load(secret=False, database_url=database_url)
+        from api.cli import commands, key_list
+
+        keys = asyncio.run(commands.list_keys(settings))
+        print(as_json([key_list.as_json(one) for one in keys]) if json else key_list.table(keys))
+
+
+def revoke_key(
+    key: Annotated[
+        str, typer.Argument(help="The key's ID (key_…) or prefix (ack_…); see list-keys.")
+    ],
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Revoke an API key. Its open connections are closed within a second."""
+    with errors_as_sentences():
+        settings = load(secret=False, database_url=database_url)
+        from api.cli import commands
+
+        found, done = asyncio.run(commands.revoke_key(settings, key))
+        say(f"{found.public_id} {'is revoked.' if done else 'was already revoked.'}")
