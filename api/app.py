@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -46,10 +46,11 @@ from schema.engine.costs import lists
 from schema.engine.guard import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import BaseRoute
 
     from api.gateways.sandbox.delivery import Delivery
     from api.live.local import LiveFeed
@@ -80,19 +81,16 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Starlette:
     feed.hear(watchers.ring)
     _watch(metrics, watchers)
 
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(opened(settings, gateways, feed))
-            await stack.enter_async_context(renderer)
-            await stack.enter_async_context(revocations.running())
-            await stack.enter_async_context(watchers.running())
-            await stack.enter_async_context(metrics.watching())
-            if delivery is not None:
-                await stack.enter_async_context(delivery.running())
-            if settings.embedded_worker and (shared is None or shared.take_worker()):
-                await stack.enter_async_context(_worker(settings, metrics, renderer, gateways))
-            yield
+    def open_parts() -> Iterator[AbstractAsyncContextManager[object]]:
+        yield opened(settings, gateways, feed)
+        yield renderer
+        yield revocations.running()
+        yield watchers.running()
+        yield metrics.watching()
+        if delivery is not None:
+            yield delivery.running()
+        if settings.embedded_worker and (shared is None or shared.take_worker()):
+            yield _worker(settings, metrics, renderer, gateways)
 
     links = Links(settings.secret, settings.public_url, settings.pdf_link_minutes)
     endpoint = _endpoint(settings, watchers, links, observer, revocations)
@@ -105,22 +103,40 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Starlette:
             Documents(links, renderer, gateways, metrics).route(),
             *sandbox_routes,
             *health_routes(_checks(settings, feed, renderer), metrics),
-            *about_routes(settings),
-            *portal_routes(
-                settings,
-                not_found_route(settings),
-                card_form=settings.stripe_form == "page",
-            ),
-            *graphiql_routes(settings, not_found_route(settings, GRAPHIQL)),
+            *_pages(settings),
         ],
         middleware=_middleware(settings, observer, graphql, endpoint),
         exception_handlers={HTTPException: _as_json, ClientDisconnect: _incomplete},
-        lifespan=lifespan,
+        lifespan=_lifespan(open_parts),
     )
     # It would send browsers to wherever their Host header says.
     app.router.redirect_slashes = False
     app.state.stopping = endpoint.stopping
     return app
+
+
+def _lifespan(
+    open_parts: Callable[[], Iterator[AbstractAsyncContextManager[object]]],
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Opens the parts one after another, each when those before it are open."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for part in open_parts():
+                await stack.enter_async_context(part)
+            yield
+
+    return lifespan
+
+
+def _pages(settings: Settings) -> list[BaseRoute]:
+    card_form = settings.stripe_form == "page"
+    return [
+        *about_routes(settings),
+        *portal_routes(settings, not_found_route(settings), card_form=card_form),
+        *graphiql_routes(settings, not_found_route(settings, GRAPHIQL)),
+    ]
 
 
 def _watch(metrics: Metrics, watchers: Watchers) -> None:
