@@ -6,29 +6,16 @@ printed, and are no part of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 from api.pdf import text
-from models.accounts.billing import EUROPEAN_UNION
+from models.invoices.e_invoice import TaxCategory, is_structured, zero_category
 from models.invoices.snapshot import InvoiceSnapshot, zone_of
-from models.money import exponent
 
-#: More decimals than EN 16931 gives amounts (BR-DEC).
-_DECIMALS_MAX: Final = 2
 INVOICE: Final = "380"
 CREDIT_NOTE: Final = "381"
-
-
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A VAT category (UNTDID 5305) with what must be said where no tax is charged."""
-
-    code: str
-    reason: str | None = None
-    reason_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +29,15 @@ class EInvoice:
     number: str
     issued_on: str
     supplied_on: str
-    zero: Category
+    zero: TaxCategory
     iban: str | None
     of: str | None = None
     of_on: str | None = None
 
 
 def e_invoice_of(snapshot: InvoiceSnapshot) -> EInvoice | None:
-    """What goes into the PDF; None where no law asks for it, or something that it needs is missing.
-
-    It needs both countries and the seller's VAT id.
-    """
-    if not _wanted(snapshot):
+    """What goes into the PDF, where it is to have one."""
+    if not is_structured(snapshot):
         return None
     zone = zone_of(snapshot)
     issued_on = text.day(datetime.fromisoformat(snapshot["issued_at"]), zone)
@@ -63,7 +47,7 @@ def e_invoice_of(snapshot: InvoiceSnapshot) -> EInvoice | None:
         number=snapshot["number"],
         issued_on=issued_on,
         supplied_on=issued_on,
-        zero=zero_category(snapshot),
+        zero=_cleaned(zero_category(snapshot)),
         iban=_iban(bank["account_number"]) if bank else None,
     )
 
@@ -85,43 +69,11 @@ def credit_note_of(snapshot: InvoiceSnapshot, number: str, voided_on: str) -> EI
     )
 
 
-def _wanted(snapshot: InvoiceSnapshot) -> bool:
-    seller, buyer = snapshot["seller"], snapshot["buyer"]
-    return (
-        snapshot["kind"] == "ORDER"
-        and snapshot.get("e_invoice", False)
-        and bool(seller.get("country") and seller.get("vat_id"))
-        and bool(buyer.get("country"))
-        and exponent(snapshot["currency"]) <= _DECIMALS_MAX
-    )
-
-
-def reverse_charged(snapshot: InvoiceSnapshot) -> bool:
-    """Whether the client owes the tax (VAT Directive, Art. 44, 196 and 226 no. 11a).
-
-    Both are businesses with VAT ids in different countries of the Union, and no tax is charged.
-    """
-    seller, buyer = snapshot["seller"], snapshot["buyer"]
-    countries = {seller.get("country"), buyer.get("country")}
-    return (
-        snapshot["kind"] == "ORDER"
-        and len(countries & EUROPEAN_UNION) == 2  # noqa: PLR2004 - two parties
-        and bool(seller.get("vat_id") and buyer.get("vat_id"))
-        and any(not Decimal(line["tax_rate"]) for line in snapshot["lines"])
-    )
-
-
-def zero_category(snapshot: InvoiceSnapshot) -> Category:
-    """Why lines at 0 % carry no tax: reverse charge, the seller's own exemption, a client outside
-    the European Union (VAT Directive, Art. 146), or zero rate.
-    """
-    if reverse_charged(snapshot):
-        return Category("AE", "Reverse charge", "VATEX-EU-AE")
-    if exemption := snapshot["seller"].get("exemption"):
-        return Category("E", text.clean(exemption, text.TEXT_MAX))
-    if snapshot["buyer"].get("country") not in EUROPEAN_UNION:
-        return Category("G", "Export outside the EU", "VATEX-EU-G")
-    return Category("Z")
+def _cleaned(category: TaxCategory) -> TaxCategory:
+    """The seller's own reason is theirs to write."""
+    if category.reason is None:
+        return category
+    return replace(category, reason=text.clean(category.reason, text.TEXT_MAX))
 
 
 def _iban(number: str) -> str | None:

@@ -15,8 +15,9 @@ from api.pdf.documents.document import (
     lines_of,
     taxes_of,
 )
-from api.pdf.documents.einvoice import EInvoice, credit_note_of, reverse_charged
+from api.pdf.documents.einvoice import EInvoice, credit_note_of
 from api.pdf.text import NAME_MAX, TEXT_MAX, clean
+from models.invoices.e_invoice import reverse_charged
 from models.invoices.snapshot import InvoiceSnapshot, zone_of
 
 
