@@ -8,8 +8,10 @@
 BIN := .venv/bin
 # Every process that tests or benchmarks start sees none of the real databases.
 OWN_SERVERS := env -u DATABASE_URL -u REDIS_URL -u PORT
+# More than there are processors: tests wait for servers, disks and locks most of the time.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # A file stays on one worker, and with it the servers that it starts; the longest come first.
-PYTEST := $(OWN_SERVERS) $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder
+PYTEST := $(OWN_SERVERS) $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" pyproject.toml $(UPGRADE)

@@ -72,7 +72,19 @@ def pytest_configure_node(node: object) -> None:
 
 
 #: Files that take longest, by what their path has in it.
-_FIRST: Final = ("test_crashes", "test_model", "portal", "clients", "stripe_page", "hostile")
+_FIRST: Final = (
+    "test_crashes",
+    "server/test_processes",
+    "test_promises",
+    "test_bank_files",
+    "test_model",
+    "clients",
+    "portal",
+    "test_renderer",
+    "paypal",
+    "stripe_",
+    "hostile",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
