@@ -157,6 +157,14 @@ GROUND: Final = (
         "Without: a read waits for whoever writes (tests/hostile/test_fairness.py).",
     ),
     Leans(
+        "models/db/sqlite_engine.py",
+        "tortoise",
+        "create_connection",
+        "A connection that was given up while it opened is dropped, with its thread.",
+        "Without: it is used with a part of its settings, or keeps the process from ending"
+        " (tests/models/db/test_transactions.py).",
+    ),
+    Leans(
         "models/db/postgres_engine.py",
         "tortoise",
         "acquire_connection _in_transaction _connection _translate_exceptions",

@@ -107,11 +107,16 @@ class Readers:
                 await connection.interrupt()  # at once, whatever its thread is at
                 raise
             finally:
-                self._idle.append(connection)
+                if connection in self.connections:  # they may have been closed meanwhile
+                    self._idle.append(connection)
 
     async def _one_more(self) -> aiosqlite.Connection:
+        connections = self.connections
         connection = await self.client.reader()
-        self.connections.append(connection)
+        if connections is not self.connections:
+            connection.stop()
+            raise ValueError("the database was closed meanwhile")
+        connections.append(connection)
         return connection
 
     async def close(self) -> None:
@@ -134,6 +139,16 @@ class Client(SqliteClient):
         self._opening = asyncio.Lock()
         self._writing = asyncio.Lock()
 
+    async def create_connection(self, with_db: bool) -> None:  # noqa: FBT001 - as Tortoise has it
+        """Open the connection that writes, with all of its settings or not at all."""
+        try:
+            await super().create_connection(with_db)
+        except BaseException:
+            if self._connection is not None:
+                self._connection.stop()
+                self._connection = None
+            raise
+
     async def writer(self) -> aiosqlite.Connection:
         """The connection that writes."""
         async with self._opening:
@@ -154,8 +169,12 @@ class Client(SqliteClient):
         )
         connection.row_factory = sqlite3.Row
         pragmas = {**_READING_PRAGMAS, "busy_timeout": self._busy_timeout}
-        for pragma, value in pragmas.items():
-            await connection.execute_fetchall(f"PRAGMA {pragma}={value}")
+        try:
+            for pragma, value in pragmas.items():
+                await connection.execute_fetchall(f"PRAGMA {pragma}={value}")
+        except BaseException:
+            connection.stop()  # its thread would keep the process from ending
+            raise
         return connection
 
     @asynccontextmanager

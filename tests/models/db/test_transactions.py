@@ -7,20 +7,23 @@ import contextvars
 import sqlite3
 import threading
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+import aiosqlite
 import asyncpg
 import pytest
 from tortoise.connection import get_connection
 from tortoise.exceptions import OperationalError, TransactionManagementError
 
 from models.accounts.account import Account
-from models.db import sql, tasks, transactions
+from models.db import connection, sql, tasks, transactions
 from models.db.transactions import Conflict, read_only, transaction
 from models.errors import TryAgain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from models.db import sqlite_engine
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -410,6 +413,60 @@ async def test_a_read_that_is_given_up_ends_and_holds_nobody_up() -> None:
             async with asyncio.timeout(0.05):
                 await sql.fetch(forever)
     assert await _names() == []
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("opened", ["reader", "writer"])
+async def test_a_connection_whose_opening_is_given_up_leaves_no_thread(
+    opened: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = cast("sqlite_engine.Client", connection.client())
+    await client.close()
+
+    async def given_up(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        # A connection has its settings by one of them each.
+        patched.setattr(aiosqlite.Connection, "execute", given_up)
+        patched.setattr(aiosqlite.Connection, "execute_fetchall", given_up)
+        # What was raised holds on to all that was there.
+        with pytest.raises(asyncio.CancelledError) as raised:
+            await getattr(client, opened)()
+    assert await _names() == []
+    in_memory = await (await client.writer()).execute_fetchall("PRAGMA temp_store")
+    assert [tuple(row) for row in in_memory] == [(2,)], "the next one has all of its settings"
+    await client.close()
+    assert not await asyncio.to_thread(_threads_of_sqlite), "they keep the process from ending"
+    assert raised.traceback, "and is still there"
+
+
+@pytest.mark.sqlite_only
+async def test_a_connection_that_opens_while_all_are_closed_leaves_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = cast("sqlite_engine.Client", connection.client())
+    reader = client.reader
+
+    async def closed_meanwhile() -> aiosqlite.Connection:
+        opened = await reader()
+        await client.close()
+        return opened
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client, "reader", closed_meanwhile)
+        with pytest.raises(ValueError, match="closed"):
+            await sql.fetch("SELECT 1")
+    assert not await asyncio.to_thread(_threads_of_sqlite)
+    assert await _names() == []
+
+
+def _threads_of_sqlite() -> list[threading.Thread]:
+    """Those that are still there after a moment."""
+    ours = [one for one in threading.enumerate() if "_connection_worker_thread" in one.name]
+    for one in ours:
+        one.join(timeout=1)
+    return [one for one in ours if one.is_alive()]
 
 
 @pytest.mark.postgres_only
