@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: SQLite's log grows to four MiB before it is written back.
 _ROOM_BYTES_MIN: Final = 1 << 20
+#: So many missing migrations are named each; of more, the first and the last.
+_NAMED_MAX: Final = 4
 
 
 @asynccontextmanager
@@ -33,7 +35,7 @@ async def opened(
 
     Raises SettingsError when the database is not of this version.
     """
-    require_usable(settings)
+    require_present(settings)
     await connection.connect(settings.database_url)
     try:
         await require_migrated(settings)
@@ -72,14 +74,23 @@ def require_usable(settings: Settings) -> None:
     _require_database(file)
 
 
+def require_present(settings: Settings) -> None:
+    """Raises SettingsError when SQLite's file is not there: only `migrate` makes one, so that a
+    mistyped path does not.
+    """
+    require_usable(settings)
+    file = settings.database_name
+    if settings.on_sqlite and not Path(file).exists():
+        raise SettingsError(f"There is no database at {file}. To make one: account-credit migrate")
+
+
 def require_readable(settings: Settings) -> None:
-    """Raises SettingsError if SQLite's file cannot be read."""
+    """Raises SettingsError if SQLite's file is not there or cannot be read."""
     if not settings.on_sqlite:
         return
     file = Path(settings.database_name)
     if not file.exists():
-        require_usable(settings)
-        return
+        require_present(settings)
     if not os.access(file, os.R_OK):
         raise SettingsError(f"DATABASE_URL names {file}, which can't be read.")
     _require_database(file)
@@ -119,7 +130,8 @@ async def migrations_problem() -> str | None:
     missing = await pending_migrations()
     if not missing:
         return None
-    return f"it lacks {', '.join(missing)}; run: account-credit migrate"
+    lacks = ", ".join(missing) if len(missing) < _NAMED_MAX else f"{missing[0]} to {missing[-1]}"
+    return f"it lacks {lacks}; run: account-credit migrate"
 
 
 def room_problem(settings: Settings) -> str | None:

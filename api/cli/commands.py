@@ -8,7 +8,14 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from api.domain import make_feed, opened, require_migrated, require_readable, require_usable
+from api.domain import (
+    make_feed,
+    opened,
+    require_migrated,
+    require_present,
+    require_readable,
+    require_usable,
+)
 from api.endpoint import query_import
 from api.gateways import load_gateways
 from api.live.local import LocalFeed
@@ -180,7 +187,7 @@ async def _prerenderer(
 
 @asynccontextmanager
 async def _connected(
-    settings: Settings, *, usable: Callable[[Settings], None] = require_usable
+    settings: Settings, *, usable: Callable[[Settings], None] = require_present
 ) -> AsyncIterator[None]:
     """The database alone, for what decides nothing."""
     usable(settings)

@@ -69,7 +69,9 @@ def _loaded(plugin: EntryPoint, settings: Settings) -> Gateway | None:
         factory: Callable[[Settings], Any] = getattr(target, "from_settings", target)
         gateway = factory(settings)
     except Exception as error:
-        raise _broken(plugin, f"{type(error).__name__}: {error}") from error
+        # What settings lack is a ValueError with a sentence; anything else is the plug-in's fault.
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise _broken(plugin, f"{kind}{error}") from error
     return None if gateway is None else _checked(plugin, gateway)
 
 

@@ -82,7 +82,7 @@ class Settings(BaseModel):
         "sqlite:///account-credit.db",
         repr=False,
         description="The database: `sqlite:////absolute/path.db` or "
-        "`postgres://user:password@host/name`. A bare file name is relative to the working "
+        "`postgres://user:password@host/name`. `sqlite:///name.db` is relative to the working "
         "directory.",
     )
     redis_url: RedisUrl | None = Field(
@@ -123,7 +123,8 @@ class Settings(BaseModel):
     allowed_origins: Origins = Field(
         [],
         description="Origins, separated by commas, from which browsers may call the API and to "
-        "which they may return after a payment. PUBLIC_URL's own origin is always allowed.",
+        "which they may return after a payment. PUBLIC_URL's own origin is always allowed; in demo "
+        "mode the default is ports 3000 and 5173 of this machine.",
     )
     trusted_proxies: Networks = Field(
         [],
@@ -473,16 +474,21 @@ class Settings(BaseModel):
 
     def require_processes(self) -> None:
         """Raises SettingsError where WEB_CONCURRENCY processes cannot serve together."""
-        if self.web_concurrency > 1 and self.on_sqlite:
-            raise SettingsError(
+        if self.web_concurrency == 1:
+            return
+        problems = []
+        if self.on_sqlite:
+            problems.append(
                 "More than one process needs PostgreSQL: SQLite has one writer at a time. "
-                "Set DATABASE_URL or WEB_CONCURRENCY=1."
+                "Set DATABASE_URL, or serve with --workers 1 (WEB_CONCURRENCY)."
             )
-        if self.web_concurrency > 1 and self.redis_url is None:
-            raise SettingsError(
+        if self.redis_url is None:
+            problems.append(
                 "More than one process needs Redis, which carries live updates between them. "
-                "Set REDIS_URL or WEB_CONCURRENCY=1."
+                "Set REDIS_URL, or serve with --workers 1 (WEB_CONCURRENCY)."
             )
+        if problems:
+            raise SettingsError(*problems)
 
     @property
     def origins(self) -> frozenset[str]:

@@ -118,9 +118,19 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_not_migrated_names_the_command(tmp_path: Path) -> None:
-    done = run("audit", url=f"sqlite://{tmp_path}/empty.db")
+    (empty := tmp_path / "empty.db").touch()
+    done = run("audit", url=f"sqlite://{empty}")
     assert done.exit_code == 1
-    assert "account-credit migrate" in done.stderr
+    assert "it lacks 0001_initial to" in done.stderr
+    assert "run: account-credit migrate" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["audit", "list-keys", "serve"])
+def test_a_mistyped_path_makes_no_database(command: str, tmp_path: Path) -> None:
+    done = run(command, url=f"sqlite://{tmp_path}/typo.db")
+    assert done.exit_code == 1
+    assert f"There is no database at {tmp_path}/typo.db." in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_migrate_makes_the_tables_and_may_run_again(tmp_path: Path) -> None:
