@@ -42,6 +42,7 @@ from models.access.identity import Actor
 from models.clock import now
 from models.db.caller import called_by
 from models.db.trouble import trouble_of
+from models.errors import Busy
 from schema.core.errors import SessionEnded
 
 #: How often everything is looked at although nothing rang.
@@ -287,7 +288,7 @@ class Watchers:
                     if not listeners:
                         return
         except Exception as error:  # noqa: BLE001 - it is theirs, and masked where it is written
-            if trouble_of(error):
+            if _will_pass(error):
                 self._ring_again({source.topic})
                 return
             for one in listeners:
@@ -353,9 +354,7 @@ async def follow(listener: Listener) -> AsyncGenerator[Any, None]:
                     yield message
             except Exception as error:
                 # A listener that has had a message can wait; a new one is sent the error.
-                if listener.last_sent is None or not (
-                    isinstance(error, _Older) or trouble_of(error)
-                ):
+                if listener.last_sent is None or not _will_pass(error):
                     raise
                 listener.missed = True
                 await asyncio.sleep(RETRY_SECONDS)
@@ -366,6 +365,11 @@ async def follow(listener: Listener) -> AsyncGenerator[Any, None]:
 
 class _Older(Exception):
     """The state that was read is older than the last one sent."""
+
+
+def _will_pass(error: Exception) -> bool:
+    """Whether reading again later may succeed."""
+    return isinstance(error, Busy | _Older) or trouble_of(error) is not None
 
 
 async def _missed(listener: Listener) -> AsyncGenerator[Any, None]:

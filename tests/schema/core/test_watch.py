@@ -12,6 +12,7 @@ from tortoise.exceptions import DBConnectionError
 
 from models.access.identity import Actor, Role
 from models.db.record import new_id
+from models.errors import TryAgain
 from schema.core import watch
 from schema.core.errors import SessionEnded
 from schema.core.watch import Listener, Source, Watchers, follow
@@ -265,12 +266,13 @@ async def test_who_may_listen_no_more_is_told_of_no_change(
         assert one.heard == [0]
 
 
-async def test_a_database_that_is_away_in_the_middle_ends_nothing_and_nothing_is_told_twice(
-    counters: Counters, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("problem", [DBConnectionError("away"), TryAgain()], ids=repr)
+async def test_a_database_that_is_away_or_busy_in_the_middle_ends_nothing_and_nothing_is_told_twice(
+    counters: Counters, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
     monkeypatch.setattr(watch, "RETRY_SECONDS", 0.01)
     async with ears("t", "t") as (watchers, (one, slow)):
-        counters.problem_after = DBConnectionError("away")
+        counters.problem_after = problem
         counters.now["t"] = 3
         slow.deaf = True
         watchers.ring({"t"})
