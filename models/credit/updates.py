@@ -52,7 +52,7 @@ def _resume_from(after_version: int | None, present: BalanceState) -> int:
     if after_version is None:
         return present.version
     if not 0 <= after_version <= present.version:
-        raise Invalid("after_version", problem="version_beyond")
+        raise Invalid("after_version", problem="version_range")
     return after_version
 
 
