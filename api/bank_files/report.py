@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from models.bank.import_run import Outcome, Taken
-from models.bank.take_in import outcomes
+from models.bank.import_statement import outcomes
 from models.money import Money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from models.bank.import_statement import Import
     from models.bank.reported import ReportedStatement
     from models.bank.statement import Gap
-    from models.bank.take_in import Import
 
 _WORDS = {
     Outcome.BOOKED: "booked",

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from api.bank_files import Reading
+    from models.bank.import_statement import Import
     from models.bank.reported import ReportedStatement
-    from models.bank.take_in import Import
 
 
 class StatementForm(StrEnum):

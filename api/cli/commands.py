@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from api.settings.settings import Settings
     from models.access.api_key import ApiKey, ListedKey
     from models.audit import Report
+    from models.bank.import_statement import Import
     from models.bank.reported import ReportedStatement
-    from models.bank.take_in import Import
     from models.gateway import Gateway
 
 
@@ -130,10 +130,10 @@ async def import_statements(
     settings: Settings, files: Sequence[tuple[str, list[ReportedStatement]]]
 ) -> list[tuple[str, list[Import]]]:
     """Book what bank statements brought; what became of each file's lines."""
-    from models.bank.take_in import take_in  # the only command with statements
+    from models.bank.import_statement import import_statement  # the only command with statements
 
     async with opened(settings, load_gateways(settings), make_feed(settings)):
-        return [(name, [await take_in(one) for one in found]) for name, found in files]
+        return [(name, [await import_statement(one) for one in found]) for name, found in files]
 
 
 async def import_documents(settings: Settings, path: Path) -> tuple[int, int]:

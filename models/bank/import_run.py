@@ -1,4 +1,4 @@
-"""A statement while it is taken in, line by line, and what each line turned out to be."""
+"""A statement while it is imported, line by line, and what each line turned out to be."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ReportedLine:
 
 @dataclass(slots=True)
 class Run:
-    """A statement while it is taken in. `names` are what its account has been called, `seen` the
+    """A statement while it is imported. `names` are what its account has been called, `seen` the
     records of its lines, `beside` the days on which another statement ends where it begins, or
     begins where it ends.
     """

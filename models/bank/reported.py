@@ -1,6 +1,7 @@
 """Reported statements: what a reader makes of a bank's file.
 
-A reader knows its format and nothing of us; `models.bank.take_in` decides what a line means.
+A reader knows its format and nothing of us; what a line means is decided where it is imported
+(`models.bank.import_statement`).
 """
 
 from __future__ import annotations

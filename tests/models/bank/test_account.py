@@ -14,7 +14,7 @@ from tortoise.connection import get_connection
 from api.bank_files import read
 from api.settings.defaults import demo_bank_accounts
 from api.settings.settings import SettingsError, load_settings
-from models.bank import take_in
+from models.bank import import_statement
 from models.bank.account import AccountUnclear, account_of_ours, own_account, own_keys
 from models.bank.by_hand import RecordBankTransfer
 from models.bank.reported import ReportedStatement
@@ -165,7 +165,7 @@ async def test_lines_that_came_under_another_notation_are_known(
     ada, begun = await waiting()
     day = a_day(paid(begun), account=IBAN)
     (statement,) = read(day.camt053(), OURS)
-    (done,) = (await take_in.take_in(_on(statement, written))).taken
+    (done,) = (await import_statement.import_statement(_on(statement, written))).taken
     assert done.outcome == "BOOKED"
     assert await counts(day.camt053(), day) == {"KNOWN": 1}
     nameless = replace(day, transfers=(paid(begun, ref=""),))
@@ -214,7 +214,7 @@ class _Undo(Exception):
 async def test_statements_of_old_notations_are_the_accounts() -> None:
     day = a_day(Transfer(100, ref="NTRF-77a1."), account=IBAN, opening=900)
     (statement,) = read(day.mt940(), OURS)
-    done = await take_in.take_in(_on(statement, f"COBADEFFXXX{IBAN}"))
+    done = await import_statement.import_statement(_on(statement, f"COBADEFFXXX{IBAN}"))
     credit = done.taken[0].record
     assert credit is not None
     migration = import_module("models.migrations.0016_bank_lines")

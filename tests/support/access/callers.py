@@ -29,7 +29,7 @@ from models.access.identity import SCOPES
 from models.access.session import Session
 from models.access.user import User, create_staff
 from models.accounts.create import CreateAccount
-from models.bank import take_in
+from models.bank import import_statement
 from models.bank.assign import AssignBankCredit
 from models.bank.by_hand import RecordBankTransfer
 from models.clock import now
@@ -175,7 +175,7 @@ class PopulatedServer:
         line = Transfer(2500, text, ref=key() if ref is None else ref, payer=NAME)
         day = Day((line,), id=key(), account="000123456789", currency="USD")
         (statement,) = read_statement(day.camt053(), [day.account])
-        (taken,) = (await take_in.take_in(statement)).taken
+        (taken,) = (await import_statement.import_statement(statement)).taken
         assert taken.record is not None
         return taken.record
 

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from api.bank_files import read
-from models.bank import take_in
+from models.bank import import_statement
 from models.bank.assign import DismissBankCredit
 from models.bank.by_hand import RecordBankTransfer
+from models.bank.import_statement import Import, outcomes
 from models.bank.line import BankCredit
-from models.bank.take_in import Import, outcomes
 from models.db import sql
 from models.journal.command import run
 from models.payments.payment import Payment
@@ -35,7 +35,7 @@ def paid(payment: Payment, minor: int = 2500, **how: Any) -> Transfer:
 
 
 async def take(data: bytes, day: Day) -> list[Import]:
-    return [await take_in.take_in(one) for one in read(data, [day.account])]
+    return [await import_statement.import_statement(one) for one in read(data, [day.account])]
 
 
 async def counts(data: bytes, day: Day) -> dict[str, int]:

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from api.cli import main
 from api.gateways.sandbox import charges
-from models.bank import take_in
+from models.bank import import_statement
 from models.journal import command, lane
 from models.payments import inbox, start
 
@@ -46,7 +46,7 @@ POINTS: dict[str, list[Place]] = {
         (command, "_work", die_after(command._work)),
     ],
     "after the commit": [(command, "_answered", die_after(command._answered))],
-    "in a statement": [(take_in, "perform", die_after(command.perform))],
+    "in a statement": [(import_statement, "perform", die_after(command.perform))],
     "before the receipt": [(inbox, "_store", die)],
     "after the receipt": [(inbox, "process", die)],
 }

@@ -38,7 +38,7 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeBankLine(Step[_Seen, Taken]):
+class ImportBankLine(Step[_Seen, Taken]):
     """Book or park a line that was not known a moment ago."""
 
     one: ReportedLine

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.bank import take_in
+from models.bank import import_statement
 from models.bank.by_hand import RecordBankTransfer
 from models.bank.import_run import Outcome
 from models.db import sql
@@ -290,7 +290,7 @@ async def test_an_import_that_was_cut_off_goes_on(monkeypatch: pytest.MonkeyPatc
         return await whole(*args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(take_in, "perform", cut_off)
+        patched.setattr(import_statement, "perform", cut_off)
         with pytest.raises(ConnectionError):
             await take(day.camt053(), day)
     assert await ada.amounts() == (5000, 0, 0, 0)

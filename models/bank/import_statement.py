@@ -1,6 +1,6 @@
-"""Taking a bank statement in: each line is booked, parked, known already, or none of ours.
+"""Importing a bank statement: each line is booked, parked, known already, or not for us.
 
-Lines are taken one by one, each in a transaction of its own, so that an import that was cut off
+Lines are imported one by one, each in a transaction of its own, so that an import that was cut off
 goes on where it was. What a line is depends on all that have come and not on the order in which
 they came.
 """
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from models.bank.draft import by_reference
+from models.bank.import_line import ImportBankLine
 from models.bank.import_run import Outcome, ReportedLine, Run, Taken
 from models.bank.line import BankCredit, BankCreditKind, BankCreditState, ParkedWhy, names_of
 from models.bank.match import folded
 from models.bank.recognise import recognised, seen_as
 from models.bank.reported import BankLine, ReportedStatement
 from models.bank.statement import Gap, days_beside, gaps, remember
-from models.bank.take_line import TakeBankLine
 from models.clock import now
 from models.db.record import new_id
 from models.db.transactions import transaction
@@ -38,8 +38,8 @@ class Import:
     gaps: list[Gap] = field(default_factory=list)
 
 
-async def take_in(statement: ReportedStatement) -> Import:
-    """Take a statement in; told again, in whatever form and order, it changes nothing more."""
+async def import_statement(statement: ReportedStatement) -> Import:
+    """Import a statement; imported again, in whatever form and order, it changes nothing more."""
     run = await _run(statement)
     done = Import(statement)
     new: list[ReportedLine] = []
@@ -55,7 +55,7 @@ async def take_in(statement: ReportedStatement) -> Import:
         else:  # our own money going out
             done.taken.append(Taken(one.line, Outcome.IGNORED))
     for one in new:
-        taken = await perform(TakeBankLine(one, run))
+        taken = await perform(ImportBankLine(one, run))
         if taken.record is not None:
             run.seen.add(taken.record.id)
         if taken.outcome is Outcome.BOOKED and taken.payment is not None:
