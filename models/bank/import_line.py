@@ -1,4 +1,4 @@
-"""One new line of a statement: it is booked by itself, or parked for staff to decide."""
+"""Importing a new line of a statement: it is booked by itself, or parked for staff to decide."""
 
 from __future__ import annotations
 
@@ -94,15 +94,17 @@ def _became(
     payment: Payment | None,
     line_key: str,
 ) -> BankCredit:
-    """The record that a line leaves: a new one each time, for a transaction may run again."""
-    row = sql.row_of(told)
-    row["state"] = (BankCreditState.PARKED if why else BankCreditState.BOOKED).value
-    row["why"] = why.value if why else ""
-    row["duplicate_of_id"] = twin.id if twin else None
-    row["payment_id"] = payment.id if payment and not why else None
-    row["quoted"] = payment.reference if payment else ""
-    row["line_key"] = line_key
-    return BankCredit(**row)
+    """The record that a line leaves."""
+    record = sql.copy_of(told)
+    record.put(
+        state=(BankCreditState.PARKED if why else BankCreditState.BOOKED).value,
+        why=why.value if why else "",
+        duplicate_of_id=twin.id if twin else None,
+        payment_id=payment.id if payment and not why else None,
+        quoted=payment.reference if payment else "",
+        line_key=line_key,
+    )
+    return record
 
 
 async def _free_key(told: BankCredit, run: Run) -> str:

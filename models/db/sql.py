@@ -1,4 +1,4 @@
-"""SQL of our own, the same text on both databases.
+"""Queries: SQL of our own, the same text on both databases.
 
 Placeholders are `$1`, `$2` …; inside `transaction()` a statement runs on its connection. Column
 names carry their type: `id` and `…_id` are UUIDs, `…_at` are moments in UTC (SQLite keeps both as
@@ -148,6 +148,13 @@ def _ambiguous(model: type[Model]) -> list[tuple[str, Callable[[Any], Any]]]:
         for name, field in model._meta.fields_map.items()  # noqa: SLF001 - as `row_of`
         if isinstance(field, fields.JSONField | fields.BooleanField)
     ]
+
+
+def copy_of(record: M) -> M:
+    """The same record anew: a transaction may run again, and what it puts down then is not to be
+    there already.
+    """
+    return record_of(type(record), row_of(record))
 
 
 def row_of(record: Model) -> Row:

@@ -99,7 +99,7 @@ async def locked(journal: Journal, found: Payment, source: str = "") -> LockedPa
     there = await find_one(with_open_ones, (found.invoice_id, found.id)) or []
     payments = [journal.watch(row) for row in there]
     invoice = journal.watch(await made_invoice(found.invoice_id))
-    payment = next((one for one in payments if one.id == found.id), None) or _copy(found)
+    payment = next((one for one in payments if one.id == found.id), None) or sql.copy_of(found)
     refunds = (await find_one(refunds_of, payment.id) or []) if payment.received else []
     at = LockedPayment(payment, invoice, book, source or payment.id.hex, payments)
     at.refunds = [journal.watch(one) for one in refunds]
@@ -140,11 +140,6 @@ class PaymentStep(Step[LockedPayment, A]):
     @override
     async def read(self, journal: Journal) -> LockedPayment:
         return await locked(journal, self.payment)
-
-
-def _copy(unwritten: Payment) -> Payment:
-    """A transaction may run again: what it puts down is not to be there already."""
-    return sql.record_of(Payment, sql.row_of(unwritten))
 
 
 async def with_invoice(payment_id: UUID) -> tuple[Payment, Invoice]:
