@@ -24,7 +24,7 @@ def snapshot_of(invoice: Invoice, account: Account, lines: Sequence[DraftLine]) 
     policy, funds = provider().policy, invoice.kind == InvoiceKind.FUNDS
     return {
         "number": invoice.number,
-        "kind": "FUNDS" if funds else "ORDER",
+        "kind": InvoiceKind(invoice.kind).value,
         "currency": invoice.currency,
         "issued_at": invoice.issued_at.isoformat(),
         "due_at": invoice.due_at.isoformat(),

@@ -1,4 +1,4 @@
-"""What an invoice said when it was issued: frozen as JSON, and what its PDF says forever.
+"""Snapshots: what an invoice said when it was issued, and what its PDF says forever.
 
 Nothing that happens later (payments, credit, void, refund) is in here; that is passed beside it.
 Amounts are integer minor units of the invoice's currency; rates and quantities are decimal
@@ -8,7 +8,7 @@ strings; moments are RFC 3339 in UTC.
 from __future__ import annotations
 
 from datetime import tzinfo
-from typing import Final, Literal, NotRequired, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from models.provider.seller import zone_named
 
@@ -106,7 +106,8 @@ class InvoiceSnapshot(TypedDict):
     """One issued invoice."""
 
     number: str
-    kind: Literal["FUNDS", "ORDER"]
+    kind: str
+    """The value of an `InvoiceKind`."""
     currency: str
     issued_at: str
     due_at: str
