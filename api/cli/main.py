@@ -82,7 +82,9 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Prepaid credit for a hosting client portal. All settings are environment variables."""
+    """Prepaid credit for a hosting client portal. Settings are environment
+    variables; those that a command needs most are its options, too.
+    """
 
 
 @app.command()
