@@ -1,4 +1,4 @@
-"""How far an invoice, a payment or a refund is.
+"""Status: how far an invoice, a payment or a refund is.
 
 Apart from their tables: credit stands below these, and what is pending of it is known by them.
 """

@@ -1,4 +1,4 @@
-"""Tokens: a session's or an API key's, and whose it is."""
+"""Credentials: a token of a session or an API key, and whose it is."""
 
 from __future__ import annotations
 

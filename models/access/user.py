@@ -1,4 +1,4 @@
-"""People who can sign in, and the partners behind API keys."""
+"""Users: people who can sign in, and the partners behind API keys."""
 
 from __future__ import annotations
 

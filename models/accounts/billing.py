@@ -1,4 +1,4 @@
-"""Where and how a client's invoices are addressed."""
+"""Billing details: where and how a client's invoices are addressed."""
 
 from __future__ import annotations
 

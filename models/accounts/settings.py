@@ -1,4 +1,4 @@
-"""What clients and staff change of an account."""
+"""Account settings: what clients and staff change of an account."""
 
 from __future__ import annotations
 

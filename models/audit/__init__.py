@@ -1,8 +1,8 @@
 """The proof that it all adds up.
 
-Checks find what must not be, with the sentence that says so; all of them see one moment. Nothing is
-corrected here: a finding is for people. What may heal by itself is a warning, and the books are
-right with it.
+Checks find what must not be, and report it in a sentence; all of them see the same moment. Nothing
+is corrected here: a finding is for people. What may resolve itself is a warning, and the books are
+right all the same.
 """
 
 from __future__ import annotations

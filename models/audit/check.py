@@ -1,4 +1,4 @@
-"""What a check is: something that must not be, and the sentence that says so of a record.
+"""Checks: a condition that no record may meet, and the sentence that reports it.
 
 Checks of one table go together in a sweep, which is one statement: the ledger is read once for all
 of them. What SQL cannot work out of few rows (a name-based UUID) is judged in Python.

@@ -1,4 +1,4 @@
-"""Checks of what gateways have told us."""
+"""Checks of messages from gateways."""
 
 from __future__ import annotations
 

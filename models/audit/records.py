@@ -1,4 +1,4 @@
-"""Checks of accounts, and of what was told and noted of all that happened."""
+"""Checks of records beside the money: accounts, events and the audit log."""
 
 from __future__ import annotations
 

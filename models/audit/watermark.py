@@ -1,4 +1,4 @@
-"""How far the books have been proven, and which accounts have been touched since."""
+"""The watermark: how far the books have been proven, and which accounts have changed since."""
 
 from __future__ import annotations
 

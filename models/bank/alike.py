@@ -1,4 +1,4 @@
-"""Lines that resemble what staff are about to record: the money may have been booked already."""
+"""Possible duplicates: lines that resemble what staff are about to record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What staff do with a parked line of a bank statement: book it, or say that it is not ours."""
+"""Assigning a parked line of a bank statement: staff say what it pays, or dismiss it."""
 
 from __future__ import annotations
 

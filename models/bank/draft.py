@@ -1,4 +1,4 @@
-"""Bank transfers without a payment: an invoice says what to quote from the day of its issue.
+"""Drafts: the payment of a bank transfer that quotes an invoice's reference, where none was begun.
 
 Money that comes under such a reference needs a payment to be booked on. It is drafted when a line
 quotes the reference and written down with the money; its id follows from the invoice, so that

@@ -1,4 +1,4 @@
-"""Bank credits: what came in on our accounts, line by line, and what has become of each.
+"""Lines of bank statements: what came in on our accounts, and what has become of each.
 
 A line that quotes one of our references is booked by itself, and one that may be known already
 never is: it is parked, and staff decide (`models.bank.assign`).

@@ -1,4 +1,4 @@
-"""Whether what a bank tells is a line that has come before.
+"""Matching: whether what a bank reports is a line that has come before.
 
 A bank's reference is not unique: some give one to all that they book. So a line is known already
 only where nothing of it says otherwise (account, amount, day, reference, payer and text); where it

@@ -1,4 +1,4 @@
-"""Lines that have come before and may be the same money as one that comes now."""
+"""Near duplicates: lines that may report the same transfer as one that comes now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promotional credit whose time is over."""
+"""Expiry: promotional credit whose time is over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credit reserved: for the credit part of a payment, or for a refund that is under way."""
+"""Holds: credit reserved for the credit part of a payment, or for a refund that is under way."""
 
 from __future__ import annotations
 

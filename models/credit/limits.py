@@ -1,4 +1,4 @@
-"""How much may be deposited at once, and how much credit an account may have."""
+"""Limits: how much may be deposited at once, and how much credit an account may have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credit in use: spent, and given back to where it came from."""
+"""Spending credit, and giving it back to where it came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a transaction writes: rows gathered by table, and written together.
+"""Changes: what a transaction writes, gathered by table and written together.
 
 However many rows there are, a statement's text is the same, so it is prepared once. PostgreSQL
 takes all statements as one, the rows of each as JSON (asyncpg looks at each value of an array for

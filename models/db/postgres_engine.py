@@ -1,4 +1,4 @@
-"""Tortoise's asyncpg client with connections of their own for reading, and turns at the others.
+"""PostgreSQL: Tortoise's client with connections for reading only, and turns at the others.
 
 Half of a process's connections write and half only read: a read waits for no lock, and for no
 transaction that waits for one. A statement inside a transaction runs on its connection; any other

@@ -1,4 +1,4 @@
-"""Checks that the database is writable, by writing a row."""
+"""The pulse: checks that the database can be written to, by writing a row."""
 
 from __future__ import annotations
 

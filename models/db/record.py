@@ -1,4 +1,4 @@
-"""Rows of a table, with their ids."""
+"""Records: rows of a table, with their ids."""
 
 from __future__ import annotations
 

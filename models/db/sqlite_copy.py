@@ -1,4 +1,4 @@
-"""Database copies on read-only storage, such as backups."""
+"""Read-only copies: databases on read-only storage, such as backups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work that has begun completes even if its caller is canceled."""
+"""Tasks: work that has begun completes even if its caller is canceled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Problems of the database rather than of the request: it is full, busy or unavailable.
+"""Trouble of the database rather than of the request: it is full, busy or unavailable.
 
 The caller can only try again; the transaction that met it has changed nothing.
 """

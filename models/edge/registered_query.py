@@ -1,4 +1,4 @@
-"""Documents that were registered beforehand: the GraphQL that a portal was built with."""
+"""Registered queries: the GraphQL documents that a portal was built with."""
 
 from __future__ import annotations
 

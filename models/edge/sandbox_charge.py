@@ -1,4 +1,4 @@
-"""What the sandbox gateway keeps: a payment as its pretended provider has it, and what it said.
+"""Sandbox charges: a payment as the pretended provider has it, and what it has reported.
 
 The table alone: how such a provider behaves is the adapter's, `api/gateways/sandbox`. It never
 touches the ledger; what it says reaches us the way that every gateway's messages do.

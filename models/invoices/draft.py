@@ -1,4 +1,4 @@
-"""Invoices to be issued, and their lines."""
+"""Drafts of invoices, and of their lines."""
 
 from __future__ import annotations
 

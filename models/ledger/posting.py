@@ -1,4 +1,4 @@
-"""What is posted: legs between ledger accounts, and the statement line that shows them."""
+"""Postings: legs between ledger accounts, and the statement line that shows them."""
 
 from __future__ import annotations
 

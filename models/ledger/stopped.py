@@ -1,4 +1,4 @@
-"""Whether an account may spend: staff, an open dispute and a debt stop it."""
+"""Spending stops: a freeze by staff, an open dispute or a debt keeps an account from spending."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What staff may give back of a payment, within the policy, and the credit that it holds."""
+"""Asking for a refund: what staff may give back, and the credit that is held meanwhile."""
 
 from __future__ import annotations
 

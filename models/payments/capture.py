@@ -1,4 +1,4 @@
-"""Money that comes in: on the invoice, as credit, and the credit part that goes with it."""
+"""Captures: money that comes in, on the invoice and as credit; the credit part goes with it."""
 
 from __future__ import annotations
 

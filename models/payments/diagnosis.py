@@ -1,4 +1,4 @@
-"""Why an invoice is not paid, or not credited yet, and what happens next."""
+"""Diagnosis: why an invoice is not paid, or not credited yet, and what happens next."""
 
 from __future__ import annotations
 

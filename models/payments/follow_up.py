@@ -1,4 +1,4 @@
-"""What follows a payment that has begun: its gateway is asked, or it is canceled."""
+"""Following up a payment that has begun: its gateway is asked, or it is canceled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages: what gateways told us, stored before it is believed, once each."""
+"""The inbox: messages from gateways, stored before they are believed, once each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of a payment that its gateway cannot end any more: staff say, once, with a reason."""
+"""The outcome of a payment that its gateway can no longer end: staff record it, once."""
 
 from __future__ import annotations
 

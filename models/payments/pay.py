@@ -1,4 +1,4 @@
-"""Pay Now!: with credit, through a gateway, or with credit first and a gateway for the rest."""
+"""Paying: with credit, through a gateway, or with credit first and a gateway for the rest."""
 
 from __future__ import annotations
 

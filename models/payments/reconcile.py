@@ -1,4 +1,4 @@
-"""Payments and refunds that no message has come for: their gateways are asked, or they end."""
+"""Reconciling: gateways are asked about payments and refunds that no message has come for."""
 
 from __future__ import annotations
 

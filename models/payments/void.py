@@ -1,4 +1,4 @@
-"""Taking an invoice back: credit returns to where it came from, captured money becomes credit."""
+"""Voiding an invoice: credit returns to where it came from, captured money becomes credit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The line to a gateway: a time limit, bounded repeats, and a circuit that opens while it is down.
+"""The circuit of a gateway: a time limit, bounded retries, and a pause while it is down.
 
-Every call to a gateway goes through `call`, so none is ever made inside a transaction. Repeating is
+Every call to a gateway goes through `call`, so none is ever made inside a transaction. A retry is
 safe because each request carries its payment's or refund's id as the gateway's idempotency key.
 """
 

@@ -1,4 +1,4 @@
-"""The credit policy as data, and what the provider has decided.
+"""The provider: what it has decided, its credit policy included.
 
 `Provider` holds everything that is a decision of the provider and not a rule of ours. It is made
 from the settings and wired once at start-up (`wire`); the rules read it by `provider()`.

@@ -1,4 +1,4 @@
-"""How long data that is not kept for good is kept.
+"""Retention: how long data is kept that is not kept for good.
 
 Money and what moved it, invoices, payments and the audit log are never deleted. What the provider
 decides (how long documents are stored, how long a session lasts) is a setting; what time limits a

@@ -1,4 +1,4 @@
-"""Who issues the invoices, as they are printed."""
+"""The seller: who issues the invoices, as printed on them."""
 
 from __future__ import annotations
 
