@@ -87,7 +87,7 @@ def _events(source: Source) -> AsyncGenerator[Any, None]:
 
 
 class _Explained(Source):
-    """A source whose subscriber is told of errors in the caller's language."""
+    """A source whose errors are in the caller's language."""
 
     __slots__ = ("context",)
 
@@ -130,7 +130,7 @@ class _Credit(_Explained):
     async def events(
         self, told: State | None, present: State | None
     ) -> AsyncIterator[tuple[State, CreditUpdate]]:
-        """A message for each line since, then one for the state where no line has told of it."""
+        """A message for each line since, then one for the state if no line has shown it."""
         assert isinstance(told, BalanceState | None)
         assert isinstance(present, BalanceState | None)
         owed = updates(told, present, after_version=self.after_version, by=self.actor)

@@ -234,7 +234,7 @@ async def _payment_node(info: Info, id: str) -> Payment | None:
 
 @strawberry.type
 class PaymentPayload(Payload):
-    """What can be told of a payment after it was touched."""
+    """A payment as it is now, or why the mutation was refused."""
 
     payment: Payment | None = None
     "The payment as it is now."

@@ -22,7 +22,7 @@ RATIO_MAX: Final = 200
 
 _BEGINNINGS: Final = (b"PK\3\4", b"PK\5\6")
 _ENCRYPTED: Final = 1
-#: What zipfile raises at archives that are none (NotImplementedError is a RuntimeError).
+#: What zipfile raises at broken archives (NotImplementedError is a RuntimeError).
 _DAMAGED: Final = (
     *(BadZipFile, RuntimeError, EOFError, OSError, LookupError, ValueError, OverflowError),
     *(struct.error, zlib.error),

@@ -90,6 +90,6 @@ class Outlet:
 
 
 def _tell(sent: tuple[Message, asyncio.Future[None] | None]) -> None:
-    """Whoever waits for it may go on."""
+    """Lets those that wait for it continue."""
     if sent[1] is not None and not sent[1].done():
         sent[1].set_result(None)

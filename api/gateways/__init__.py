@@ -39,7 +39,7 @@ _PORT: Final = (
 
 
 class GatewayNotLoaded(Exception):
-    """A plug-in is broken; the program must not start without what it was told to offer."""
+    """A plug-in is broken; the program must not start without what it is to offer."""
 
 
 def load_gateways(

@@ -90,7 +90,7 @@ def epc_qr(account: BankAccount, amount: Money, reference: str) -> str | None:
     """
     if amount.currency != "EUR" or not iban.is_valid(account.account_number):
         return None
-    import segno.helpers  # noqa: PLC0415 - only whoever is told where to send euros needs it
+    import segno.helpers  # noqa: PLC0415 - only instructions for euros need it
 
     kind = "reference" if iso11649.is_valid(reference) else "text"
     try:

@@ -210,7 +210,7 @@ class RedisFeed:
 def _client(url: str) -> Redis:
     client: Redis = Redis.from_url(
         url,
-        # Whatever comes is bytes to begin with: a text that is none would end the listening.
+        # Whatever comes is bytes to begin with: invalid UTF-8 would end the listening.
         decode_responses=False,
         socket_connect_timeout=_CONNECT_SECONDS,
         socket_timeout=_CONNECT_SECONDS,

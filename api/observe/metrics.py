@@ -132,7 +132,7 @@ class Metrics:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """What is watched is told to the other processes in here."""
+        """What is measured is shared with the other processes in here."""
         if self._folder is None:
             yield
             return

@@ -67,7 +67,7 @@ class Observer:
 
 
 def begun() -> Token[dict[str, Any] | None]:
-    """A request begins: an operation of this task is told of in its line, until `over`."""
+    """A request begins: an operation of this task is named in its log line, until `over`."""
     return _operation.set({})
 
 

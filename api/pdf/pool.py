@@ -41,7 +41,7 @@ class Pool(Protocol):
         """Begins to work. Returns at once."""
 
     async def aclose(self) -> None:
-        """Ends. Whoever still waits gets PdfUnavailable."""
+        """Ends. Waiting callers get PdfUnavailable."""
 
     async def make(self, request: bytes, *, long: bool) -> bytes:
         """The PDF of one encoded document.

@@ -85,7 +85,7 @@ class PdfRenderer:
         self._pool.start()
 
     async def aclose(self) -> None:
-        """Ends the processes. Whoever still waits gets PdfUnavailable."""
+        """Ends the processes. Waiting callers get PdfUnavailable."""
         self._is_open = False
         await self._pool.aclose()
         await asyncio.gather(*self._rendering.values(), return_exceptions=True)

@@ -65,7 +65,7 @@ class _Host:
 
 @asynccontextmanager
 async def hosted(pool: Pool, path: str) -> AsyncIterator[None]:
-    """The pool, for whoever may open the socket at `path`."""
+    """The pool, for processes that may open the socket at `path`."""
     host = _Host(pool)
     app = Starlette(
         routes=[Route("/", host.make, methods=["POST"]), Route("/problem", host.problem)]

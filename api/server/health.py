@@ -161,7 +161,7 @@ class Storage:
 
     async def _tried(self) -> None:
         tried_at = monotonic()
-        # One at a time, however long it waits and whoever gives up on it.
+        # One at a time, however long it waits and whoever gives up.
         if self._beat is None or self._beat.done():
             with called_by(SYSTEM):
                 self._beat = asyncio.create_task(pulse.beat())

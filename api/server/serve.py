@@ -93,7 +93,7 @@ class _Server(uvicorn.Server):
     """Opens what the app uses before it serves: with a wrong setting, uvicorn's own way ends in a
     traceback, so that all would have to be opened twice, first to see whether it can be.
 
-    Ends event streams when it is told to stop: they would keep it for all the time it has.
+    Ends event streams when it has to stop: they would hold it up for as long as it is given.
     """
 
     def __init__(self, config: uvicorn.Config, app: Starlette, ready: Callable[[], None]) -> None:

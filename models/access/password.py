@@ -48,7 +48,7 @@ async def matches(password: str, stored: str | None) -> tuple[bool, str | None]:
 
 
 def _matches(normal: bytes, stored: str | None) -> tuple[bool, str | None]:
-    stand_in = _stand_in(hasher)  # before the choice, so that whoever comes first waits for it
+    stand_in = _stand_in(hasher)  # before the choice, so that the first caller waits for it
     good, newer = hasher.verify_and_update(normal, stored or stand_in)
     return (True, newer) if good and stored else (False, None)
 

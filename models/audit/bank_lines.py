@@ -44,7 +44,7 @@ BANK_CREDITS: Final = Sweep(
                     UNION SELECT id FROM bank_credit WHERE state = 'DISMISSED')""",
 )
 
-#: Those that wait or are none of ours are few, so the settlements are looked through for them.
+#: Those that are parked or dismissed are few, so the settlements are looked through for them.
 BANK_CREDITS_PUT_BY: Final = Sweep(
     f"""{public("bcr", "b.id")} AS line, b.state, b.amount, b.currency, b.bank_account,
        b.line_key""",

@@ -24,7 +24,7 @@ class AccountUnclear(ValueError):
 def own_account(written: str, ours: Collection[str], bic: str = "") -> str | None:
     """The key of the one of our accounts that is meant; None where none of them is.
 
-    `bic` is the bank's, where it is told beside the number. Raises AccountUnclear.
+    `bic` is the bank's, where it stands beside the number. Raises AccountUnclear.
     """
     return _found(written, ours, bic, least=Same.YES)
 

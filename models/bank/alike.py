@@ -67,7 +67,7 @@ class Alike:
         return same_amount and -before <= one.day - self.typed.day <= after
 
     def _closest(self, alike: Sequence[BankCredit]) -> BankCredit:
-        """What staff are told of: the same name first, then what is booked."""
+        """What staff are shown: the same name first, then what is booked."""
         return max(
             alike,
             key=lambda one: (one.folded == self.typed.folded, one.is_booked, one.created_at),

@@ -139,7 +139,7 @@ async def balance_after(account_id: UUID, currency: str, by: Actor) -> BalanceSt
 
 
 def told(refusal: Refusal, by: Actor | None) -> Refusal:
-    """A refusal as `by` is told of it: how much credit there is, only to those who may read it."""
+    """A refusal as `by` may see it: how much credit there is, only to those who may read it."""
     reads_credit = by is not None and by.may("credit:read")
     if isinstance(refusal, InsufficientCredit) and not reads_credit:
         return _WithoutFigures(*refusal.field)

@@ -26,7 +26,7 @@ async def updates(
     after_version: int | None,
     by: Actor,
 ) -> AsyncIterator[Update]:
-    """One for each line since, then one for the present state where no line has told of it.
+    """One for each line since, then one for the present state if no line has shown it.
 
     `told` is the state of the last update; where there was none, the lines are those that follow
     `after_version`, if it is given. Raises NotFound for an account that is not there, and Invalid

@@ -133,7 +133,7 @@ class FairQueue:
             if queue:
                 self._unbatched[caller] = queue  # behind the others
         others = dict(self._unbatched)
-        # Whoever waits looks for itself in this very dictionary.
+        # Each waiter looks itself up in this very dictionary.
         self._unbatched.clear()
         self._unbatched.update(staying | others)
         return taken

@@ -113,7 +113,7 @@ class Invoice(Changing):
 
 
 class InvoiceCount(Table):
-    """How many invoices an account has. Triggers keep it, whoever adds invoices."""
+    """How many invoices an account has. Triggers maintain it, whatever adds invoices."""
 
     account_id = fields.UUIDField(primary_key=True)
     invoices = fields.BigIntField()

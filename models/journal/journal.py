@@ -27,7 +27,7 @@ class Writer:
     """What keeps its own changes until the journal is written."""
 
     async def begin(self) -> None:
-        """Take the locks that are taken last, when nothing more can be refused."""
+        """Take the locks that are taken last, when nothing can be refused anymore."""
 
     def write_to(self, changes: Changes) -> None:
         """Have what has changed written with `changes`."""

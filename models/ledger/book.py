@@ -101,7 +101,7 @@ class Book(Writer):
         return self.is_stopped()
 
     def is_stopped(self, *, but_disputes: int = 0) -> bool:
-        """As `stopped`, without so many of the open disputes."""
+        """As `stopped`, leaving that many of the open disputes out."""
         disputes = self.open_disputes - but_disputes
         return is_stopped(frozen=self.frozen, open_disputes=disputes, debt=self.debt)
 

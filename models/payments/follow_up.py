@@ -62,7 +62,7 @@ async def came_back(payment_id: UUID) -> None:
 
 
 async def take_approved(events: Iterable[GatewayEvent]) -> None:
-    """Ask for the money of what payers have agreed to, at once. Whatever has told of an approval,
+    """Ask for the money of what payers have agreed to, at once. Whatever has reported an approval,
     the worker does so a little later: `payments.advance` makes its next check due.
     """
     for told in events:

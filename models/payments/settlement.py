@@ -51,7 +51,7 @@ _Key = tuple[UUID, str, EventKind, str]
 
 
 async def read_for(payment_id: UUID, gateway: str, told: GatewayEvent) -> list[Settlement]:
-    """A payment's settlements, and those of whatever payment that have the name of what is told."""
+    """A payment's settlements, and those of any payment that have the reported name."""
     key = (payment_id, gateway, told.kind, told.reference)
     return list(await find_one(_read_for, key) or [])
 
@@ -86,7 +86,7 @@ def _kinds(kind: EventKind) -> tuple[str, str]:
 
 
 def named(known: Iterable[Settlement], told: GatewayEvent) -> list[Settlement]:
-    """Those that have the name of what is told."""
+    """Those that have the reported name."""
     kinds = _kinds(told.kind)
     return [one for one in known if one.kind in kinds and one.reference == told.reference]
 

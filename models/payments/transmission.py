@@ -41,7 +41,7 @@ async def receive(
 ) -> Sequence[GatewayEvent]:
     """Verify a message and store what it tells: its events. `headers` have lower-case names.
 
-    One that was taken before tells nothing more where its gateway would have to be asked again.
+    One that was taken before brings nothing new where its gateway would have to be asked again.
     What follows an approval is `follow_up.take_approved`, which a gateway need not wait for.
     Raises MessageRefused, GatewayProblem, and whatever kept the database from storing it.
     """

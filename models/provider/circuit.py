@@ -20,7 +20,7 @@ T = TypeVar("T")
 TRIES_MAX: Final = 3
 #: How long one call may take with its repeats; adapters have shorter limits of their own.
 SECONDS_MAX: Final = 25.0
-#: The circuit opens after so many calls in a row that found the gateway out of order …
+#: The circuit opens after this many calls in a row that found the gateway down …
 FAILURES_MAX: Final = 5
 #: … and lets calls try again after this.
 OPEN_SECONDS: Final = 30
@@ -29,7 +29,7 @@ _circuits: dict[str, CircuitBreaker] = {}
 
 
 def is_down(code: str) -> bool:
-    """Whether the gateway with this code is not asked just now, because it was out of order."""
+    """Whether the gateway with this code is not being asked, because it was down a moment ago."""
     return bool(_circuit(code).opened)
 
 
@@ -49,7 +49,7 @@ async def call(gateway: Gateway, work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _repeated(work: Callable[[], Awaitable[T]]) -> T:
-    import stamina  # noqa: PLC0415 - only whoever asks a gateway needs it
+    import stamina  # noqa: PLC0415 - only callers of a gateway need it
 
     attempts = stamina.retry_context(
         on=GatewayUnreachable, attempts=TRIES_MAX, timeout=SECONDS_MAX / 2, wait_initial=0.2

@@ -24,5 +24,5 @@ def start_of(day: date) -> datetime:
 
 
 def days_after(moment: datetime, days: timedelta) -> datetime:
-    """The same time of day so many of the seller's days later, also where the clocks change."""
+    """The same time of day that many of the seller's days later, even where the clocks change."""
     return (moment.astimezone(provider().seller.zone) + days).astimezone(UTC)

@@ -12,7 +12,7 @@ from typing import Final
 
 #: An idempotency key's answer. What an old key does after that: `models.journal.idempotency`.
 KEYS: Final = timedelta(days=60)
-#: Events are what partners are told of; after this long they are of no use.
+#: Events are what partners are notified of; after this long they are of no use.
 EVENTS: Final = timedelta(days=90)
 #: A session, after it has run out.
 SESSIONS: Final = timedelta(days=30)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ALGORITHM: Final = "SHA256withRSA"
 #: PayPal tells a message again for three days, and for a month when somebody asks it to, signed as
-#: it was at first. An old message that is told again changes nothing: each event is stored once.
+#: it was at first. An old message that is sent again changes nothing: each event is stored once.
 AGE_MAX: Final = timedelta(days=31)
 AHEAD_MAX: Final = timedelta(minutes=5)
 

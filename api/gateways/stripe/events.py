@@ -88,7 +88,7 @@ def of_intent(intent: Object, event_id: str = "") -> GatewayEvent:
 
 
 def of_refund(refund: Object, event_id: str = "") -> GatewayEvent:
-    """What a refund tells, whoever asked for it: we, or somebody in Stripe's dashboard."""
+    """What a refund reports, whether we asked for it or somebody in Stripe's dashboard."""
     kind = _REFUNDS.get(str(refund.get("status")), EventKind.IGNORED)
     return _about_capture(refund, event_id, kind)
 

@@ -143,7 +143,7 @@ class StripeGateway(OwnGateway):
 def _client(keys: StripeKeys, http: stripe.HTTPClient) -> stripe.StripeClient:
     # It logs what Stripe says of errors, which quotes what was sent. We log their codes.
     logging.getLogger("stripe").setLevel(logging.WARNING)
-    # Whoever calls us repeats what failed: the SDK must not do it as well.
+    # Our caller retries what failed: the SDK must not do it as well.
     return stripe.StripeClient(
         keys.secret,
         base_addresses={"api": keys.api_url} if keys.api_url else {},

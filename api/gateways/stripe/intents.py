@@ -24,7 +24,7 @@ _PAGE: Final = 100
 class CardForm:
     """Begin, look at and give up payments with the card form in the page.
 
-    Stripe does not expire them: whoever looks when their time is over gives them up.
+    Stripe does not expire them: the first look after their time is over cancels them.
     """
 
     prefix: Final = "pi_"
