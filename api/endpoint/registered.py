@@ -10,7 +10,7 @@ than that little memory, and nothing has to be shared.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from cachetools import LRUCache
@@ -19,7 +19,8 @@ from graphql import GraphQLError
 from models.edge import registered_query
 from models.edge.registered_query import hash_in, identifier_of
 
-Mode = Literal["off", "allow", "only"]
+if TYPE_CHECKING:
+    from api.settings.settings import PersistedDocuments
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +43,7 @@ class RegisteredQueries:
 
     def __init__(
         self,
-        mode: Mode = "off",
+        mode: PersistedDocuments = "off",
         find: Callable[[str], Awaitable[str | None]] = registered_query.find,
         *,
         own: Mapping[str, str] | None = None,

@@ -13,7 +13,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -63,6 +63,12 @@ _OUR_WORDS = {
     "Field required": "is missing",
     "Extra inputs are not permitted": "isn't known",
 }
+
+
+#: How Stripe asks for a card: on its own page, or in a form of the portal's.
+StripeForm: TypeAlias = Literal["redirect", "page"]
+#: Whether clients may name registered documents, and whether they may send any other.
+PersistedDocuments: TypeAlias = Literal["off", "allow", "only"]
 
 
 class SettingsError(Exception):
@@ -180,7 +186,7 @@ class Settings(BaseModel):
         description="`pk_test_…` or `pk_live_…`, for the card form. Required with "
         "STRIPE_FORM=page.",
     )
-    stripe_form: Literal["redirect", "page"] = Field(
+    stripe_form: StripeForm = Field(
         "redirect",
         description="Where clients enter their card: on Stripe's page (`redirect`) or in a form "
         "in the portal (`page`). Open payments stay where they were started.",
@@ -287,7 +293,7 @@ class Settings(BaseModel):
         description="Whether GraphiQL is served at `/graphiql`, for trying the API in a browser. "
         "Default: only in demo mode.",
     )
-    persisted_documents: Literal["off", "allow", "only"] = Field(
+    persisted_documents: PersistedDocuments = Field(
         "allow",
         description="`only`: nothing but documents registered with `account-credit documents "
         "import`, except for staff. `allow`: registered documents by ID, and any other document. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import stripe
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from api.gateways.stripe.keys import StripeKeys
+    from api.settings.settings import StripeForm
     from models.money import Money
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -50,7 +51,7 @@ class StripeGateway(OwnGateway):
         keys: StripeKeys,
         *,
         currencies: frozenset[str],
-        form: Literal["redirect", "page"] = "redirect",
+        form: StripeForm = "redirect",
         descriptor_suffix: str = "",
         fee: Fee | None = None,
         http: stripe.HTTPClient | None = None,

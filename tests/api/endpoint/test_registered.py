@@ -9,7 +9,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from api.endpoint.registered import Mode, RegisteredQueries, texts_used_last
+from api.endpoint.registered import RegisteredQueries, texts_used_last
 from schema.engine.guard import Guard
 from schema.engine.limits import Limits
 from tests.support.small_endpoint import client_of, edge, resolvers
@@ -17,6 +17,8 @@ from tests.support.small_websocket import opened, subscribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from api.settings.settings import PersistedDocuments
 
 pytestmark = pytest.mark.once
 
@@ -52,7 +54,7 @@ class Registry:
         return REGISTERED.get(identifier)
 
 
-def queries(mode: Mode, registry: Registry | None = None) -> RegisteredQueries:
+def queries(mode: PersistedDocuments, registry: Registry | None = None) -> RegisteredQueries:
     return RegisteredQueries(mode, (registry or Registry()).find)
 
 
@@ -80,7 +82,9 @@ def code(told: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("mode", ["allow", "only"])
-async def test_a_registered_document_is_answered_by_its_identifier(mode: Mode) -> None:
+async def test_a_registered_document_is_answered_by_its_identifier(
+    mode: PersistedDocuments,
+) -> None:
     registry = Registry()
     app = edge(queries=queries(mode, registry))
     async with client_of(app) as client:
@@ -143,7 +147,7 @@ async def test_what_nobody_has_registered_is_not_found_and_looked_for_each_time(
 )
 @pytest.mark.parametrize("mode", ["allow", "only"])
 async def test_a_malformed_reference_is_refused_before_anything_is_looked_up(
-    mode: Mode, body: dict[str, object]
+    mode: PersistedDocuments, body: dict[str, object]
 ) -> None:
     registry = Registry()
     async with client_of(edge(queries=queries(mode, registry))) as client:
