@@ -19,7 +19,7 @@ from models.errors import NotFound
 from models.invoices import invoice
 from models.journal.topics import topic_of_credit, topic_of_invoice
 from models.ledger.credit_transaction import CreditTransaction as CreditTransactionRecord
-from models.payments.payment import InvoiceState, states_of
+from models.payments.updates import InvoiceState, states_of
 from schema.balance import AccountId, Balance, OwnCurrency
 from schema.core.context import Info
 from schema.core.errors import REFUSED_AT_TOP, refused_at_top, top_level_error

@@ -14,7 +14,7 @@ from models.gateway import MONEY_KINDS, EventKind, GatewayEvent
 from models.journal.outbox import FactKind
 from models.payments.capture import receive
 from models.payments.locked import LockedPayment, close
-from models.payments.pending_refund import apply_to_refund, secure
+from models.payments.refund import apply_to_refund, secure
 from models.payments.settlement import CONFIRMED, Settlement, confirms, is_disputed, returned
 from models.payments.settlement import named as settlement_named
 from models.payments.settlement import read_for as settlements_for

@@ -28,8 +28,7 @@ from models.payments import refund as refunds
 from models.payments.locked import LockedPayment, locked
 from models.payments.payment import Payment
 from models.payments.payment import read as read_payment
-from models.payments.pending_refund import hold
-from models.payments.refund import CHECKS, Refund
+from models.payments.refund import CHECKS, Refund, hold
 from models.payments.refund_call import ask_first
 from models.provider.provider import provider
 from models.status import PaymentStatus, RefundStatus

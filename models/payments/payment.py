@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -21,7 +20,6 @@ from models.gateway import (
     TransferInstructions,
 )
 from models.invoices.invoice import Invoice
-from models.invoices.invoice import by_ids as invoices_by_ids
 from models.money import Money
 from models.provider.provider import provider
 from models.status import OPEN, OPEN_SQL, PaymentStatus
@@ -230,25 +228,3 @@ def require_payer(by: Actor) -> None:
     """Raises Forbidden for partners whose key may not write invoices."""
     if by.role is Role.PARTNER:
         by.require_scope("invoices:write")
-
-
-@dataclass(frozen=True, slots=True)
-class InvoiceState:
-    """An invoice; equal unless it or one of its payments has changed."""
-
-    record: Invoice = field(compare=False)
-    mark: object
-
-    @classmethod
-    def of(cls, record: Invoice, payments: Sequence[Payment]) -> InvoiceState:
-        """An invoice with its payments."""
-        paid = tuple(
-            (one.id, one.status, one.received, one.taken_back, repr(one.action)) for one in payments
-        )
-        return cls(record, (record.revision, record.overdue, paid))
-
-
-async def states_of(ids: Sequence[UUID]) -> dict[UUID, InvoiceState]:
-    """The present states, without a check of who asks; unknown ids are left out."""
-    records, payments = await invoices_by_ids(ids), await of_invoices(ids)
-    return {id: InvoiceState.of(record, payments.get(id, ())) for id, record in records.items()}

@@ -20,8 +20,7 @@ from models.journal.outbox import FactKind
 from models.money import Money
 from models.payments.inbox import take_in
 from models.payments.locked import LockedPayment, locked, with_invoice
-from models.payments.pending_refund import end, free
-from models.payments.refund import Refund
+from models.payments.refund import Refund, end, free
 from models.payments.refund import read as read_refund
 from models.provider.circuit import call
 from models.provider.provider import provider

@@ -8,8 +8,7 @@ from models.ledger.posting import Leg
 from models.ledger.transfer import MoveKind
 from models.payments.capture import book_in, clearing, close_if_paid, move, statement_line
 from models.payments.locked import LockedPayment
-from models.payments.pending_refund import loosen
-from models.payments.refund import Refund
+from models.payments.refund import Refund, loosen
 from models.status import PAYABLE, InvoiceStatus
 
 
