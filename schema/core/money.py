@@ -10,6 +10,7 @@ import strawberry
 from models import money
 from schema.core.context import Info
 from schema.core.scalars import CurrencyCode
+from schema.core.shown import shown, shows
 from schema.core.texts import written_money
 
 Locale: TypeAlias = Annotated[
@@ -36,17 +37,20 @@ class Money:
     @classmethod
     def of(cls, value: money.Money) -> Money:
         """Show an amount of the domain."""
-        return cls(amount=value.amount, currency=CurrencyCode(value.currency), value=value)
+        return shown(cls, value=value)
 
     @classmethod
     def minor(cls, minor: int, currency: str) -> Money:
         """Show `minor` units of `currency`."""
-        return cls.of(money.Money(minor, currency))
+        return shown(cls, value=money.Money(minor, currency))
 
     @strawberry.field
     def formatted(self, info: Info, locale: Locale = None) -> str:
         """The amount for display: `¥1,235`, `$25.00`. In `locale`, or the viewer's own."""
         return written_money(self.value, info.context.locale_for(locale))
+
+
+shows(Money, "value")
 
 
 @strawberry.input

@@ -29,5 +29,5 @@ def shows(cls: type, *holds: str, **readings: Callable[[Any], object]) -> None:
 def shown(cls: type[T], **held: object) -> T:
     """An object of a type that `shows` what it holds."""
     made = object.__new__(cls)
-    made.__dict__ = held
+    vars(made).update(held)
     return made
