@@ -39,6 +39,11 @@ def exponent(currency: str) -> int:
         raise CurrencyNotSupported("currency", currency=currency) from None
 
 
+def in_major(minor: int, currency: str) -> Decimal:
+    """`minor` units in major ones, with as many decimals as the currency has: `25.00`."""
+    return Decimal(minor).scaleb(-exponent(currency))
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """`minor` units of `currency`; signed."""
@@ -70,7 +75,7 @@ class Money:
     @property
     def amount(self) -> Decimal:
         """In major units, with as many decimals as the currency has: `25.00`."""
-        return Decimal(self.minor).scaleb(-exponent(self.currency))
+        return in_major(self.minor, self.currency)
 
     def __add__(self, other: Money) -> Money:
         assert self.currency == other.currency, "amounts of two currencies are never added"

@@ -32,7 +32,7 @@ from schema.core.pages import (
     selects,
 )
 from schema.core.scalars import URL
-from schema.core.shown import shown, shows
+from schema.core.shown import shows
 from schema.diagnosis import PaymentDiagnosis
 from schema.gateway import Gateway, gateway_of
 from schema.payment import Payment
@@ -69,7 +69,9 @@ class InvoiceLine:
     @classmethod
     def of(cls, record: invoice.InvoiceLine, currency: str) -> InvoiceLine:
         """Show a line."""
-        return shown(cls, record=record, currency=currency)
+        shown = cls.__new__(cls)
+        shown.record, shown.currency = record, currency
+        return shown
 
 
 shows(
@@ -133,7 +135,9 @@ class Invoice(Node):
     @classmethod
     def of(cls, record: invoice.Invoice) -> Invoice:
         """Show an invoice."""
-        return shown(cls, record=record)
+        shown = cls.__new__(cls)
+        shown.record = record
+        return shown
 
     @strawberry.field
     def lines(self, info: Info) -> list[InvoiceLine]:

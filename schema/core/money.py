@@ -10,7 +10,7 @@ import strawberry
 from models import money
 from schema.core.context import Info
 from schema.core.scalars import CurrencyCode
-from schema.core.shown import shown, shows
+from schema.core.shown import shows
 from schema.core.texts import written_money
 
 Locale: TypeAlias = Annotated[
@@ -32,17 +32,24 @@ class Money:
     """
     currency: CurrencyCode
     "The ISO 4217 currency code."
-    value: strawberry.Private[money.Money]
+    units: strawberry.Private[int]
 
     @classmethod
     def of(cls, value: money.Money) -> Money:
         """Show an amount of the domain."""
-        return shown(cls, value=value)
+        return cls.minor(value.minor, value.currency)
 
     @classmethod
     def minor(cls, minor: int, currency: str) -> Money:
         """Show `minor` units of `currency`."""
-        return shown(cls, value=money.Money(minor, currency))
+        shown = cls.__new__(cls)
+        shown.units, shown.currency = minor, CurrencyCode(currency)
+        return shown
+
+    @property
+    def value(self) -> money.Money:
+        """The amount, as the domain has it."""
+        return money.Money(self.units, self.currency)
 
     @strawberry.field
     def formatted(self, info: Info, locale: Locale = None) -> str:
@@ -50,7 +57,7 @@ class Money:
         return written_money(self.value, info.context.locale_for(locale))
 
 
-shows(Money, "value")
+shows(Money, "units", "currency", amount=lambda shown: money.in_major(shown.units, shown.currency))
 
 
 @strawberry.input

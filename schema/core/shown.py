@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from strawberry.types import get_object_definition
-
-T = TypeVar("T")
 
 
 def shows(cls: type, *holds: str, **readings: Callable[[Any], object]) -> None:
     """Have the plain fields of a Strawberry type read from what its objects hold, the record first:
     by their `readings`, which are given the object, else as the record's attribute of that name.
+    Its objects are made without `__init__`, and given what they hold.
     """
     definition = get_object_definition(cls, strict=True)
     plain = {field.python_name for field in definition.fields if field.is_basic_field}
@@ -24,10 +23,3 @@ def shows(cls: type, *holds: str, **readings: Callable[[Any], object]) -> None:
     for name in plain - {*holds}:
         read = readings.get(name) or attrgetter(f"{holds[0]}.{name}")
         setattr(cls, name, property(read))
-
-
-def shown(cls: type[T], **held: object) -> T:
-    """An object of a type that `shows` what it holds."""
-    made = object.__new__(cls)
-    vars(made).update(held)
-    return made

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from graphql import (
@@ -27,6 +28,8 @@ from graphql import (
     is_non_null_type,
 )
 from strawberry.types.field import StrawberryField
+
+from schema.core.scalars import serialize_decimal
 
 DEFINITION: Final = "strawberry-definition"
 
@@ -119,6 +122,9 @@ def _written(plain: Plain, read: Read | None, known: dict[str, Any], value: str)
     if plain.type in _AS_THEY_ARE:
         known[cls] = _AS_THEY_ARE[plain.type]
         return f"v if type({value}) is {cls} else {writer}(v)"
+    if getattr(plain.type, "coerce_output_value", None) is serialize_decimal:
+        known[cls] = Decimal  # amounts are most of what a page says: without two calls for each
+        return f"format(v, 'f') if type({value}) is {cls} else {writer}(v)"
     return f"{writer}({value})"
 
 
