@@ -33,6 +33,7 @@ HEAVY: Final = {
     "lxml": "statement files",
     "obstore": "only with an S3 bucket",
     "redis": "only with REDIS_URL",
+    "rich.console": "tracebacks in colours, which no log has",
     "segno": "QR codes of bank transfers",
     "stamina": "when a gateway is asked",
     "stripe": "only where Stripe is configured",
