@@ -18,7 +18,6 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
-import structlog
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
 
 #: How long a process may take from its start until it serves.
 _START_SECONDS: Final = 60.0
-
-log = structlog.get_logger(__name__)
 
 
 def serve_in_processes(
@@ -101,6 +98,10 @@ class _Process(multiprocess.Process):
             with logs.in_background():
                 super().target(sockets)
         except SettingsError as problem:
+            # Not above, where it would come before api.observe and bring rich along.
+            import structlog  # noqa: PLC0415
+
+            log = structlog.get_logger(__name__)
             log.error("cannot_serve", problem=str(problem))  # noqa: TRY400 - it is a sentence
             sys.exit(STARTUP_FAILURE)
 
