@@ -17,7 +17,7 @@ from models.credit.voucher import Voucher
 from models.db.pulse import Pulse
 from models.edge.registered_query import RegisteredQuery
 from models.edge.sandbox_charge import SandboxCharge
-from models.invoices.invoice import Invoice, InvoiceCount, InvoiceLine
+from models.invoices.invoice import Invoice, InvoiceCount, InvoiceLine, InvoiceSource
 from models.invoices.number import NumberSeries
 from models.journal.audit_log import AuditEntry
 from models.journal.idempotency import IdempotencyKey
@@ -48,6 +48,7 @@ __all__ = [
     "Invoice",
     "InvoiceCount",
     "InvoiceLine",
+    "InvoiceSource",
     "KeyAccount",
     "LedgerAccount",
     "Message",

@@ -8,6 +8,7 @@ compatible (full-width letters, ligatures): NFKC, then case folding, but for ß,
 from __future__ import annotations
 
 import unicodedata
+from string import ascii_uppercase
 from typing import Final
 
 from models.text import common_width, is_shown
@@ -19,6 +20,7 @@ _OCTETS_MAX: Final = 254
 _SPECIALS: Final = frozenset('()<>[]:;,\\"')
 #: What Japanese input methods make of the dot, besides its full-width form (UTS #46, 2.3).
 _IDEOGRAPHIC_DOT: Final = "\u3002"
+_SMALL_ASCII: Final = {ord(capital): capital.lower() for capital in ascii_uppercase}
 _OF_WIDTH: Final = ("<wide>", "<narrow>")
 
 
@@ -38,6 +40,14 @@ def key_of(text: str) -> str | None:
     """What is equal for equal addresses, however they are written; None as for `written`."""
     email = written(text)
     return None if email is None else _folded(email)
+
+
+def stored_key(email: str) -> str | None:
+    """What is stored beside an address, as it was `written`, to find it by; None where its small
+    letters are its key.
+    """
+    key = _folded(email)
+    return None if key == email.translate(_SMALL_ASCII) else key
 
 
 def _folded(text: str) -> str:

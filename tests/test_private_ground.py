@@ -47,6 +47,9 @@ LIBRARIES: Final = {
 MADE_FOR_IT: Final = {
     "strawberry.extensions.base_extension.SchemaExtension",
     "tortoise.migrations.migration.Migration",
+    "tortoise.migrations.operations.Operation",
+    "tortoise.migrations.operations.RemoveField",
+    "tortoise.migrations.operations.TortoiseOperation",
     "tortoise.models.Model",
 }
 #: Of named tuples and dataclasses: https://docs.python.org/3/library/collections.html.

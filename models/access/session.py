@@ -19,7 +19,7 @@ from models.access import device, rate_limit
 from models.access import password as passwords
 from models.access.identity import Actor, Role
 from models.access.last_use import LastUse
-from models.access.user import User
+from models.access.user import User, user_of_email
 from models.clock import now
 from models.db import sql
 from models.db.coalesced import Coalesced
@@ -82,7 +82,7 @@ async def sign_in(email: str, password: str, *, address: str, notes: str = "") -
     for a browser whose `notes` show that the user has signed in with it, which has its own limit.
     """
     person = key_of(email) or ""
-    user = await User.get_or_none(email_key=person, disabled_at=None) if person else None
+    user = await user_of_email(person) if person else None
     known = None if user is None else device.known(notes, user)
     limits = _by_device(person, known) if known else _by_place(person, rate_limit.network(address))
     for name, subject, limit in limits:

@@ -20,7 +20,8 @@ from models.errors import Invalid
 class User(Record):
     """Somebody who can sign in (clients and staff), or a partner, who comes with API keys.
 
-    `email` is as it was written, `email_key` (UNIQUE) what it is found by.
+    `email` is as it was written, and found by its key (UNIQUE), which is `email_key` or else its
+    small letters: see `email_key_sql`.
     """
 
     PREFIX: ClassVar[str] = "usr"
@@ -42,6 +43,18 @@ class User(Record):
         return Actor(
             role=Role(self.role), user_id=self.id, account_id=self.account_id, address=address
         )
+
+
+def email_key_sql() -> str:
+    """The key of the address of a row that has what is stored of one: `email` and `email_key`."""
+    return f"COALESCE(email_key, {sql.lower_ascii('email')})"
+
+
+async def user_of_email(key: str) -> User | None:
+    """Who may sign in with the address of that key (`models.email.key_of`)."""
+    statement = f"SELECT * FROM users WHERE {email_key_sql()} = $1 AND disabled_at IS NULL"
+    found = await sql.records(User, statement, key)
+    return found[0] if found else None
 
 
 async def add_user(
@@ -83,7 +96,7 @@ def new_user(
         role=role.value,
         name=name,
         email=written,
-        email_key=None if written is None else emails.key_of(written),
+        email_key=None if written is None else emails.stored_key(written),
         password_hash=password_hash,
         account_id=account_id,
     )

@@ -22,8 +22,8 @@ from models.text import folded
 class Account(Changing):
     """A client: who owns credit and invoices. `frozen` is the staff's own switch.
 
-    `email` is as it was written, `email_key` (UNIQUE) what it is compared by; `search_key` has name
-    and address as they are searched.
+    `email` is as it was written, and compared by its key (UNIQUE), as a `User`'s; `search_key` has
+    name and address as they are searched.
     """
 
     PREFIX: ClassVar[str] = "acc"

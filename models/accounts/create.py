@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from typing_extensions import override
 
 from models import email as emails
 from models.access import password
 from models.access.identity import Role
-from models.access.user import new_user
+from models.access.user import email_key_sql, new_user
 from models.accounts.account import Account, by_ids, search_key
 from models.db import sql
 from models.errors import Invalid
@@ -34,10 +34,12 @@ class _Checked:
     password_hash: str | None
 
 
-_TAKEN: Final = """
-SELECT id FROM account WHERE email = $1 OR email_key = $2
- UNION ALL SELECT id FROM users WHERE email = $1 OR email_key = $2 LIMIT 1
-"""
+def _taken() -> str:
+    has_it = f"email = $1 OR {email_key_sql()} = $2"
+    return (
+        f"SELECT id FROM account WHERE {has_it}"
+        f" UNION ALL SELECT id FROM users WHERE {has_it} LIMIT 1"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class CreateAccount(StaffCommand[bool, Account, _Checked]):
     async def read(self, asked: Invocation[_Checked], journal: Journal) -> bool:
         """Whether somebody has this address."""
         told = asked.prepared
-        return bool(await sql.fetch(_TAKEN, told.email, told.email_key))
+        return bool(await sql.fetch(_taken(), told.email, told.email_key))
 
     @override
     def decide(self, found: bool, asked: Invocation[_Checked], journal: Journal) -> Account:
@@ -85,7 +87,7 @@ class CreateAccount(StaffCommand[bool, Account, _Checked]):
             created_at=journal.at,
             name=told.name,
             email=told.email,
-            email_key=told.email_key,
+            email_key=emails.stored_key(told.email),
             currency=self.currency,
             locale=told.locale,
             search_key=search_key(told.name, told.email),

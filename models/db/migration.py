@@ -7,17 +7,38 @@ from typing import TYPE_CHECKING, Final
 from tortoise import migrations
 from tortoise.migrations import operations
 
+from models.db import sql
+
 if TYPE_CHECKING:
     from tortoise.migrations.schema_editor.base import BaseSchemaEditor
     from tortoise.migrations.schema_generator.state import State
 
+
+class DropColumn(operations.RemoveField):
+    """Removes a field. Tortoise's remakes the whole table on SQLite, without its triggers."""
+
+    async def database_forward(
+        self,
+        app_label: str,
+        old_state: State,  # noqa: ARG002 - Tortoise's
+        new_state: State,
+        state_editor: BaseSchemaEditor | None = None,
+    ) -> None:
+        """Drop its column, which no index has any more."""
+        if state_editor is not None:
+            model = new_state.apps.get_model(f"{app_label}.{self.model_name}")
+            statement = f"ALTER TABLE {sql.table_of(model)} DROP COLUMN {self.name}"
+            await state_editor.client.execute_query(statement)
+
+
 #: Operations that look at the schema after them, never at the one before.
-_ADDING: Final = (
+_FORWARD: Final = (
     operations.AddConstraint,
     operations.AddField,
     operations.AddIndex,
     operations.CreateModel,
     operations.RunPython,
+    DropColumn,
 )
 #: A migration may take long; what it waits for, it waits for as any statement does.
 _UNHURRIED: Final = """
@@ -50,7 +71,7 @@ class Migration(migrations.Migration):
             or collect_sql
             or schema_editor is None
             or not schema_editor.atomic_migration
-            or not all(isinstance(operation, _ADDING) for operation in self.operations)
+            or not all(isinstance(operation, _FORWARD) for operation in self.operations)
         ):
             return await super().apply(
                 state, dry_run=dry_run, schema_editor=schema_editor, collect_sql=collect_sql

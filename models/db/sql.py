@@ -202,6 +202,15 @@ def for_update(alias: str = "") -> str:
     return f" FOR UPDATE OF {alias}" if alias else " FOR UPDATE"
 
 
+def lower_ascii(column: str) -> str:
+    """The column with ASCII's capitals as small letters and all else as it is: PostgreSQL's own
+    `lower` follows the locale of the database.
+    """
+    if get_connection("default").capabilities.dialect == "sqlite":
+        return f"lower({column})"
+    return f'lower({column} COLLATE "C")'
+
+
 def any_of(column: str, number: int) -> str:
     """`column` is in the list that is the argument `$number`: one text, however long it is."""
     if get_connection("default").capabilities.dialect == "sqlite":

@@ -43,8 +43,7 @@ class Invoice(Changing):
 
     `amount_paid` has the credit in it and what was returned taken off. `revision` grows with every
     change, so that a decision made on an older reading is noticed. `transfer_reference` is what a
-    bank transfer quotes that pays it before anybody has begun a payment, `source` the idempotency
-    key that it was issued for, UNIQUE for good.
+    bank transfer quotes that pays it before anybody has begun a payment.
     """
 
     PREFIX: ClassVar[str] = "inv"
@@ -70,7 +69,6 @@ class Invoice(Changing):
     gateway = fields.CharField(max_length=64, null=True)
     reference = fields.CharField(max_length=200, null=True)
     transfer_reference = fields.CharField(max_length=25, null=True)
-    source = fields.CharField(max_length=64, null=True)
     snapshot: fields.Field[InvoiceSnapshot] = fields.JSONField()
     revision = fields.BigIntField(default=0)
 
@@ -110,6 +108,16 @@ class Invoice(Changing):
         if is_changed:
             ring(topic_of_invoice(self.id))
         return is_changed
+
+
+class InvoiceSource(Table):
+    """The idempotency key that an invoice was issued for, UNIQUE for good."""
+
+    source = fields.CharField(max_length=64, primary_key=True)
+    invoice_id = fields.UUIDField()
+
+    class Meta:
+        table = "invoice_source"
 
 
 class InvoiceCount(Table):

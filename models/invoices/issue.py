@@ -8,7 +8,7 @@ from datetime import datetime
 from models.db.record import new_id
 from models.invoices.draft import Draft
 from models.invoices.freeze import line_snapshot, snapshot_of
-from models.invoices.invoice import Invoice, InvoiceLine
+from models.invoices.invoice import Invoice, InvoiceLine, InvoiceSource
 from models.invoices.number import give_number, series_of
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
@@ -28,6 +28,7 @@ def issue(journal: Journal, draft: Draft) -> Invoice:
         invoice.status, invoice.paid_at = InvoiceStatus.PAID.value, journal.at
     give_number(journal, _Issued(invoice, draft, journal))
     journal.claim(invoice)
+    journal.claim(InvoiceSource(source=draft.source, invoice_id=invoice.id))
     journal.add(*_lines_of(draft))
     return invoice
 
@@ -58,7 +59,6 @@ def _invoice_of(draft: Draft, moment: datetime) -> Invoice:
         credit_applied=draft.credit,
         amount_paid=draft.credit,
         snapshot={},
-        source=draft.source,
     )
 
 

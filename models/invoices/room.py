@@ -74,7 +74,7 @@ async def _rooms(keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Roo
         f"""
         SELECT g.*, (SELECT COUNT(*) FROM invoice WHERE account_id = g.account_id
                         AND status IN {PAYABLE_SQL}) AS open,
-               EXISTS (SELECT 1 FROM invoice i WHERE i.source = g.source) AS issued
+               EXISTS (SELECT 1 FROM invoice_source s WHERE s.source = g.source) AS issued
           FROM {sql.given("g", 1, account_id="uuid", source="text")}
         """,
         sql.json([{"account_id": str(id), "source": source} for id, source in keys]),

@@ -100,7 +100,7 @@ async def _copies(pattern: Invoice, owners: list[Account]) -> list[str]:
     lines = [sql.row_of(line) for line in (await invoice.lines_of([pattern.id]))[pattern.id]]
     ids = [record.new_id() for _ in owners]
     bills = [
-        {**bill, "id": id, "account_id": owner.id, "number": f"BENCH-{id.hex}", "source": None}
+        {**bill, "id": id, "account_id": owner.id, "number": f"BENCH-{id.hex}"}
         for id, owner in zip(ids, owners, strict=True)
     ]
     copied = [{**line, "id": record.new_id(), "invoice_id": id} for id in ids for line in lines]

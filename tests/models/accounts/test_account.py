@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tortoise.connection import get_connection
 
-from models.access.user import User
+from models.access.user import User, email_key_sql, user_of_email
 from models.accounts import account
 from models.accounts.account import Account
 from models.accounts.create import CreateAccount
@@ -40,9 +40,17 @@ async def test_an_address_is_kept_as_it_was_written() -> None:
     name = key()
     ada = await opened(f" Ada.Groß.{name}@Straße.example ")
     assert ada.email == f"Ada.Groß.{name}@Straße.example"
-    assert ada.email_key == f"ada.groß.{name}@straße.example"
     user = await User.get(account_id=ada.id)
-    assert (user.email, user.email_key) == (ada.email, ada.email_key)
+    assert (user.email, user.email_key) == (ada.email, None)
+
+
+async def test_the_key_of_an_address_is_kept_where_its_small_letters_are_another() -> None:
+    name = key()
+    ada = await opened(f"ÜBER.{name}@client.example")
+    user = await User.get(account_id=ada.id)
+    assert ada.email_key == user.email_key == f"über.{name}@client.example"
+    assert await user_of_email(f"über.{name}@client.example") == user
+    assert await user_of_email(f"über.{name}@CLIENT.example") is None
 
 
 @pytest.mark.parametrize(
@@ -114,8 +122,11 @@ async def test_addresses_that_were_there_before_are_found_after_the_upgrade() ->
     await sql.insert("users", [{**_user(None), "role": "PARTNER", "name": "A partner"}])
     editor = SimpleNamespace(DIALECT=dialect(), client=get_connection("default"))
     await migration._fill(None, editor)
-    rows = await sql.fetch("SELECT email, email_key FROM users WHERE name = 'before' ORDER BY id")
-    assert [row["email_key"] for row in rows] == emails
+    await importlib.import_module("models.migrations.0022_invoice_sources")._shorten(None, editor)
+    rows = await sql.fetch(
+        f"SELECT email, {email_key_sql()} AS found_by FROM users WHERE name = 'before' ORDER BY id"
+    )
+    assert [row["found_by"] for row in rows] == emails
     assert [row["email"] for row in rows] == emails
     assert (
         await sql.fetch("SELECT id FROM users WHERE email IS NULL AND email_key IS NOT NULL") == []

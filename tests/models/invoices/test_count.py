@@ -47,7 +47,7 @@ async def _counted(*clients: Client) -> list[int]:
 async def _load(bill: Invoice, owners: list[Client]) -> None:
     """Copies of an invoice, in one statement of SQL."""
     (row,) = await sql.fetch("SELECT * FROM invoice WHERE id = $1", bill.id)
-    none = {"credit_note_number": None, "transfer_reference": None, "source": None}
+    none = {"credit_note_number": None, "transfer_reference": None}
     rows = [
         {**row, **none, "id": new_id(), "number": f"X-{n}", "account_id": owner.id}
         for n, owner in enumerate(owners)
