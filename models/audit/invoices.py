@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from models.audit.check import Check, Sweep, public
+from models.audit.numbers import in_a_series
 from models.status import PAYABLE_SQL
 
 #: What each invoice has of payments, of lines, of the statement, and of the ledger's sales.
@@ -41,12 +42,14 @@ def _differs(column: str) -> str:
     return f"{told} <> COALESCE(CAST(i.{column} AS TEXT), '')"
 
 
-_SNAPSHOT: Final = " OR ".join(
-    _differs(column)
-    for column in (
-        *("number", "kind", "currency", "subtotal", "tax", "total"),
-        *("reference", "transfer_reference"),
-    )
+def _any_differs(*columns: str) -> str:
+    return " OR ".join(map(_differs, columns))
+
+
+#: A document that came from elsewhere has another number, and its reference is nobody's here.
+_SNAPSHOT: Final = (
+    _any_differs("kind", "currency", "subtotal", "tax", "total", "reference")
+    + f" OR {in_a_series('i.number')} AND ({_any_differs('number', 'transfer_reference')})"
 )
 
 #: What the ledger has in sales of it: by credit, which its lines tell of, and by gateways.

@@ -8,6 +8,14 @@ from models.audit.check import Check, Sweep, public
 
 _DIGITS: Final = "'0123456789'"
 
+
+def in_a_series(number: str) -> str:
+    """SQL: whether the column has a number of ours, `INV-2026-000042`. Invoices that were loaded
+    from elsewhere keep theirs.
+    """
+    return f"RTRIM({number}, {_DIGITS}) LIKE '%-____-'"
+
+
 SERIES: Final = Sweep(
     """COALESCE(s.name, u.series) AS series, COALESCE(s.last_number, 0) AS given_out,
        COALESCE(u.used, 0) AS used, COALESCE(u.last, '-') AS last""",
@@ -33,7 +41,8 @@ SERIES: Final = Sweep(
 SELECT number, RTRIM(RTRIM(number, {_DIGITS}), '-') AS series,
        SUBSTR(number, LENGTH(RTRIM(number, {_DIGITS})) + 1) AS digits
   FROM (SELECT number FROM invoice
-        UNION ALL SELECT credit_note_number FROM invoice WHERE credit_note_number IS NOT NULL) n)
+        UNION ALL SELECT credit_note_number FROM invoice) n
+ WHERE {in_a_series("number")})
 """,
 )
 

@@ -136,6 +136,12 @@ _A_GIFT: Final = (
     "UPDATE balance SET available = available + 700, version = version + 1 WHERE account_id = :lea",
 )
 
+#: The same, but of a time when there was no log yet: it was loaded from elsewhere.
+LOADED_GIFT: Final = tuple(
+    statement.replace(" updated_at,", " '2019-01-05 10:00:00.000000+00:00',")
+    for statement in _A_GIFT
+)
+
 _VOID: Final = (
     "UPDATE invoice SET status = 'VOID', amount_paid = 0, credit_applied = 0,"
     " voided_at = issued_at, void_reason = 'x' WHERE id ="
@@ -1053,6 +1059,12 @@ INVOICES: Final = (
         "the last of them INV-:year-000900",
         "UPDATE invoice SET number = 'INV-:year-000900', snapshot = :snapshot_number"
         " WHERE id = :unpaid_invoice",
+    ),
+    _plant(
+        "series",
+        "renumbered as if it came from elsewhere",
+        "numbers were given out",
+        "UPDATE invoice SET number = 'OLD-17' WHERE id = :unpaid_invoice",
     ),
     _plant(
         "series",
