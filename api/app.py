@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
 
     from api.gateways.sandbox.delivery import Delivery
     from api.live.local import LiveFeed
@@ -95,7 +97,7 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Starlette:
     links = Links(settings.secret, settings.public_url, settings.pdf_link_minutes)
     endpoint = _endpoint(settings, watchers, links, observer, revocations)
     graphql = Route("/graphql", endpoint)
-    app = Starlette(
+    app = _Application(
         routes=[
             graphql,
             webhook_route(gateways),
@@ -113,6 +115,14 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Starlette:
     app.router.redirect_slashes = False
     app.state.stopping = endpoint.stopping
     return app
+
+
+class _Application(Starlette):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Without Starlette's answer to errors: `Observed` gives ours."""
+        outermost = super().build_middleware_stack()
+        assert isinstance(outermost, ServerErrorMiddleware)
+        return outermost.app
 
 
 def _lifespan(

@@ -16,8 +16,7 @@ from models.errors import Unauthenticated
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from starlette.requests import HTTPConnection
-
+    from api.endpoint.http import Connection
     from models.access.identity import Actor
 
 Header = tuple[bytes, bytes]
@@ -48,15 +47,16 @@ class Cookie:
         """The header that takes it away again."""
         return self._header("", 0)
 
-    def value_of(self, connection: HTTPConnection) -> str:
+    def value_of(self, connection: Connection) -> str:
         """What a connection brings, empty if there is none.
 
         Scripts need no cookie; on a websocket it counts from a page only, whose Origin the endpoint
         has checked.
         """
-        if connection.scope["type"] == "websocket" and "origin" not in connection.headers:
+        headers = connection.headers
+        if not headers.cookie or (connection.is_websocket and not headers.origin):
             return ""
-        return connection.cookies.get(self.name, "")
+        return headers.cookies.get(self.name, "")
 
     def _header(self, value: str, seconds: int) -> Header:
         secure = "; Secure" if self.secure else ""
@@ -69,7 +69,7 @@ class SessionCookie(Cookie):
 
     _NAME = "account_credit_session"
 
-    def credential_of(self, connection: HTTPConnection) -> str | None:
+    def credential_of(self, connection: Connection) -> str | None:
         """The session's token that a connection brings."""
         token = self.value_of(connection)
         return token if token.startswith(session.MARK) else None
@@ -81,17 +81,17 @@ class DeviceCookie(Cookie):
     _NAME = "account_credit_device"
 
 
-async def actor_of(connection: HTTPConnection, cookie: SessionCookie) -> Actor | None:
+async def actor_of(connection: Connection, cookie: SessionCookie) -> Actor | None:
     """The caller of a request or websocket upgrade; None if anonymous.
 
     Raises Unauthenticated for an invalid Authorization header, since its sender wants to be
     authenticated. An invalid cookie is ignored: browsers keep them after the session has ended.
     """
-    given = connection.headers.getlist("authorization")
-    if given:
-        return await actor_of_bearer(_bearer(given), address_of(connection))
+    given = connection.headers.authorization
+    if given is not None:
+        return await actor_of_bearer(_bearer(given), connection.address)
     token = cookie.credential_of(connection)
-    return await actor_of_credential(token, address_of(connection)) if token else None
+    return await actor_of_credential(token, connection.address) if token else None
 
 
 async def actor_of_bearer(token: str, address: str) -> Actor:
@@ -102,14 +102,9 @@ async def actor_of_bearer(token: str, address: str) -> Actor:
     return actor
 
 
-def address_of(connection: HTTPConnection) -> str:
-    """The client's IP address; empty if there is none (a Unix socket)."""
-    return connection.client.host if connection.client else ""
-
-
-def _bearer(given: list[str]) -> str:
-    """The token of `Authorization: Bearer …` (RFC 6750, 2.1)."""
-    scheme, _, token = given[0].partition(" ")
-    if len(given) > 1 or scheme.lower() != "bearer":
+def _bearer(given: str) -> str:
+    """The token of `Authorization: Bearer …` (RFC 6750, 2.1): one, and no list of several."""
+    scheme, _, token = given.partition(" ")
+    if "," in token or scheme.lower() != "bearer":
         raise Unauthenticated
     return token.strip()

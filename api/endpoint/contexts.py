@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import GraphQLError
-from starlette.requests import HTTPConnection
 
 from api.endpoint.auth import (
     DeviceCookie,
@@ -15,9 +14,9 @@ from api.endpoint.auth import (
     SessionCookie,
     actor_of,
     actor_of_bearer,
-    address_of,
 )
 from api.endpoint.endpoint import Contexts
+from api.endpoint.http import Connection
 from api.endpoint.revocations import Revocations
 from api.endpoint.websocket import credential_of
 from models.access.identity import Actor
@@ -73,7 +72,7 @@ class ContextMaker:
             response_headers=lambda context: context.headers,
         )
 
-    async def make(self, connection: HTTPConnection) -> EdgeContext:
+    async def make(self, connection: Connection) -> EdgeContext:
         """The context of a request, or of a websocket before connection_init."""
         actor = _known(await _admitted(actor_of(connection, self.cookie)))
         return EdgeContext(
@@ -81,8 +80,8 @@ class ContextMaker:
             actor=actor,
             watchers=self.watchers,
             document_url=self.document_url,
-            address=address_of(connection),
-            accept_language=connection.headers.get("accept-language", ""),
+            address=connection.address,
+            accept_language=connection.headers.accept_language,
             device_notes=self.device_cookie.value_of(connection),
         )
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from graphql import ExecutionResult, GraphQLError
-from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
 from api.endpoint.heartbeat import Heartbeats
@@ -26,6 +25,7 @@ from api.endpoint.http import (
     JSON,
     RETRY_AFTER,
     Answer,
+    Connection,
     Disconnected,
     GraphQLRequest,
     HTTPRefusal,
@@ -82,7 +82,7 @@ class Contexts(Generic[C]):
     """How contexts are made, and what the endpoint may do with one."""
 
     #: From a request or an upgrade; raises GraphQLError with a code to refuse bad credentials.
-    make: Callable[[HTTPConnection], Awaitable[C]]
+    make: Callable[[Connection], Awaitable[C]]
     #: From the upgrade's context and the payload of connection_init; raises GraphQLError to refuse.
     authenticate_ws: Callable[[C, Mapping[str, Any]], Awaitable[C]]
     #: A copy for one operation, with loaders of its own. The original never runs an operation.
@@ -189,7 +189,7 @@ class GraphQLEndpoint(Generic[C]):
                 send, refusal.status, body, media_type=answer.media_type, headers=refusal.headers
             )
         else:
-            await self._answer(request, answer, HTTPConnection(scope), receive, send)
+            await self._answer(request, answer, Connection.of(scope, headers), receive, send)
 
     def _admit(self, scope: Scope, headers: RequestHeaders) -> Answer:
         if scope["method"] != "POST":
@@ -203,7 +203,7 @@ class GraphQLEndpoint(Generic[C]):
         self,
         request: GraphQLRequest,
         answer: Answer,
-        connection: HTTPConnection,
+        connection: Connection,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -227,7 +227,7 @@ class GraphQLEndpoint(Generic[C]):
             headers.append(RETRY_AFTER)
         await send_json(send, status, encode(body), media_type=answer.media_type, headers=headers)
 
-    async def _context(self, connection: HTTPConnection) -> tuple[C | None, Body]:
+    async def _context(self, connection: Connection) -> tuple[C | None, Body]:
         try:
             return await self.contexts.make(connection), {}
         except Exception as error:  # noqa: BLE001 - the edge: logged and masked

@@ -7,17 +7,19 @@ cannot send it, and a script that does is asked for CORS first.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
 from graphql import GraphQLError
+from starlette.requests import cookie_parser
 from starlette.types import Receive, Scope, Send
 
 from api.endpoint.query_id import MalformedId, document_id_of
 from models.errors import Busy
+from schema.engine.bounds import Timeouts
 from schema.engine.masking import public_errors
 
 GRAPHQL_JSON: Final = "application/graphql-response+json"
@@ -34,6 +36,8 @@ BUSY_STATUS: Final = {"RATE_LIMITED": 429, "TRY_AGAIN": 503}
 #: Forbidden, or not without a sign-in.
 REFUSED_STATUS: Final = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
 RETRY_AFTER: Final = (b"retry-after", b"%d" % Busy.retry_after_seconds)
+
+_BODY_TIMEOUTS: Final = Timeouts(BODY_SECONDS_MAX)
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -78,7 +82,9 @@ class Answer(NamedTuple):
 
 
 class RequestHeaders(NamedTuple):
-    """The few headers that decide; repeated ones joined, as RFC 9110 5.3 reads them."""
+    """The few headers that decide; repeated ones joined, as RFC 9110 (5.3) and RFC 9113 (8.2.3)
+    read them.
+    """
 
     accept: str = ""
     content_type: str = ""
@@ -87,6 +93,10 @@ class RequestHeaders(NamedTuple):
     origin: str = ""
     host: str = ""
     sec_fetch_site: str = ""
+    accept_language: str = ""
+    cookie: str = ""
+    #: None where there is no such header.
+    authorization: str | None = None
 
     @classmethod
     def of(cls, scope: Scope) -> RequestHeaders:
@@ -95,8 +105,35 @@ class RequestHeaders(NamedTuple):
         for raw_name, raw_value in scope["headers"]:
             if (name := _NAMES.get(raw_name)) is not None:
                 value = raw_value.decode("latin-1")
-                found[name] = f"{found[name]}, {value}" if name in found else value
+                if name in found:
+                    value = f"{found[name]}{'; ' if name == 'cookie' else ', '}{value}"
+                found[name] = value
         return cls(**found)
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """What the browser has kept."""
+        return cookie_parser(self.cookie) if self.cookie else {}
+
+
+def address_of(scope: Scope) -> str:
+    """The client's IP address; empty if there is none (a Unix socket)."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+class Connection(NamedTuple):
+    """What a request, or a websocket's upgrade, says of who sends it."""
+
+    headers: RequestHeaders
+    address: str
+    is_websocket: bool = False
+
+    @classmethod
+    def of(cls, scope: Scope, headers: RequestHeaders | None = None) -> Connection:
+        """Of an ASGI scope, whose `headers` may have been read."""
+        is_websocket = scope["type"] == "websocket"
+        return cls(headers or RequestHeaders.of(scope), address_of(scope), is_websocket)
 
 
 _NAMES = {name.replace("_", "-").encode(): name for name in RequestHeaders._fields}
@@ -112,6 +149,7 @@ def from_allowed_origin(headers: RequestHeaders, allowed: frozenset[str]) -> boo
         return False
 
 
+@lru_cache(maxsize=64)
 def negotiate(accept: str) -> Answer:
     """The answer that an Accept header asks for; raises HTTPRefusal (406)."""
     if not accept or accept == "*/*":
@@ -147,24 +185,28 @@ async def read_request(
     headers: RequestHeaders, receive: Receive, *, bytes_max: int = BODY_BYTES_MAX
 ) -> GraphQLRequest:
     """Reads the operation that a POST carries; raises HTTPRefusal or Disconnected."""
-    _check_content_type(headers)
+    if refusal := _unreadable(headers.content_type, headers.content_encoding):
+        raise HTTPRefusal(415, refusal)
     if headers.content_length.isdecimal() and int(headers.content_length[:20]) > bytes_max:
         raise _too_large(bytes_max)
     try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
+        with _BODY_TIMEOUTS.one():
             body = await _read_body(receive, bytes_max)
     except TimeoutError:
         raise HTTPRefusal(408, "The request body took too long to arrive.") from None
     return parse_request(decode(body))
 
 
-def _check_content_type(headers: RequestHeaders) -> None:
-    media_type, *parameters = (part.strip() for part in headers.content_type.lower().split(";"))
+@lru_cache(maxsize=64)
+def _unreadable(content_type: str, content_encoding: str) -> str | None:
+    """Why such a body cannot be read; None where it can."""
+    media_type, *parameters = (part.strip() for part in content_type.lower().split(";"))
     charsets = [p.removeprefix("charset=").strip('"') for p in parameters if "charset=" in p]
     if media_type != JSON or any(charset not in {"utf-8", "utf8"} for charset in charsets):
-        raise HTTPRefusal(415, f"The content type must be {JSON} in UTF-8.")
-    if headers.content_encoding.lower() not in {"", "identity"}:
-        raise HTTPRefusal(415, "The request body can't have a content encoding.")
+        return f"The content type must be {JSON} in UTF-8."
+    if content_encoding.lower() not in {"", "identity"}:
+        return "The request body can't have a content encoding."
+    return None
 
 
 async def _read_body(receive: Receive, bytes_max: int) -> bytes:

@@ -15,12 +15,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from graphql import GraphQLError
-from starlette.requests import HTTPConnection
 from starlette.responses import Response as HTTPResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from api.endpoint.http import (
+    Connection,
     HTTPRefusal,
     RequestHeaders,
     decode,
@@ -193,7 +193,7 @@ class Socket(Generic[C]):
         return params or {}
 
     async def _admit(self) -> C:
-        context = await self.endpoint.contexts.make(HTTPConnection(self.scope))
+        context = await self.endpoint.contexts.make(Connection.of(self.scope))
         return await self.endpoint.contexts.authenticate_ws(context, self.params)
 
     def _sign_out(self) -> None:

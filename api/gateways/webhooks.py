@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from api.endpoint.auth import address_of
+from api.endpoint.http import address_of
 from models.errors import Busy
 from models.gateway import GatewayProblem, MessageRefused, SignatureRefused, sender
 from models.payments import follow_up, transmission
@@ -43,7 +43,7 @@ def webhook_route(gateways: Mapping[str, Gateway]) -> Route:
             body = await request.body()
         except ClientDisconnect:
             return _refused(400, "The message is incomplete.")
-        sender.set(address_of(request))
+        sender.set(address_of(request.scope))
         return await _answered(gateway, request.headers, body)
 
     return Route(

@@ -80,7 +80,9 @@ class _StalledPeerTimeout(asyncio.Protocol):
 class HttpConnection(_StalledPeerTimeout, HttpToolsProtocol):
     """A connection that requests come in on."""
 
-    _hurry: TimerHandle | None = None
+    #: When it is cut off; the one timer that looks is not set anew for each request.
+    _deadline: float | None = None
+    _timer: TimerHandle | None = None
     #: Of the head that is coming in; None where none is.
     _head_bytes: int | None = 0
 
@@ -95,7 +97,9 @@ class HttpConnection(_StalledPeerTimeout, HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
-        self._cut_after(None)
+        self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
         self._silent.pop(self, None)
         super().connection_lost(exc)
 
@@ -122,7 +126,7 @@ class HttpConnection(_StalledPeerTimeout, HttpToolsProtocol):
         self._head_bytes = None
         self._cut_after(BODY_SECONDS_MAX)
         self._silent.pop(self, None)
-        looked_after = urlsplit(self.url).path.decode("latin-1") in HEALTH
+        looked_after = self._path() in HEALTH
         self.limit_concurrency = None if looked_after else self.config.limit_concurrency
         super().on_headers_complete()
 
@@ -148,10 +152,32 @@ class HttpConnection(_StalledPeerTimeout, HttpToolsProtocol):
             # See CONNECTIONS.
             Context().run(super().handle_websocket_upgrade)
 
+    def _path(self) -> str:
+        path = self.url.partition(b"?")[0]
+        if not path.startswith(b"/"):  # a whole address, as it is sent to proxies
+            path = urlsplit(self.url).path
+        return path.decode("latin-1")
+
     def _cut_after(self, seconds: float | None) -> None:
-        if self._hurry is not None:
-            self._hurry.cancel()
-        self._hurry = None if seconds is None else _later(seconds, self.transport)
+        if seconds is None:
+            self._deadline = None
+            return
+        self._deadline = deadline = self.loop.time() + seconds
+        if self._timer is not None and self._timer.when() > deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self.loop.call_at(deadline, self._look)
+
+    def _look(self) -> None:
+        """Cut off a connection that is late; look again when another might be."""
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._deadline <= self.loop.time():
+            self.transport.abort()
+        else:
+            self._timer = self.loop.call_at(self._deadline, self._look)
 
     def timeout_keep_alive_handler(self) -> None:
         """Idle for long. Closing waits for the rest of the last answer to be taken."""

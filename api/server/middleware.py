@@ -6,7 +6,6 @@ Plain ASGI: Starlette's BaseHTTPMiddleware cancels what runs inside it, and mone
 from __future__ import annotations
 
 import re
-import secrets
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +19,7 @@ from api.observe import requests
 from api.observe.logs import MASK
 from models.access.rate_limit import network
 from models.db.caller import called_by, set_caller
+from models.db.record import new_id
 from models.db.trouble import note
 from models.errors import Busy
 from schema.engine.masking import TROUBLE_MESSAGES
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from api.observe.requests import Observer
 
 Header = tuple[bytes, bytes]
+
+#: Of a scope: headers that are added to what the application answers.
+READY_HEADERS: Final = "account_credit.ready_headers"
 
 _SANE_ID: Final = re.compile(rb"[\w.:-]{8,64}", re.ASCII)
 _CSP: Final = (
@@ -79,16 +82,19 @@ class Observed:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 id_header = (b"x-request-id", request_id.encode())
-                message["headers"] = [*message.get("headers", ()), id_header]
+                ready = scope.get(READY_HEADERS, ())
+                message["headers"] = [*message.get("headers", ()), *ready, id_header]
             await send(message)
 
         try:
             await self.app(scope, receive, observed)
         except Busy as busy:
+            scope.pop(READY_HEADERS, None)
             log.warning("request_put_off", path=_path(scope), code=busy.code)
             if not status:
                 await _send_put_off(observed, busy)
         except Exception as error:
+            scope.pop(READY_HEADERS, None)
             log.exception("request_failed", path=_path(scope))
             if not status and (trouble := note(error)) is not None:
                 said = {"error": TROUBLE_MESSAGES[trouble]}
@@ -181,7 +187,7 @@ def _request_id(headers: Iterable[Header]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _SANE_ID.fullmatch(value):
             return value.decode()
-    return secrets.token_hex(16)
+    return new_id().hex
 
 
 def _route(scope: Scope) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from api.server.middleware import READY_HEADERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from starlette.routing import Route
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from api.server.middleware import Header
 
@@ -49,13 +51,10 @@ class ShortPath:
             await self.app(scope, receive, send)
             return
 
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *ready]
-            await send(message)
-
         scope["route"] = self.route
-        await self.route.app(scope, receive, with_headers)
+        # `Observed`, which all answers pass, adds them.
+        scope[READY_HEADERS] = ready
+        await self.route.app(scope, receive, send)
 
     def _headers_for(self, scope: Scope) -> list[Header] | None:
         """What is added to the answer; None where the request goes the long way."""

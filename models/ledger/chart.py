@@ -105,6 +105,7 @@ class Balance(Table):
         table = "balance"
 
 
+@lru_cache(maxsize=4096)
 def balance_id(account_id: UUID, currency: str) -> UUID:
     """The id of an account's balance in `currency`: always the same, so that two cannot be made."""
     return uuid5(_NAMESPACE, f"{currency}:BALANCE:{account_id.hex}")

@@ -6,9 +6,11 @@ included.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING
+from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from graphql import (
     FieldNode,
@@ -25,13 +27,28 @@ from graphql import (
     is_non_null_type,
 )
 from graphql.execution.values import get_argument_values
-from strawberry.types.arguments import StrawberryArgument, convert_argument
+from strawberry import UNSET
+from strawberry.relay.types import GlobalID
+from strawberry.scalars import is_scalar
+from strawberry.types.arguments import convert_argument
+from strawberry.types.base import (
+    StrawberryList,
+    StrawberryMaybe,
+    StrawberryOptional,
+    has_object_definition,
+)
+from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
 
 if TYPE_CHECKING:
     from strawberry import Info, Schema
+    from strawberry.types.base import StrawberryObjectDefinition, StrawberryType
     from strawberry.types.field import StrawberryField
 
     from schema.engine.running import Running
+
+_Path: TypeAlias = tuple[str | int, ...]
+#: Makes of a value, in a call with that info and at that path of the arguments, a resolver's.
+_Convert: TypeAlias = Callable[[Any, "Info[Any, Any] | None", _Path], Any]
 
 
 class _Variable(NamedTuple):
@@ -87,38 +104,93 @@ class Arguments:
 
 
 class Converter:
-    """Makes of arguments what a Strawberry resolver takes: keywords, inputs as objects."""
+    """Makes of arguments what a Strawberry resolver takes: keywords, inputs as objects.
+
+    As Strawberry's `convert_argument`, which works out anew for each value what its type is made
+    of, and is called for the types that are unlike ours.
+    """
 
     def __init__(self, schema: Schema, definition: GraphQLField, field: StrawberryField) -> None:
         self._schema = schema
-        names = schema.config.name_converter
+        self._scalars = schema.schema_converter.scalar_registry
+        self._name_of = schema.config.name_converter
         self._arguments = {
-            name: (argument.python_name, None if _is_taken_as_it_is(definition, name) else argument)
+            name: (
+                argument.python_name,
+                None if _is_taken_as_it_is(definition, name) else self._converting(argument.type),
+            )
             for argument in field.arguments
-            for name in [names.from_argument(argument)]
+            for name in [self._name_of.from_argument(argument)]
         }
 
     def keywords(self, given: dict[str, Any], info: Info[Any, Any] | None) -> dict[str, Any]:
         """The resolver's arguments."""
         keywords = {}
         for name, value in given.items():
-            python_name, argument = self._arguments[name]
-            keywords[python_name] = (
-                value if argument is None else self._converted(name, value, argument, info)
-            )
+            python_name, convert = self._arguments[name]
+            keywords[python_name] = value if convert is None else convert(value, info, (name,))
         return keywords
 
-    def _converted(
-        self, name: str, value: object, argument: StrawberryArgument, info: Info[Any, Any] | None
+    def _converting(self, type_: StrawberryType | type) -> _Convert:
+        """What makes values of that type, and None of null."""
+        if isinstance(type_, StrawberryOptional) and not isinstance(type_, StrawberryMaybe):
+            return self._converting(type_.of_type)
+        if isinstance(type_, StrawberryEnumDefinition) or has_enum_definition(type_):
+            return _as_it_is
+        if isinstance(type_, StrawberryList):
+            return _each(self._converting(type_.of_type))
+        if is_scalar(type_, self._scalars) and type_ is not GlobalID:
+            return _as_it_is
+        if has_object_definition(type_) and type_.__strawberry_definition__.from_input is None:
+            return self._input(type_, type_.__strawberry_definition__)
+        return partial(self._by_strawberry, type_)
+
+    def _input(self, cls: type, definition: StrawberryObjectDefinition) -> _Convert:
+        fields: list[tuple[str, str, _Convert]] | None = None
+        nulls = {
+            field.python_name: None
+            for field in definition.fields
+            if field.default_value is MISSING and field.default_factory is MISSING
+        }
+
+        def made(value: Any, info: Info[Any, Any] | None, path: _Path) -> Any:  # noqa: ANN401
+            nonlocal fields
+            if value is None or value is UNSET:
+                return value
+            if fields is None:  # not before: an input may be made of its own kind
+                fields = [self._field(field, definition) for field in definition.fields]
+            keywords: dict[str, Any] = nulls.copy()
+            for name, python_name, convert in fields:
+                if name in value:
+                    keywords[python_name] = convert(value[name], info, (*path, name))
+            return cls(**keywords)
+
+        return made
+
+    def _field(
+        self, field: StrawberryField, definition: StrawberryObjectDefinition
+    ) -> tuple[str, str, _Convert]:
+        convert = self._converting(field.resolve_type(type_definition=definition))
+        return self._name_of.from_field(field), field.python_name, convert
+
+    def _by_strawberry(
+        self, type_: StrawberryType | type, value: object, info: Info[Any, Any] | None, path: _Path
     ) -> object:
-        return convert_argument(
-            value,
-            argument.type,
-            self._schema.schema_converter.scalar_registry,
-            self._schema.config,
-            info,
-            path=(name,),
-        )
+        return convert_argument(value, type_, self._scalars, self._schema.config, info, path=path)
+
+
+def _as_it_is(value: object, _info: Info[Any, Any] | None, _path: _Path) -> object:
+    return value
+
+
+def _each(convert: _Convert) -> _Convert:
+    def converted(value: Any, info: Info[Any, Any] | None, path: _Path) -> Any:  # noqa: ANN401
+        if value is None or value is UNSET:
+            return value
+        # A copy in any case: a default is the same list each time.
+        return [convert(one, info, (*path, index)) for index, one in enumerate(value)]
+
+    return converted
 
 
 def _variable(name: str, argument: GraphQLArgument, value: VariableNode) -> _Variable:

@@ -5,38 +5,42 @@ Errors are masked where they are written out (masking.py).
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from time import perf_counter
-from typing import Any, Final, NamedTuple, Self, TypedDict
+from typing import Any, Final, Self, TypedDict
 
 import strawberry
 from cachetools import LRUCache
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    default_field_resolver,
+    default_type_resolver,
     get_operation_ast,
     parse,
     specified_rules,
     validate,
 )
+from graphql.execution.collect_fields import FragmentDetails
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from schema.engine.bounds import too_long
+from schema.engine.bounds import Timeouts, too_long
 from schema.engine.costs import Costs, lists
 from schema.engine.describe import describe
 from schema.engine.execution import Executor
 from schema.engine.limits import LimitExceeded, Limits, check
 from schema.engine.plan import Plans
+from schema.engine.variables import Variables
 
 VALIDATION_ERRORS_MAX = 20
 INTROSPECTION = frozenset({"__schema", "__type"})
@@ -47,16 +51,50 @@ _NOT_STREAMED: Final = "Subscriptions need a websocket or `Accept: text/event-st
 _NO_SUBSCRIPTION: Final = "This operation isn't a subscription."
 
 
-class Prepared(NamedTuple):
-    """A document that passed its limits and validation."""
+class Prepared:
+    """A document that passed its limits and validation, and what its executions have in common."""
 
-    document: DocumentNode
-    #: Of its text, at most `Limits.source_chars`.
-    chars: int
-    #: With large enough variables it may still cost too much.
-    cost_varies: bool
-    introspects: bool
-    plans: Plans
+    __slots__ = (
+        "_variables",
+        "chars",
+        "cost_varies",
+        "document",
+        "fragment_details",
+        "fragments",
+        "introspects",
+        "plans",
+    )
+
+    def __init__(
+        self,
+        document: DocumentNode,
+        chars: int,
+        *,
+        cost_varies: bool,
+        introspects: bool,
+        plans: Plans,
+    ) -> None:
+        self.document = document
+        #: Of its text, at most `Limits.source_chars`.
+        self.chars = chars
+        #: With large enough variables it may still cost too much.
+        self.cost_varies = cost_varies
+        self.introspects = introspects
+        self.plans = plans
+        self.fragments = {
+            one.name.value: one
+            for one in document.definitions
+            if isinstance(one, FragmentDefinitionNode)
+        }
+        self.fragment_details = {name: FragmentDetails(one) for name, one in self.fragments.items()}
+        self._variables: dict[int, Variables] = {}
+
+    def variables_of(self, operation: OperationDefinitionNode, schema: GraphQLSchema) -> Variables:
+        """What reads the variables of one of its operations."""
+        found = self._variables.get(id(operation))
+        if found is None:
+            found = self._variables[id(operation)] = Variables(schema, operation)
+        return found
 
 
 def query_cache(queries_max: int = 512, chars_max: int = 128_000) -> LRUCache[str, Prepared]:
@@ -127,6 +165,7 @@ class Schema(strawberry.Schema):
         self.guard = guard
         self.queries = query_cache()
         self.costs = Costs(self.core, guard.lists)
+        self.timeouts = Timeouts(guard.query_seconds_max)
 
     @property
     def core(self) -> GraphQLSchema:
@@ -193,30 +232,33 @@ class Schema(strawberry.Schema):
         self, request: OperationRequest, prepared: Prepared, operation: OperationDefinitionNode
     ) -> Executor:
         """What executes an operation that was admitted. Raises OperationRefused."""
-        executor = Executor.build(
+        values = prepared.variables_of(operation, self.core).read(request.variables)
+        if isinstance(values, list):
+            raise OperationRefused(values)
+        return Executor(
             self.core,
-            prepared.document,
-            context_value=request.context,
-            raw_variable_values=request.variables,
-            operation_name=operation.name.value if operation.name else None,
+            prepared.fragments,
+            prepared.fragment_details,
+            None,
+            request.context,
+            operation,
+            values,
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
             plans=prepared.plans,
             objects_max=self.guard.limits.objects,
             seconds_max=self.guard.query_seconds_max,
         )
-        if isinstance(executor, list):
-            raise OperationRefused(executor)
-        assert isinstance(executor, Executor)
-        return executor
 
     async def _executed(self, executor: Executor) -> ExecutionResult:
         if executor.operation.operation is OperationType.MUTATION:
             return await executor.answer()
-        seconds_max = self.guard.query_seconds_max
         try:
-            async with asyncio.timeout(seconds_max):
+            with self.timeouts.one():
                 return await executor.answer()
         except TimeoutError:
-            return ExecutionResult(None, [too_long(seconds_max)])
+            return ExecutionResult(None, [too_long(self.guard.query_seconds_max)])
 
     def _measured(self, text: str, variables: dict[str, Any]) -> Prepared:
         """A document that is within its limits. Raises GraphQLError."""
@@ -228,7 +270,13 @@ class Schema(strawberry.Schema):
             # Too much with the largest pages; perhaps not with those that were asked for.
             roots, cost_varies = check(document, limits, variables, self.costs), True
         introspects = bool(roots & INTROSPECTION)
-        return Prepared(document, len(text), cost_varies, introspects, Plans(self))
+        return Prepared(
+            document,
+            len(text),
+            cost_varies=cost_varies,
+            introspects=introspects,
+            plans=Plans(self),
+        )
 
     def _invalid(self, document: DocumentNode) -> list[GraphQLError]:
         return validate(

@@ -21,10 +21,10 @@ import httpx
 import strawberry
 import uvicorn
 from graphql import GraphQLError
-from starlette.requests import HTTPConnection
 from strawberry.schema.config import StrawberryConfig
 
 from api.endpoint.endpoint import Contexts, EdgeOptions, GraphQLEndpoint
+from api.endpoint.http import Connection
 from api.endpoint.registered import RegisteredQueries
 from api.endpoint.websocket import credential_of
 from api.server.connection import CONNECTIONS
@@ -220,9 +220,9 @@ SCHEMA = Schema(
 )
 
 
-async def make_context(connection: HTTPConnection) -> Context:
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    return context_of(token if scheme == "Bearer" else connection.cookies.get("session"))
+async def make_context(connection: Connection) -> Context:
+    scheme, _, token = (connection.headers.authorization or "").partition(" ")
+    return context_of(token if scheme == "Bearer" else connection.headers.cookies.get("session"))
 
 
 def context_of(token: str | None) -> Context:

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from starlette.requests import HTTPConnection
 
 from api.downloads.signing import LinkExpired, LinkSigner
-from api.endpoint.auth import SessionCookie, actor_of, actor_of_bearer, address_of
+from api.endpoint.auth import SessionCookie, actor_of, actor_of_bearer
+from api.endpoint.http import Connection
 from models.access import session
 from models.access.api_key import create_key
 from models.clock import now
@@ -35,8 +35,8 @@ async def token(db: str) -> str:  # noqa: ARG001 - the session is in it
     return (await session.open_session(await a_client()))[1]
 
 
-def connection(*headers: tuple[str, str], kind: str = "http", query: str = "") -> HTTPConnection:
-    return HTTPConnection(
+def connection(*headers: tuple[str, str], kind: str = "http", query: str = "") -> Connection:
+    return Connection.of(
         {
             "type": kind,
             "path": "/graphql",
@@ -127,8 +127,8 @@ async def test_a_token_that_comes_later_is_good_or_refused(token: str) -> None:
 
 
 def test_a_caller_on_a_unix_socket_has_no_address() -> None:
-    assert address_of(connection()) == ADDRESS
-    assert address_of(HTTPConnection({"type": "http", "headers": [], "client": None})) == ""
+    assert connection().address == ADDRESS
+    assert Connection.of({"type": "http", "headers": [], "client": None}).address == ""
 
 
 # ------------------------------------------------------------------------------- the cookie

@@ -348,7 +348,11 @@ async def test_a_kept_document_is_measured_again_where_its_variables_decide() ->
 def test_the_cache_is_bounded_by_number_and_by_size() -> None:
     def keep(query: str) -> None:
         cache[query] = Prepared(
-            parse("{ a }"), len(query), cost_varies=False, introspects=False, plans=Plans(SCHEMA)
+            parse("{ a }"),
+            len(query),
+            cost_varies=False,
+            introspects=False,
+            plans=Plans(SCHEMA),
         )
 
     cache = query_cache(queries_max=2, chars_max=10)
