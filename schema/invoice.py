@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Final
 
 import strawberry
@@ -19,7 +20,6 @@ from schema.account import Account
 from schema.core.context import Info
 from schema.core.errors import refused_at_top
 from schema.core.ids import account_named, existing_account
-from schema.core.loaders import then
 from schema.core.money import Locale, Money
 from schema.core.nodes import Node, found_by
 from schema.core.pages import (
@@ -31,8 +31,8 @@ from schema.core.pages import (
     page_request,
     selects,
 )
-from schema.core.scalars import URL
-from schema.core.shown import shows
+from schema.core.scalars import URL, serialize_decimal
+from schema.core.shown import at_hand, shows, writes
 from schema.diagnosis import PaymentDiagnosis
 from schema.gateway import Gateway, gateway_of
 from schema.payment import Payment
@@ -74,6 +74,12 @@ class InvoiceLine:
         return shown
 
 
+@lru_cache(maxsize=1024)
+def _plain_decimal(text: str) -> str:
+    """Without an exponent. There are few quantities and rates."""
+    return serialize_decimal(Decimal(text))
+
+
 shows(
     InvoiceLine,
     "record",
@@ -83,6 +89,12 @@ shows(
     unit_price_exact=lambda line: Decimal(line.record.unit_price_exact),
     tax_rate=lambda line: Decimal(line.record.tax_rate),
     total=lambda line: Money.minor(line.record.total, line.currency),
+)
+writes(
+    InvoiceLine,
+    quantity=lambda line: _plain_decimal(line.record.quantity),
+    unit_price_exact=lambda line: _plain_decimal(line.record.unit_price_exact),
+    tax_rate=lambda line: _plain_decimal(line.record.tax_rate),
 )
 
 
@@ -131,22 +143,28 @@ class Invoice(Node):
     gateway: Gateway | None
     "The gateway of its latest payment, or the one chosen when it was issued."
     record: strawberry.Private[invoice.Invoice]
+    lines_at_hand: strawberry.Private[list[InvoiceLine] | None] = None
 
     @classmethod
-    def of(cls, record: invoice.Invoice) -> Invoice:
-        """Show an invoice."""
+    def of(
+        cls, record: invoice.Invoice, lines: Sequence[invoice.InvoiceLine] | None = None
+    ) -> Invoice:
+        """Show an invoice, whose `lines` may have been read already."""
         shown = cls.__new__(cls)
         shown.record = record
+        if lines is not None:
+            currency = record.currency
+            shown.lines_at_hand = [InvoiceLine.of(line, currency) for line in lines]
         return shown
 
     @strawberry.field
-    def lines(self, info: Info) -> list[InvoiceLine]:
+    async def lines(self, info: Info) -> list[InvoiceLine]:
         """The invoice lines, in order."""
+        if self.lines_at_hand is not None:
+            return self.lines_at_hand
         currency = self.record.currency
-        return then(
-            info.context.loaders.invoice_lines.load(self.record.id),
-            lambda lines: [InvoiceLine.of(line, currency) for line in lines],
-        )
+        lines = await info.context.loaders.invoice_lines.load(self.record.id)
+        return [InvoiceLine.of(line, currency) for line in lines]
 
     @strawberry.field
     @refused_at_top
@@ -207,6 +225,7 @@ _AMOUNTS: Final = ("subtotal", "tax", "total", "credit_applied", "amount_paid", 
 shows(
     Invoice,
     "record",
+    at_hand("lines"),
     id=lambda bill: strawberry.ID(bill.record.public_id),
     kind=lambda bill: InvoiceKind(bill.record.kind),
     status=lambda bill: InvoiceStatus(bill.record.status),
@@ -289,13 +308,10 @@ class InvoiceQuery:
             account_id=account_named(account_id),
             filter=filter.domain() if filter else None,
         )
-        if selects(info, "edges", "node", "lines"):
-            lines = await invoice.lines_of([row.id for row in page.rows])
-            # At hand, they take no turn of the loop for each invoice.
-            info.context.loaders.invoice_lines.prime_many(
-                {row.id: lines.get(row.id, ()) for row in page.rows}
-            )
-        return Connection.of(page, Invoice.of)
+        if not selects(info, "edges", "node", "lines"):
+            return Connection.of(page, Invoice.of)
+        lines = await invoice.lines_of([row.id for row in page.rows])
+        return Connection.of(page, lambda row: Invoice.of(row, lines.get(row.id, ())))
 
     @strawberry.field
     @refused_at_top

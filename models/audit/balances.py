@@ -6,6 +6,7 @@ from typing import Final
 
 from models.audit.check import Check, Sweep, hexed
 from models.audit.ledger import CLIENTS, NET
+from models.audit.numbers import in_a_series
 from models.db import sql
 from models.ledger.credit_transaction import StatementLineKind
 
@@ -118,7 +119,8 @@ LINES: Final = Sweep(
         ),
         Check(
             "line-note",
-            "c.note <> COALESCE(i.number, v.note, c.note)",
+            f"""(i.id IS NULL OR {in_a_series("i.number")})
+               AND c.note <> COALESCE(i.number, v.note, c.note)""",
             "credit transaction {line}: its note is neither the invoice's number nor the"
             " voucher's note",
         ),

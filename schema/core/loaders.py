@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from asyncio import Future
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import TypeVar
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
@@ -26,7 +25,6 @@ from models.payments.refund import Refund
 K = TypeVar("K")
 V = TypeVar("V")
 D = TypeVar("D")
-T = TypeVar("T")
 
 
 def _loader(
@@ -37,20 +35,6 @@ def _loader(
         return [found.get(key, default) for key in keys]
 
     return DataLoader(load_fn=load)
-
-
-def then(found: Awaitable[V], show: Callable[[V], T]) -> T:
-    """`show` what a loader finds, for a resolver that isn't a coroutine function.
-
-    At once where it has been found already, since waiting takes a task a row; else graphql-core
-    waits for it.
-    """
-    assert isinstance(found, Future)
-    return show(found.result()) if found.done() else cast("T", _later(found, show))
-
-
-async def _later(found: Awaitable[V], show: Callable[[V], T]) -> T:
-    return show(await found)
 
 
 class Loaders:

@@ -10,7 +10,7 @@ import strawberry
 from models import money
 from schema.core.context import Info
 from schema.core.scalars import CurrencyCode
-from schema.core.shown import shows
+from schema.core.shown import shows, writes
 from schema.core.texts import written_money
 
 Locale: TypeAlias = Annotated[
@@ -58,6 +58,7 @@ class Money:
 
 
 shows(Money, "units", "currency", amount=lambda shown: money.in_major(shown.units, shown.currency))
+writes(Money, amount=lambda shown: money.text_in_major(shown.units, shown.currency))
 
 
 @strawberry.input

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 from strawberry.types import get_object_definition
+
+_texts: Final[dict[tuple[type, str], Callable[[Any], str]]] = {}
 
 
 def shows(cls: type, *holds: str, **readings: Callable[[Any], object]) -> None:
@@ -23,3 +25,22 @@ def shows(cls: type, *holds: str, **readings: Callable[[Any], object]) -> None:
     for name in plain - {*holds}:
         read = readings.get(name) or attrgetter(f"{holds[0]}.{name}")
         setattr(cls, name, property(read))
+
+
+def writes(cls: type, **texts: Callable[[Any], str]) -> None:
+    """Have fields of a Strawberry type written by these, which are given the object, where their
+    values are only there to be written: a shorter way to the text that their scalar gives.
+    """
+    _texts.update({(cls, name): write for name, write in texts.items()})
+
+
+def text_of(cls: type, name: str) -> Callable[[Any], str] | None:
+    """What `writes` a field of a type; None where its scalar does."""
+    return _texts.get((cls, name))
+
+
+def at_hand(name: str) -> str:
+    """The attribute that has a list which a resolver would find, where something else has found it
+    already; None where not.
+    """
+    return f"{name}_at_hand"

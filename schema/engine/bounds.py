@@ -30,12 +30,13 @@ def too_long(seconds_max: float) -> Exhausted:
 class Bounds:
     """Of one execution."""
 
-    __slots__ = ("_deadline", "_left", "objects_max", "seconds_max")
+    __slots__ = ("_deadline", "left", "objects_max", "seconds_max")
 
     def __init__(self, objects_max: int, seconds_max: float = inf) -> None:
         self.objects_max = objects_max
         self.seconds_max = seconds_max
-        self._left = objects_max
+        #: How many objects there may be yet.
+        self.left = objects_max
         self._deadline = monotonic() + seconds_max
 
     def again(self) -> Bounds:
@@ -44,8 +45,8 @@ class Bounds:
 
     def count(self, objects: int) -> None:
         """Raises Exhausted where these are more than there may be, or time is up."""
-        self._left -= objects
-        if self._left < 0:
+        self.left -= objects
+        if self.left < 0:
             raise Exhausted(f"The answer has too many objects: at most {self.objects_max}.")
         if monotonic() > self._deadline:
             raise too_long(self.seconds_max)

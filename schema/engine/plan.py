@@ -145,10 +145,11 @@ class Shape:
         steps = self.steps
         answer: dict[str, Any] = {}
         if self.read is not None:
+            left = running.bounds.left
             try:
-                answer = self.read(source)
-            except Exception:  # noqa: BLE001, S110 - the steps meet it again, and tell of it
-                pass
+                answer = self.read(source, running.count)
+            except Exception:  # noqa: BLE001 - the steps meet it again, and tell of it
+                running.bounds.left = left
             else:
                 steps = self.others
         for step in steps:
@@ -167,7 +168,7 @@ class Step:
     nullable: bool
     resolve: Resolve
     complete: Complete
-    #: Of a field that is one object.
+    #: Of a field that is one object, or several.
     below: Shape | None = None
 
     @property
@@ -262,7 +263,7 @@ class _Maker:
         item = get_nullable_type(type_)
         read = None
         if isinstance(item, GraphQLObjectType):
-            shape = self._below(item, details)
+            shape = step.below = self._below(item, details)
             read = shape.read if shape.is_plain else None
 
         def completed(running: Running, value: Any, place: Place) -> Any:  # noqa: ANN401
@@ -274,11 +275,13 @@ class _Maker:
                     f" '{step.parent}.{step.field_name}'."
                 )
             if read is not None and isinstance(value, list):
-                running.count(len(value))
+                left = running.bounds.left
                 try:
-                    return [read(one) for one in value]
-                except Exception:  # noqa: BLE001, S110 - it is raised and reported again below
-                    pass
+                    count = running.count
+                    count(len(value))
+                    return [read(one, count) for one in value]
+                except Exception:  # noqa: BLE001 - it is raised and reported again below
+                    running.bounds.left = left
             items: list[Any] = []
             for index, one in enumerate(value):
                 items.append(None)
@@ -317,9 +320,10 @@ def _entry(step: Step) -> Entry:
     if step.field_name == "__typename":
         return Entry(step.name, constant=step.parent.name)
     plain = plain_field(step.parent, step.field_name)
-    if plain is None or step.below is None:
+    if plain is None or isinstance(plain.type, GraphQLLeafType):
         return Entry(step.name, plain)
-    return Entry(step.name, plain, step.below.read) if step.below.is_plain else Entry(step.name)
+    below = step.below
+    return Entry(step.name, plain, below.read) if below and below.is_plain else Entry(step.name)
 
 
 def _nothing(*_: object) -> None:

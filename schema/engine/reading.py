@@ -1,9 +1,9 @@
 """Plain objects, read by functions that are made for what is asked of them.
 
-Most fields are plain: an attribute of what their parent's resolver has returned, a leaf or another
-object of such fields. What an operation asks of them becomes one Python function, a dictionary
-display. Whatever is not as its type says raises there; the plan then goes over that object field by
-field, and tells what is wrong.
+Most fields are plain: an attribute of what their parent's resolver has returned; a leaf, another
+object of such fields, or a list of either. What an operation asks of them becomes one Python
+function, a dictionary display. Whatever is not as its type says raises there; the plan then goes
+over that object field by field, and tells what is wrong.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from graphql import (
     GraphQLID,
     GraphQLInterfaceType,
     GraphQLLeafType,
+    GraphQLList,
     GraphQLObjectType,
     GraphQLString,
     Undefined,
@@ -30,10 +31,12 @@ from graphql import (
 from strawberry.types.field import StrawberryField
 
 from schema.core.scalars import serialize_decimal
+from schema.core.shown import at_hand, text_of
 
 DEFINITION: Final = "strawberry-definition"
 
-Read: TypeAlias = Callable[[Any], dict[str, Any]]
+#: Reads an object; the second is told how many more it has found in lists.
+Read: TypeAlias = Callable[[Any, Callable[[int], None]], dict[str, Any]]
 
 #: What these write is the value itself, where it is of just this class.
 _AS_THEY_ARE: Final = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
@@ -49,6 +52,9 @@ class Plain(NamedTuple):
     attribute: str
     nullable: bool
     type: GraphQLLeafType | GraphQLObjectType
+    is_list: bool = False
+    #: Writes a leaf of the parent.
+    text: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,17 +80,31 @@ def plain_field(parent: GraphQLObjectType | GraphQLInterfaceType, name: str) -> 
     definition = (field.extensions or {}).get(DEFINITION) if field else None
     if field is None or field.args or not isinstance(definition, StrawberryField):
         return None
-    return _plain(field, definition.python_name) if definition.is_basic_field else None
+    cls, attribute = origin(parent), definition.python_name
+    if not definition.is_basic_field:
+        attribute = at_hand(attribute)
+        if cls is None or not hasattr(cls, attribute):
+            return None
+    plain = _plain(field, attribute)
+    if plain is None or cls is None:
+        return plain
+    return plain._replace(text=text_of(cls, attribute))
 
 
 def _plain(field: GraphQLField, attribute: str) -> Plain | None:
-    type_ = get_nullable_type(field.type)
+    nullable, type_ = not is_non_null_type(field.type), get_nullable_type(field.type)
+    is_list = False
+    if isinstance(type_, GraphQLList):
+        is_list = True
+        if not is_non_null_type(type_.of_type):
+            return None
+        type_ = get_nullable_type(type_.of_type)
     if is_leaf_type(type_) or isinstance(type_, GraphQLObjectType):
-        return Plain(attribute, not is_non_null_type(field.type), type_)
+        return Plain(attribute, nullable, type_, is_list)
     return None
 
 
-def origin(type_: GraphQLObjectType) -> type | None:
+def origin(type_: GraphQLObjectType | GraphQLInterfaceType) -> type | None:
     """The class of the type's values."""
     return getattr((type_.extensions or {}).get(DEFINITION), "origin", None)
 
@@ -96,9 +116,13 @@ def reader(type_: GraphQLObjectType, entries: list[Entry]) -> Read | None:
     cls = origin(type_)
     if cls is None:
         return None
-    known: dict[str, Any] = {"cls": cls, "Irregular": Irregular}
+    known: dict[str, Any] = {"cls": cls, "Irregular": Irregular, "listed": _listed}
     items = ", ".join(f"{entry.name!r}: {_read(entry, known)}" for entry in entries)
-    source = f"def read(o):\n if type(o) is not cls: raise Irregular\n return {{{items}}}"
+    # A type of its own kind (`Edge[Invoice]`) is shown by objects of the kind's own class (`Edge`).
+    has_texts = any(entry.plain and entry.plain.text for entry in entries)
+    is_checked = has_texts or type_.is_type_of is not None
+    check = "if type(o) is not cls: raise Irregular" if is_checked else "pass"
+    source = f"def read(o, count):\n {check}\n return {{{items}}}"
     # Names come from a document that was parsed and attributes from our own classes.
     exec(compile(source, f"<reader of {type_.name}>", "exec"), known)  # noqa: S102
     return known["read"]  # type: ignore[no-any-return]
@@ -109,16 +133,28 @@ def _read(entry: Entry, known: dict[str, Any]) -> str:
     plain = entry.plain
     if plain is None:
         return repr(entry.constant)
-    value = f"(v := o.{plain.attribute})"
+    if plain.text is not None and not plain.nullable:
+        known[text := f"t{len(known)}"] = plain.text
+        return f"{text}(o)"
+    # No name is given within a comprehension.
+    value = f"o.{plain.attribute}" if plain.is_list else f"(v := o.{plain.attribute})"
+    if plain.nullable and plain.is_list:
+        return f"None if {value} is None else {_written(plain, entry.read, known, value)}"
     if plain.nullable:
         return f"None if {value} is None else {_written(plain, entry.read, known, 'v')}"
     return _written(plain, entry.read, known, value)
 
 
 def _written(plain: Plain, read: Read | None, known: dict[str, Any], value: str) -> str:
-    """Python that writes what `value` says into the answer."""
+    """Python that writes what `value` says, which is then also `v`, into the answer."""
     writer, cls = f"w{len(known)}", f"c{len(known)}"
     known[writer] = read or _writer(plain.type)  # type: ignore[arg-type]
+    if plain.is_list:
+        if read is None:
+            return f"[{writer}(x) for x in listed({value})]"
+        return f"[{writer}(x, count) for x in listed({value}, count)]"
+    if read is not None:
+        return f"{writer}({value}, count)"
     if plain.type in _AS_THEY_ARE:
         known[cls] = _AS_THEY_ARE[plain.type]
         return f"v if type({value}) is {cls} else {writer}(v)"
@@ -126,6 +162,15 @@ def _written(plain: Plain, read: Read | None, known: dict[str, Any], value: str)
         known[cls] = Decimal  # amounts are most of what a page says: without two calls for each
         return f"format(v, 'f') if type({value}) is {cls} else {writer}(v)"
     return f"{writer}({value})"
+
+
+def _listed(value: Any, count: Callable[[int], None] | None = None) -> list[Any]:  # noqa: ANN401
+    """A list as it is; objects in it count."""
+    if type(value) is not list:
+        raise Irregular
+    if count is not None:
+        count(len(value))
+    return value
 
 
 def _writer(type_: GraphQLLeafType) -> Callable[[Any], Any]:

@@ -98,6 +98,7 @@ class Running:
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
+        self.bounds = executor.bounds
         self.count = executor.bounds.count
         self.variables = executor.variable_values.coerced
         self.data: dict[str, Any] | None = {}

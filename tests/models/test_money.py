@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import AmountOutOfRange, AmountPrecision, CurrencyNotSupported
-from models.money import MINOR_MAX, Money, exponent, product, round_half_up, tax_per_rate
+from models.money import (
+    EXPONENTS,
+    MINOR_MAX,
+    Money,
+    exponent,
+    in_major,
+    product,
+    round_half_up,
+    tax_per_rate,
+    text_in_major,
+)
 
 minors = st.integers(-MINOR_MAX, MINOR_MAX)
 currencies = st.sampled_from(["JPY", "USD", "KWD"])
@@ -138,3 +148,13 @@ def test_a_price_times_a_quantity_is_exact_and_rounded_once(
     price: str, quantity: str, currency: str, minor: int
 ) -> None:
     assert product(Decimal(price), Decimal(quantity), currency) == minor
+
+
+@given(st.integers(-MINOR_MAX * 100, MINOR_MAX * 100), st.sampled_from(sorted(EXPONENTS)))
+def test_an_amount_is_the_same_as_text(minor: int, currency: str) -> None:
+    assert text_in_major(minor, currency) == format(in_major(minor, currency), "f")
+
+
+def test_an_amount_of_no_currency_is_no_text() -> None:
+    with pytest.raises(CurrencyNotSupported):
+        text_in_major(1, "XXX")
