@@ -97,9 +97,7 @@ class HttpConnection(_StalledPeerTimeout, HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
-        self._deadline = None
-        if self._timer is not None:
-            self._timer.cancel()
+        self._never_cut()
         self._silent.pop(self, None)
         super().connection_lost(exc)
 
@@ -143,7 +141,7 @@ class HttpConnection(_StalledPeerTimeout, HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Another protocol takes the connection over."""
-        self._cut_after(None)
+        self._never_cut()
         self._silent.pop(self, None)
         if self._too_many():
             self.transport.write(_BUSY)
@@ -168,6 +166,13 @@ class HttpConnection(_StalledPeerTimeout, HttpToolsProtocol):
             self._timer = None
         if self._timer is None:
             self._timer = self.loop.call_at(deadline, self._look)
+
+    def _never_cut(self) -> None:
+        # A timer that is left alone would keep this object.
+        self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _look(self) -> None:
         """Cut off a connection that is late; look again when another might be."""

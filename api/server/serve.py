@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BACKLOG: Final = 2048
 _FILES_BESIDE: Final = 256
 _KEEP_ALIVE_SECONDS: Final = 30
-_PING_SECONDS: Final = 30
+_PING_SECONDS: Final = 50
 _SHUTDOWN_SECONDS: Final = 10
 #: A page of invoices is about 2,000 objects.
 _YOUNG_OBJECTS: Final = 20_000

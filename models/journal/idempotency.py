@@ -153,8 +153,7 @@ def fingerprint(name: str, asked: object) -> str:
     """What a key must not be used twice for in two forms: the fields of a command, but for those
     that are no part of what it is (`field(compare=False)`). 64 characters.
     """
-    # The standard library's: text that is no Unicode (a lone surrogate) is refused by its rule.
-    text = json.dumps([name, asked], default=_plain, sort_keys=True)
+    text = _ENCODER.encode([name, asked])
     return FORM + hashlib.sha256(text.encode()).hexdigest()[: 64 - len(FORM)]
 
 
@@ -162,6 +161,10 @@ def _plain(value: object) -> object:
     if is_dataclass(value):
         return [getattr(value, each.name) for each in fields_of(value) if each.compare]
     return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+# The standard library's: text that is no Unicode (a lone surrogate) is refused by its rule.
+_ENCODER: Final = json.JSONEncoder(default=_plain, sort_keys=True)
 
 
 async def release(by: Actor, key: str) -> None:
