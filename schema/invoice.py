@@ -29,7 +29,7 @@ from schema.core.pages import (
     First,
     Last,
     page_request,
-    selects,
+    selected,
 )
 from schema.core.scalars import URL, serialize_decimal
 from schema.core.shown import at_hand, shows, writes
@@ -219,6 +219,43 @@ def _amount(name: str) -> Callable[[Invoice], Money]:
     return lambda bill: Money.minor(getattr(bill.record, name), bill.record.currency)
 
 
+#: What is read of an invoice for its fields. Those that are missing here take all of it.
+_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "__typename": (),
+    "id": (),
+    "number": ("number",),
+    "kind": ("kind",),
+    "status": ("status",),
+    "overdue": ("status", "due_on"),
+    "issuedAt": ("issued_at",),
+    "dueAt": ("due_at",),
+    "dueOn": ("due_on",),
+    "paidAt": ("paid_at",),
+    "subtotal": ("subtotal", "currency"),
+    "tax": ("tax", "currency"),
+    "total": ("total", "currency"),
+    "reference": ("reference",),
+    "transferReference": ("transfer_reference",),
+    "creditApplied": ("credit_applied", "currency"),
+    "amountPaid": ("amount_paid", "currency"),
+    "amountDue": ("total", "amount_paid", "currency"),
+    "voidedAt": ("voided_at",),
+    "voidReason": ("void_reason",),
+    "creditNoteNumber": ("credit_note_number",),
+    "gateway": ("gateway",),
+    "lines": ("currency",),
+    "account": ("account_id",),
+    "payments": (),
+}
+
+
+def _columns(fields: set[str]) -> frozenset[str]:
+    """The columns for these fields; none where it takes all of them."""
+    if not fields <= _COLUMNS.keys():
+        return frozenset()
+    return frozenset({"id"}.union(*(_COLUMNS[field] for field in fields)))
+
+
 _AMOUNTS: Final = ("subtotal", "tax", "total", "credit_applied", "amount_paid", "amount_due")
 
 
@@ -302,13 +339,15 @@ class InvoiceQuery:
         before: Before = None,
     ) -> Connection[Invoice]:
         """The invoices, newest first."""
+        fields = selected(info, "edges", "node")
         page = await invoice.page(
             page_request(info, first, after, last, before),
             by=info.context.signed_in(),
             account_id=account_named(account_id),
             filter=filter.domain() if filter else None,
+            columns=_columns(fields),
         )
-        if not selects(info, "edges", "node", "lines"):
+        if "lines" not in fields:
             return Connection.of(page, Invoice.of)
         lines = await invoice.lines_of([row.id for row in page.rows])
         return Connection.of(page, lambda row: Invoice.of(row, lines.get(row.id, ())))

@@ -117,12 +117,14 @@ async def of_each(
     return dict(found)
 
 
-@lru_cache(maxsize=64)
-def columns(model: type[Model], *, without: str) -> str:
-    """All of a model's columns but one, for a SELECT. Its records lack that attribute: who reads it
-    gets an AttributeError.
+@lru_cache(maxsize=256)
+def columns(
+    model: type[Model], *, only: frozenset[str] = frozenset(), without: str | None = None
+) -> str:
+    """Some of a model's columns, for a SELECT: `only` these, else all `without` one. Its records
+    lack the other attributes: who reads one gets an AttributeError.
     """
-    names = (name for name in model._meta.db_fields if name != without)  # noqa: SLF001 - as below
+    names = only or {name for name in model._meta.db_fields if name != without}  # noqa: SLF001 - as below
     return ", ".join(f'"{name}"' for name in sorted(names))
 
 

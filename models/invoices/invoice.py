@@ -194,9 +194,10 @@ async def page(
     by: Actor,
     account_id: UUID | None = None,
     filter: InvoiceFilter | None = None,
+    columns: frozenset[str] = frozenset(),
 ) -> Page[Invoice]:
     """Invoices of one account, newest first, without their snapshots; of all accounts in sight
-    where it is None.
+    where it is None. Where `columns` are named, they have these and their ids alone.
 
     Raises NotFound at `account_id` for one that is not in sight.
     """
@@ -204,7 +205,8 @@ async def page(
     rows = _in_sight(by, account_id)
     _choose(rows, filter or InvoiceFilter())
     # A snapshot is longer than all the rest of its row, and only documents show it.
-    rows.columns = sql.columns(Invoice, without="snapshot")
+    only = columns and columns | {"id"}
+    rows.columns = sql.columns(Invoice, only=only, without="snapshot")
     return await fetch_page(Invoice, rows, request, by_id(Invoice.PREFIX))
 
 

@@ -108,11 +108,21 @@ def page_request(
 
 def selects(info: Info, *path: str) -> bool:
     """Whether the operation asks for the field at that path below what is being resolved."""
+    *above, last = path
+    return last in selected(info, *above)
+
+
+def selected(info: Info, *path: str) -> set[str]:
+    """The names of the fields that the operation asks for at that path."""
     found = list(_fields(info.selected_fields))
     for name in path:
-        below = (field for one in found for field in _fields(one.selections))
-        found = [field for field in below if field.name == name]
-    return bool(found)
+        found = [field for field in _below(found) if field.name == name]
+    return {field.name for field in _below(found)}
+
+
+def _below(fields: list[SelectedField]) -> Iterator[SelectedField]:
+    for one in fields:
+        yield from _fields(one.selections)
 
 
 def _fields(selections: list[Selection]) -> Iterator[SelectedField]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from graphql import GraphQLObjectType, get_named_type
 
 from models.db import sql
 from tests.support.factories import STAFF
 from tests.support.staffed_provider import (
+    SCHEMA,
     an_account,
     an_order,
     ask,
@@ -207,6 +209,37 @@ async def test_a_page_of_invoices_with_lines_takes_three_statements(
     statements.clear()
     await data("{ invoices { edges { node { number } } } }", client(ada))
     assert len(statements) == 1
+
+
+_INVOICE: GraphQLObjectType = SCHEMA.core.type_map["Invoice"]  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("field", _INVOICE.fields)
+async def test_each_field_of_an_invoice_alone_says_in_a_page_what_it_says_elsewhere(
+    field: str,
+) -> None:
+    """Of a page's invoices only what is asked for is read."""
+    ada = await an_account()
+    order = await an_order(ada)
+    type_ = get_named_type(_INVOICE.fields[field].type)
+    below = f"{{ {next(iter(type_.fields))} }}" if isinstance(type_, GraphQLObjectType) else ""
+    alone = f'{{ invoice(id: "{order.public_id}") {{ {field} {below} }} }}'
+    paged = f"{{ invoices {{ edges {{ node {{ {field} {below} }} }} }} }}"
+    expected = (await data(alone, client(ada)))["invoice"]
+    page = (await data(paged, client(ada)))["invoices"]
+    assert page["edges"] == [{"node": expected}]
+
+
+async def test_a_page_of_invoices_reads_the_columns_that_it_shows(statements: list[str]) -> None:
+    ada = await an_account()
+    await an_order(ada)
+    statements.clear()
+    await data("{ invoices { edges { node { number total { amount } } } } }", client(ada))
+    await data("{ invoices { edges { node { ... on Node { id } } } } }", client(ada))
+    assert [one.partition(" FROM ")[0] for one in statements] == [
+        'SELECT "currency", "id", "number", "total"',
+        'SELECT "id"',
+    ]
 
 
 async def test_a_total_in_a_fragment_is_counted() -> None:
