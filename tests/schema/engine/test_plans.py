@@ -50,7 +50,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as Gr
 
 from schema import make_schema
 from schema.engine.execution import Executor
-from schema.engine.guard import Schema, operation_kind
+from schema.engine.guard import Guard, Schema, operation_kind
 from schema.engine.limits import Limits
 from schema.engine.plan import PLANS_MAX, Plans
 from schema.engine.running import Place
@@ -373,7 +373,46 @@ class One(Either):
 
 
 @strawberry.type
+class Lid:
+    word: str = "lid"
+
+
+@strawberry.type
+class Box:
+    """All of it is plain."""
+
+    lid: Lid
+    lids: list[Lid]
+    words: list[str]
+    few: list[Lid] | None = None
+
+
+#: What a resolver may get wrong.
+BOXES: Final[dict[str, Any]] = {
+    "good": (Lid(), [Lid(), Lid()], ["a"], [Lid()]),
+    "empty": (Lid(), [], [], None),
+    "no object": (None, [], [], None),
+    "an error": (Failed("no"), [], [], None),
+    "another object": (One(), [], [], None),
+    "no list": (Lid(), None, [], None),
+    "a tuple": (Lid(), (Lid(),), ("a", "b"), ()),
+    "not a list": (Lid(), 7, [], None),
+    "null in a list": (Lid(), [Lid(), None], [], None),
+    "null among leaves": (Lid(), [], ["a", None], None),
+    "a number": (Lid(), [], ["a", 7], None),
+    "an object": (Lid(), [], [Lid()], None),
+    "an error in a list": (Lid(), [Lid(), Failed("no")], [], None),
+    "null in few": (Lid(), [], [], [None]),
+}
+
+
+@strawberry.type
 class Steps:
+    @strawberry.field
+    def box(self, which: str) -> Box | None:
+        lid, lids, words, few = BOXES[which]
+        return Box(lid=lid, lids=lids, words=words, few=few)
+
     @strawberry.field
     def either(self) -> Either:
         return One()
@@ -397,6 +436,29 @@ class Changes(Steps):
 
 
 SMALL: Final = Schema(Steps, Changes, types=[One])
+
+
+@pytest.mark.parametrize("which", BOXES)
+@pytest.mark.parametrize("asked", ["{ __typename }", "{ word __typename }"])
+async def test_what_is_not_as_its_type_says_is_told_as_graphql_core_tells_it(
+    which: str, asked: str
+) -> None:
+    text = f'{{ box(which: "{which}") {{ lid {asked} lids {asked} words few {asked} }} }}'
+    expected: Any = execute(
+        SMALL.core, parse(text), executor_class=GraphQLCore, operation_extensions=None
+    )
+    expected = expected if isinstance(expected, ExecutionResult) else await expected
+    assert told(await SMALL.execute(text, {}, Seen())) == told(expected)
+
+
+async def test_what_is_in_lists_is_counted_once() -> None:
+    text = '{ box(which: "good") { lids { word } few { word } } }'
+    unread = '{ box(which: "null in few") { lids { word } lid { word } few { word } words } }'
+    for objects, refused in ((5, 0), (4, 1)):
+        small = SMALL.guarded(Guard(limits=Limits(objects=objects)))
+        result = await small.execute(text, {}, Seen())
+        assert len(result.errors or ()) == refused
+        assert (await small.execute(unread, {}, Seen())).errors
 
 
 async def test_fields_of_a_mutation_are_done_one_after_the_other() -> None:
