@@ -119,8 +119,8 @@ LINES: Final = Sweep(
         ),
         Check(
             "line-note",
-            f"""(i.id IS NULL OR {in_a_series("i.number")})
-               AND c.note <> COALESCE(i.number, v.note, c.note)""",
+            f"""c.note <> COALESCE(i.number, v.note, c.note)
+               AND (i.id IS NULL OR {in_a_series("i.number")})""",
             "credit transaction {line}: its note is neither the invoice's number nor the"
             " voucher's note",
         ),
