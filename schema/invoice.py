@@ -249,11 +249,11 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def _columns(fields: set[str]) -> frozenset[str]:
-    """The columns for these fields; none where it takes all of them."""
+def _columns(fields: set[str]) -> frozenset[str] | None:
+    """The columns for these fields; None where it takes all of them."""
     if not fields <= _COLUMNS.keys():
-        return frozenset()
-    return frozenset({"id"}.union(*(_COLUMNS[field] for field in fields)))
+        return None
+    return frozenset(column for field in fields for column in _COLUMNS[field])
 
 
 _AMOUNTS: Final = ("subtotal", "tax", "total", "credit_applied", "amount_paid", "amount_due")

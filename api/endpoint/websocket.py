@@ -23,6 +23,7 @@ from api.endpoint.http import (
     Connection,
     HTTPRefusal,
     RequestHeaders,
+    address_of,
     decode,
     from_allowed_origin,
     parse_request,
@@ -142,8 +143,7 @@ class Socket(Generic[C]):
 
     def _place_of_a_stranger(self) -> bool:
         """Whether this address may open another anonymous socket; counted until it signs in."""
-        client = self.scope.get("client")
-        address = network(client[0]) if client else ""
+        address = network(address_of(self.scope))
         most = self.endpoint.options.strangers_per_address_max
         return self._take_place(self.endpoint.strangers, address, most)
 

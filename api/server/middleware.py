@@ -14,7 +14,7 @@ import structlog
 from starlette.routing import Route
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from api.endpoint.http import BUSY_STATUS
+from api.endpoint.http import BUSY_STATUS, address_of
 from api.observe import requests
 from api.observe.logs import MASK
 from models.access.rate_limit import network
@@ -60,7 +60,7 @@ class Observed:
             return
         request_id = _request_id(scope["headers"])
         # Until they have said who they are.
-        caller = f"address {network(_client(scope))}"
+        caller = f"address {network(address_of(scope))}"
         bound = bind_contextvars(request_id=request_id)
         if scope["type"] == "websocket":
             # It has a task of its own, for as long as it lasts.
@@ -89,12 +89,10 @@ class Observed:
         try:
             await self.app(scope, receive, observed)
         except Busy as busy:
-            scope.pop(READY_HEADERS, None)
             log.warning("request_put_off", path=_path(scope), code=busy.code)
             if not status:
                 await _send_put_off(observed, busy)
         except Exception as error:
-            scope.pop(READY_HEADERS, None)
             log.exception("request_failed", path=_path(scope))
             if not status and (trouble := note(error)) is not None:
                 said = {"error": TROUBLE_MESSAGES[trouble]}
@@ -109,7 +107,7 @@ class Observed:
                 path=_path(scope),
                 status=status,
                 seconds=perf_counter() - started,
-                client=_client(scope),
+                client=address_of(scope),
                 request_id=request_id,
             )
             requests.over(request)
@@ -124,7 +122,7 @@ class Observed:
         finally:
             self.observer.metrics.socket_closed()
             seconds = round(perf_counter() - started, 3)
-            log.info("websocket", path=scope["path"], seconds=seconds, client=_client(scope))
+            log.info("websocket", path=scope["path"], seconds=seconds, client=address_of(scope))
 
 
 def security_headers(*, https: bool) -> list[Header]:
@@ -201,11 +199,6 @@ def _path(scope: Scope) -> str:
     path: str = scope["path"]
     token = scope.get("path_params", {}).get("token")
     return path.replace(token, MASK) if token else path
-
-
-def _client(scope: Scope) -> str:
-    client = scope.get("client")
-    return client[0] if client else ""
 
 
 async def _send_put_off(send: Send, busy: Busy) -> None:

@@ -52,9 +52,13 @@ class ShortPath:
             return
 
         scope["route"] = self.route
-        # `Observed`, which all answers pass, adds them.
+        # `Observed`, which all answers pass, adds them; its own answer to an error has none.
         scope[READY_HEADERS] = ready
-        await self.route.app(scope, receive, send)
+        try:
+            await self.route.app(scope, receive, send)
+        except Exception:
+            del scope[READY_HEADERS]
+            raise
 
     def _headers_for(self, scope: Scope) -> list[Header] | None:
         """What is added to the answer; None where the request goes the long way."""

@@ -119,13 +119,13 @@ async def of_each(
 
 @lru_cache(maxsize=256)
 def columns(
-    model: type[Model], *, only: frozenset[str] = frozenset(), without: str | None = None
+    model: type[Model], *, only: frozenset[str] | None = None, without: str | None = None
 ) -> str:
-    """Some of a model's columns, for a SELECT: `only` these, else all `without` one. Its records
-    lack the other attributes: who reads one gets an AttributeError.
+    """Some of a model's columns, for a SELECT: `only` these or else all of them, `without` one. Its
+    records lack the other attributes: who reads one gets an AttributeError.
     """
-    names = only or {name for name in model._meta.db_fields if name != without}  # noqa: SLF001 - as below
-    return ", ".join(f'"{name}"' for name in sorted(names))
+    names = model._meta.db_fields if only is None else only  # noqa: SLF001 - as below
+    return ", ".join(f'"{name}"' for name in sorted(names) if name != without)
 
 
 def record_of(model: type[M], row: Row) -> M:

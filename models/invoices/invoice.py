@@ -194,7 +194,7 @@ async def page(
     by: Actor,
     account_id: UUID | None = None,
     filter: InvoiceFilter | None = None,
-    columns: frozenset[str] = frozenset(),
+    columns: frozenset[str] | None = None,
 ) -> Page[Invoice]:
     """Invoices of one account, newest first, without their snapshots; of all accounts in sight
     where it is None. Where `columns` are named, they have these and their ids alone.
@@ -205,7 +205,7 @@ async def page(
     rows = _in_sight(by, account_id)
     _choose(rows, filter or InvoiceFilter())
     # A snapshot is longer than all the rest of its row, and only documents show it.
-    only = columns and columns | {"id"}
+    only = None if columns is None else columns | {"id"}
     rows.columns = sql.columns(Invoice, only=only, without="snapshot")
     return await fetch_page(Invoice, rows, request, by_id(Invoice.PREFIX))
 

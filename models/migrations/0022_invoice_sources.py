@@ -38,25 +38,22 @@ async def _move_back(apps: Any, editor: Any) -> None:
 
 async def _shorten(apps: Any, editor: Any) -> None:
     lower = _lower(editor)
-    for table in _TABLES:
-        await editor.client.execute_query(f"DROP INDEX uq_{table}_email_key")
-        await editor.client.execute_query(
-            f"UPDATE {table} SET email_key = NULL WHERE email_key = {lower}"
-        )
-        await editor.client.execute_query(
-            f"CREATE UNIQUE INDEX uq_{table}_email_key ON {table} (COALESCE(email_key, {lower}))"
-        )
+    change = f"email_key = NULL WHERE email_key = {lower}"
+    await _rekey(editor, change, f"COALESCE(email_key, {lower})")
 
 
 async def _write_out(apps: Any, editor: Any) -> None:
+    await _rekey(editor, f"email_key = {_lower(editor)} WHERE email_key IS NULL", "email_key")
+
+
+async def _rekey(editor: Any, change: str, key: str) -> None:
     for table in _TABLES:
-        await editor.client.execute_query(f"DROP INDEX uq_{table}_email_key")
-        await editor.client.execute_query(
-            f"UPDATE {table} SET email_key = {_lower(editor)} WHERE email_key IS NULL"
-        )
-        await editor.client.execute_query(
-            f"CREATE UNIQUE INDEX uq_{table}_email_key ON {table} (email_key)"
-        )
+        for statement in (
+            f"DROP INDEX uq_{table}_email_key",
+            f"UPDATE {table} SET {change}",
+            f"CREATE UNIQUE INDEX uq_{table}_email_key ON {table} ({key})",
+        ):
+            await editor.client.execute_query(statement)
 
 
 class Migration(migration.Migration):

@@ -102,14 +102,8 @@ def page_request(
 ) -> PageRequest:
     """The page that is asked for, with a count where the operation selects `totalCount`."""
     return PageRequest(
-        first=first, after=after, last=last, before=before, count=selects(info, "totalCount")
+        first=first, after=after, last=last, before=before, count="totalCount" in selected(info)
     )
-
-
-def selects(info: Info, *path: str) -> bool:
-    """Whether the operation asks for the field at that path below what is being resolved."""
-    *above, last = path
-    return last in selected(info, *above)
 
 
 def selected(info: Info, *path: str) -> set[str]:

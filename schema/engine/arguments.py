@@ -22,8 +22,6 @@ from graphql import (
     Undefined,
     ValueNode,
     VariableNode,
-    get_nullable_type,
-    is_leaf_type,
     is_non_null_type,
 )
 from graphql.execution.values import get_argument_values
@@ -110,17 +108,16 @@ class Converter:
     of, and is called for the types that are unlike ours.
     """
 
-    def __init__(self, schema: Schema, definition: GraphQLField, field: StrawberryField) -> None:
+    def __init__(self, schema: Schema, field: StrawberryField) -> None:
         self._schema = schema
         self._scalars = schema.schema_converter.scalar_registry
         self._name_of = schema.config.name_converter
         self._arguments = {
-            name: (
+            self._name_of.from_argument(argument): (
                 argument.python_name,
-                None if _is_taken_as_it_is(definition, name) else self._converting(argument.type),
+                self._converting(argument.type),
             )
             for argument in field.arguments
-            for name in [self._name_of.from_argument(argument)]
         }
 
     def keywords(self, given: dict[str, Any], info: Info[Any, Any] | None) -> dict[str, Any]:
@@ -128,7 +125,7 @@ class Converter:
         keywords = {}
         for name, value in given.items():
             python_name, convert = self._arguments[name]
-            keywords[python_name] = value if convert is None else convert(value, info, (name,))
+            keywords[python_name] = convert(value, info, (name,))
         return keywords
 
     def _converting(self, type_: StrawberryType | type) -> _Convert:
@@ -219,8 +216,3 @@ def _all_of(value: ValueNode) -> Iterator[ValueNode]:
     elif isinstance(value, ObjectValueNode):
         for member in value.fields:
             yield from _all_of(member.value)
-
-
-def _is_taken_as_it_is(definition: GraphQLField, name: str) -> bool:
-    """Whether Strawberry hands the value on as graphql-core has read it."""
-    return is_leaf_type(get_nullable_type(definition.args[name].type))

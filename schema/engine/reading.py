@@ -85,13 +85,10 @@ def plain_field(parent: GraphQLObjectType | GraphQLInterfaceType, name: str) -> 
         attribute = at_hand(attribute)
         if cls is None or not hasattr(cls, attribute):
             return None
-    plain = _plain(field, attribute)
-    if plain is None or cls is None:
-        return plain
-    return plain._replace(text=text_of(cls, attribute))
+    return _plain(field, attribute, text_of(cls, attribute) if cls else None)
 
 
-def _plain(field: GraphQLField, attribute: str) -> Plain | None:
+def _plain(field: GraphQLField, attribute: str, text: Callable[[Any], str] | None) -> Plain | None:
     nullable, type_ = not is_non_null_type(field.type), get_nullable_type(field.type)
     is_list = False
     if isinstance(type_, GraphQLList):
@@ -100,7 +97,7 @@ def _plain(field: GraphQLField, attribute: str) -> Plain | None:
             return None
         type_ = get_nullable_type(type_.of_type)
     if is_leaf_type(type_) or isinstance(type_, GraphQLObjectType):
-        return Plain(attribute, nullable, type_, is_list)
+        return Plain(attribute, nullable, type_, is_list, text)
     return None
 
 
@@ -136,12 +133,11 @@ def _read(entry: Entry, known: dict[str, Any]) -> str:
     if plain.text is not None and not plain.nullable:
         known[text := f"t{len(known)}"] = plain.text
         return f"{text}(o)"
-    # No name is given within a comprehension.
-    value = f"o.{plain.attribute}" if plain.is_list else f"(v := o.{plain.attribute})"
-    if plain.nullable and plain.is_list:
-        return f"None if {value} is None else {_written(plain, entry.read, known, value)}"
+    value = again = f"o.{plain.attribute}"
+    if not plain.is_list:  # Python takes no new name where a comprehension begins
+        value, again = f"(v := {value})", "v"
     if plain.nullable:
-        return f"None if {value} is None else {_written(plain, entry.read, known, 'v')}"
+        return f"None if {value} is None else {_written(plain, entry.read, known, again)}"
     return _written(plain, entry.read, known, value)
 
 

@@ -54,7 +54,7 @@ def _by_the_resolver(
     """By the resolver itself, with what Strawberry would hand it."""
     resolver = field.base_resolver
     assert resolver is not None
-    converter = Converter(schema, step.definition, field)
+    converter = Converter(schema, field)
     parents = [one.name for one in (resolver.parent_parameter, resolver.root_parameter) if one]
     told = resolver.info_parameter.name if resolver.info_parameter else None
     has_arguments, takes_self = bool(step.definition.args), bool(resolver.self_parameter)

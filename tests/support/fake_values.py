@@ -36,6 +36,18 @@ if TYPE_CHECKING:
 
     import pytest
 
+#: A value of each scalar, as it may be sent.
+SENT: Final[dict[str, object]] = {
+    "Boolean": True,
+    "CurrencyCode": "USD",
+    "Date": "2026-01-31",
+    "DateTime": "2026-01-31T12:00:00Z",
+    "Decimal": "10.00",
+    "ID": "inv_1",
+    "Int": 3,
+    "String": "Ada",
+    "URL": "https://example.com/",
+}
 _LEAVES: Final[dict[str, Callable[[Random], object]]] = {
     "ID": lambda random: f"id_{random.randrange(100)}",
     "String": lambda random: random.choice(["", "Ada", "Müller"]),

@@ -14,6 +14,7 @@ from models.clock import now
 from models.db import connection, sql
 from models.db.record import new_id
 from models.db.transactions import transaction
+from tests.support.books.copies import copying
 from tests.support.books.corruptions import LOADED_GIFT, PLANTS, Plant
 from tests.support.books.full import Everything, everything
 from tests.support.factories import a_client
@@ -117,19 +118,12 @@ async def test_what_was_loaded_from_elsewhere_is_right(there: Everything) -> Non
     unpaid = f"= '{there['unpaid_invoice']}'"
     id = f"'{new_id()}'"
     bill = {"id": id, "number": "'OLD-17'", "transfer_reference": "NULL"}
-    loaded = [await _copy("invoice", f"id {unpaid}", bill)]
+    loaded = [await copying("invoice", bill, f"id {unpaid}")]
     for line in await sql.fetch(f"SELECT id FROM invoice_line WHERE invoice_id {unpaid}"):
         instead = {"id": f"'{new_id()}'", "invoice_id": id}
-        loaded.append(await _copy("invoice_line", f"id = '{line['id']}'", instead))
+        loaded.append(await copying("invoice_line", instead, f"id = '{line['id']}'"))
     loaded += Plant("", "", "", LOADED_GIFT).sql(there)
     assert await _found(loaded) == ([], [])
-
-
-async def _copy(table: str, where: str, instead: dict[str, str]) -> str:
-    """A statement that copies a row, with these columns `instead` of its own."""
-    row = (await sql.fetch(f"SELECT * FROM {table} WHERE {where}"))[0]
-    values = ", ".join(instead.get(name, name) for name in row)
-    return f"INSERT INTO {table} ({', '.join(row)}) SELECT {values} FROM {table} WHERE {where}"
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=_named)

@@ -13,6 +13,7 @@ from models.access.user import create_staff
 from models.db import record, sql
 from models.db.transactions import transaction
 from tests.support.books.busy import busy_books
+from tests.support.books.copies import copying
 from tests.support.providers import wire_provider
 
 in_books = pytest.mark.usefixtures("provider", "busy")
@@ -99,16 +100,9 @@ async def busy(books: str) -> str:
 
 
 async def _copy(table: str, instead: dict[str, str], where: str) -> None:
-    """Add a copy of the table's newest row that says something else `instead`."""
-    (row,) = await sql.fetch(f"SELECT * FROM {table} LIMIT 1")
-    names = ", ".join(row)
-    values = ", ".join(instead.get(name, name) for name in row)
-    await transaction(
-        lambda: sql.execute(
-            f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE {where or '1 = 1'}"
-            " LIMIT 1"
-        )
-    )
+    """Add a copy of a row of the table that says something else `instead`."""
+    statement = await copying(table, instead, where or "1 = 1")
+    await transaction(lambda: sql.execute(statement))
 
 
 @in_books

@@ -54,7 +54,7 @@ from schema.engine.guard import Guard, Schema, operation_kind
 from schema.engine.limits import Limits
 from schema.engine.plan import PLANS_MAX, Plans
 from schema.engine.running import Place
-from tests.support.fake_values import Failed, FakeValues, resolved_by
+from tests.support.fake_values import SENT, Failed, FakeValues, resolved_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -70,20 +70,9 @@ ROOT: Final = Path(__file__).parents[3]
 SCHEMA: Final = make_schema()
 #: `make soak` tries several thousand.
 GENERATED: Final = 3_000 if os.environ.get("SOAK") == "1" else 150
-_LEAVES: Final[dict[str, object]] = {
-    "Boolean": True,
-    "CurrencyCode": "USD",
-    "Date": "2026-01-31",
-    "DateTime": "2026-01-31T12:00:00Z",
-    "Decimal": "10.00",
-    "ID": "inv_1",
-    "Int": 3,
-    "String": "Ada",
-    "URL": "https://example.com/",
-}
 SCALARS: Final = {
     name: st.just(value).map(literal.String)
-    for name, value in _LEAVES.items()
+    for name, value in SENT.items()
     if name not in {"Boolean", "ID", "Int", "String"}
 }
 
@@ -225,7 +214,7 @@ def some_value(type_: GraphQLInputType, random: Random) -> Any:
             for name, field in type_.fields.items()
             if is_non_null_type(field.type) or random.random() < 0.5
         }
-    return _LEAVES[type_.name]  # type: ignore[union-attr]
+    return SENT[type_.name]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("wrong", [0.0, 0.02, 0.1])
