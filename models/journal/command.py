@@ -169,10 +169,6 @@ class _QueuedCommand(Queued[Any, A]):
     def more_resources(self, found: Any) -> Collection[Hashable]:
         return self.command.more_resources(found)
 
-    @override
-    async def by_itself(self) -> A:
-        return await transaction(lambda: _work(self.command, self.asked))
-
 
 class _QueuedStep(Queued[Any, A]):
     """A step in the lane."""
@@ -193,10 +189,6 @@ class _QueuedStep(Queued[Any, A]):
     @override
     def decide(self, found: Any, journal: Journal) -> A:
         return self.step.decide(found, journal)
-
-    @override
-    async def by_itself(self) -> A:
-        return await transaction(lambda: part_of(self.step))
 
 
 async def run(command: Command[Any, A, P], by: Actor, key: str) -> A:

@@ -26,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from dataclasses import fields as fields_of
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -108,7 +109,8 @@ async def claim(use: Use) -> bool:
 
 def claim_all(uses: Sequence[Use], changes: Changes) -> None:
     """Use keys that were not `used`, with the work of many; a conflict where one is used by now."""
-    changes.claim(IdempotencyKey, [use.row() for use in uses])
+    # In order, as two processes may claim the same ones.
+    changes.claim(IdempotencyKey, [use.row() for use in sorted(uses, key=attrgetter("name"))])
 
 
 async def used(uses: Sequence[Use]) -> set[tuple[str, str]]:

@@ -37,7 +37,7 @@ from models.db.caller import BESIDE, LANE, called_by, go_on
 from models.db.fair_queue import FairQueue
 from models.db.tasks import task_of
 from models.db.together import read_together
-from models.db.transactions import in_one_go
+from models.db.transactions import in_one_go, transaction
 from models.errors import Busy, Forbidden, Refusal
 from models.journal import idempotency
 from models.journal.idempotency import Use
@@ -89,10 +89,6 @@ class Queued(ABC, Generic[F, A]):
     def more_resources(self, found: F) -> Collection[Hashable]:  # noqa: ARG002 - for those that have more
         """More resources, which only reading has shown."""
         return ()
-
-    @abstractmethod
-    async def by_itself(self) -> A:
-        """Do it in a transaction of its own."""
 
     def conclude(self, outcome: A | Exception) -> None:
         """Set the outcome, if the caller still waits."""
@@ -253,7 +249,10 @@ def _alone(queued: Queued[Any, Any]) -> None:
     async def done() -> None:
         go_on()
         try:
-            queued.conclude(await queued.by_itself())
+            # As a batch of one. What is locked in another order than that of the other processes'
+            # batches (a key first, say) would have the two wait for each other.
+            [outcome] = await transaction(partial(work_together, [queued], Patience.WAITS))
+            queued.conclude(outcome)
         except Exception as error:  # noqa: BLE001 - the caller gets it
             queued.conclude(error)
 

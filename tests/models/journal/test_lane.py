@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -22,6 +23,7 @@ from models.errors import (
     VoucherRefused,
 )
 from models.gateway import EventKind
+from models.invoices.deposit import AddFunds
 from models.journal import lane
 from models.journal.command import perform, run
 from models.money import Money
@@ -30,7 +32,7 @@ from models.payments.inbox import Apply, Message
 from models.payments.pay import PayInvoice
 from models.provider.provider import Limits
 from tests.support.factories import a_client, a_voucher, captured, event, now
-from tests.support.providers import gateway, key, wire_provider
+from tests.support.providers import VERSION, gateway, key, wire_provider
 from tests.support.query_counter import asked
 
 if TYPE_CHECKING:
@@ -291,6 +293,40 @@ async def test_balances_that_stay_locked_elsewhere_take_no_place_from_the_others
     await outside.close()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(one) for one in outcomes if isinstance(one, Exception)} <= {TryAgain}
+
+
+@pytest.mark.postgres_only
+async def test_who_waits_for_a_number_alone_has_not_taken_the_key_that_its_holder_may_want(
+    books: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another server's batch has locked the series, and writes the same key next."""
+    ada = await a_client()
+    await ada.funds()  # the series is there
+    outside = await asyncpg.connect(books.replace("&maxsize=8", ""))
+    lock = outside.transaction()
+    await lock.start()
+    await outside.execute("SELECT name FROM number_series FOR UPDATE")
+
+    async def fails(*_: object) -> None:
+        raise _Bug
+
+    monkeypatch.setattr(lane, "in_one_go", fails)
+    used = key()
+    alone = asyncio.create_task(run(AddFunds(Decimal(25), "USD", "card", VERSION), ada.actor, used))
+    async with asyncio.timeout(5):
+        while not await sql.fetch("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+            pass
+    await outside.execute("SET LOCAL lock_timeout = '500ms'")
+    await outside.execute(
+        "INSERT INTO idempotency_key (id, created_at, principal, key, fingerprint, result)"
+        " VALUES (gen_random_uuid(), now(), $1, $2, 'another', '{}')",
+        ada.actor.principal,
+        used,
+    )
+    await lock.commit()
+    await outside.close()
+    with pytest.raises(IdempotencyKeyReused):
+        await alone
 
 
 # ------------------------------------------------------------------------------- after it
