@@ -4,8 +4,15 @@ Tortoise loads its tables from here.
 """
 
 from models.access.api_key import ApiKey, KeyAccount
+from models.access.challenge import SignInChallenge
+from models.access.client_link import ClientLink
+from models.access.member import Member
+from models.access.one_use_token import OneUseToken
+from models.access.passkey import Passkey
 from models.access.rate_limit import RateCounter
+from models.access.recovery_code import RecoveryCode
 from models.access.session import Session
+from models.access.totp import Totp
 from models.access.user import User
 from models.accounts.account import Account
 from models.audit.watermark import Watermark
@@ -26,6 +33,7 @@ from models.ledger.chart import Balance, LedgerAccount
 from models.ledger.credit_transaction import CreditTransaction
 from models.ledger.grant import Grant
 from models.ledger.transfer import Transfer
+from models.mail.outgoing import OutgoingMail
 from models.payments.inbox import Message
 from models.payments.payment import Payment
 from models.payments.refund import Refund
@@ -40,6 +48,7 @@ __all__ = [
     "Balance",
     "BankCredit",
     "BankStatement",
+    "ClientLink",
     "CreditTransaction",
     "Event",
     "Grant",
@@ -51,18 +60,25 @@ __all__ = [
     "InvoiceSource",
     "KeyAccount",
     "LedgerAccount",
+    "Member",
     "Message",
     "NumberSeries",
+    "OneUseToken",
+    "OutgoingMail",
+    "Passkey",
     "Payment",
     "Pulse",
     "RateCounter",
+    "RecoveryCode",
     "Redemption",
     "Refund",
     "RegisteredQuery",
     "SandboxCharge",
     "Session",
     "Settlement",
+    "SignInChallenge",
     "StoredPicture",
+    "Totp",
     "Transfer",
     "Transmission",
     "User",

@@ -11,7 +11,10 @@ transaction it rolls everything back, so a refused operation has changed nothing
     ├── PaymentNotCancelable        PaymentInProgress        PolicyNotAccepted
     ├── VoucherRefused              RateLimited              NotRefundable
     ├── IdempotencyKeyReused        IdempotencyInFlight      NotAllowed
-    └── NotFound                    Invalid                  PossibleDuplicate
+    ├── NotFound                    Invalid                  PossibleDuplicate
+    ├── TokenRefused                WeakPassword             EmailTaken
+    ├── CodeRefused                 SignUpClosed             StepUpRequired
+    └── SecondFactorRequired
     Unauthenticated                 no valid sign-in or API key
     Forbidden                       the role or the scope does not allow it
     Busy                            not now: nothing was done, and it may be retried
@@ -78,6 +81,20 @@ class UserErrorCode(StrEnum):
     "The caller has permission, but a rule forbids this case."
     POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
     "It looks like a transfer that has already been booked; see `PossibleDuplicate`."
+    TOKEN_REFUSED = "TOKEN_REFUSED"  # noqa: S105 - no password
+    "The link is unknown, used or expired; never says which."
+    WEAK_PASSWORD = "WEAK_PASSWORD"  # noqa: S105 - as above
+    "The password is easily guessed, or known from a leak. Choose another."
+    EMAIL_TAKEN = "EMAIL_TAKEN"
+    "Somebody else uses this e-mail address."
+    CODE_REFUSED = "CODE_REFUSED"
+    "The code or passkey is wrong, used or expired; never says which."
+    SIGN_UP_CLOSED = "SIGN_UP_CLOSED"
+    "The provider doesn't let people sign up by themselves."
+    STEP_UP_REQUIRED = "STEP_UP_REQUIRED"
+    "Call `confirmIdentity` first: the session is older than ten minutes."
+    SECOND_FACTOR_REQUIRED = "SECOND_FACTOR_REQUIRED"
+    "Set up a second factor first."
     INVALID = "INVALID"
     "The value at `field` isn't valid; see `message`."
 
@@ -284,6 +301,48 @@ class PossibleDuplicate(Refusal):
     def __init__(self, *field: str, line: BankCredit) -> None:
         super().__init__(*field)
         self.line = line
+
+
+class TokenRefused(Refusal):
+    """Unknown, used, expired and foreign links: one answer for all."""
+
+    code = UserErrorCode.TOKEN_REFUSED
+
+
+class WeakPassword(Refusal):
+    """Easily guessed, or known from a leak."""
+
+    code = UserErrorCode.WEAK_PASSWORD
+
+
+class EmailTaken(Refusal):
+    """Another user has this e-mail address."""
+
+    code = UserErrorCode.EMAIL_TAKEN
+
+
+class CodeRefused(Refusal):
+    """A wrong, used or expired code, passkey or challenge: one answer for all."""
+
+    code = UserErrorCode.CODE_REFUSED
+
+
+class SignUpClosed(Refusal):
+    """The provider opens accounts, not the clients."""
+
+    code = UserErrorCode.SIGN_UP_CLOSED
+
+
+class StepUpRequired(Refusal):
+    """It has been too long since the session proved who it is."""
+
+    code = UserErrorCode.STEP_UP_REQUIRED
+
+
+class SecondFactorRequired(Refusal):
+    """Nothing but enrolling is allowed before that."""
+
+    code = UserErrorCode.SECOND_FACTOR_REQUIRED
 
 
 class Invalid(Refusal):

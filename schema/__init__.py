@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.access.session import SessionMutation, SessionQuery
 from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
 from schema.bank import BankMutation, BankQuery
@@ -20,7 +21,6 @@ from schema.live import Subscription
 from schema.order import OrderMutation
 from schema.pay import PayMutation
 from schema.refund import RefundMutation
-from schema.session import SessionMutation, SessionQuery
 from schema.staff import StaffMutation
 from schema.statement import StatementQuery
 from schema.voucher import VoucherMutation

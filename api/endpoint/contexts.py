@@ -82,6 +82,7 @@ class ContextMaker:
             document_url=self.document_url,
             address=connection.address,
             accept_language=connection.headers.accept_language,
+            user_agent=connection.headers.user_agent,
             device_notes=self.device_cookie.value_of(connection),
         )
 
@@ -102,7 +103,9 @@ def viewer(context: EdgeContext) -> Hashable:
     in the same language.
     """
     actor = context.actor
-    known = actor and replace(actor, session_id=None, key_id=None, address="", expires_at=None)
+    known = actor and replace(
+        actor, session_id=None, key_id=None, address="", expires_at=None, proven_at=None
+    )
     return known, context.locale
 
 
@@ -117,12 +120,17 @@ def same_caller(was: Actor | None, now: Actor | None) -> bool:
     """Whether it is the same caller with the same rights still."""
     if was is None or now is None:
         return was is now
-    return (was.user_id, was.role, was.account_id, was.scopes, was.accounts) == (
-        now.user_id,
-        now.role,
-        now.account_id,
-        now.scopes,
-        now.accounts,
+    return _rights(was) == _rights(now)
+
+
+def _rights(actor: Actor) -> tuple[object, ...]:
+    return (
+        actor.user_id,
+        actor.role,
+        actor.account_id,
+        actor.member_role,
+        actor.scopes,
+        actor.accounts,
     )
 
 

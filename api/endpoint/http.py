@@ -94,6 +94,7 @@ class RequestHeaders(NamedTuple):
     host: str = ""
     sec_fetch_site: str = ""
     accept_language: str = ""
+    user_agent: str = ""
     cookie: str = ""
     #: None where there is no such header.
     authorization: str | None = None

@@ -70,6 +70,7 @@ class ApiKey(Record):
     prefix = fields.CharField(max_length=32, unique=True)
     secret_hash = fields.CharField(max_length=64)
     scopes = fields.CharField(max_length=200)
+    allowed_addresses: fields.Field[list[str] | None] = fields.JSONField(null=True)
     all_accounts = fields.BooleanField(default=False)
     expires_at = fields.DatetimeField(null=True)
     used_at = fields.DatetimeField(null=True)

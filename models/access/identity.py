@@ -30,6 +30,17 @@ class Role(StrEnum):
     "A member of the provider's staff, with access to everything. Every change is logged."
 
 
+class MemberRole(StrEnum):
+    """What a member may do with the account."""
+
+    OWNER = "OWNER"
+    "Everything, including settings and members."
+    BILLING = "BILLING"
+    "Add funds, pay invoices, redeem vouchers, and see everything."
+    VIEWER = "VIEWER"
+    "See everything, and change nothing."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
     """Who asks, and what they may reach.
@@ -37,7 +48,8 @@ class Actor:
     `account_id` is a client's own account. `accounts` are the accounts of a partner's API key,
     None for all of them; without either nothing is in sight. `address` is where the request came
     from, `expires_at` when its session or key runs out, and `locale` a client's own setting, empty
-    for others.
+    for others. `member_role` is what a client may do with their account, and `proven_at` when a
+    session last proved who it is: when it began, or by `confirmIdentity`.
     """
 
     role: Role
@@ -50,6 +62,8 @@ class Actor:
     address: str = ""
     expires_at: datetime | None = None
     locale: str = ""
+    member_role: MemberRole = MemberRole.OWNER
+    proven_at: datetime | None = None
 
     @property
     def principal(self) -> str:

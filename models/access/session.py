@@ -17,7 +17,7 @@ from tortoise import fields
 
 from models.access import device, rate_limit
 from models.access import password as passwords
-from models.access.identity import Actor, Role
+from models.access.identity import Actor, MemberRole, Role
 from models.access.last_use import LastUse
 from models.access.user import User, user_of_email
 from models.clock import now
@@ -34,6 +34,8 @@ from models.provider.provider import provider
 MARK: Final = "acs_"
 
 _TOKEN_BYTES: Final = 32
+_USER_AGENT_CHARS_MAX: Final = 400
+_ADDRESS_CHARS_MAX: Final = 64
 _SEEN_AFTER: Final = timedelta(minutes=1)
 _GUESS_WINDOW_SECONDS: Final = 15 * 60
 _GUESSES_PER_EMAIL: Final = 10
@@ -42,25 +44,36 @@ _GUESSES_PER_ADDRESS: Final = 60
 _GUESSES_PER_DEVICE: Final = 10
 _GUESSES_BY_DEVICES: Final = 30
 
-_FIND: Final = """
-    SELECT s.token_hash, s.id, s.user_id, s.expires_at, s.seen_at, u.role, u.account_id, a.locale
-    FROM session s JOIN users u ON u.id = s.user_id LEFT JOIN account a ON a.id = u.account_id
-    WHERE s.token_hash IN ({hashes}) AND s.revoked_at IS NULL AND s.expires_at > $1
+#: The account that a session is about, and what its user may do there: theirs, if no row says else.
+_MEMBERSHIP: Final = """
+    LEFT JOIN member m ON m.user_id = u.id AND m.account_id = COALESCE(s.account_id, u.account_id)
+"""
+_FIND: Final = f"""
+    SELECT s.token_hash, s.id, s.user_id, s.created_at, s.expires_at, s.seen_at, s.confirmed_at,
+           s.account_id AS switched_to, u.role, u.account_id, a.locale, m.role AS member_role
+    FROM session s JOIN users u ON u.id = s.user_id
+    LEFT JOIN account a ON a.id = COALESCE(s.account_id, u.account_id) {_MEMBERSHIP}
+    WHERE s.token_hash IN ({{hashes}}) AND s.revoked_at IS NULL AND s.expires_at > $1
       AND u.disabled_at IS NULL
 """
-_RIGHTS: Final = """
-    SELECT s.id, u.role, u.account_id FROM session s JOIN users u ON u.id = s.user_id
-    WHERE s.id IN ({ids}) AND s.revoked_at IS NULL AND s.expires_at > $1 AND u.disabled_at IS NULL
+_RIGHTS: Final = f"""
+    SELECT s.id, s.account_id AS switched_to, u.role, u.account_id, m.role AS member_role
+    FROM session s JOIN users u ON u.id = s.user_id {_MEMBERSHIP}
+    WHERE s.id IN ({{ids}}) AND s.revoked_at IS NULL AND s.expires_at > $1 AND u.disabled_at IS NULL
 """
 
 _seen: Final = LastUse("session", "seen_at")
 
-#: A role, and a client's own account.
-Rights: TypeAlias = tuple[Role, UUID | None]
+#: A role, a client's account, and what they may do with it.
+Rights: TypeAlias = tuple[Role, UUID | None, MemberRole]
 
 
 class Session(Record):
-    """Somebody signed in. `token_hash` is the SHA-256 of the token, in hexadecimal."""
+    """Somebody signed in. `token_hash` is the SHA-256 of the token, in hexadecimal.
+
+    `account_id` is the account that a client has switched to; None for the one they came with.
+    `confirmed_at` is when they proved again who they are.
+    """
 
     PREFIX: ClassVar[str] = "ses"
 
@@ -69,12 +82,18 @@ class Session(Record):
     expires_at = fields.DatetimeField(db_index=True)
     seen_at = fields.DatetimeField()
     revoked_at = fields.DatetimeField(null=True)
+    account_id = fields.UUIDField(null=True)
+    user_agent = fields.CharField(max_length=400, db_default="")
+    address = fields.CharField(max_length=64, db_default="")
+    confirmed_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "session"
 
 
-async def sign_in(email: str, password: str, *, address: str, notes: str = "") -> tuple[Actor, str]:
+async def sign_in(
+    email: str, password: str, *, address: str, user_agent: str = "", notes: str = ""
+) -> tuple[Actor, str]:
     """Open a session for these credentials; who it is, and the token that is shown only now.
 
     Unknown, wrong and disabled are one refusal at one cost: raises InvalidCredentials at
@@ -93,7 +112,7 @@ async def sign_in(email: str, password: str, *, address: str, notes: str = "") -
     await rate_limit.give_back_all([(name, subject) for name, subject, _ in limits])
     if newer is not None:
         await transaction(lambda: User.filter(id=user.id).update(password_hash=newer))
-    return await open_session(user, address=address)
+    return await open_session(user, address=address, user_agent=user_agent)
 
 
 def _by_place(person: str, place: str) -> list[tuple[str, str, int]]:
@@ -110,18 +129,29 @@ def _by_device(person: str, device_id: str) -> list[tuple[str, str, int]]:
     ]
 
 
-async def open_session(user: User, *, address: str = "") -> tuple[Actor, str]:
+async def open_session(
+    user: User,
+    *,
+    account_id: UUID | None = None,
+    lifetime: timedelta | None = None,
+    address: str = "",
+    user_agent: str = "",
+) -> tuple[Actor, str]:
     """Open a session for a user who has proved who they are; the actor and the token.
 
-    Raises Unauthenticated when the user has been disabled meanwhile.
+    It is about `account_id`, or the account that the user came with. Raises Unauthenticated when
+    the user has been disabled meanwhile.
     """
     token = MARK + secrets.token_urlsafe(_TOKEN_BYTES)
     moment = now()
     session = Session(
         user_id=user.id,
         token_hash=_hash(token),
-        expires_at=moment + provider().session_lifetime,
+        expires_at=moment + (lifetime or provider().session_lifetime),
         seen_at=moment,
+        account_id=account_id,
+        user_agent=user_agent[:_USER_AGENT_CHARS_MAX],
+        address=address[:_ADDRESS_CHARS_MAX],
     )
     await transaction(lambda: sql.add(session))
     actor = await actor_of_session(token, address)
@@ -134,19 +164,31 @@ async def actor_of_session(token: str, address: str) -> Actor | None:
     """Who holds this token; None when it is unknown, expired or revoked, or the user disabled."""
     moment = now()
     row = await _rows.find(_hash(token))
-    if row is None:
+    rights = None if row is None else _rights(row)
+    if row is None or rights is None:
         return None
+    role, account_id, member_role = rights
     if row["seen_at"] < moment - _SEEN_AFTER:
         _seen.note(row["id"])
     return Actor(
-        role=Role(row["role"]),
+        role=role,
         user_id=row["user_id"],
-        account_id=row["account_id"],
+        account_id=account_id,
         session_id=row["id"],
         address=address,
         expires_at=row["expires_at"],
         locale=row["locale"] or "",
+        member_role=member_role,
+        proven_at=row["confirmed_at"] or row["created_at"],
     )
+
+
+def _rights(row: sql.Row) -> Rights | None:
+    """What a session gives; None where its user is no member any more of what it switched to."""
+    role, own, switched_to = Role(row["role"]), row["account_id"], row["switched_to"]
+    if row["member_role"] is not None:
+        return role, switched_to or own, MemberRole(row["member_role"])
+    return (role, own, MemberRole.OWNER) if switched_to in {None, own} else None
 
 
 async def _rows_of(hashes: Sequence[str]) -> dict[str, sql.Row]:
@@ -161,7 +203,8 @@ _rows: Final = Coalesced(_rows_of)
 async def rights_of(ids: Sequence[UUID]) -> dict[UUID, Rights]:
     """What those of the sessions give that still hold; a statement for each 500."""
     rows = await sql.fetch_in_parts(_RIGHTS, ids, now())
-    return {row["id"]: (Role(row["role"]), row["account_id"]) for row in rows}
+    given = {row["id"]: _rights(row) for row in rows}
+    return {id: rights for id, rights in given.items() if rights is not None}
 
 
 async def sign_out(actor: Actor) -> None:

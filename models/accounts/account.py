@@ -23,7 +23,8 @@ class Account(Changing):
     """A client: who owns credit and invoices. `frozen` is the staff's own switch.
 
     `email` is as it was written, and compared by its key (UNIQUE), as a `User`'s; `search_key` has
-    name and address as they are searched.
+    name and address as they are searched. `external_id` is a partner's own id of it, UNIQUE for
+    `partner_id`, and `details` what the API calls its metadata.
     """
 
     PREFIX: ClassVar[str] = "acc"
@@ -38,6 +39,9 @@ class Account(Changing):
     frozen = fields.BooleanField(default=False)
     open_disputes = fields.IntField(default=0)
     billing: fields.Field[dict[str, Any]] = fields.JSONField(default=dict)
+    partner_id = fields.UUIDField(null=True)
+    external_id = fields.CharField(max_length=200, null=True)
+    details: fields.Field[dict[str, str] | None] = fields.JSONField(null=True)
 
     class Meta:
         table = "account"

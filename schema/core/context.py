@@ -36,6 +36,7 @@ class Context:
     document_url: DocumentUrl
     address: str = ""
     accept_language: str = ""
+    user_agent: str = ""
     #: What the browser brings of who has signed in with it before (models.access.device).
     device_notes: str = ""
     loaders: Loaders = field(default_factory=Loaders)

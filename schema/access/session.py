@@ -88,7 +88,11 @@ class SessionMutation:
         """
         context = info.context
         actor, token = await session.sign_in(
-            input.email, input.password, address=context.address, notes=context.device_notes
+            input.email,
+            input.password,
+            address=context.address,
+            user_agent=context.user_agent,
+            notes=context.device_notes,
         )
         context.actor = actor
         context.set_session_cookie(token)
