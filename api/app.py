@@ -104,6 +104,7 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Starlette:
             return_route(settings.public_url, settings.origins),
             Documents(links, renderer, gateways, metrics).route(),
             *sandbox_routes,
+            *_oidc_routes(settings),
             *health_routes(_checks(settings, feed, renderer), metrics),
             *_pages(settings),
         ],
@@ -147,6 +148,22 @@ def _pages(settings: Settings) -> list[BaseRoute]:
         *portal_routes(settings, not_found_route(settings), card_form=card_form),
         *graphiql_routes(settings, not_found_route(settings, GRAPHIQL)),
     ]
+
+
+def _oidc_routes(settings: Settings) -> list[Route]:
+    if not settings.oidc_providers:
+        return []
+    from api.oidc.route import OidcRoutes  # noqa: PLC0415 - importing it takes long
+
+    return OidcRoutes(settings, _session_cookie(settings), _device_cookie(settings)).routes()
+
+
+def _session_cookie(settings: Settings) -> SessionCookie:
+    return SessionCookie(settings.secure_cookies, timedelta(hours=settings.session_hours))
+
+
+def _device_cookie(settings: Settings) -> DeviceCookie:
+    return DeviceCookie(settings.secure_cookies, retention.DEVICES)
 
 
 def _watch(metrics: Metrics, watchers: Watchers) -> None:
@@ -211,10 +228,9 @@ def _endpoint(
         query_seconds_max=settings.query_seconds,
         observe=observer.operation,
     )
-    cookie = SessionCookie(settings.secure_cookies, timedelta(hours=settings.session_hours))
     maker = ContextMaker(
-        cookie=cookie,
-        device_cookie=DeviceCookie(settings.secure_cookies, retention.DEVICES),
+        cookie=_session_cookie(settings),
+        device_cookie=_device_cookie(settings),
         watchers=watchers,
         document_url=links.url,
         revocations=revocations,

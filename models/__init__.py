@@ -6,6 +6,7 @@ Tortoise loads its tables from here.
 from models.access.api_key import ApiKey, KeyAccount
 from models.access.challenge import SignInChallenge
 from models.access.client_link import ClientLink
+from models.access.external_identity import ExternalIdentity
 from models.access.member import Member
 from models.access.one_use_token import OneUseToken
 from models.access.passkey import Passkey
@@ -51,6 +52,7 @@ __all__ = [
     "ClientLink",
     "CreditTransaction",
     "Event",
+    "ExternalIdentity",
     "Grant",
     "Hold",
     "IdempotencyKey",

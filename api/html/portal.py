@@ -54,7 +54,8 @@ _LIGHT, _DARK = "#eef1fe", "#1e2532"
 _NIGHT: Final = "#10141d"
 
 _HTML: Final = """<!doctype html>
-<html lang="en" data-seller="{seller}" data-zone="{zone}" data-languages="{languages}"{logo}{demo}>
+<html lang="en" data-seller="{seller}" data-zone="{zone}" data-languages="{languages}"{logo}{demo}
+ {providers}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -221,10 +222,22 @@ def _html(settings: Settings, manifest: Mapping[str, Any], brand: _Brand) -> str
         brand=f'\n<link rel="stylesheet" href="/static/{brand.style_name}">' if brand.style else "",
         languages=_attribute(portal["languages"]),
         demo=f' data-demo="{_attribute(_demo())}"' if settings.demo else "",
+        providers=f' data-providers="{_attribute(people)}"'
+        if (people := _providers(settings))
+        else "",
         font=manifest["fonts"]["inter-latin.woff2"],
         style=portal["style"],
         script=portal["script"],
     )
+
+
+def _providers(settings: Settings) -> list[dict[str, str]]:
+    """The identity providers that clients may sign in with."""
+    return [
+        {"name": one.name, "label": one.label}
+        for one in settings.oidc_providers
+        if one.people != "staff"
+    ]
 
 
 def _demo() -> dict[str, object]:

@@ -26,6 +26,7 @@ from api.settings.defaults import (
     demo_seller,
 )
 from api.settings.demo_secret import kept_secret
+from api.settings.identity import IdentityProviders
 from api.settings.shapes import (
     BankAccounts,
     DatabaseUrl,
@@ -138,6 +139,14 @@ class Settings(BaseModel):
         "X-Forwarded-For and X-Forwarded-Proto headers are trusted.",
     )
     session_hours: int = Field(12, ge=1, le=720, description="How long a session lasts, in hours.")
+    oidc_providers: IdentityProviders = Field(
+        [],
+        description="JSON: a list of OpenID Connect providers that people can sign in with: "
+        "`name` (part of the callback URL `PUBLIC_URL/oidc/NAME/callback`), `label` (on the "
+        "button), `issuer`, `client_id`, optionally `client_secret`, `scopes` and `people` "
+        "(`clients`, `staff` or `all`). Users are known by their verified e-mail address the first "
+        "time, and by the provider's ID from then on.",
+    )
     pdf_link_minutes: int = Field(
         60, ge=1, le=10080, description="How long a link to a document is valid, in minutes."
     )

@@ -27,6 +27,7 @@ MAY_SKIP: Final = {
         f"{clients}: {lacking}": "JavaScript tools are the machine's, packages the registry's"
         for clients, lacks in {
             "NOT TESTED with npm's GraphQL clients": ("node and npm are not on PATH",),
+            "NOT TESTED with npm's oidc-provider": ("there is no deno",),
             "NOT TESTED with Apollo Client, Relay and urql": (
                 "there is no deno",
                 "there is no chromium on PATH",

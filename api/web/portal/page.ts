@@ -10,6 +10,11 @@ interface Demo {
   people: { name: string; email: string }[];
 }
 
+interface IdentityProvider {
+  name: string;
+  label: string;
+}
+
 const said = document.documentElement.dataset;
 
 export const seller = said.seller ?? "";
@@ -19,3 +24,5 @@ export const logo = said.logo ?? "";
 export const zone = said.zone ?? "UTC";
 export const languages: Record<string, Language> = JSON.parse(said.languages ?? "{}");
 export const demo: Demo | null = JSON.parse(said.demo ?? "null");
+/** Who signs clients in besides us. */
+export const identityProviders: IdentityProvider[] = JSON.parse(said.providers ?? "[]");

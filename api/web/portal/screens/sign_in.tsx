@@ -8,6 +8,7 @@ import { Brand, Preferences } from "../layout.tsx";
 import { demo, seller } from "../page.ts";
 import { Heading } from "../router.tsx";
 import { open } from "../session.ts";
+import { IdentityProviders, ProviderOutcome } from "./identity_providers.tsx";
 import { Button, Field, Notice, Refused, useFocusOnError } from "../ui.tsx";
 
 const SIGN_IN = graphql(`
@@ -30,6 +31,7 @@ export function SignIn({ expired }: { expired: boolean }) {
       <div class="panel">
         <Brand />
         <Heading title={t("session.sign-in")}>{t("session.welcome")}</Heading>
+        <ProviderOutcome />
         {expired && <Notice tone="info" title={t("session.expired")} alert />}
         <form ref={form} onSubmit={submit} novalidate>
           <Field id="email" label={t("session.email")} error={errors.email}>
@@ -57,6 +59,7 @@ export function SignIn({ expired }: { expired: boolean }) {
           <Refused errors={errors} problem={problem} fields={["email", "password"]} />
           <Button kind="primary" type="submit" busy={busy}>{t("session.sign-in")}</Button>
         </form>
+        <IdentityProviders />
         {demo && (
           <section class="demo" aria-labelledby="demo">
             <h2 id="demo">{t("session.demo", { seller })}</h2>

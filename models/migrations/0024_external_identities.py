@@ -1,0 +1,56 @@
+"""Who users are at identity providers."""
+
+from typing import Any
+
+from tortoise import fields
+from tortoise.migrations import operations as ops
+from uuid_utils.compat import uuid7
+
+from models.clock import now
+from models.db import migration
+
+_INDEXES = (
+    "CREATE UNIQUE INDEX uq_external_identity ON external_identity (issuer, subject)",
+    "CREATE UNIQUE INDEX uq_external_identity_user ON external_identity (issuer, user_id)",
+)
+
+
+async def _index(apps: Any, editor: Any) -> None:
+    for statement in _INDEXES:
+        await editor.client.execute_query(statement)
+
+
+async def _drop_indexes(apps: Any, editor: Any) -> None:
+    for statement in _INDEXES:
+        await editor.client.execute_query(f"DROP INDEX {statement.split()[3]}")
+
+
+class Migration(migration.Migration):
+    dependencies = [("models", "0023_getting_in")]
+
+    operations = [
+        ops.CreateModel(
+            name="ExternalIdentity",
+            fields=[
+                (
+                    "id",
+                    fields.UUIDField(primary_key=True, default=uuid7, unique=True, db_index=True),
+                ),
+                (
+                    "created_at",
+                    fields.DatetimeField(default=now, auto_now=False, auto_now_add=False),
+                ),
+                ("issuer", fields.CharField(max_length=500)),
+                ("subject", fields.CharField(max_length=255)),
+                ("user_id", fields.UUIDField()),
+            ],
+            options={
+                "table": "external_identity",
+                "app": "models",
+                "pk_attr": "id",
+                "table_description": "Who a user is at an identity provider.",
+            },
+            bases=["Record"],
+        ),
+        ops.RunPython(_index, _drop_indexes),
+    ]
