@@ -30,6 +30,7 @@ from api.gateways.webhooks import webhook_route
 from api.html.about import about_routes, not_found_route
 from api.html.graphiql import PATH as GRAPHIQL
 from api.html.graphiql import graphiql_routes
+from api.html.hand_over import hand_over_route
 from api.html.portal import Built, portal_routes
 from api.observe.metrics import Metrics
 from api.observe.requests import Observer
@@ -102,6 +103,7 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Starlette:
             graphql,
             webhook_route(gateways),
             return_route(settings.public_url, settings.origins),
+            hand_over_route(_session_cookie(settings), settings.public_url, settings.origins),
             Documents(links, renderer, gateways, metrics).route(),
             *sandbox_routes,
             *_oidc_routes(settings),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.access.client_session import ClientSessionMutation
 from schema.access.session import SessionMutation, SessionQuery
 from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
@@ -51,6 +52,7 @@ class Mutation(
     PayMutation,
     FundsMutation,
     SessionMutation,
+    ClientSessionMutation,
 ):
     """Mutations. A mutation that is refused changes nothing, and its `userErrors` say why."""
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import strawberry
 
-from models.accounts import account, billing
+from models.accounts import account, billing, external
 from models.accounts.create import CreateAccount
+from models.accounts.external import External
 from models.accounts.settings import UpdateAccount
 from models.credit import balance
 from models.db.record import parse_id
@@ -77,6 +78,35 @@ class BillingInput:
 
 
 @strawberry.type
+class MetadataEntry:
+    """A note of a partner's about a client."""
+
+    key: str
+    "What it is called."
+    value: str
+    "What it says."
+
+
+@strawberry.input
+class MetadataEntryInput:
+    """A note about a client."""
+
+    key: str
+    "What it is called, at most 40 characters; each key once."
+    value: str
+    "What it says, at most 500 characters."
+
+
+def _external(input: CreateAccountInput | UpdateAccountInput) -> External:
+    entries = input.metadata
+    return External(
+        external_id=input.external_id,
+        partner=input.partner,
+        metadata=None if entries is None else tuple((one.key, one.value) for one in entries),
+    )
+
+
+@strawberry.type
 class Account(Node):
     """A client of the provider. It owns credit and invoices."""
 
@@ -92,6 +122,8 @@ class Account(Node):
     "Pay new invoices from available credit as soon as they are issued."
     billing: Billing
     "The billing details that documents are addressed with."
+    metadata: list[MetadataEntry]
+    "What the partner keeps beside the client, by key. The client can read it too."
     record: strawberry.Private[account.Account]
 
     @classmethod
@@ -105,8 +137,17 @@ class Account(Node):
             currency=CurrencyCode(record.currency),
             auto_apply_credit=record.auto_apply_credit,
             billing=Billing.of(record.billing_details),
+            metadata=[
+                MetadataEntry(key=key, value=value)
+                for key, value in sorted((record.details or {}).items())
+            ],
             record=record,
         )
+
+    @strawberry.field
+    def external_id(self, info: Info) -> str | None:
+        """The partner's own ID of this client, unique for each partner. Other partners get null."""
+        return self.record.external_id_for(info.context.signed_in())
 
     @strawberry.field
     @refused_at_top
@@ -153,6 +194,25 @@ class AccountQuery:
 
     @strawberry.field
     @refused_at_top
+    async def account_by_external_id(
+        self,
+        info: Info,
+        external_id: Annotated[
+            str, strawberry.argument(description="The client's ID at the partner.")
+        ],
+        partner: Annotated[
+            str | None,
+            strawberry.argument(description="For staff: the partner whose external ID it is."),
+        ] = None,
+    ) -> Account | None:
+        """An account by its partner's own ID. For partners and staff."""
+        by, find = info.context.signed_in(), info.context.loaders.account.load
+        found = await external.seen_as(by, external_id, partner)
+        record = await account.visible(found, by, find)
+        return Account.of(record) if record else None
+
+    @strawberry.field
+    @refused_at_top
     async def accounts(  # noqa: PLR0917 - the API's arguments
         self,
         info: Info,
@@ -186,6 +246,12 @@ class CreateAccountInput:
     "The account's default currency."
     locale: str | None = None
     "A BCP 47 language tag. Defaults to `en`."
+    external_id: str | None = None
+    "The partner's own ID of this client: at most 200 characters, unique for each partner."
+    partner: str | None = None
+    "For staff: the partner whose client it is and whose external ID it is; added if new."
+    metadata: list[MetadataEntryInput] | None = None
+    "What the partner keeps beside the client: at most 20 entries. The client can read it too."
     idempotency_key: str
     "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
@@ -216,6 +282,12 @@ class UpdateAccountInput:
     """
     spending_frozen: bool | None = None
     "Staff only."
+    external_id: str | None = None
+    "Partners and staff: the partner's own ID of this client. An empty text removes it."
+    partner: str | None = None
+    "For staff: the partner whose client it is and whose external ID it is; added if new."
+    metadata: list[MetadataEntryInput] | None = None
+    "Partners and staff: at most 20 entries, which replace those that there are."
     idempotency_key: str
     "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
@@ -243,16 +315,24 @@ class AccountMutation:
     @strawberry.mutation
     @refused_in_payload
     async def update_account(self, info: Info, input: UpdateAccountInput) -> UpdateAccountPayload:
-        """Updates account settings: clients their own, staff any."""
+        """Updates account settings: clients their own, partners (scope `accounts:write`) those of
+        their clients, staff any.
+        """
         by = info.context.signed_in()
         target = account_named(input.account_id)
-        record = await run(UpdateAccount(target, input.changes), by, input.idempotency_key)
+        record = await run(
+            UpdateAccount(target, input.changes, _external(input)), by, input.idempotency_key
+        )
         return UpdateAccountPayload(account=Account.of(record))
 
     @strawberry.mutation
     @refused_in_payload
     async def create_account(self, info: Info, input: CreateAccountInput) -> CreateAccountPayload:
-        """Staff: opens an account."""
+        """Partners (scope `accounts:write`) and staff: opens an account.
+
+        A partner's new client is reached by the API key that opened the account, and by those of
+        the partner's keys that aren't limited to named accounts.
+        """
         by = info.context.signed_in()
         record = await run(
             CreateAccount(
@@ -261,6 +341,7 @@ class AccountMutation:
                 password=input.password,
                 currency=input.currency,
                 locale=input.locale,
+                external=_external(input),
             ),
             by,
             input.idempotency_key,

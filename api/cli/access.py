@@ -48,8 +48,8 @@ def create_key(
     scope: Annotated[
         list[str],
         typer.Option(
-            help="The scopes: accounts:read, credit:read, invoices:read, invoices:write. Repeat "
-            "the option, or separate them with commas."
+            help="The scopes: accounts:read, accounts:write, credit:read, invoices:read, "
+            "invoices:write, sessions:create. Repeat the option, or separate them with commas."
         ),
     ],
     account: Annotated[

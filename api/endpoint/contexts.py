@@ -19,6 +19,7 @@ from api.endpoint.endpoint import Contexts
 from api.endpoint.http import Connection
 from api.endpoint.revocations import Revocations
 from api.endpoint.websocket import credential_of
+from models.access.credential import reaches
 from models.access.identity import Actor
 from models.db.caller import set_caller
 from models.errors import Unauthenticated
@@ -120,7 +121,7 @@ def same_caller(was: Actor | None, now: Actor | None) -> bool:
     """Whether it is the same caller with the same rights still."""
     if was is None or now is None:
         return was is now
-    return _rights(was) == _rights(now)
+    return _rights(was) == _rights(now) and reaches(now.accounts, was.accounts)
 
 
 def _rights(actor: Actor) -> tuple[object, ...]:
@@ -130,7 +131,6 @@ def _rights(actor: Actor) -> tuple[object, ...]:
         actor.account_id,
         actor.member_role,
         actor.scopes,
-        actor.accounts,
     )
 
 

@@ -12,20 +12,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hmac import compare_digest
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import ClassVar, Final, TypeAlias
 from uuid import UUID
 
+import orjson
 from tortoise import fields
 
+from models.access import partner as partners
 from models.access.identity import SCOPES, Actor, Role
 from models.access.last_use import LastUse
-from models.access.user import User, add_user
 from models.clock import now
 from models.db import sql
 from models.db.coalesced import Coalesced
-from models.db.record import Record, parse_id
-from models.db.transactions import Conflict, transaction
+from models.db.record import Record, new_id, parse_id
+from models.db.transactions import transaction
 from models.errors import Invalid, NotFound
 from models.text import clean_text
 
@@ -35,10 +38,11 @@ MARK: Final = "ack_"
 _PREFIX_BYTES: Final = 8
 _SECRET_BYTES: Final = 32
 _USED_AFTER: Final = timedelta(minutes=1)
+_NETWORKS_MAX: Final = 50
 
 _FIND: Final = """
     SELECT k.prefix, k.id, k.user_id, k.secret_hash, k.scopes, k.all_accounts, k.expires_at,
-           k.used_at, u.role
+           k.used_at, k.allowed_addresses, u.role
     FROM api_key k JOIN users u ON u.id = k.user_id
     WHERE k.prefix IN ({prefixes}) AND k.revoked_at IS NULL
       AND (k.expires_at IS NULL OR k.expires_at > $1) AND u.disabled_at IS NULL
@@ -48,7 +52,13 @@ _RIGHTS: Final = """
     WHERE k.id IN ({ids}) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1)
       AND u.disabled_at IS NULL
 """
-_REACHED: Final = "SELECT api_key_id, account_id FROM key_account WHERE api_key_id IN ({ids})"
+_REACHED: Final = """
+    SELECT api_key_id, account_id FROM key_account WHERE api_key_id IN ({ids})
+    UNION ALL
+    SELECT k.id AS api_key_id, a.id AS account_id
+    FROM api_key k JOIN account a ON a.partner_id = k.user_id
+    WHERE k.id IN ({ids}) AND NOT EXISTS (SELECT 1 FROM key_account c WHERE c.api_key_id = k.id)
+"""
 
 #: Scopes, and the accounts that it reaches: None for all.
 Rights: TypeAlias = tuple[frozenset[str], frozenset[UUID] | None]
@@ -60,7 +70,8 @@ class ApiKey(Record):
     """One key of a partner.
 
     `scopes` is a space-separated list, as in OAuth 2.0 (RFC 6749, section 3.3). `secret_hash` is
-    the SHA-256 of the secret, in hexadecimal. Without `all_accounts` it reaches its KeyAccounts.
+    the SHA-256 of the secret, in hexadecimal. Without `all_accounts` it reaches its KeyAccounts;
+    where it has none, the accounts that are its partner's (`Account.partner_id`), now and later.
     """
 
     PREFIX: ClassVar[str] = "key"
@@ -104,31 +115,43 @@ async def create_key(
     The token is shown only now. `accounts` None is all of them. Raises Invalid at `scopes`,
     `accounts` or `partner`, and NotFound at `accounts`.
     """
-    granted = _checked_scopes(scopes)
     within = None if accounts is None else frozenset(accounts)
     if within is not None and not within:
         raise Invalid("accounts", problem="none")
+    key, token = new_key(
+        checked_scopes(scopes), name=name, all_accounts=within is None, expires_at=expires_at
+    )
     partner = clean_text(partner, "partner", maximum=200)
+    await transaction(lambda: _add(key, partner, within or ()))
+    return key, token
+
+
+def new_key(
+    scopes: Iterable[str],
+    *,
+    name: str = "",
+    all_accounts: bool = False,
+    allowed_addresses: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """A key to be added for some partner (`user_id`), and its token, which is nowhere else."""
     prefix, secret = secrets.token_hex(_PREFIX_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
     key = ApiKey(
+        id=new_id(),
+        created_at=now(),
         name=name,
         prefix=prefix,
         secret_hash=_hash(secret),
-        scopes=" ".join(granted),
-        all_accounts=within is None,
+        scopes=" ".join(sorted(scopes)),
+        all_accounts=all_accounts,
+        allowed_addresses=None if allowed_addresses is None else list(allowed_addresses),
         expires_at=expires_at,
     )
-    await transaction(lambda: _add(key, partner, within or ()))
     return key, f"{MARK}{prefix}_{secret}"
 
 
 async def _add(key: ApiKey, partner: str, accounts: Iterable[UUID]) -> None:
-    user = await User.get_or_none(role=Role.PARTNER, name=partner)
-    try:
-        user = user or await add_user(role=Role.PARTNER, email=None, name=partner)
-    except Invalid as taken:
-        raise Conflict from taken  # somebody has added them meanwhile: look again
-    key.user_id = user.id
+    key.user_id = await partners.added(partner)
     await sql.add(key)
     await _confine(key, accounts)
 
@@ -148,13 +171,17 @@ async def _confine(key: ApiKey, accounts: Iterable[UUID]) -> None:
 
 
 async def actor_of_key(token: str, address: str) -> Actor | None:
-    """Who holds this key; None when it is unknown, wrong, expired or revoked."""
+    """Who holds this key; None when it is unknown, wrong, expired or revoked, or comes from where
+    it may not.
+    """
     prefix, _, secret = token.removeprefix(MARK).partition("_")
     if not prefix.isalnum():
         return None
     moment = now()
     row = await _rows.find(prefix)
     if row is None or not compare_digest(row["secret_hash"], _hash(secret)):
+        return None
+    if row["allowed_addresses"] is not None and not _is_among(address, row["allowed_addresses"]):
         return None
     if row["used_at"] is None or row["used_at"] < moment - _USED_AFTER:
         _used.note(row["id"])
@@ -167,6 +194,41 @@ async def actor_of_key(token: str, address: str) -> Actor | None:
         address=address,
         expires_at=row["expires_at"],
     )
+
+
+def checked_networks(texts: Iterable[str]) -> list[str]:
+    """Addresses and networks from which a key may come, as they are kept. Raises Invalid at
+    `allowed_addresses`.
+    """
+    networks = list(dict.fromkeys(texts))
+    if not networks:
+        raise Invalid("allowed_addresses", problem="none")
+    if len(networks) > _NETWORKS_MAX:
+        raise Invalid("allowed_addresses", problem="too_long")
+    for number, text in enumerate(networks):
+        try:
+            networks[number] = str(ip_network(text.strip()))
+        except ValueError:
+            raise Invalid("allowed_addresses", str(number), problem="network") from None
+    return networks
+
+
+def _is_among(address: str, networks: str | Sequence[str]) -> bool:
+    """Whether an address is in one of the networks, which are JSON where they were just read."""
+    written = networks if isinstance(networks, str) else sql.json(list(networks))
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return any(ip.version == one.version and ip in one for one in _networks(written))
+
+
+@lru_cache(maxsize=1024)
+def _networks(written: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    texts: list[str] = orjson.loads(written)
+    return tuple(map(ip_network, texts))
 
 
 async def _rows_of(prefixes: Sequence[str]) -> dict[str, sql.Row]:
@@ -206,6 +268,17 @@ async def rights_of(ids: Sequence[UUID]) -> dict[UUID, Rights]:
     }
 
 
+async def names_accounts(key_id: UUID) -> bool:
+    """Whether the key reaches accounts that were named, and no others."""
+    statement = "SELECT 1 FROM key_account WHERE api_key_id = $1 LIMIT 1"
+    return await sql.fetch_one(statement, key_id) is not None
+
+
+def reaching(key_id: UUID, account_id: UUID) -> KeyAccount:
+    """The row, to be added, by which a key reaches an account that is named."""
+    return KeyAccount(id=new_id(), created_at=now(), api_key_id=key_id, account_id=account_id)
+
+
 async def revoke_key(key_id: UUID) -> bool:
     """End a key now; whether it had not been revoked before."""
     moment = now()
@@ -227,13 +300,15 @@ class ListedKey:
 async def list_keys() -> list[ListedKey]:
     """Every key that was ever made, by partner, oldest first."""
     rows = await sql.fetch("SELECT id, name FROM users WHERE role = 'PARTNER'")
-    partners = {row["id"]: row["name"] for row in rows}
+    names = {row["id"]: row["name"] for row in rows}
     reached: defaultdict[UUID, list[UUID]] = defaultdict(list)
-    for row in await sql.fetch("SELECT api_key_id, account_id FROM key_account ORDER BY id"):
+    keys = await ApiKey.all().order_by("id")
+    confined = [key.id for key in keys if not key.all_accounts]
+    for row in await sql.fetch_in_parts(_REACHED, confined):
         reached[row["api_key_id"]].append(row["account_id"])
     listed = [
-        ListedKey(key, partners[key.user_id], None if key.all_accounts else reached[key.id])
-        for key in await ApiKey.all().order_by("id")
+        ListedKey(key, names[key.user_id], None if key.all_accounts else sorted(reached[key.id]))
+        for key in keys
     ]
     return sorted(listed, key=lambda one: one.partner)
 
@@ -246,7 +321,8 @@ async def find_key(text: str) -> ApiKey | None:
     return await ApiKey.get_or_none(prefix=text.removeprefix(MARK).partition("_")[0])
 
 
-def _checked_scopes(scopes: Iterable[str]) -> list[str]:
+def checked_scopes(scopes: Iterable[str]) -> list[str]:
+    """Those scopes, sorted. Raises Invalid at `scopes` for none, and for what is none."""
     wanted = set(scopes)
     unknown = sorted(wanted.difference(SCOPES))
     if unknown or not wanted:

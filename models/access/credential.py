@@ -56,7 +56,19 @@ def _holds(
     if actor.session_id is not None:
         rights = actor.role, actor.account_id, actor.member_role
         return sessions.get(actor.session_id) == rights
-    return actor.key_id is None or keys.get(actor.key_id) == (actor.scopes, actor.accounts)
+    if actor.key_id is None:
+        return True
+    scopes, accounts = keys.get(actor.key_id, (frozenset(), frozenset()))
+    return scopes == actor.scopes and reaches(accounts, actor.accounts)
+
+
+def reaches(now: frozenset[UUID] | None, before: frozenset[UUID] | None) -> bool:
+    """Whether the accounts that a key reached `before` are within those that it does `now`: more
+    come along whenever its partner opens one. None are all; to lose or gain that is a change.
+    """
+    if now is None or before is None:
+        return now is before
+    return before <= now
 
 
 async def revoked_since(moment: datetime) -> set[UUID]:

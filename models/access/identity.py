@@ -14,9 +14,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 #: What an API key can be given; see `Actor.require_scope`.
-SCOPES: Final = ("accounts:read", "credit:read", "invoices:read", "invoices:write")
+SCOPES: Final = (
+    "accounts:read",
+    "accounts:write",
+    "credit:read",
+    "invoices:read",
+    "invoices:write",
+    "sessions:create",
+)
 
-_IMPLIED_BY: Final = {"invoices:read": "invoices:write"}
+_IMPLIED_BY: Final = {"accounts:read": "accounts:write", "invoices:read": "invoices:write"}
 
 
 class Role(StrEnum):
@@ -118,10 +125,12 @@ class Actor:
         =============== ======= ===================================== =====
         scope           client  partner's key                         staff
         =============== ======= ===================================== =====
-        accounts:read   yes     with the scope                        yes
+        accounts:read   yes     with the scope, or accounts:write     yes
+        accounts:write  no      with the scope                        yes
         credit:read     yes     with the scope                        yes
         invoices:read   yes     with the scope, or invoices:write     yes
         invoices:write  no      with the scope                        yes
+        sessions:create no      with the scope                        yes
         =============== ======= ===================================== =====
         """
         if not self.may(scope):

@@ -23,7 +23,7 @@ from models.access.user import User, user_of_email
 from models.clock import now
 from models.db import sql
 from models.db.coalesced import Coalesced
-from models.db.record import Record
+from models.db.record import Record, new_id
 from models.db.transactions import transaction
 from models.email import key_of
 from models.errors import InvalidCredentials, Unauthenticated
@@ -142,10 +142,35 @@ async def open_session(
     It is about `account_id`, or the account that the user came with. Raises Unauthenticated when
     the user has been disabled meanwhile.
     """
+    session, token = new_session(
+        user.id,
+        account_id=account_id,
+        lifetime=lifetime,
+        address=address,
+        user_agent=user_agent,
+    )
+    await transaction(lambda: sql.add(session))
+    actor = await actor_of_session(token, address)
+    if actor is None:
+        raise Unauthenticated
+    return actor, token
+
+
+def new_session(
+    user_id: UUID,
+    *,
+    account_id: UUID | None = None,
+    lifetime: timedelta | None = None,
+    address: str = "",
+    user_agent: str = "",
+) -> tuple[Session, str]:
+    """A session to be added (`sql.add`, `Journal.add`), and its token, which is nowhere else."""
     token = MARK + secrets.token_urlsafe(_TOKEN_BYTES)
     moment = now()
     session = Session(
-        user_id=user.id,
+        id=new_id(),
+        created_at=moment,
+        user_id=user_id,
         token_hash=_hash(token),
         expires_at=moment + (lifetime or provider().session_lifetime),
         seen_at=moment,
@@ -153,11 +178,7 @@ async def open_session(
         user_agent=user_agent[:_USER_AGENT_CHARS_MAX],
         address=address[:_ADDRESS_CHARS_MAX],
     )
-    await transaction(lambda: sql.add(session))
-    actor = await actor_of_session(token, address)
-    if actor is None:
-        raise Unauthenticated
-    return actor, token
+    return session, token
 
 
 async def actor_of_session(token: str, address: str) -> Actor | None:

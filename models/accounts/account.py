@@ -56,6 +56,11 @@ class Account(Changing):
         """Where and how invoices are addressed."""
         return Billing.of(self.billing)
 
+    def external_id_for(self, by: Actor) -> str | None:
+        """What its partner calls it; other partners are not told."""
+        is_other = by.role is Role.PARTNER and by.user_id != self.partner_id
+        return None if is_other else self.external_id
+
     def currency_meant(self, currency: str | None) -> str:
         """The currency that is named, or its own. Raises CurrencyNotSupported."""
         if currency is None:

@@ -8,13 +8,14 @@ from typing import ClassVar
 from typing_extensions import override
 
 from models import email as emails
-from models.access import password
-from models.access.identity import Role
-from models.access.user import email_key_sql, new_user
+from models.access import api_key, password
+from models.access.identity import Actor, Role
+from models.access.user import User, email_key_sql, new_user
 from models.accounts.account import Account, by_ids, search_key
+from models.accounts.external import External, belonging
 from models.db import sql
-from models.errors import Invalid
-from models.journal.command import Invocation, StaffCommand
+from models.errors import Invalid, NotFound
+from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
@@ -32,6 +33,18 @@ class _Checked:
     email_key: str
     locale: str
     password_hash: str | None
+    external: External
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Whether somebody has this address, and what it is called by whom (`External.columns`).
+    `by_name`: the key that asks reaches accounts that are named for it.
+    """
+
+    taken: bool
+    external: dict[str, object]
+    by_name: bool
 
 
 def _taken() -> str:
@@ -43,10 +56,12 @@ def _taken() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateAccount(StaffCommand[bool, Account, _Checked]):
-    """Open an account, with a user that can sign in where a `password` is given. Staff only.
+class CreateAccount(Command[_Found, Account, _Checked]):
+    """Open an account, with a user that can sign in where a `password` is given. For staff, and for
+    partners with `accounts:write`, whose client it is from then on.
 
-    Raises Invalid at `name`, `email`, `password` or `locale`, CurrencyNotSupported at `currency`.
+    Raises Invalid at `name`, `email`, `password` or `locale`, or what `External` raises it at;
+    CurrencyNotSupported at `currency`, and NotFound at `partner`.
     """
 
     mutation: ClassVar[str] = "createAccount"
@@ -58,6 +73,11 @@ class CreateAccount(StaffCommand[bool, Account, _Checked]):
     locale: str | None = None
     # Not in the fingerprint: of a password not even a plain hash may be kept.
     password: str | None = field(default=None, compare=False, repr=False)
+    external: External = field(default_factory=External)
+
+    @override
+    def require(self, by: Actor) -> None:
+        by.require_scope("accounts:write")
 
     @override
     async def prepare(self, asked: Invocation) -> _Checked:
@@ -68,20 +88,25 @@ class CreateAccount(StaffCommand[bool, Account, _Checked]):
         locale = "en" if self.locale is None else language_tag(self.locale, "locale")
         provider().limits_of(self.currency, "currency")
         # A hash takes too long for a transaction.
+        external = self.external.checked()
         hashed = None if self.password is None else await password.hashed(self.password)
-        return _Checked(name, written, email_key, locale, hashed)
+        return _Checked(name, written, email_key, locale, hashed, external)
 
     @override
-    async def read(self, asked: Invocation[_Checked], journal: Journal) -> bool:
-        """Whether somebody has this address."""
-        told = asked.prepared
-        return bool(await sql.fetch(_taken(), told.email, told.email_key))
+    async def read(self, asked: Invocation[_Checked], journal: Journal) -> _Found:
+        told, by = asked.prepared, asked.by
+        external = await told.external.columns(by, belonging(asked.id))
+        if by.role is Role.PARTNER:
+            external["partner_id"] = by.user_id
+        by_name = by.key_id is not None and await api_key.names_accounts(by.key_id)
+        taken = bool(await sql.fetch(_taken(), told.email, told.email_key))
+        return _Found(taken, external, by_name)
 
     @override
-    def decide(self, found: bool, asked: Invocation[_Checked], journal: Journal) -> Account:
-        if found:
+    def decide(self, found: _Found, asked: Invocation[_Checked], journal: Journal) -> Account:
+        if found.taken:
             raise Invalid("email", problem="taken")
-        told = asked.prepared
+        told, by = asked.prepared, asked.by
         account = Account(
             id=asked.id,
             created_at=journal.at,
@@ -91,22 +116,29 @@ class CreateAccount(StaffCommand[bool, Account, _Checked]):
             currency=self.currency,
             locale=told.locale,
             search_key=search_key(told.name, told.email),
+            **found.external,
         )
         journal.claim(account)
-        journal.claim(
-            new_user(
-                role=Role.CLIENT,
-                email=told.email,
-                password_hash=told.password_hash,
-                account_id=account.id,
-                name=told.name,
-            )
-        )
+        journal.claim(_user_of(account, told))
+        if found.by_name and by.key_id is not None:
+            journal.add(api_key.reaching(by.key_id, account.id))
         journal.tell(FactKind.ACCOUNT_CREATED, account.id, account.id)
-        journal.log(asked.by, "account.create", account.public_id)
+        journal.log(by, "account.create", account.public_id)
         return account
 
     @override
     async def recall(self, made: Made, asked: Invocation) -> Account:
         assert made.id is not None
+        if not asked.by.sees(made.id):
+            raise NotFound
         return (await by_ids([made.id]))[made.id]
+
+
+def _user_of(account: Account, told: _Checked) -> User:
+    return new_user(
+        role=Role.CLIENT,
+        email=told.email,
+        password_hash=told.password_hash,
+        account_id=account.id,
+        name=told.name,
+    )

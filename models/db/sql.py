@@ -292,10 +292,14 @@ def _decoded(rows: list[Row]) -> list[Row]:
     return rows
 
 
+#: Ids that others have given.
+_NO_UUIDS: Final = frozenset({"external_id"})
+
+
 @lru_cache(maxsize=512)
 def _reader(column: str) -> Callable[[str], object] | None:
     if column.endswith("_at"):
         return datetime.fromisoformat
-    if column == "id" or column.endswith("_id"):
+    if column == "id" or (column.endswith("_id") and column not in _NO_UUIDS):
         return UUID
     return None

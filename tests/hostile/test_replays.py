@@ -36,6 +36,8 @@ STAFF: Final = {"demoted": "F"}
 ON_PAYMENT: Final = {"client moved": "N", "other account": "N", "no scope": "F", "demoted": "N"}
 ON_ORDER: Final = {"other account": "N", "no scope": "F", "demoted": "F"}
 
+ON_ACCOUNT: Final = {"other account": "N", "no scope": "F"}
+
 #: What each way to lose one's rights (LOSSES) makes of a repeated mutation, in the letters of the
 #: access table. "-": it has no key, or nobody can lose anything by it.
 REPLAYS: Final[dict[str, dict[str, str]]] = {
@@ -45,8 +47,9 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "cancelPayment": ON_PAYMENT,
     "createInvoice": ON_ORDER,
     "voidInvoice": ON_ORDER,
-    "updateAccount": {"client moved": "N", "demoted": "N"},
-    "createAccount": STAFF,
+    "updateAccount": {"client moved": "N", "demoted": "N"} | ON_ACCOUNT,
+    "createAccount": {"other account": "N", "no scope": "F", "demoted": "F"},
+    "createClientSession": ON_ORDER,
     "adjustCredit": STAFF,
     "refundPayment": STAFF,
     "recordPaymentOutcome": STAFF,
@@ -220,6 +223,7 @@ FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
     "dismissBankCredit": ("staff", "NOT_ALLOWED"),
     "redeemVoucher": ("client", "VOUCHER_REFUSED"),
     "updateAccount": ("client", ""),
+    "createClientSession": ("partner", ""),
 }
 
 

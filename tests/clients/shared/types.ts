@@ -32,6 +32,7 @@ export const valueTypes = [
   "FundsLimits",
   "InsufficientCredit",
   "InvoiceLine",
+  "MetadataEntry",
   "Money",
   "PaymentDiagnosis",
   "PossibleDuplicate",

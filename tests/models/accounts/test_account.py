@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tortoise.connection import get_connection
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("provider")
 
 
 async def opened(email: str, **given: str) -> Account:
-    how = {"name": "Ada", "currency": "USD", "locale": "en", **given}
+    how: dict[str, Any] = {"name": "Ada", "currency": "USD", "locale": "en", **given}
     return await run(CreateAccount(email=email, password=None, **how), STAFF, key())
 
 

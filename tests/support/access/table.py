@@ -80,6 +80,12 @@ QUERIES: Final = [
     query("Query.invoice", "invoice", "UU+-+FF++-+", "invoice(number: $number) { id number }"),
     query("Query.account", "account", "UU+-++FFF-+", "account(id: $account) { id name email }"),
     query(
+        "Query.accountByExternalId",
+        "accountByExternalId",
+        "UUFF-NFFFN-",
+        'accountByExternalId(externalId: "nobody", partner: "partner") { id name }',
+    ),
+    query(
         "Query.accounts",
         "accounts",
         "UUFF++FFF~+",
@@ -283,17 +289,23 @@ MUTATIONS: Final = {
     ),
     "updateAccount": mutation(
         "Mutation.updateAccount",
-        "UU+NFFFFFF+",
+        "UU+N+FFFFN+",
         f"input: {{accountId: $target, autoApplyCredit: false, {_KEY}}}",
-        "account { id balance { id } }",
-        account=("UpdateAccountPayload.account", "UU+NFFFFFF+"),
+        "account { id balance { id } metadata { key value } }",
+        account=("UpdateAccountPayload.account", "UU+N+FFFFN+"),
     ),
     "createAccount": mutation(
         "Mutation.createAccount",
-        "UUFFFFFFFF~",
+        "UUFF~FFFF~~",
         f'input: {{name: "New", email: $text, currency: "USD", {_KEY}}}',
         "account { id }",
-        account=("CreateAccountPayload.account", "UUFFFFFFFF~"),
+        account=("CreateAccountPayload.account", "UUFF~FFFF~~"),
+    ),
+    "createClientSession": mutation(
+        "Mutation.createClientSession",
+        "UUFF~FFFFN~",
+        f"input: {{accountId: $target, {_KEY}}}",
+        "url token expiresAt",
     ),
     "adjustCredit": mutation(
         "Mutation.adjustCredit",
@@ -403,7 +415,8 @@ SUBSCRIPTIONS: Final = [
 
 #: Whoever has the object may read these of it: they have no rule of their own. Read by a test.
 PLAIN: Final = {
-    "Account": "id name email locale currency autoApplyCredit billing spendingFrozen",
+    "Account": "id name email locale currency autoApplyCredit billing spendingFrozen "
+    "externalId metadata",
     "Balance": "id currency available reserved pending promotional nextExpiry debt version "
     "updatedAt spendingFrozen",
     "BankCredit": "id kind state parkedReason bankAccount bankTransactionId amount bookedOn "
@@ -425,12 +438,14 @@ VALUES: Final = {
     "branchName branchCode accountType instructions",
     "Billing": "company address postcode city country vatId",
     "ConfirmCardAction": "clientSecret publishableKey",
+    "CreateClientSessionPayload": "url token expiresAt",
     "CreditPolicy": "version url refundableInCash summary",
     "CreditStatement": "currency firstDay lastDay openingBalance closingBalance added spent "
     "transactionCount pdfUrl csvUrl",
     "FundsLimits": "minimumDeposit maximumDeposit maximumBalance",
     "InsufficientCredit": "code message field available required",
     "InvoiceLine": "description quantity unitPrice unitPriceExact taxRate total",
+    "MetadataEntry": "key value",
     "Money": "amount currency formatted",
     "PossibleDuplicate": "code message field bankCredit",
     "PageInfo": "hasNextPage hasPreviousPage startCursor endCursor",
