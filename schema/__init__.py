@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.access.member import MemberMutation
 from schema.access.session import SessionMutation, SessionQuery
 from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
@@ -42,6 +43,7 @@ class Query(
 
 @strawberry.type
 class Mutation(
+    MemberMutation,
     BankMutation,
     RefundMutation,
     StaffMutation,

@@ -76,8 +76,7 @@ class UpdateAccount(Command[Account, Account, dict[str, object]]):
         if "name" in columns:
             found.put(search_key=search_key(found.name, found.email))
         journal.tell(FactKind.ACCOUNT_UPDATED, found.id, found.id)
-        if asked.by.is_staff:
-            journal.log(asked.by, "account.update", found.public_id, **columns)
+        journal.log_person(asked.by, "account.update", found.public_id, **columns)
         return found
 
     @override

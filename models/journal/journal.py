@@ -133,6 +133,13 @@ class Journal:
         """Add to the audit log: see `audit_log.entry`."""
         self._entries.append(audit_log.entry(by, action, subject, **details))
 
+    def log_person(self, by: Actor, action: str, subject: str, **details: object) -> None:
+        """As `log`, for what an account's only client does without being logged: staff, and clients
+        where several people use the account.
+        """
+        if by.is_staff or by.shared:
+            self.log(by, action, subject, **details)
+
     def ring(self, *topics: str) -> None:
         """Notify listeners of `topics`, once this has been committed."""
         self._topics += topics

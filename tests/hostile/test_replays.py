@@ -55,6 +55,11 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "dismissBankCredit": STAFF,
     "redeemVoucher": {"client moved": "N"},
     "issueVouchers": STAFF,
+    "inviteMember": {"client moved": "N", "demoted": "N"},
+    "changeMember": {},
+    "removeMember": {},
+    "switchAccount": {},
+    "endSession": {},
     "signIn": {},
     "signOut": {},
 }
@@ -220,6 +225,7 @@ FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
     "dismissBankCredit": ("staff", "NOT_ALLOWED"),
     "redeemVoucher": ("client", "VOUCHER_REFUSED"),
     "updateAccount": ("client", ""),
+    "inviteMember": ("client", ""),
 }
 
 
