@@ -6,6 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from schema.access.client_session import ClientSessionMutation
+from schema.access.member import MemberMutation
 from schema.access.session import SessionMutation, SessionQuery
 from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
@@ -43,6 +44,7 @@ class Query(
 
 @strawberry.type
 class Mutation(
+    MemberMutation,
     BankMutation,
     RefundMutation,
     StaffMutation,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from models.accounts import account, billing, external
+from models.accounts import account, billing, external, members
 from models.accounts.create import CreateAccount
 from models.accounts.external import External
 from models.accounts.settings import UpdateAccount
@@ -21,6 +21,7 @@ from schema.core.ids import account_named
 from schema.core.nodes import Node, found_by
 from schema.core.pages import After, Before, Connection, First, Last, page_request
 from schema.core.scalars import CurrencyCode
+from schema.member import Member
 
 PREFIX = account.Account.PREFIX
 
@@ -162,6 +163,13 @@ class Account(Node):
         """The account's own currency first, then every other currency it has or had credit in."""
         by, find = info.context.signed_in(), info.context.loaders.balances.load
         return [Balance.of(state) for state in await balance.all_of(self.record.id, by, find)]
+
+    @strawberry.field
+    @refused_at_top
+    async def members(self, info: Info) -> list[Member]:
+        """The people who use the account, in the order in which they joined: at most 50."""
+        by, find = info.context.signed_in(), info.context.loaders.members.load
+        return [Member.of(one) for one in await members.seen_of(self.record.id, by, find)]
 
     @strawberry.field
     async def spending_frozen(self, info: Info) -> bool:

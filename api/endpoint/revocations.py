@@ -1,9 +1,10 @@
 """Closes websockets and streams whose credentials are no longer valid.
 
 A session may be signed out, a key revoked and a user disabled by any process, the command line
-among them, with or without Redis. So each process with open connections polls for revocations, with
-one query for all of them, and for expiry; and from time to time it re-checks all credentials, many
-at once.
+among them, with or without Redis; and a user may switch to another account, or get another role in
+theirs. So each process with open connections polls for revocations and for changed rights, with
+one query each for all of them, and for expiry; and from time to time it re-checks all credentials,
+many at once.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from models.access.credential import holding, revoked_since
+from models.access.credential import changed_since, holding, revoked_since
 from models.clock import now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
     from datetime import datetime
     from uuid import UUID
 
@@ -95,7 +96,10 @@ class Revocations:
             try:
                 self._end(self._run_out())
                 self._end(self._of(await revoked_since(now() - _BACK)))
-                self._end(await self._changed())
+                changed = self._of(await changed_since(now() - _BACK))
+                # They may have been opened after the change.
+                self._end(await _no_longer_good(changed))
+                self._end(await self._due())
             except Exception as error:  # noqa: BLE001 - a database that is away revokes nothing
                 if not failing:
                     log.warning("revocations_not_read", error=type(error).__name__)
@@ -115,7 +119,7 @@ class Revocations:
         found = revoked & self._by_id.keys()
         return [watched for id in found for watched in self._by_id[id]]
 
-    async def _changed(self) -> list[Watched]:
+    async def _due(self) -> list[Watched]:
         """Of those due for a re-check, the ones no longer valid."""
         before = monotonic() - RECHECK_SECONDS
         some: list[Watched] = []
@@ -125,13 +129,13 @@ class Revocations:
             some.append(watched)
         if not some:
             return []
-        good = await holding({watched.actor for watched in some})
+        over = await _no_longer_good(some)
         for watched in some:
             if watched in self._by_age:  # it may have been closed meanwhile
                 del self._by_age[watched]
                 self._by_age[watched] = None
                 watched.checked_at = monotonic()
-        return [watched for watched in some if watched.actor not in good]
+        return over
 
     def _end(self, over: Iterable[Watched]) -> None:
         for watched in over:
@@ -156,6 +160,14 @@ class Revocations:
             left = [entry for entry in self._running_out if entry[2] in self._by_age]
             heapq.heapify(left)
             self._running_out = left
+
+
+async def _no_longer_good(some: Collection[Watched]) -> list[Watched]:
+    """Those whose credential gives something else now, or nothing."""
+    if not some:
+        return []
+    good = await holding({watched.actor for watched in some})
+    return [watched for watched in some if watched.actor not in good]
 
 
 def _ids(actor: Actor) -> list[UUID]:

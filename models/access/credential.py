@@ -21,6 +21,7 @@ _REVOKED: Final = """
     UNION ALL SELECT id FROM api_key WHERE revoked_at > $1
     UNION ALL SELECT id FROM users WHERE disabled_at > $1
 """
+_CHANGED: Final = "SELECT id FROM session WHERE rights_changed_at > $1"
 
 
 async def actor_of_credential(token: str, address: str) -> Actor | None:
@@ -74,3 +75,8 @@ def reaches(now: frozenset[UUID] | None, before: frozenset[UUID] | None) -> bool
 async def revoked_since(moment: datetime) -> set[UUID]:
     """The ids of sessions, keys and users that were ended after `moment`; one statement."""
     return {row["id"] for row in await sql.fetch(_REVOKED, moment)}
+
+
+async def changed_since(moment: datetime) -> set[UUID]:
+    """The ids of sessions that may give something else since `moment`; one statement."""
+    return {row["id"] for row in await sql.fetch(_CHANGED, moment)}

@@ -47,6 +47,13 @@ class MemberRole(StrEnum):
     VIEWER = "VIEWER"
     "See everything, and change nothing."
 
+    def covers(self, least: MemberRole) -> bool:
+        """Whether this role may do what `least` may."""
+        return _RISING.index(self) >= _RISING.index(least)
+
+
+_RISING: Final = (MemberRole.VIEWER, MemberRole.BILLING, MemberRole.OWNER)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
@@ -56,7 +63,8 @@ class Actor:
     None for all of them; without either nothing is in sight. `address` is where the request came
     from, `expires_at` when its session or key runs out, and `locale` a client's own setting, empty
     for others. `member_role` is what a client may do with their account, and `proven_at` when a
-    session last proved who it is: when it began, or by `confirmIdentity`.
+    session last proved who it is: when it began, or by `confirmIdentity`. `shared` is whether the
+    account has members beside the client it was opened for: then it is logged who did what.
     """
 
     role: Role
@@ -71,6 +79,7 @@ class Actor:
     locale: str = ""
     member_role: MemberRole = MemberRole.OWNER
     proven_at: datetime | None = None
+    shared: bool = False
 
     @property
     def principal(self) -> str:
@@ -118,6 +127,21 @@ class Actor:
         """Raises Forbidden for clients and partners."""
         if self.role is not Role.STAFF:
             raise Forbidden("staff")
+
+    def require_member(self, least: MemberRole) -> None:
+        """Raises Forbidden for a client who is less than that in the account; what others may do,
+        their scopes and roles say.
+
+        ========================================= ====== ======= =====
+        what                                      VIEWER BILLING OWNER
+        ========================================= ====== ======= =====
+        read; what is the user's own              yes    yes     yes
+        add funds, pay, cancel, recheck, redeem   no     yes     yes
+        settings, members                         no     no      yes
+        ========================================= ====== ======= =====
+        """
+        if self.role is Role.CLIENT and not self.member_role.covers(least):
+            raise Forbidden(least)
 
     def require_scope(self, scope: str) -> None:
         """Raises Forbidden unless the actor may do what `scope` names, on accounts it `sees`.

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from tortoise import fields
 
-from models.access import device, rate_limit
+from models.access import device, member, rate_limit
 from models.access import password as passwords
 from models.access.identity import Actor, MemberRole, Role
 from models.access.last_use import LastUse
@@ -26,12 +26,16 @@ from models.db.coalesced import Coalesced
 from models.db.record import Record, new_id
 from models.db.transactions import transaction
 from models.email import key_of
-from models.errors import InvalidCredentials, Unauthenticated
+from models.errors import Forbidden, InvalidCredentials, NotFound, Unauthenticated
+from models.mail.outgoing import MailKind, mail
 from models.provider import retention
 from models.provider.provider import provider
 
 #: How a session's token begins; an API key's begins otherwise (models.access.api_key).
 MARK: Final = "acs_"
+
+#: Of one user that are shown.
+SESSIONS_MAX: Final = 100
 
 _TOKEN_BYTES: Final = 32
 _USER_AGENT_CHARS_MAX: Final = 400
@@ -48,18 +52,36 @@ _GUESSES_BY_DEVICES: Final = 30
 _MEMBERSHIP: Final = """
     LEFT JOIN member m ON m.user_id = u.id AND m.account_id = COALESCE(s.account_id, u.account_id)
 """
+#: Whether the account has more people than the client it was opened for: they have no rows.
+_SHARED: Final = """
+    EXISTS (SELECT 1 FROM member o WHERE o.account_id = COALESCE(s.account_id, u.account_id))
+"""
 _FIND: Final = f"""
     SELECT s.token_hash, s.id, s.user_id, s.created_at, s.expires_at, s.seen_at, s.confirmed_at,
-           s.account_id AS switched_to, u.role, u.account_id, a.locale, m.role AS member_role
+           s.account_id AS switched_to_id, u.role, u.account_id, a.locale, m.role AS member_role,
+           {_SHARED} AS shared
     FROM session s JOIN users u ON u.id = s.user_id
     LEFT JOIN account a ON a.id = COALESCE(s.account_id, u.account_id) {_MEMBERSHIP}
     WHERE s.token_hash IN ({{hashes}}) AND s.revoked_at IS NULL AND s.expires_at > $1
       AND u.disabled_at IS NULL
 """
 _RIGHTS: Final = f"""
-    SELECT s.id, s.account_id AS switched_to, u.role, u.account_id, m.role AS member_role
+    SELECT s.id, s.account_id AS switched_to_id, u.role, u.account_id, m.role AS member_role
     FROM session s JOIN users u ON u.id = s.user_id {_MEMBERSHIP}
     WHERE s.id IN ({{ids}}) AND s.revoked_at IS NULL AND s.expires_at > $1 AND u.disabled_at IS NULL
+"""
+
+_SIGNED_IN_BEFORE: Final = """
+    SELECT a.locale FROM users u LEFT JOIN account a ON a.id = $2
+    WHERE u.id = $1 AND EXISTS (SELECT 1 FROM session s WHERE s.user_id = u.id)
+"""
+
+_OWN: Final = """
+    SELECT * FROM session WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+    ORDER BY id DESC LIMIT $3
+"""
+_SWITCH: Final = """
+    UPDATE session SET account_id = $1, rights_changed_at = $2 WHERE id = $3 AND revoked_at IS NULL
 """
 
 _seen: Final = LastUse("session", "seen_at")
@@ -72,7 +94,8 @@ class Session(Record):
     """Somebody signed in. `token_hash` is the SHA-256 of the token, in hexadecimal.
 
     `account_id` is the account that a client has switched to; None for the one they came with.
-    `confirmed_at` is when they proved again who they are.
+    `confirmed_at` is when they proved again who they are, and `rights_changed_at` when they
+    switched, or got another role in their account.
     """
 
     PREFIX: ClassVar[str] = "ses"
@@ -86,6 +109,7 @@ class Session(Record):
     user_agent = fields.CharField(max_length=400, db_default="")
     address = fields.CharField(max_length=64, db_default="")
     confirmed_at = fields.DatetimeField(null=True)
+    rights_changed_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "session"
@@ -112,7 +136,7 @@ async def sign_in(
     await rate_limit.give_back_all([(name, subject) for name, subject, _ in limits])
     if newer is not None:
         await transaction(lambda: User.filter(id=user.id).update(password_hash=newer))
-    return await open_session(user, address=address, user_agent=user_agent)
+    return await open_session(user, address=address, user_agent=user_agent, notes=notes)
 
 
 def _by_place(person: str, place: str) -> list[tuple[str, str, int]]:
@@ -136,11 +160,13 @@ async def open_session(
     lifetime: timedelta | None = None,
     address: str = "",
     user_agent: str = "",
+    notes: str | None = None,
 ) -> tuple[Actor, str]:
     """Open a session for a user who has proved who they are; the actor and the token.
 
-    It is about `account_id`, or the account that the user came with. Raises Unauthenticated when
-    the user has been disabled meanwhile.
+    It is about `account_id`, or the account that the user came with, or the first they may use.
+    With a browser's `notes` they are told by mail where it is a new one. Raises Unauthenticated
+    when the user has been disabled meanwhile.
     """
     session, token = new_session(
         user.id,
@@ -149,9 +175,8 @@ async def open_session(
         address=address,
         user_agent=user_agent,
     )
-    await transaction(lambda: sql.add(session))
-    actor = await actor_of_session(token, address)
-    if actor is None:
+    await transaction(lambda: _add(session, user, notes))
+    if (actor := await actor_of_session(token, address)) is None:
         raise Unauthenticated
     return actor, token
 
@@ -181,10 +206,41 @@ def new_session(
     return session, token
 
 
+async def _add(session: Session, user: User, notes: str | None) -> None:
+    if session.account_id is None and user.account_id is None:
+        session.account_id = await member.first_account(user.id)
+    if notes is not None and device.known(notes, user) is None:
+        await _tell_of_new_device(user, session)
+    await sql.add(session)
+
+
+async def _tell_of_new_device(user: User, session: Session) -> None:
+    """By mail, unless it is the first sign-in of all: that device is new to nobody."""
+    row = await sql.fetch_one(_SIGNED_IN_BEFORE, user.id, user.account_id or session.account_id)
+    if row is None or user.email is None:
+        return
+    told = mail(
+        MailKind.NEW_DEVICE,
+        user.email,
+        row["locale"] or "en",
+        address=session.address,
+        user_agent=session.user_agent,
+    )
+    await sql.add(told)
+
+
 async def actor_of_session(token: str, address: str) -> Actor | None:
     """Who holds this token; None when it is unknown, expired or revoked, or the user disabled."""
+    return _actor(await _rows.find(_hash(token)), address)
+
+
+async def _actor_of_id(session_id: UUID, address: str) -> Actor | None:
+    found = await Session.get_or_none(id=session_id)
+    return None if found is None else _actor(await _rows.find(found.token_hash), address)
+
+
+def _actor(row: sql.Row | None, address: str) -> Actor | None:
     moment = now()
-    row = await _rows.find(_hash(token))
     rights = None if row is None else _rights(row)
     if row is None or rights is None:
         return None
@@ -201,12 +257,13 @@ async def actor_of_session(token: str, address: str) -> Actor | None:
         locale=row["locale"] or "",
         member_role=member_role,
         proven_at=row["confirmed_at"] or row["created_at"],
+        shared=bool(row["shared"]),
     )
 
 
 def _rights(row: sql.Row) -> Rights | None:
     """What a session gives; None where its user is no member any more of what it switched to."""
-    role, own, switched_to = Role(row["role"]), row["account_id"], row["switched_to"]
+    role, own, switched_to = Role(row["role"]), row["account_id"], row["switched_to_id"]
     if row["member_role"] is not None:
         return role, switched_to or own, MemberRole(row["member_role"])
     return (role, own, MemberRole.OWNER) if switched_to in {None, own} else None
@@ -240,6 +297,48 @@ async def revoke_session(session_id: UUID) -> None:
     await transaction(
         lambda: Session.filter(id=session_id, revoked_at=None).update(revoked_at=moment)
     )
+
+
+async def sessions_of(by: Actor) -> list[Session]:
+    """The sessions of `by` that still hold, newest first: the last `SESSIONS_MAX`."""
+    return await sql.records(Session, _OWN, by.user_id, now(), SESSIONS_MAX)
+
+
+async def own_session(session_id: UUID | None, by: Actor) -> Session | None:
+    """One of them; None for anything else."""
+    found = None if session_id is None else await Session.get_or_none(id=session_id)
+    holds = found is not None and found.revoked_at is None and found.expires_at > now()
+    return found if found is not None and holds and found.user_id == by.user_id else None
+
+
+async def end_session(session_id: UUID, by: Actor) -> None:
+    """End one of the sessions of `by`, if it has not ended yet. Raises NotFound at `session_id`."""
+    found = await Session.get_or_none(id=session_id)
+    if found is None or found.user_id != by.user_id:
+        raise NotFound("session_id")
+    await revoke_session(session_id)
+
+
+async def switch_account(account_id: UUID | None, by: Actor) -> Actor:
+    """Make the session of `by` one about another account of theirs; who they are there.
+
+    Raises Forbidden for whoever has no session as a client, NotFound at `account_id`.
+    """
+    session_id = by.session_id
+    if by.role is not Role.CLIENT or session_id is None:
+        raise Forbidden("client")
+
+    async def switch() -> None:
+        if account_id not in await member.accounts_of(by.user_id):
+            raise NotFound("account_id")
+        if account_id != by.account_id:
+            await sql.execute(_SWITCH, account_id, now(), session_id)
+
+    await transaction(switch)
+    actor = await _actor_of_id(session_id, by.address)
+    if actor is None:
+        raise Unauthenticated
+    return actor
 
 
 async def forget() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 from uuid import UUID
 
@@ -55,6 +56,11 @@ async def user_of_email(key: str) -> User | None:
     statement = f"SELECT * FROM users WHERE {email_key_sql()} = $1 AND disabled_at IS NULL"
     found = await sql.records(User, statement, key)
     return found[0] if found else None
+
+
+async def by_ids(ids: Sequence[UUID]) -> dict[UUID, User]:
+    """These users, by id; one statement."""
+    return await sql.by_ids(User, ids)
 
 
 async def add_user(

@@ -9,6 +9,7 @@ from uuid import UUID
 from tortoise import fields
 
 from models.access.identity import Actor, Role
+from models.access.member import accounts_of
 from models.accounts.billing import Billing
 from models.db import sql
 from models.db.page import Page, PageRequest, Rows, by_id, fetch_page
@@ -110,6 +111,15 @@ async def currency_meant(
 async def by_ids(ids: Sequence[UUID]) -> dict[UUID, Account]:
     """These accounts, by id; one statement."""
     return await sql.by_ids(Account, ids)
+
+
+async def of_user(by: Actor) -> list[Account]:
+    """The accounts that a client may use, their own first; none for others."""
+    if by.role is not Role.CLIENT:
+        return []
+    ids = await accounts_of(by.user_id)
+    found = await by_ids(ids)
+    return [found[id] for id in ids if id in found]
 
 
 async def search(text: str | None, page: PageRequest, by: Actor) -> Page[Account]:

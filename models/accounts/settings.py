@@ -101,9 +101,8 @@ class UpdateAccount(Command[_Found, Account, _Asked]):
         if "name" in columns:
             account.put(search_key=search_key(account.name, account.email))
         journal.tell(FactKind.ACCOUNT_UPDATED, account.id, account.id)
-        if asked.by.role is not Role.CLIENT:
-            told = {name: str(v) if isinstance(v, UUID) else v for name, v in columns.items()}
-            journal.log(asked.by, "account.update", account.public_id, **told)
+        told = {name: str(v) if isinstance(v, UUID) else v for name, v in columns.items()}
+        journal.log_person(asked.by, "account.update", account.public_id, **told)
         return account
 
     @override

@@ -11,12 +11,12 @@ from tortoise import fields
 from typing_extensions import override
 
 from models.access import rate_limit
-from models.access.identity import Actor, Role
+from models.access.identity import Actor, MemberRole, Role
 from models.accounts import account as accounts
 from models.credit import lines
 from models.credit.voucher import Voucher, hash_of
 from models.db import sql
-from models.db.record import Record, new_id
+from models.db.record import Record, new_id, public_id
 from models.db.together import find_one
 from models.errors import (
     Forbidden,
@@ -90,6 +90,7 @@ class RedeemVoucher(Command[Redeemer, CreditTransaction, bool]):
     """
 
     mutation: ClassVar[str] = "redeemVoucher"
+    least_role: ClassVar[MemberRole] = MemberRole.BILLING
     makes: ClassVar[tuple[str, str]] = ("transaction", CreditTransaction.PREFIX)
 
     code_hash: str
@@ -151,6 +152,8 @@ class RedeemVoucher(Command[Redeemer, CreditTransaction, bool]):
         )
         book.post(line, [Leg(book.provider_account(LedgerKind.PROMOTIONS), grant, voucher.amount)])
         journal.tell(FactKind.VOUCHER_REDEEMED, found.account.id, voucher.id)
+        line_id = public_id(CreditTransaction.PREFIX, asked.id)
+        journal.log_person(asked.by, "voucher.redeem", line_id)
         return book.posted(asked.id)
 
     @override

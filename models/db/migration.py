@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from tortoise import migrations
 from tortoise.migrations import operations
+from tortoise.migrations.constraints import CheckConstraint
 
 from models.db import sql
 
@@ -31,6 +32,56 @@ class DropColumn(operations.RemoveField):
             await state_editor.client.execute_query(statement)
 
 
+class OtherCheck(operations.TortoiseOperation):
+    """Puts a CHECK in the place of another of the same name. Tortoise's remake the whole table on
+    SQLite, without the indexes that it does not know.
+    """
+
+    def __init__(self, model_name: str, name: str, *, was: str, becomes: str) -> None:
+        self.model_name, self.name = model_name, name
+        self.was, self.becomes = was, becomes
+
+    def state_forward(self, app_label: str, state: State) -> None:
+        """The schema afterwards."""
+        operations.RemoveConstraint(self.model_name, self.name).state_forward(app_label, state)
+        check = CheckConstraint(check=self.becomes, name=self.name)
+        operations.AddConstraint(self.model_name, check).state_forward(app_label, state)
+
+    async def database_forward(
+        self,
+        app_label: str,
+        old_state: State,  # noqa: ARG002 - Tortoise's
+        new_state: State,
+        state_editor: BaseSchemaEditor | None = None,
+    ) -> None:
+        """Replace it; SQLite has to copy the table for that."""
+        if state_editor is None:
+            return
+        table = sql.table_of(new_state.apps.get_model(f"{app_label}.{self.model_name}"))
+        run = state_editor.client.execute_query
+        if state_editor.DIALECT == "sqlite":
+            await self._remake(table, state_editor)
+        else:
+            await run(f"ALTER TABLE {table} DROP CONSTRAINT {self.name}")
+            await run(f"ALTER TABLE {table} ADD CONSTRAINT {self.name} CHECK ({self.becomes})")
+
+    async def _remake(self, table: str, editor: BaseSchemaEditor) -> None:
+        run = editor.client.execute_query
+        made = await editor.client.execute_query_dict(
+            f"SELECT type, sql FROM sqlite_master WHERE tbl_name = '{table}' AND sql IS NOT NULL"
+        )
+        [text] = [row["sql"] for row in made if row["type"] == "table"]
+        assert f"CHECK ({self.was})" in text
+        text = text.replace(f"CHECK ({self.was})", f"CHECK ({self.becomes})")
+        await run(text.replace(table, f"{table}_remade", 1))
+        await run(f"INSERT INTO {table}_remade SELECT * FROM {table}")
+        await run(f"DROP TABLE {table}")
+        await run(f"ALTER TABLE {table}_remade RENAME TO {table}")
+        for row in made:
+            if row["type"] != "table":
+                await run(row["sql"])
+
+
 #: Operations that look at the schema after them, never at the one before.
 _FORWARD: Final = (
     operations.AddConstraint,
@@ -39,6 +90,7 @@ _FORWARD: Final = (
     operations.CreateModel,
     operations.RunPython,
     DropColumn,
+    OtherCheck,
 )
 #: A migration may take long; what it waits for, it waits for as any statement does.
 _UNHURRIED: Final = """

@@ -9,11 +9,12 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from models.access.identity import Actor, Role
+from models.access.identity import Actor, MemberRole, Role
 from models.accounts import account as accounts
 from models.accounts.account import Account
 from models.credit.balance import has_balance
 from models.credit.limits import check_room, deposits_begun
+from models.db.record import public_id
 from models.db.together import find_one
 from models.errors import (
     AmountOutOfRange,
@@ -60,6 +61,7 @@ class AddFunds(Command[Depositor, Invoice]):
     """
 
     mutation: ClassVar[str] = "addFunds"
+    least_role: ClassVar[MemberRole] = MemberRole.BILLING
     makes: ClassVar[tuple[str, str]] = ("invoice", Invoice.PREFIX)
 
     amount: Decimal
@@ -115,6 +117,7 @@ class AddFunds(Command[Depositor, Invoice]):
             gateway=gateway.code,
             source=asked.source,
         )
+        journal.log_person(asked.by, "funds.add", public_id(Invoice.PREFIX, asked.id))
         return issue(journal, draft)
 
     @override

@@ -16,7 +16,9 @@ _ADDRESS_LENGTH_MAX: Final = 64
 
 
 class AuditEntry(Record):
-    """One change that staff or a partner made. Only ever added."""
+    """One change that staff or a partner made, or one of several people in an account. Only ever
+    added.
+    """
 
     PREFIX: ClassVar[str] = "log"
 

@@ -28,7 +28,7 @@ from uuid import UUID
 import structlog
 from typing_extensions import TypeVar, override
 
-from models.access.identity import Actor
+from models.access.identity import Actor, MemberRole
 from models.db.record import new_id, public_id
 from models.db.transactions import transaction
 from models.errors import Busy, IdempotencyInFlight, Refusal
@@ -71,6 +71,9 @@ class Command(ABC, Generic[F, A, P]):
 
     makes: ClassVar[tuple[str, str]] = ("", "")
     """The name and the id's prefix of what it makes with `asked.id`; empty where nothing is new."""
+
+    least_role: ClassVar[MemberRole] = MemberRole.OWNER
+    """What a client must at least be in their account; whoever adds a command decides on less."""
 
     def resource(self, by: Actor) -> Hashable:  # noqa: ARG002 - for those that are done together
         """What it reads and changes beside its account's balance, where it may be done together
@@ -198,6 +201,7 @@ async def run(command: Command[Any, A, P], by: Actor, key: str) -> A:
     done, so a Refusal leaves it free. Raises Invalid at `idempotency_key`; IdempotencyKeyReused for
     one that was used for something else; IdempotencyInFlight; and what the command refuses.
     """
+    by.require_member(command.least_role)
     command.require(by)
     asked = Invocation(by, idempotency.checked(key), new_id(), None)
     answer, is_first = await _answered(command, asked)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from tortoise.models import Model
 
-from models.access.identity import Actor
+from models.access.identity import Actor, Role
 from models.clock import now
 from models.db import sql
 from models.db.changes import Changes
@@ -132,6 +132,13 @@ class Journal:
     def log(self, by: Actor, action: str, subject: str, **details: object) -> None:
         """Add to the audit log: see `audit_log.entry`."""
         self._entries.append(audit_log.entry(by, action, subject, **details))
+
+    def log_person(self, by: Actor, action: str, subject: str, **details: object) -> None:
+        """As `log`, for what an account's only client does without being logged: staff, partners,
+        and clients where several people use the account.
+        """
+        if by.role is not Role.CLIENT or by.shared:
+            self.log(by, action, subject, **details)
 
     def ring(self, *topics: str) -> None:
         """Notify listeners of `topics`, once this has been committed."""

@@ -12,7 +12,7 @@ import structlog
 from typing_extensions import override
 
 from models.access import rate_limit
-from models.access.identity import Actor
+from models.access.identity import Actor, MemberRole
 from models.db.record import parse_id
 from models.errors import (
     GatewayFailed,
@@ -108,6 +108,7 @@ class CancelPayment(Command[LockedPayment, Payment]):
     """
 
     mutation: ClassVar[str] = "cancelPayment"
+    least_role: ClassVar[MemberRole] = MemberRole.BILLING
 
     payment_id: UUID
 
@@ -135,8 +136,7 @@ class CancelPayment(Command[LockedPayment, Payment]):
         if payment.status not in _GIVEN_UP:  # else the gateway's own message of it was faster
             _check_cancelable(payment, asked.by)
             outcome.give_up(found, told=payment.has_gateway)
-        if asked.by.is_staff:
-            journal.log(asked.by, "payment.cancel", payment.public_id)
+        journal.log_person(asked.by, "payment.cancel", payment.public_id)
         return payment
 
     @override

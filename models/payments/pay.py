@@ -11,7 +11,7 @@ from uuid import UUID
 
 from typing_extensions import override
 
-from models.access.identity import Actor
+from models.access.identity import Actor, MemberRole
 from models.credit.hold import holds_of
 from models.credit.limits import check_room, deposits_begun
 from models.db import sql
@@ -81,6 +81,7 @@ class PayInvoice(Command[Payable, Paid]):
     """
 
     mutation: ClassVar[str] = "payInvoice"
+    least_role: ClassVar[MemberRole] = MemberRole.BILLING
     makes: ClassVar[tuple[str, str]] = ("payment", Payment.PREFIX)
 
     invoice_id: UUID
@@ -136,6 +137,7 @@ class PayInvoice(Command[Payable, Paid]):
     @override
     def decide(self, found: Payable, asked: Invocation, journal: Journal) -> Paid:
         invoice, book = found.at.invoice, found.at.book
+        journal.log_person(asked.by, "invoice.pay", invoice.public_id)
         if self.use_credit and book.stopped:
             raise AccountFrozen("use_credit")
         # Before anything is counted: the credit that they hold is free for what takes their place.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tortoise import fields
 
-from models.access.identity import Actor, Role, seen
+from models.access.identity import Actor, MemberRole, Role, seen
 from models.db import sql
 from models.db.record import Changing
 from models.gateway import (
@@ -225,6 +225,7 @@ async def with_open_ones(
 
 
 def require_payer(by: Actor) -> None:
-    """Raises Forbidden for partners whose key may not write invoices."""
+    """Raises Forbidden for partners whose key may not write invoices, and members who only read."""
+    by.require_member(MemberRole.BILLING)
     if by.role is Role.PARTNER:
         by.require_scope("invoices:write")

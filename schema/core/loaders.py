@@ -9,8 +9,11 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from models.accounts import account
+from models.access import user
+from models.access.user import User
+from models.accounts import account, members
 from models.accounts.account import Account
+from models.accounts.members import AccountMember
 from models.bank import line as bank_line
 from models.bank.line import BankCredit
 from models.credit import balance, lines
@@ -44,6 +47,16 @@ class Loaders:
     def account(self) -> DataLoader[UUID, Account | None]:
         """By id; None if there is none."""
         return _loader(account.by_ids, None)
+
+    @cached_property
+    def user(self) -> DataLoader[UUID, User | None]:
+        """By id; None if there is none."""
+        return _loader(user.by_ids, None)
+
+    @cached_property
+    def members(self) -> DataLoader[UUID, Sequence[AccountMember]]:
+        """An account's members, in the order in which they joined."""
+        return _loader(members.members_of, ())
 
     @cached_property
     def frozen(self) -> DataLoader[UUID, bool]:

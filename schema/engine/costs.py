@@ -25,6 +25,8 @@ from graphql import (
 )
 
 from models.access.identity import SCOPES
+from models.access.member import ACCOUNTS_MAX, MEMBERS_MAX
+from models.access.session import SESSIONS_MAX
 from models.accounts.billing import LINES_MAX as ADDRESS_LINES_MAX
 from models.credit.issue_vouchers import CODES_MAX
 from models.invoices.order import LINES_MAX as INVOICE_LINES_MAX
@@ -59,6 +61,7 @@ def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
     """Maximum length of each list of the API that isn't a page, by `Type.field`."""
     return {
         "Account.balances": currencies,  # one for each that the provider supports
+        "Account.members": MEMBERS_MAX,
         "Billing.address": ADDRESS_LINES_MAX,
         "Gateway.currencies": len(EXPONENTS),
         "Invoice.lines": INVOICE_LINES_MAX,
@@ -68,6 +71,8 @@ def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
         "Payment.refunds": REFUNDS_MAX,
         "Query.gateways": GATEWAYS_MAX,
         "Query.nodes": IDS_MAX,
+        "Query.sessions": SESSIONS_MAX,
+        "Viewer.accounts": ACCOUNTS_MAX,
         "Viewer.scopes": len(SCOPES),
     }
 

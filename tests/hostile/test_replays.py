@@ -58,6 +58,11 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "dismissBankCredit": STAFF,
     "redeemVoucher": {"client moved": "N"},
     "issueVouchers": STAFF,
+    "inviteMember": {"client moved": "N", "demoted": "N"},
+    "changeMember": {},
+    "removeMember": {},
+    "switchAccount": {},
+    "endSession": {},
     "signIn": {},
     "signOut": {},
 }
@@ -224,6 +229,7 @@ FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
     "redeemVoucher": ("client", "VOUCHER_REFUSED"),
     "updateAccount": ("client", ""),
     "createClientSession": ("partner", ""),
+    "inviteMember": ("client", ""),
 }
 
 

@@ -7,8 +7,10 @@ export const possibleTypes = {
     "CreditTransaction",
     "Gateway",
     "Invoice",
+    "Member",
     "Payment",
     "Refund",
+    "Session",
   ],
   PaymentAction: ["BankTransferAction", "ConfirmCardAction", "RedirectAction"],
   UserError: [

@@ -25,10 +25,11 @@ from api.settings.defaults import demo_bank_accounts
 from api.settings.settings import Settings, load_settings
 from models.access import password, session
 from models.access.api_key import ApiKey, create_key, revoke_key
-from models.access.identity import SCOPES
+from models.access.identity import SCOPES, MemberRole
 from models.access.session import Session
 from models.access.user import User, create_staff
 from models.accounts.create import CreateAccount
+from models.accounts.invitation import InviteMember
 from models.bank import import_statement
 from models.bank.assign import AssignBankCredit
 from models.bank.by_hand import RecordBankTransfer
@@ -203,6 +204,18 @@ class PopulatedServer:
         )
         return code
 
+    async def a_session(self, who: str) -> str:
+        """The id of another session of that user's."""
+        actor, _ = await session.open_session(self.users[who])
+        assert actor.session_id is not None
+        return public_id("ses", actor.session_id)
+
+    async def a_member(self) -> str:
+        """The id of somebody who was invited to Ada's account."""
+        address = f"{key()}@client.example"
+        asked = InviteMember(self.account_id, address, MemberRole.VIEWER)
+        return (await run(asked, self.actor("staff"), key())).public_id
+
     # ------------------------------------------------------------------- nothing has changed
 
     async def digest(self) -> str:
@@ -357,6 +370,8 @@ async def _furnish(populated: PopulatedServer, ada: Account) -> None:
         "funds": public_id("inv", waiting.invoice_id),
         "deposit": transfer.public_id,
         "bank_credit": (await populated.a_bank_credit_told_twice()).public_id,
+        "member": public_id("mem", populated.users["client"].id),
+        "session": await populated.a_session("client"),
     }
     if populated.settings.sandbox:
         refund = await populated.a_refund()

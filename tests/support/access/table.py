@@ -113,6 +113,7 @@ QUERIES: Final = [
         'fundsLimits(currency: "USD") { minimumDeposit { amount } }',
     ),
     query("Query.creditPolicy", "creditPolicy", "~~~~~~~~~~~", "creditPolicy { version url }"),
+    query("Query.sessions", "sessions", "UU+~000000~", "sessions { id address userAgent }"),
     query("Query.viewer", "viewer", "--~~~~~~~~~", "viewer { role scopes }"),
 ]
 
@@ -126,6 +127,8 @@ NODES: Final = {
     "Refund": ("refund", "UU+-+--++-+"),
     "BankCredit": ("bank_credit", "UU--------+"),
     "Gateway": ("gateway", "UU~~~~~~~~~"),
+    "Member": ("member", "UU+-++----+"),
+    "Session": ("session", "UU+--------"),
 }
 
 _INVOICE: Final = "UU+-+FF++-+"
@@ -133,6 +136,20 @@ _INVOICE: Final = "UU+-+FF++-+"
 #: From one object to another.
 EDGES: Final = [
     query("Viewer.account", "viewer.account", "--+~-------", "viewer { account { id name } }"),
+    query(
+        "Viewer.accounts",
+        "viewer.accounts",
+        "--+~0000000",
+        "viewer { accounts { id name } }",
+    ),
+    query("Viewer.email", "viewer.email", "--+~------~", "viewer { email }"),
+    query("Viewer.name", "viewer.name", "--+~~~~~~~-", "viewer { name }"),
+    query(
+        "Account.members",
+        "account.members",
+        "UU+-++FFF-+",
+        "account(id: $account) { id members { id email } }",
+    ),
     query(
         "Account.balance",
         "account.balance",
@@ -375,6 +392,32 @@ MUTATIONS: Final = {
         "codes",
         codes=("IssueVouchersPayload.codes", "UUFFFFFFFF~"),
     ),
+    "inviteMember": mutation(
+        "Mutation.inviteMember",
+        "UU~NFFFFFF~",
+        f"input: {{accountId: $target, email: $text, role: VIEWER, {_KEY}}}",
+        "member { id }",
+        member=("MemberPayload.member", "UU~NFFFFFF~"),
+    ),
+    "changeMember": mutation(
+        "Mutation.changeMember",
+        "UU+NFFFFFF+",
+        "input: {memberId: $target, role: BILLING}",
+        "member { id }",
+    ),
+    "removeMember": mutation(
+        "Mutation.removeMember", "UU~NFFFFFF~", "input: {memberId: $target}", "__typename"
+    ),
+    "switchAccount": mutation(
+        "Mutation.switchAccount",
+        "UU+NFFFFFFF",
+        "input: {accountId: $target}",
+        "viewer { account { id name } }",
+        viewer=("ViewerPayload.viewer", "UU+NFFFFFFF"),
+    ),
+    "endSession": mutation(
+        "Mutation.endSession", "UU~NNNNNNNN", "input: {sessionId: $target}", "__typename"
+    ),
     "signIn": mutation(
         "Mutation.signIn",
         "+++++++++++",
@@ -426,9 +469,11 @@ PLAIN: Final = {
     "Invoice": "id number kind status overdue issuedAt dueAt dueOn paidAt subtotal tax total "
     "reference transferReference creditApplied amountPaid amountDue voidedAt voidReason "
     "creditNoteNumber gateway voidDocumentUrl",
+    "Member": "id email name role invited",
     "Payment": "id gateway amount fee charged received refunded status failureCode expiresAt "
     "createdAt completedAt failureMessage receiptUrl",
     "Refund": "id amount status reason failureCode failureMessage createdAt completedAt",
+    "Session": "id createdAt lastSeenAt expiresAt address userAgent current",
 }
 
 #: Values: they belong to what they are part of, and say nothing without it.
@@ -455,7 +500,7 @@ VALUES: Final = {
     "RedirectAction": "url expiresAt",
     "Refusal": "code message field",
     "SignInPayload": "token",
-    "Viewer": "role scopes",
+    "Viewer": "role scopes memberRole",
 }
 
 #: What every page and payload has.

@@ -1,0 +1,66 @@
+"""Who may do what: every operation of the API, and each role.
+
+One letter a role, in the order of `ROLES`:
+
+    y  answered or done      U  UNAUTHENTICATED      F  FORBIDDEN
+
+An operation that the schema has and this table has not, or the other way round, fails a test. What
+is somebody else's is in `tests.support.access.table`; here it is always their own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ROLES: Final = ("anonymous", "OWNER", "BILLING", "VIEWER", "partner", "staff")
+
+_EVERYBODY: Final = "yyyyyy"
+_SIGNED_IN: Final = "Uyyyyy"
+_MONEY: Final = "UyyFFF"
+_PAYING: Final = "UyyFyy"
+_OWNERS: Final = "UyFFFy"
+_ORDERS: Final = "UFFFyy"
+_STAFF: Final = "UFFFFy"
+
+MATRIX: Final = {
+    "Query.account": _SIGNED_IN,
+    "Query.accounts": "UFFFyy",
+    "Query.balance": _SIGNED_IN,
+    "Query.bankCredits": _STAFF,
+    "Query.creditPolicy": _EVERYBODY,
+    "Query.creditStatement": _SIGNED_IN,
+    "Query.creditTransactions": _SIGNED_IN,
+    "Query.fundsLimits": _SIGNED_IN,
+    "Query.gateways": _SIGNED_IN,
+    "Query.invoice": _SIGNED_IN,
+    "Query.invoices": _SIGNED_IN,
+    "Query.node": _SIGNED_IN,
+    "Query.nodes": _SIGNED_IN,
+    "Query.sessions": _SIGNED_IN,
+    "Query.viewer": _EVERYBODY,
+    "Mutation.addFunds": _MONEY,
+    "Mutation.adjustCredit": _STAFF,
+    "Mutation.assignBankCredit": _STAFF,
+    "Mutation.cancelPayment": _PAYING,
+    "Mutation.changeMember": _OWNERS,
+    "Mutation.createAccount": _STAFF,
+    "Mutation.createInvoice": _ORDERS,
+    "Mutation.dismissBankCredit": _STAFF,
+    "Mutation.endSession": "Uyyy-y",  # a partner has none
+    "Mutation.inviteMember": _OWNERS,
+    "Mutation.issueVouchers": _STAFF,
+    "Mutation.payInvoice": _PAYING,
+    "Mutation.recheckPayment": _PAYING,
+    "Mutation.recordBankTransfer": _STAFF,
+    "Mutation.recordPaymentOutcome": _STAFF,
+    "Mutation.redeemVoucher": _MONEY,
+    "Mutation.refundPayment": _STAFF,
+    "Mutation.removeMember": _OWNERS,
+    "Mutation.signIn": _EVERYBODY,
+    "Mutation.signOut": _EVERYBODY,
+    "Mutation.switchAccount": "UyyyFF",
+    "Mutation.updateAccount": _OWNERS,
+    "Mutation.voidInvoice": _ORDERS,
+    "Subscription.creditUpdated": _SIGNED_IN,
+    "Subscription.invoiceUpdated": _SIGNED_IN,
+}
