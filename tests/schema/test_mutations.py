@@ -6,7 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from graphql import GraphQLInputObjectType, GraphQLNonNull, get_nullable_type, is_scalar_type
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLNonNull,
+    get_nullable_type,
+    is_scalar_type,
+)
 
 from models.audit import audit
 from models.db import sql
@@ -357,6 +363,8 @@ def a_value(type_: Any) -> Any:
     if hasattr(named, "of_type"):
         return [a_value(named.of_type)]
     values = {"Decimal": "10.00", "CurrencyCode": "USD", "Boolean": False, "Int": 1}
+    if isinstance(named, GraphQLEnumType):
+        return next(iter(named.values))
     return values.get(named.name, "x" * 12)
 
 
