@@ -164,8 +164,8 @@ async def open_session(
 ) -> tuple[Actor, str]:
     """Open a session for a user who has proved who they are; the actor and the token.
 
-    It is about `account_id`, or the account that the user came with, or the first they may use. With
-    a browser's `notes` they are told by mail where it is a new one. Raises Unauthenticated when the
+    It is about `account_id`, or the account that the user came with, or the first they may use.
+    With a browser's `notes` they are told by mail of a new one. Raises Unauthenticated when the
     user has been disabled meanwhile.
     """
     token, moment = MARK + secrets.token_urlsafe(_TOKEN_BYTES), now()
