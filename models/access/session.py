@@ -165,8 +165,8 @@ async def open_session(
     """Open a session for a user who has proved who they are; the actor and the token.
 
     It is about `account_id`, or the account that the user came with, or the first they may use.
-    With a browser's `notes` they are told by mail where it is a new one. Raises Unauthenticated
-    when the user has been disabled meanwhile.
+    With a browser's `notes` they are told by mail of a new one. Raises Unauthenticated when the
+    user has been disabled meanwhile.
     """
     session, token = new_session(
         user.id,
