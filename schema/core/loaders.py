@@ -9,6 +9,7 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
+from models.access import partner
 from models.accounts import account
 from models.accounts.account import Account
 from models.bank import line as bank_line
@@ -44,6 +45,11 @@ class Loaders:
     def account(self) -> DataLoader[UUID, Account | None]:
         """By id; None if there is none."""
         return _loader(account.by_ids, None)
+
+    @cached_property
+    def partner_name(self) -> DataLoader[UUID, str]:
+        """What a partner is called."""
+        return _loader(partner.names_of, "")
 
     @cached_property
     def frozen(self) -> DataLoader[UUID, bool]:
