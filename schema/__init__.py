@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.access.api_key import ApiKeyMutation, ApiKeyQuery
 from schema.access.client_session import ClientSessionMutation
 from schema.access.member import MemberMutation
 from schema.access.session import SessionMutation, SessionQuery
@@ -37,6 +38,7 @@ class Query(
     AccountQuery,
     NodeQuery,
     SessionQuery,
+    ApiKeyQuery,
     BankQuery,
 ):
     """Queries change nothing."""
@@ -55,6 +57,7 @@ class Mutation(
     FundsMutation,
     SessionMutation,
     ClientSessionMutation,
+    ApiKeyMutation,
 ):
     """Mutations. A mutation that is refused changes nothing, and its `userErrors` say why."""
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from models.access import user
+from models.access import partner, user
 from models.access.user import User
 from models.accounts import account, members
 from models.accounts.account import Account
@@ -57,6 +57,11 @@ class Loaders:
     def members(self) -> DataLoader[UUID, Sequence[AccountMember]]:
         """An account's members, in the order in which they joined."""
         return _loader(members.members_of, ())
+
+    @cached_property
+    def partner_name(self) -> DataLoader[UUID, str]:
+        """What a partner is called."""
+        return _loader(partner.names_of, "")
 
     @cached_property
     def frozen(self) -> DataLoader[UUID, bool]:

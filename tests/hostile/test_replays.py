@@ -50,6 +50,8 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "updateAccount": {"client moved": "N", "demoted": "N"} | ON_ACCOUNT,
     "createAccount": {"other account": "N", "no scope": "F", "demoted": "F"},
     "createClientSession": ON_ORDER,
+    "createApiKey": STAFF,
+    "revokeApiKey": {},
     "adjustCredit": STAFF,
     "refundPayment": STAFF,
     "recordPaymentOutcome": STAFF,
@@ -230,6 +232,7 @@ FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
     "updateAccount": ("client", ""),
     "createClientSession": ("partner", ""),
     "inviteMember": ("client", ""),
+    "createApiKey": ("staff", ""),
 }
 
 

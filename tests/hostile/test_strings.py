@@ -264,6 +264,7 @@ _INSIDE: Final = {
     "Payment": "node(id: $id) { ... on Payment { %s } }",
     "Refund": "node(id: $id) { ... on Refund { %s } }",
     "Account": "node(id: $id) { ... on Account { %s } }",
+    "ApiKey": "node(id: $id) { ... on ApiKey { %s } }",
     "Gateway": "gateways { %s }",
     "CreditPolicy": "creditPolicy { %s }",
     "CreditStatement": (
@@ -273,6 +274,7 @@ _INSIDE: Final = {
     "PaymentDiagnosis": "node(id: $id) { ... on Invoice { diagnosis { %s } } }",
 }
 _IDS: Final = {
+    "ApiKey": "api_key",
     "BankTransferAction": "transfer",
     "Money": "invoice",
     "PaymentDiagnosis": "invoice",

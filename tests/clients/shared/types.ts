@@ -2,6 +2,7 @@
 export const possibleTypes = {
   Node: [
     "Account",
+    "ApiKey",
     "Balance",
     "BankCredit",
     "CreditTransaction",

@@ -133,6 +133,11 @@ class PopulatedServer:
         by = self.actor("staff")
         return await run(CreateOrder(self.account_id, "USD", [line], **how), by, key())
 
+    async def a_key(self) -> str:
+        """An API key for Ada's account, by its id."""
+        key, _ = await create_key("a partner", ["accounts:read"], [self.account_id], name=NAME)
+        return key.public_id
+
     async def a_payment(self, gateway: str = "sandbox") -> Payment:
         """A payment of Ada's that waits for her."""
         by, version = self.actor("client"), provider().policy.version
@@ -362,6 +367,7 @@ async def _furnish(populated: PopulatedServer, ada: Account) -> None:
     await run(CreateOrder(bo, "USD", [line], **how), by, key())
     populated.ids = {
         "account": ada.public_id,
+        "api_key": await populated.a_key(),
         "balance": f"{public_id('bal', ada.id)}_USD",
         "line": given.public_id,
         "invoice": bill.public_id,

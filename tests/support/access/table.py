@@ -80,6 +80,13 @@ QUERIES: Final = [
     query("Query.invoice", "invoice", "UU+-+FF++-+", "invoice(number: $number) { id number }"),
     query("Query.account", "account", "UU+-++FFF-+", "account(id: $account) { id name email }"),
     query(
+        "Query.apiKeys",
+        "apiKeys",
+        "UUFFFFFFFF+",
+        "apiKeys { edges { node { id name accounts { edges { node { id name } } } } } totalCount }",
+        "ApiKeyConnection.edges ApiKeyEdge.node ApiKey.accounts",
+    ),
+    query(
         "Query.accountByExternalId",
         "accountByExternalId",
         "UUFF-NFFFN-",
@@ -120,6 +127,7 @@ QUERIES: Final = [
 #: What each type's id finds through `node` and `nodes`.
 NODES: Final = {
     "Account": ("account", "UU+-++----+"),
+    "ApiKey": ("api_key", "UU--------+"),
     "Balance": ("balance", "UU+-+-+---+"),
     "CreditTransaction": ("line", "UU+-+-+---+"),
     "Invoice": ("invoice", "UU+-+--++-+"),
@@ -318,6 +326,21 @@ MUTATIONS: Final = {
         "account { id }",
         account=("CreateAccountPayload.account", "UUFF~FFFF~~"),
     ),
+    "createApiKey": mutation(
+        "Mutation.createApiKey",
+        "UUFFFFFFFF+",
+        'input: {partner: "hidden", name: "till", scopes: ["accounts:read"], accountIds: [$target],'
+        f" {_KEY}}}",
+        "apiKey { id accounts { edges { node { id name } } } } token",
+        apiKey=("ApiKeyPayload.apiKey", "UUFFFFFFFF+"),
+    ),
+    "revokeApiKey": mutation(
+        "Mutation.revokeApiKey",
+        "UUFFFFFFFF+",
+        "input: {apiKeyId: $target}",
+        "apiKey { id name revokedAt }",
+        apiKey=("ApiKeyPayload.apiKey", "UUFFFFFFFF+"),
+    ),
     "createClientSession": mutation(
         "Mutation.createClientSession",
         "UUFF~FFFFN~",
@@ -460,6 +483,8 @@ SUBSCRIPTIONS: Final = [
 PLAIN: Final = {
     "Account": "id name email locale currency autoApplyCredit billing spendingFrozen "
     "externalId metadata",
+    "ApiKey": "id partner name prefix scopes allAccounts allowedAddresses dailyBudget "
+    "paymentBudget createdAt lastUsedAt expiresAt revokedAt",
     "Balance": "id currency available reserved pending promotional nextExpiry debt version "
     "updatedAt spendingFrozen",
     "BankCredit": "id kind state parkedReason bankAccount bankTransactionId amount bookedOn "
@@ -479,6 +504,7 @@ PLAIN: Final = {
 #: Values: they belong to what they are part of, and say nothing without it.
 VALUES: Final = {
     "AmountOutOfRange": "code message field minimum maximum",
+    "ApiKeyPayload": "token",
     "BankTransferAction": "amount reference beneficiary bankName accountNumber bic qrCode "
     "branchName branchCode accountType instructions",
     "Billing": "company address postcode city country vatId",

@@ -65,6 +65,8 @@ async def a_target(populated: PopulatedServer, name: str) -> Body:  # noqa: C901
             }
         case "recordBankTransfer":
             made = {"text": (await populated.a_payment("bank-transfer")).reference}
+        case "revokeApiKey":
+            made = {"target": await populated.a_key()}
         case "redeemVoucher":
             made = {"text": await populated.a_voucher()}
         case "changeMember" | "removeMember":
