@@ -5,7 +5,9 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.access.password import PasswordMutation
 from schema.access.session import SessionMutation, SessionQuery
+from schema.access.sign_up import SignUpMutation
 from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
 from schema.bank import BankMutation, BankQuery
@@ -50,6 +52,8 @@ class Mutation(
     AccountMutation,
     PayMutation,
     FundsMutation,
+    SignUpMutation,
+    PasswordMutation,
     SessionMutation,
 ):
     """Mutations. A mutation that is refused changes nothing, and its `userErrors` say why."""

@@ -181,11 +181,15 @@ class CreateAccountInput:
     email: str
     "The client's e-mail address, which is also their sign-in name. It must be unique."
     password: str | None = None
-    "At least 10 characters. Without a password the client can't sign in."
+    """10 to 200 characters, and not easily guessed. Without a password the client can't sign in,
+    unless invited.
+    """
     currency: CurrencyCode
     "The account's default currency."
     locale: str | None = None
     "A BCP 47 language tag. Defaults to `en`."
+    invite: bool | None = False
+    "Sends the client an e-mail with a link to choose a password; it works for 30 minutes."
     idempotency_key: str
     "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
@@ -261,6 +265,7 @@ class AccountMutation:
                 password=input.password,
                 currency=input.currency,
                 locale=input.locale,
+                invite=bool(input.invite),
             ),
             by,
             input.idempotency_key,

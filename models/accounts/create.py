@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import ClassVar
+from uuid import UUID
 
 from typing_extensions import override
 
 from models import email as emails
 from models.access import password
 from models.access.identity import Role
-from models.access.user import email_key_sql, new_user
+from models.access.one_use_token import Purpose, new_token
+from models.access.user import User, email_key_sql, new_user
 from models.accounts.account import Account, by_ids, search_key
 from models.db import sql
 from models.errors import Invalid
@@ -19,6 +21,7 @@ from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.locale_tag import language_tag
+from models.mail.outgoing import MailKind, mail
 from models.provider.provider import provider
 from models.text import clean_text
 
@@ -44,9 +47,11 @@ def _taken() -> str:
 
 @dataclass(frozen=True, slots=True)
 class CreateAccount(StaffCommand[bool, Account, _Checked]):
-    """Open an account, with a user that can sign in where a `password` is given. Staff only.
+    """Open an account, with a user that can sign in where a `password` is given, or who chooses one
+    by the link in the mail of an invitation (`invite`). Staff only.
 
-    Raises Invalid at `name`, `email`, `password` or `locale`, CurrencyNotSupported at `currency`.
+    Raises Invalid at `name`, `email`, `password` or `locale`, WeakPassword at `password`,
+    CurrencyNotSupported at `currency`.
     """
 
     mutation: ClassVar[str] = "createAccount"
@@ -58,6 +63,7 @@ class CreateAccount(StaffCommand[bool, Account, _Checked]):
     locale: str | None = None
     # Not in the fingerprint: of a password not even a plain hash may be kept.
     password: str | None = field(default=None, compare=False, repr=False)
+    invite: bool = False
 
     @override
     async def prepare(self, asked: Invocation) -> _Checked:
@@ -68,7 +74,10 @@ class CreateAccount(StaffCommand[bool, Account, _Checked]):
         locale = "en" if self.locale is None else language_tag(self.locale, "locale")
         provider().limits_of(self.currency, "currency")
         # A hash takes too long for a transaction.
-        hashed = None if self.password is None else await password.hashed(self.password)
+        known = [written, name]
+        hashed = (
+            None if self.password is None else await password.hashed(self.password, known=known)
+        )
         return _Checked(name, written, email_key, locale, hashed)
 
     @override
@@ -82,27 +91,17 @@ class CreateAccount(StaffCommand[bool, Account, _Checked]):
         if found:
             raise Invalid("email", problem="taken")
         told = asked.prepared
-        account = Account(
-            id=asked.id,
-            created_at=journal.at,
+        account, user = opened(
+            journal,
+            asked.id,
             name=told.name,
             email=told.email,
-            email_key=emails.stored_key(told.email),
             currency=self.currency,
             locale=told.locale,
-            search_key=search_key(told.name, told.email),
+            password_hash=told.password_hash,
         )
-        journal.claim(account)
-        journal.claim(
-            new_user(
-                role=Role.CLIENT,
-                email=told.email,
-                password_hash=told.password_hash,
-                account_id=account.id,
-                name=told.name,
-            )
-        )
-        journal.tell(FactKind.ACCOUNT_CREATED, account.id, account.id)
+        if self.invite:
+            _invite(user, told, journal)
         journal.log(asked.by, "account.create", account.public_id)
         return account
 
@@ -110,3 +109,37 @@ class CreateAccount(StaffCommand[bool, Account, _Checked]):
     async def recall(self, made: Made, asked: Invocation) -> Account:
         assert made.id is not None
         return (await by_ids([made.id]))[made.id]
+
+
+def opened(
+    journal: Journal, account_id: UUID, *, currency: str, password_hash: str | None, **who: str
+) -> tuple[Account, User]:
+    """An account and its user, put down in the journal; `who` has `name`, `email` and `locale`."""
+    name, email = who["name"], who["email"]
+    account = Account(
+        id=account_id,
+        created_at=journal.at,
+        name=name,
+        email=email,
+        email_key=emails.stored_key(email),
+        currency=currency,
+        locale=who["locale"],
+        search_key=search_key(name, email),
+    )
+    user = new_user(
+        role=Role.CLIENT,
+        email=email,
+        password_hash=password_hash,
+        account_id=account_id,
+        name=name,
+    )
+    journal.claim(account)
+    journal.claim(user)
+    journal.tell(FactKind.ACCOUNT_CREATED, account_id, account_id)
+    return account, user
+
+
+def _invite(user: User, told: _Checked, journal: Journal) -> None:
+    token = new_token(Purpose.INVITATION, told.email, user.id)
+    journal.add(token)
+    journal.add(mail(MailKind.INVITATION, told.email, told.locale, token_id=token.id))

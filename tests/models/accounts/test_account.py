@@ -33,7 +33,8 @@ pytestmark = pytest.mark.usefixtures("provider")
 
 async def opened(email: str, **given: str) -> Account:
     how = {"name": "Ada", "currency": "USD", "locale": "en", **given}
-    return await run(CreateAccount(email=email, password=None, **how), STAFF, key())
+    wanted = CreateAccount(how["name"], email, how["currency"], locale=how["locale"])
+    return await run(wanted, STAFF, key())
 
 
 async def test_an_address_is_kept_as_it_was_written() -> None:
