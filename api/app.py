@@ -31,6 +31,7 @@ from api.html.about import about_routes, not_found_route
 from api.html.graphiql import PATH as GRAPHIQL
 from api.html.graphiql import graphiql_routes
 from api.html.hand_over import hand_over_route
+from api.html.mailbox import mailbox_routes
 from api.html.portal import Built, portal_routes
 from api.observe.metrics import Metrics
 from api.observe.requests import Observer
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from api.settings.settings import Settings
     from api.worker.scheduler import Scheduler
     from models.gateway import Gateway
+    from models.mail.mailer import Mailer
 
 _ALLOWED_HEADERS: Final = ["authorization", "content-type", "x-request-id"]
 _EXPOSED_HEADERS: Final = ["retry-after", "x-request-id"]
@@ -146,6 +148,7 @@ def _lifespan(
 def _pages(settings: Settings) -> list[BaseRoute]:
     card_form = settings.stripe_form == "page"
     return [
+        *(mailbox_routes(settings) if settings.demo else []),
         *about_routes(settings),
         *portal_routes(settings, not_found_route(settings), card_form=card_form),
         *graphiql_routes(settings, not_found_route(settings, GRAPHIQL)),
@@ -215,6 +218,20 @@ def pruning(settings: Settings) -> Callable[[], Awaitable[object]] | None:
     return partial(store.prune, age_max, settings.document_store_mib * 2**20)
 
 
+def make_mailer(settings: Settings) -> Mailer | None:
+    """What sends mail; None where nothing does. Raises SettingsError."""
+    if settings.smtp_url is not None:
+        from api.mail.message import Messages  # noqa: PLC0415 - only where mail is sent
+        from api.mail.smtp import SmtpMailer  # noqa: PLC0415 - as above
+
+        return SmtpMailer(settings.smtp_url, Messages(settings, settings.sender))
+    if settings.demo:
+        from api.mail.kept import KeptMailer  # noqa: PLC0415 - as above
+
+        return KeptMailer()
+    return None
+
+
 def _endpoint(
     settings: Settings,
     watchers: Watchers,
@@ -281,7 +298,7 @@ def _worker(
     from api.worker.scheduler import Scheduler  # noqa: PLC0415
 
     prerenderer = Prerenderer(renderer, gateways) if settings.pdf_ahead else None
-    return Scheduler(jobs(metrics, prerenderer, pruning(settings)), metrics)
+    return Scheduler(jobs(metrics, prerenderer, pruning(settings), make_mailer(settings)), metrics)
 
 
 def _checks(settings: Settings, feed: LiveFeed, renderer: PdfRenderer) -> list[Check]:

@@ -8,7 +8,9 @@ from strawberry.schema.config import StrawberryConfig
 from schema.access.api_key import ApiKeyMutation, ApiKeyQuery
 from schema.access.client_session import ClientSessionMutation
 from schema.access.member import MemberMutation
+from schema.access.password import PasswordMutation
 from schema.access.session import SessionMutation, SessionQuery
+from schema.access.sign_up import SignUpMutation
 from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
 from schema.bank import BankMutation, BankQuery
@@ -55,6 +57,8 @@ class Mutation(
     AccountMutation,
     PayMutation,
     FundsMutation,
+    SignUpMutation,
+    PasswordMutation,
     SessionMutation,
     ClientSessionMutation,
     ApiKeyMutation,

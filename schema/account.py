@@ -249,7 +249,9 @@ class CreateAccountInput:
     email: str
     "The client's e-mail address, which is also their sign-in name. It must be unique."
     password: str | None = None
-    "At least 10 characters. Without a password the client can't sign in."
+    """10 to 200 characters, and not easily guessed. Without a password the client can't sign in,
+    unless invited.
+    """
     currency: CurrencyCode
     "The account's default currency."
     locale: str | None = None
@@ -260,6 +262,8 @@ class CreateAccountInput:
     "For staff: the partner whose client it is and whose external ID it is; added if new."
     metadata: list[MetadataEntryInput] | None = None
     "What the partner keeps beside the client: at most 20 entries. The client can read it too."
+    invite: bool | None = False
+    "Sends the client an e-mail with a link to choose a password; it works for 30 minutes."
     idempotency_key: str
     "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
@@ -350,6 +354,7 @@ class AccountMutation:
                 currency=input.currency,
                 locale=input.locale,
                 external=_external(input),
+                invite=bool(input.invite),
             ),
             by,
             input.idempotency_key,

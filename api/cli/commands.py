@@ -151,7 +151,7 @@ async def import_documents(settings: Settings, path: Path) -> tuple[int, int]:
 
 async def work(settings: Settings) -> None:
     """Be a worker until SIGTERM or SIGINT; what is under way is finished."""
-    from api.app import pruning  # the only command with jobs
+    from api.app import make_mailer, pruning  # the only command with jobs
     from api.observe.metrics import Metrics
     from api.worker.jobs import jobs
     from api.worker.scheduler import Scheduler
@@ -167,7 +167,8 @@ async def work(settings: Settings) -> None:
         opened(settings, gateways, make_feed(settings)),
         _prerenderer(settings, gateways) as prerenderer,
     ):
-        await Scheduler(jobs(metrics, prerenderer, pruning(settings)), metrics).run(stop)
+        work = jobs(metrics, prerenderer, pruning(settings), make_mailer(settings))
+        await Scheduler(work, metrics).run(stop)
 
 
 @asynccontextmanager

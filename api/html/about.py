@@ -99,6 +99,8 @@ def addresses(settings: Settings) -> dict[str, str]:
     }
     if settings.graphiql:
         shown["GraphiQL"] = f"{url}/graphiql"
+    if settings.demo:
+        shown["Mailbox"] = f"{url}/mailbox"
     if settings.sandbox:
         shown["Sandbox gateway"] = f"{url}/sandbox/"
     return shown

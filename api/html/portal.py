@@ -54,8 +54,8 @@ _LIGHT, _DARK = "#eef1fe", "#1e2532"
 _NIGHT: Final = "#10141d"
 
 _HTML: Final = """<!doctype html>
-<html lang="en" data-seller="{seller}" data-zone="{zone}" data-languages="{languages}"{logo}{demo}
- {providers}>
+<html lang="en" data-seller="{seller}" data-zone="{zone}" data-languages="{languages}"
+ {logo}{demo}{sign_up}{providers}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -118,7 +118,10 @@ def portal_routes(
         "Content-Security-Policy": portal_policy(settings.public_url, card_form=card_form),
     }
 
-    async def show(_request: Request) -> Response:
+    async def show(request: Request) -> Response:
+        if "token" in request.query_params:
+            # What the page loads must not be told the token of the link that opened it.
+            return HTMLResponse(html, headers={**headers, "Referrer-Policy": "strict-origin"})
         return HTMLResponse(html, headers=headers)
 
     async def file(request: Request) -> Response:
@@ -225,6 +228,7 @@ def _html(settings: Settings, manifest: Mapping[str, Any], brand: _Brand) -> str
         providers=f' data-providers="{_attribute(people)}"'
         if (people := _providers(settings))
         else "",
+        sign_up=f' data-sign-up="{_attribute(_sign_up(settings))}"' if _offers(settings) else "",
         font=manifest["fonts"]["inter-latin.woff2"],
         style=portal["style"],
         script=portal["script"],
@@ -246,6 +250,15 @@ def _demo() -> dict[str, object]:
 
     people = [{"name": client.name, "email": client.email} for client in demo.CLIENTS]
     return {"password": demo.PASSWORD, "people": people}
+
+
+def _offers(settings: Settings) -> bool:
+    return settings.sign_up != "off"
+
+
+def _sign_up(settings: Settings) -> list[str]:
+    """The currencies to choose from, where people may sign up."""
+    return sorted(settings.funds_limits)
 
 
 def _attribute(value: object) -> str:

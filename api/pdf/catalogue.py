@@ -1,4 +1,4 @@
-"""The words of the documents: one keyed gettext catalogue a language, compiled in memory.
+"""The words of documents and mails: one keyed gettext catalogue a language, compiled in memory.
 
 A language is one file, `locale/<language>/documents.po`, and needs no code. English has every key;
 what another language lacks is said in it. A provider's copy of the templates may lack what has been
@@ -40,18 +40,18 @@ def negotiate(tag: str, templates: Path) -> tuple[str, Locale]:
 
 
 @lru_cache
-def translations(language: str, templates: Path) -> Translations:
+def translations(language: str, templates: Path, subject: str = "documents") -> Translations:
     """The catalogue of one language, and behind it what says the keys that it lacks."""
-    words = _read(language, templates)
+    words = _read(language, templates, subject)
     places = ((language, TEMPLATES), (FALLBACK, templates), (FALLBACK, TEMPLATES))
     for place in dict.fromkeys(places):
         if place != (language, templates):
-            words.add_fallback(_read(*place))
+            words.add_fallback(_read(*place, subject))
     return words
 
 
-def _read(language: str, templates: Path) -> Translations:
-    path = templates / "locale" / language / "documents.po"
+def _read(language: str, templates: Path, subject: str) -> Translations:
+    path = templates / "locale" / language / f"{subject}.po"
     if not path.exists():
         return Translations()
     compiled = BytesIO()

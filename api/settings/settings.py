@@ -33,6 +33,7 @@ from api.settings.shapes import (
     DocumentStoreUrl,
     FundsLimits,
     GatewayFees,
+    MailFrom,
     Networks,
     Origins,
     PayPalApiUrl,
@@ -42,6 +43,7 @@ from api.settings.shapes import (
     SellerDetails,
     SellerJson,
     SigningSecrets,
+    SmtpUrl,
     StripeApiUrl,
     StripePublishableKey,
     StripeSecretKey,
@@ -49,7 +51,7 @@ from api.settings.shapes import (
     Templates,
     same_machine,
 )
-from models.provider.provider import CreditPolicy, Provider
+from models.provider.provider import CreditPolicy, Provider, SignUpMode
 from models.provider.seller import owes_e_invoices
 
 if TYPE_CHECKING:
@@ -137,6 +139,25 @@ class Settings(BaseModel):
         [],
         description="Addresses or networks, separated by commas, of reverse proxies whose "
         "X-Forwarded-For and X-Forwarded-Proto headers are trusted.",
+    )
+    smtp_url: SmtpUrl | None = Field(
+        None,
+        repr=False,
+        description="The server that mail is sent through: `smtps://user:password@host:465` (TLS), "
+        "or `smtp://user:password@host:587`, which uses STARTTLS and goes unencrypted only to this "
+        "machine. Without it no mail is sent; demo mode shows mail at `/mailbox`.",
+    )
+    mail_from: MailFrom = Field(
+        "",
+        validate_default=False,
+        description="The sender of mail: `billing@example.com` or `Example <billing@example.com>`. "
+        "Default: SELLER's `brand` or `name`, and `email`.",
+    )
+    sign_up: SignUpMode | None = Field(
+        None,
+        description="Who may open an account by themselves: `off`, `invited` (addresses of "
+        "accounts that were opened without a password) or `open`. Default: `off`; in demo mode "
+        "`open`.",
     )
     session_hours: int = Field(12, ge=1, le=720, description="How long a session lasts, in hours.")
     oidc_providers: IdentityProviders = Field(
@@ -405,6 +426,8 @@ class Settings(BaseModel):
             self.introspection = self.account_credit_demo
         if self.graphiql is None:
             self.graphiql = self.account_credit_demo
+        if self.sign_up is None:
+            self.sign_up = "open" if self.account_credit_demo else "off"
         if self.embedded_worker is None:
             self.embedded_worker = self.on_sqlite or self.account_credit_demo
         if self.account_credit_demo:
@@ -487,6 +510,13 @@ class Settings(BaseModel):
         """Where the documents' templates are."""
         return Path(self.document_templates).absolute() if self.document_templates else TEMPLATES
 
+    @property
+    def sender(self) -> str:
+        """Who mail is from. Raises SettingsError where it is sent and nobody is named."""
+        if sender := self.mail_from or self.seller.email:
+            return sender
+        raise SettingsError("SMTP_URL needs MAIL_FROM, such as Example <billing@example.com>.")
+
     def require_processes(self) -> None:
         """Raises SettingsError where WEB_CONCURRENCY processes cannot serve together."""
         if self.web_concurrency == 1:
@@ -555,6 +585,7 @@ class Settings(BaseModel):
             open_invoices=self.open_invoices_max,
             invoice_prefix=self.invoice_prefix,
             credit_note_prefix=self.credit_note_prefix,
+            sign_up=self.sign_up or "off",
         )
 
 

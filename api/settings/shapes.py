@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import SplitResult, urlsplit
@@ -30,6 +31,7 @@ from pydantic import (
 from stdnum.eu import vat
 
 from api.settings.logo import read_logo
+from models import email as emails
 from models.accounts.billing import EUROPEAN_UNION, country_code
 from models.bank import account as bank_account
 from models.bank.notation import with_bic
@@ -377,7 +379,29 @@ def redis_url(value: str) -> str:
     return value
 
 
+def smtp_url(value: str) -> str:
+    """`smtp://…` or `smtps://…`: a host, and where it wants one a user with a password."""
+    parts = _split(value)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ValueError("must begin with smtp:// or smtps:// and name a host")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must have nothing after the host and port")
+    if (parts.username is None) != (parts.password is None):
+        raise ValueError("must name a user and a password, or neither")
+    return value
+
+
+def mail_from(value: str) -> str:
+    """One address, with a name before it or not."""
+    _, address = parseaddr(value)
+    if emails.written(address) is None or not value.isprintable():
+        raise ValueError("must be an e-mail address, such as Example <billing@example.com>")
+    return value
+
+
 Json = BeforeValidator(_json)
+SmtpUrl = Annotated[str, AfterValidator(smtp_url)]
+MailFrom = Annotated[str, AfterValidator(mail_from)]
 SecretKey = Annotated[SecretStr, AfterValidator(secret_key)]
 SigningSecrets = Annotated[SecretStr, AfterValidator(signing_secrets)]
 StripeSecretKey = Annotated[SecretStr, AfterValidator(stripe_secret_key)]

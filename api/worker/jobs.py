@@ -9,7 +9,8 @@ import structlog
 
 from api.worker.scheduler import Job
 from models import audit
-from models.access import client_link, rate_limit, session
+from models.access import client_link, one_use_token, rate_limit, session
+from models.accounts import mail_delivery
 from models.credit import expiry
 from models.journal import idempotency, outbox
 from models.payments import inbox, reconcile, transmission
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 
     from api.downloads.prerender import Prerenderer
     from api.observe.metrics import Metrics
+    from models.mail.mailer import Mailer
 
 _BATCH: Final = 50
+#: Each has a connection to the mail server of its own.
+_MAILS: Final = 10
 _HOUR: Final = 3600
 
 log = structlog.get_logger(__name__)
@@ -30,13 +34,18 @@ def jobs(
     metrics: Metrics,
     prerenderer: Prerenderer | None = None,
     prune: Callable[[], Awaitable[object]] | None = None,
+    mailer: Mailer | None = None,
 ) -> list[Job]:
     """All jobs; the audit's outcome goes to `metrics`. With `prerenderer` documents are rendered in
-    advance, and with `prune` the document store is kept within its limits.
+    advance, and with `prune` the document store is kept within its limits. Mail is sent
+    where there is a `mailer`.
     """
     documents = [Job("render_ahead", 2, prerenderer.render)] if prerenderer else []
     if prune is not None:
         documents.append(Job("prune_documents", _HOUR, prune))
+    if mailer is not None:
+        deliver = partial(mail_delivery.deliver, mailer)
+        documents.append(Job("send_mail", 1, partial(deliver, _MAILS), batch=_MAILS))
     return [
         *documents,
         _batch("retry_receipts", 15, inbox.retry_parked),
@@ -46,6 +55,8 @@ def jobs(
         Job("forget_attempts", 600, rate_limit.forget, at_once=False),
         Job("forget_sessions", _HOUR, session.forget, at_once=False),
         Job("forget_client_links", _HOUR, client_link.forget, at_once=False),
+        Job("forget_mails", _HOUR, mail_delivery.forget, at_once=False),
+        Job("forget_tokens", _HOUR, one_use_token.forget, at_once=False),
         Job("forget_keys", _HOUR, idempotency.forget, at_once=False),
         Job("forget_events", _HOUR, outbox.forget, at_once=False),
         Job("forget_transmissions", _HOUR, transmission.forget, at_once=False),

@@ -21,7 +21,9 @@ from tortoise import fields
 from models.clock import now
 from models.db import sql
 from models.db.record import Record, new_id
+from models.db.transactions import transaction
 from models.errors import TokenRefused
+from models.provider import retention
 from models.provider.provider import provider
 
 _MARK: Final = "act_"
@@ -110,6 +112,13 @@ async def void_all(user_id: UUID) -> None:
         now(),
         user_id,
     )
+
+
+async def forget() -> int:
+    """Delete the tokens that ran out longer than `retention.TOKENS` ago; how many."""
+    before = now() - retention.TOKENS
+    statement = "DELETE FROM one_use_token WHERE expires_at < $1"
+    return await transaction(lambda: sql.execute(statement, before))
 
 
 def _hash(text: str) -> str:

@@ -126,17 +126,32 @@ async def sign_in(
     """
     person = key_of(email) or ""
     user = await user_of_email(person) if person else None
+    proven = await prove(user, person, password, "password", address=address, notes=notes)
+    return await open_session(proven, address=address, user_agent=user_agent, notes=notes)
+
+
+async def prove(
+    user: User | None, person: str, password: str, *field: str, address: str, notes: str
+) -> User:
+    """The user, if that is their password: `person` is the key of the address that was given.
+
+    Raises InvalidCredentials at `field`, and RateLimited as `sign_in` does.
+    """
     known = None if user is None else device.known(notes, user)
     limits = _by_device(person, known) if known else _by_place(person, rate_limit.network(address))
     for name, subject, limit in limits:
         await rate_limit.spend(name, subject, limit=limit, window_seconds=_GUESS_WINDOW_SECONDS)
     good, newer = await passwords.matches(password, user.password_hash if user else None)
     if user is None or not good:
-        raise InvalidCredentials("password")
+        raise InvalidCredentials(*field)
     await rate_limit.give_back_all([(name, subject) for name, subject, _ in limits])
     if newer is not None:
-        await transaction(lambda: User.filter(id=user.id).update(password_hash=newer))
-    return await open_session(user, address=address, user_agent=user_agent, notes=notes)
+        old = user.password_hash
+        await transaction(
+            lambda: User.filter(id=user.id, password_hash=old).update(password_hash=newer)
+        )
+        user.password_hash = newer
+    return user
 
 
 def _by_place(person: str, place: str) -> list[tuple[str, str, int]]:
@@ -166,7 +181,7 @@ async def open_session(
 
     It is about `account_id`, or the account that the user came with, or the first they may use.
     With a browser's `notes` they are told by mail of a new one. Raises Unauthenticated when the
-    user has been disabled meanwhile.
+    user has been disabled meanwhile, or has another password than in `user`.
     """
     session, token = new_session(
         user.id,
@@ -207,6 +222,11 @@ def new_session(
 
 
 async def _add(session: Session, user: User, notes: str | None) -> None:
+    # Who has just proved it with a password that is being changed is nobody any more.
+    statement = f"SELECT password_hash FROM users WHERE id = $1{sql.for_update()}"
+    row = await sql.fetch_one(statement, user.id)
+    if row is None or row["password_hash"] != user.password_hash:
+        raise Unauthenticated
     if session.account_id is None and user.account_id is None:
         session.account_id = await member.first_account(user.id)
     if notes is not None and device.known(notes, user) is None:
@@ -339,6 +359,13 @@ async def switch_account(account_id: UUID | None, by: Actor) -> Actor:
     if actor is None:
         raise Unauthenticated
     return actor
+
+
+async def end_all(user_id: UUID, but: UUID | None = None) -> None:
+    """End a user's sessions, in a transaction; all but one where one is named."""
+    others = "user_id = $1 AND revoked_at IS NULL AND id <> $2"
+    statement = f"UPDATE session SET revoked_at = $3 WHERE {others}"
+    await sql.execute(statement, user_id, but or UUID(int=0), now())
 
 
 async def forget() -> int:

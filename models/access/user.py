@@ -109,11 +109,13 @@ def new_user(
 
 
 async def create_staff(email: str, password: str | None, *, name: str = "") -> User:
-    """Add a member of staff. Raises Invalid at `email` or `password`.
+    """Add a member of staff. Raises Invalid at `email` or `password`, WeakPassword there.
 
     Without a password nobody can sign in as them until they are given one.
     """
-    password_hash = None if password is None else await passwords.hashed(password)
+    password_hash = (
+        None if password is None else await passwords.hashed(password, known=[email, name])
+    )
     return await transaction(
         lambda: add_user(role=Role.STAFF, email=email, password_hash=password_hash, name=name)
     )

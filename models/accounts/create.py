@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar
+from uuid import UUID
 
 from typing_extensions import override
 
 from models import email as emails
 from models.access import api_key, password
 from models.access.identity import Actor, Role
+from models.access.one_use_token import Purpose, new_token
 from models.access.user import User, email_key_sql, new_user
 from models.accounts.account import Account, by_ids, search_key
 from models.accounts.external import External, belonging
@@ -20,6 +24,7 @@ from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.locale_tag import language_tag
+from models.mail.outgoing import MailKind, mail
 from models.provider.provider import provider
 from models.text import clean_text
 
@@ -57,11 +62,12 @@ def _taken() -> str:
 
 @dataclass(frozen=True, slots=True)
 class CreateAccount(Command[_Found, Account, _Checked]):
-    """Open an account, with a user that can sign in where a `password` is given. For staff, and for
-    partners with `accounts:write`, whose client it is from then on.
+    """Open an account, with a user that can sign in where a `password` is given, or who chooses one
+    by the link in the mail of an invitation (`invite`). For staff, and for partners with
+    `accounts:write`, whose client it is from then on.
 
     Raises Invalid at `name`, `email`, `password` or `locale`, or what `External` raises it at;
-    CurrencyNotSupported at `currency`, and NotFound at `partner`.
+    WeakPassword at `password`, CurrencyNotSupported at `currency`, and NotFound at `partner`.
     """
 
     mutation: ClassVar[str] = "createAccount"
@@ -74,6 +80,7 @@ class CreateAccount(Command[_Found, Account, _Checked]):
     # Not in the fingerprint: of a password not even a plain hash may be kept.
     password: str | None = field(default=None, compare=False, repr=False)
     external: External = field(default_factory=External)
+    invite: bool = False
 
     @override
     def require(self, by: Actor) -> None:
@@ -88,8 +95,10 @@ class CreateAccount(Command[_Found, Account, _Checked]):
         locale = "en" if self.locale is None else language_tag(self.locale, "locale")
         provider().limits_of(self.currency, "currency")
         # A hash takes too long for a transaction.
-        external = self.external.checked()
-        hashed = None if self.password is None else await password.hashed(self.password)
+        external, known = self.external.checked(), [written, name]
+        hashed = (
+            None if self.password is None else await password.hashed(self.password, known=known)
+        )
         return _Checked(name, written, email_key, locale, hashed, external)
 
     @override
@@ -107,22 +116,20 @@ class CreateAccount(Command[_Found, Account, _Checked]):
         if found.taken:
             raise Invalid("email", problem="taken")
         told, by = asked.prepared, asked.by
-        account = Account(
-            id=asked.id,
-            created_at=journal.at,
+        account, user = opened(
+            journal,
+            asked.id,
             name=told.name,
             email=told.email,
-            email_key=emails.stored_key(told.email),
             currency=self.currency,
             locale=told.locale,
-            search_key=search_key(told.name, told.email),
-            **found.external,
+            password_hash=told.password_hash,
+            external=found.external,
         )
-        journal.claim(account)
-        journal.claim(_user_of(account, told))
+        if self.invite:
+            _invite(user, told, journal)
         if found.by_name and by.key_id is not None:
             journal.add(api_key.reaching(by.key_id, account.id))
-        journal.tell(FactKind.ACCOUNT_CREATED, account.id, account.id)
         journal.log(by, "account.create", account.public_id)
         return account
 
@@ -134,11 +141,42 @@ class CreateAccount(Command[_Found, Account, _Checked]):
         return (await by_ids([made.id]))[made.id]
 
 
-def _user_of(account: Account, told: _Checked) -> User:
-    return new_user(
-        role=Role.CLIENT,
-        email=told.email,
-        password_hash=told.password_hash,
-        account_id=account.id,
-        name=told.name,
+def opened(
+    journal: Journal,
+    account_id: UUID,
+    *,
+    currency: str,
+    password_hash: str | None,
+    external: Mapping[str, object] = MappingProxyType({}),
+    **who: str,
+) -> tuple[Account, User]:
+    """An account and its user, put down in the journal; `who` has `name`, `email` and `locale`."""
+    name, email = who["name"], who["email"]
+    account = Account(
+        id=account_id,
+        created_at=journal.at,
+        name=name,
+        email=email,
+        email_key=emails.stored_key(email),
+        currency=currency,
+        locale=who["locale"],
+        search_key=search_key(name, email),
+        **external,
     )
+    user = new_user(
+        role=Role.CLIENT,
+        email=email,
+        password_hash=password_hash,
+        account_id=account_id,
+        name=name,
+    )
+    journal.claim(account)
+    journal.claim(user)
+    journal.tell(FactKind.ACCOUNT_CREATED, account_id, account_id)
+    return account, user
+
+
+def _invite(user: User, told: _Checked, journal: Journal) -> None:
+    token = new_token(Purpose.INVITATION, told.email, user.id)
+    journal.add(token)
+    journal.add(mail(MailKind.INVITATION, told.email, told.locale, token_id=token.id))

@@ -13,6 +13,7 @@ from uuid import UUID
 from tortoise import fields
 
 from models.clock import now
+from models.db import sql
 from models.db.record import Record, new_id
 
 
@@ -76,3 +77,9 @@ def mail(
         token_id=token_id,
         next_at=moment,
     )
+
+
+async def lately_sent(count: int) -> list[OutgoingMail]:
+    """The mails that were sent last, newest first."""
+    statement = "SELECT * FROM mail WHERE sent_at IS NOT NULL ORDER BY sent_at DESC LIMIT $1"
+    return await sql.records(OutgoingMail, statement, count)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from models.errors import CurrencyNotSupported, GatewayNotAvailable
@@ -18,6 +18,9 @@ from models.provider.seller import Seller
 
 if TYPE_CHECKING:
     from models.gateway import Gateway
+
+
+SignUpMode: TypeAlias = Literal["off", "invited", "open"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Provider:
     """Of one account; none is issued beyond, unless credit pays it at once."""
     invoice_prefix: str = "INV"
     credit_note_prefix: str = "CN"
+    sign_up: SignUpMode = "off"
+    """Who may open an account by themselves: nobody, who has been invited, or anybody."""
 
     def limits_of(self, currency: str, *at: str) -> Limits:
         """Raises CurrencyNotSupported at the field `at`."""

@@ -21,5 +21,9 @@ DEVICES: Final = timedelta(days=400)
 #: Which body came under a signed id. Longer than any gateway's messages are good for (PayPal's: 31
 #: days).
 TRANSMISSIONS: Final = timedelta(days=40)
+#: Mails, whether they were sent or not.
+MAILS: Final = timedelta(days=30)
+#: One-use tokens, after they have run out: they hold what somebody wrote who signed up.
+TOKENS: Final = timedelta(days=1)
 #: How long a message about a payment that we do not know is tried again; then people look at it.
 PARKED_MESSAGES: Final = timedelta(days=7)

@@ -8,10 +8,11 @@ import strawberry
 
 from models.access import device, session
 from models.access.identity import Actor, MemberRole, Role
+from models.access.user import User
 from models.accounts import account as accounts
 from models.db.record import parse_id
 from schema.account import Account
-from schema.core.context import Info
+from schema.core.context import Context, Info
 from schema.core.errors import Payload, refused_at_top, refused_in_payload
 from schema.core.ids import existing_account, id_of
 from schema.core.nodes import Node, found_by
@@ -174,7 +175,25 @@ class ViewerPayload(Payload):
     """Who is signed in, after a change."""
 
     viewer: Viewer | None = None
-    "Who is signed in now."
+    "Who is signed in now; null if nobody is."
+
+
+async def sign_in_proven(context: Context, user: User) -> SignInPayload:
+    """Signs in a user who has proved who they are otherwise than by a password."""
+    actor, token = await session.open_session(
+        user,
+        address=context.address,
+        user_agent=context.user_agent,
+        notes=context.device_notes,
+    )
+    return await _entered(context, actor, token)
+
+
+async def _entered(context: Context, actor: Actor, token: str) -> SignInPayload:
+    context.actor = actor
+    context.set_session_cookie(token)
+    context.set_device_cookie(await device.noted(context.device_notes, actor.user_id))
+    return SignInPayload(viewer=Viewer.of(actor), token=token)
 
 
 @strawberry.type
@@ -195,10 +214,7 @@ class SessionMutation:
             user_agent=context.user_agent,
             notes=context.device_notes,
         )
-        context.actor = actor
-        context.set_session_cookie(token)
-        context.set_device_cookie(await device.noted(context.device_notes, actor.user_id))
-        return SignInPayload(viewer=Viewer.of(actor), token=token)
+        return await _entered(context, actor, token)
 
     @strawberry.mutation
     @refused_in_payload

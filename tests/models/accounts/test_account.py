@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("provider")
 
 async def opened(email: str, **given: str) -> Account:
     how: dict[str, Any] = {"name": "Ada", "currency": "USD", "locale": "en", **given}
-    return await run(CreateAccount(email=email, password=None, **how), STAFF, key())
+    return await run(CreateAccount(email=email, **how), STAFF, key())
 
 
 async def test_an_address_is_kept_as_it_was_written() -> None:

@@ -10,6 +10,7 @@ One letter a caller, in the order of `callers.CALLERS`:
     ~  something, none of it     F  FORBIDDEN
        Ada's                     N  NOT_FOUND, in the same words as for what does not exist
     -  null                      0  an empty page
+    R  a refusal of what was given: a wrong password or token, a sign-up that is closed
 
 A field that the schema has and this table has not, or the other way round, fails a test.
 """
@@ -261,6 +262,8 @@ _STAFF: Final = "UUFFFFFFFF+"
 _KEY: Final = "idempotencyKey: $key"
 _MONEY: Final = '{amount: "5.00", currency: "USD"}'
 
+_REFUSED: Final = "R" * 11
+
 MUTATIONS: Final = {
     "addFunds": mutation(
         "Mutation.addFunds",
@@ -440,6 +443,43 @@ MUTATIONS: Final = {
     ),
     "endSession": mutation(
         "Mutation.endSession", "UU~NNNNNNNN", "input: {sessionId: $target}", "__typename"
+    ),
+    "signUp": mutation(
+        "Mutation.signUp",
+        _REFUSED,
+        'input: {email: $text, password: "four kazoos in the attic", name: "Ada", currency: "USD", '
+        f"{_KEY}}}",
+        "token viewer { role }",
+        viewer=("SignUpPayload.viewer", _REFUSED),
+        token=("SignUpPayload.token", _REFUSED),
+    ),
+    "requestPasswordReset": mutation(
+        "Mutation.requestPasswordReset", "~~~~~~~~~~~", "input: {email: $text}", ""
+    ),
+    "setPassword": mutation(
+        "Mutation.setPassword",
+        _REFUSED,
+        'input: {token: $text, password: "four kazoos in the attic"}',
+        "token viewer { role }",
+    ),
+    "changePassword": mutation(
+        "Mutation.changePassword",
+        "UURRFFFFFFR",
+        'input: {currentPassword: $text, newPassword: "four kazoos in the attic"}',
+        "",
+    ),
+    "changeEmail": mutation(
+        "Mutation.changeEmail",
+        "UURRFFFFFFR",
+        'input: {email: "new@example.com", password: $text}',
+        "",
+    ),
+    "confirmEmail": mutation(
+        "Mutation.confirmEmail",
+        _REFUSED,
+        "input: {token: $text}",
+        "viewer { role }",
+        viewer=("ViewerPayload.viewer", _REFUSED),
     ),
     "signIn": mutation(
         "Mutation.signIn",
