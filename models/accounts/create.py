@@ -155,20 +155,14 @@ def opened(
     account = Account(
         id=account_id,
         created_at=journal.at,
-        name=name,
-        email=email,
-        email_key=emails.stored_key(email),
         currency=currency,
-        locale=who["locale"],
+        email_key=emails.stored_key(email),
         search_key=search_key(name, email),
+        **who,
         **external,
     )
     user = new_user(
-        role=Role.CLIENT,
-        email=email,
-        password_hash=password_hash,
-        account_id=account_id,
-        name=name,
+        role=Role.CLIENT, email=email, password_hash=password_hash, account_id=account_id, name=name
     )
     journal.claim(account)
     journal.claim(user)
