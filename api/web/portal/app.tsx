@@ -6,15 +6,17 @@ import { language, t } from "./i18n.ts";
 import { Layout } from "./layout.tsx";
 import { seller } from "./page.ts";
 import { go, Heading, path } from "./router.tsx";
+import { useMay } from "./rights.ts";
 import { AddFundsScreen } from "./screens/add_funds.tsx";
 import { InvoiceScreen } from "./screens/invoice.tsx";
 import { InvoicesScreen } from "./screens/invoices.tsx";
+import { SettingsScreen } from "./screens/settings.tsx";
 import { SignIn } from "./screens/sign_in.tsx";
 import { TransactionsScreen } from "./screens/transactions.tsx";
 import { VoucherScreen } from "./screens/voucher.tsx";
 import { type Account, open, session, signOut } from "./session.ts";
 import { useStore } from "./store.ts";
-import { Button, Empty, Trouble } from "./ui.tsx";
+import { Button, Empty, Notice, Trouble } from "./ui.tsx";
 
 export function App() {
   useStore(language);
@@ -53,8 +55,8 @@ export function App() {
       );
     case "client":
       return (
-        <Layout account={now.account} policyUrl={now.policyUrl}>
-          <Screen account={now.account} policyUrl={now.policyUrl} />
+        <Layout account={now.account} viewer={now.viewer} policyUrl={now.policyUrl}>
+          <Screen key={now.account.id} account={now.account} policyUrl={now.policyUrl} />
         </Layout>
       );
   }
@@ -62,6 +64,7 @@ export function App() {
 
 function Screen({ account, policyUrl }: { account: Account; policyUrl: string }) {
   const at = useStore(path);
+  const may = useMay("BILLING");
   const [, area, place, id, back] = at.split("/");
   useEffect(() => {
     if (at === "/" || at === "/billing") go("/billing/invoices", true);
@@ -72,11 +75,24 @@ function Screen({ account, policyUrl }: { account: Account; policyUrl: string })
       return <InvoiceScreen key={id} id={id} returned={back === "return"} />;
     }
     if (place === "invoices") return <InvoicesScreen />;
+    if (place === "add-funds" && !may) return <Reserved title="tab.add-funds" />;
+    if (place === "voucher" && !may) return <Reserved title="tab.voucher" />;
     if (place === "add-funds") return <AddFundsScreen account={account} policyUrl={policyUrl} />;
     if (place === "transactions") return <TransactionsScreen />;
     if (place === "voucher") return <VoucherScreen />;
   }
+  if (area === "settings" && !place) return <SettingsScreen />;
   return <Lost />;
+}
+
+/** In the place of what the person's role does not allow: why. */
+function Reserved({ title }: { title: "tab.add-funds" | "tab.voucher" }) {
+  return (
+    <section class="card narrow">
+      <Heading title={t(title)}>{t(title)}</Heading>
+      <Notice tone="info" title={t("role.viewer-only")} />
+    </section>
+  );
 }
 
 function Lost() {

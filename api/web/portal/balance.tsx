@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { date, money, t } from "./i18n.ts";
 import { connection } from "./live.ts";
 import { isZero } from "./minor.ts";
+import { useMay } from "./rights.ts";
 import { go } from "./router.tsx";
 import { type Account, balance, change } from "./session.ts";
 import { useStore } from "./store.ts";
@@ -11,6 +12,7 @@ import { Amount, Button, Notice, Skeleton } from "./ui.tsx";
 
 export function BalanceCard({ account }: { account: Account }) {
   const now = useStore(balance);
+  const may = useMay("BILLING");
   if (!now) {
     return (
       <section class="credit">
@@ -33,12 +35,14 @@ export function BalanceCard({ account }: { account: Account }) {
         </p>
         <Announce text={t("credit.now", { amount: money(now.available) })} />
       </div>
-      <div class="actions">
-        <Button kind="primary" icon="plus" onClick={() => go("/billing/add-funds")}>
-          {t("tab.add-funds")}
-        </Button>
-        <Button icon="gift" onClick={() => go("/billing/voucher")}>{t("tab.voucher")}</Button>
-      </div>
+      {may && (
+        <div class="actions">
+          <Button kind="primary" icon="plus" onClick={() => go("/billing/add-funds")}>
+            {t("tab.add-funds")}
+          </Button>
+          <Button icon="gift" onClick={() => go("/billing/voucher")}>{t("tab.voucher")}</Button>
+        </div>
+      )}
       <dl class="details">
         <div>
           <dt>{t("credit.promotional")}</dt>

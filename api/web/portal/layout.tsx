@@ -7,28 +7,34 @@ import { languages, logo, seller } from "./page.ts";
 import { language, t } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 import { Link, path } from "./router.tsx";
-import { type Account, chooseLanguage, signOut } from "./session.ts";
+import { useMay } from "./rights.ts";
+import { type Account, chooseLanguage, signOut, switchAccount, type Viewer } from "./session.ts";
 import { useStore } from "./store.ts";
 import { type Theme, theme, THEMES } from "./theme.ts";
 
+/** Each with the least that somebody must be for it. */
 const TABS = [
-  ["invoices", "tab.invoices"],
-  ["add-funds", "tab.add-funds"],
-  ["transactions", "tab.transactions"],
-  ["voucher", "tab.voucher"],
+  ["invoices", "tab.invoices", "VIEWER"],
+  ["add-funds", "tab.add-funds", "BILLING"],
+  ["transactions", "tab.transactions", "VIEWER"],
+  ["voucher", "tab.voucher", "BILLING"],
 ] as const;
 
-export function Layout({ account, policyUrl, children }: {
+export function Layout({ account, viewer, policyUrl, children }: {
   account: Account;
+  viewer: Viewer;
   policyUrl: string;
   children: ComponentChildren;
 }) {
   const drawer = useRef<HTMLDialogElement>(null);
   // Where there is something to do, a phone's screen belongs to that.
-  const compact = !/^\/billing\/(invoices|transactions)?$/.test(useStore(path));
+  const at = useStore(path);
+  const compact = !/^\/billing\/(invoices|transactions)?$/.test(at);
+  const isBilling = at.startsWith("/billing");
   const menu = (
     <Menu
       account={account}
+      viewer={viewer}
       policyUrl={policyUrl}
       onGo={() => drawer.current?.close()}
     />
@@ -65,8 +71,8 @@ export function Layout({ account, policyUrl, children }: {
       </dialog>
       <aside class="side">{menu}</aside>
       <main id="main" tabIndex={-1} class={compact ? "compact" : undefined}>
-        <BalanceCard account={account} />
-        <Tabs />
+        {isBilling && <BalanceCard account={account} />}
+        {isBilling && <Tabs />}
         {children}
       </main>
     </div>
@@ -87,15 +93,25 @@ export function Brand() {
 }
 
 function Menu(
-  { account, policyUrl, onGo }: { account: Account; policyUrl: string; onGo: () => void },
+  { account, viewer, policyUrl, onGo }: {
+    account: Account;
+    viewer: Viewer;
+    policyUrl: string;
+    onGo: () => void;
+  },
 ) {
+  const isSettings = useStore(path).startsWith("/settings");
   return (
     <>
       <Brand />
       <nav aria-label={t("menu")}>
-        <Link to="/billing/invoices" current onGo={onGo}>
+        <Link to="/billing/invoices" current={!isSettings} onGo={onGo}>
           <Icon name="wallet" />
           {t("menu.billing")}
+        </Link>
+        <Link to="/settings" current={isSettings} onGo={onGo}>
+          <Icon name="settings" />
+          {t("menu.settings")}
         </Link>
         <a href={policyUrl} target="_blank" rel="noopener">
           <Icon name="info" />
@@ -107,9 +123,10 @@ function Menu(
           <span class="mark round" aria-hidden="true">{account.name.slice(0, 1)}</span>
           <span>
             <strong>{account.name}</strong>
-            <small>{account.email}</small>
+            <small>{viewer.email ?? account.email}</small>
           </span>
         </p>
+        <Accounts account={account} viewer={viewer} onGo={onGo} />
         <Preferences />
         <button type="button" class="button quiet wide" onClick={signOut}>
           <Icon name="out" />
@@ -117,6 +134,25 @@ function Menu(
         </button>
       </div>
     </>
+  );
+}
+
+/** Another account, for whoever has several. */
+function Accounts(
+  { account, viewer, onGo }: { account: Account; viewer: Viewer; onGo: () => void },
+) {
+  if (viewer.accounts.length < 2) return null;
+  const change = (accountId: string) => {
+    onGo();
+    switchAccount(accountId);
+  };
+  return (
+    <label class="accounts">
+      <span>{t("menu.account")}</span>
+      <select value={account.id} onChange={(event) => change(event.currentTarget.value)}>
+        {viewer.accounts.map((one) => <option key={one.id} value={one.id}>{one.name}</option>)}
+      </select>
+    </label>
   );
 }
 
@@ -145,6 +181,7 @@ export function Preferences() {
 
 function Tabs() {
   const at = useStore(path);
+  const may = { VIEWER: true, BILLING: useMay("BILLING") };
   const tabs = useRef<HTMLElement>(null);
   useEffect(() => {
     // A phone shows two or three of them.
@@ -153,7 +190,7 @@ function Tabs() {
   }, [at]);
   return (
     <nav ref={tabs} class="tabs" aria-label={t("menu.billing")}>
-      {TABS.map(([place, name]) => (
+      {TABS.filter(([, , least]) => may[least]).map(([place, name]) => (
         <Link key={place} to={`/billing/${place}`} current={at.startsWith(`/billing/${place}`)}>
           {t(name)}
         </Link>

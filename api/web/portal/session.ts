@@ -5,6 +5,7 @@ import { graphql, type ResultOf } from "./graphql.ts";
 import { language, remember, speak } from "./i18n.ts";
 import { hangUp, listen } from "./live.ts";
 import { forget, refresh } from "./query.ts";
+import { go } from "./router.tsx";
 import { store } from "./store.ts";
 
 const BALANCE = graphql(`
@@ -23,7 +24,8 @@ const VIEWER = graphql(
   `
   query Viewer {
     viewer {
-      role
+      role memberRole email
+      accounts { id name }
       account {
         id name email locale currency
         balance { ...BalanceFields }
@@ -56,7 +58,14 @@ const SET_LOCALE = graphql(`
 
 const SIGN_OUT = graphql(`mutation SignOut { signOut { userErrors { code } } }`);
 
-export type Account = NonNullable<NonNullable<ResultOf<typeof VIEWER>["viewer"]>["account"]>;
+const SWITCH = graphql(`
+  mutation SwitchAccount($input: SwitchAccountInput!) {
+    switchAccount(input: $input) { userErrors { code message field } }
+  }
+`);
+
+export type Viewer = NonNullable<ResultOf<typeof VIEWER>["viewer"]>;
+export type Account = NonNullable<Viewer["account"]>;
 export type Balance = Account["balance"];
 
 export type Session =
@@ -64,7 +73,7 @@ export type Session =
   | { state: "unreachable"; problem: Problem }
   | { state: "nobody"; expired: boolean }
   | { state: "not-a-client"; role: string }
-  | { state: "client"; account: Account; policyUrl: string };
+  | { state: "client"; account: Account; viewer: Viewer; policyUrl: string };
 
 export const session = store<Session>({ state: "loading" });
 
@@ -83,14 +92,16 @@ let asked = false;
 export async function open() {
   try {
     const { viewer, creditPolicy } = await ask(VIEWER, {});
-    if (!viewer) return leave(false);
+    if (!viewer) return leave(session.get().state === "client");
     if (!viewer.account) return session.set({ state: "not-a-client", role: viewer.role });
     const { account } = viewer;
     if (asked) await keepLanguage();
     else await speak(account.locale);
     remember(language.get());
     balance.set(account.balance);
-    session.set({ state: "client", account, policyUrl: creditPolicy.url });
+    const was = session.get();
+    if (was.state === "client" && was.account.id !== account.id) forget();
+    session.set({ state: "client", account, viewer, policyUrl: creditPolicy.url });
     follow();
   } catch (problem) {
     session.set({ state: "unreachable", problem: problem as Problem });
@@ -128,7 +139,26 @@ function leave(expired: boolean) {
   session.set({ state: "nobody", expired });
 }
 
-signedOut.watch(() => session.get().state === "client" && leave(true));
+// What was open is closed as well where the account or the person's role has changed.
+signedOut.watch(() => {
+  if (session.get().state !== "client") return;
+  stop();
+  hangUp();
+  open();
+});
+
+/** Another of the person's accounts; a tab that shows the old one follows by itself. */
+export async function switchAccount(accountId: string) {
+  stop();
+  hangUp();
+  await ask(SWITCH, { input: { accountId } }).catch(() => {});
+  forget();
+  balance.set(null);
+  change.set(null);
+  asked = false;
+  go("/billing/invoices");
+  await open();
+}
 
 export async function signOut() {
   await ask(SIGN_OUT, {}).catch(() => {});
@@ -144,6 +174,8 @@ export async function chooseLanguage(tag: string) {
 }
 
 async function keepLanguage() {
+  const now = session.get();
+  if (now.state === "client" && now.viewer.memberRole !== "OWNER") return;
   const input = { locale: language.get(), idempotencyKey: `locale-${Date.now()}` };
   await ask(SET_LOCALE, { input }).then(refresh, () => {});
 }

@@ -5,7 +5,8 @@ import { useAction } from "../action.ts";
 import { graphql } from "../graphql.ts";
 import { money, t } from "../i18n.ts";
 import { isZero, major, minor } from "../minor.ts";
-import { Amount, Button, Field, Refused, useFocusOnError, useNow, When } from "../ui.tsx";
+import { useMay } from "../rights.ts";
+import { Amount, Button, Field, Notice, Refused, useFocusOnError, useNow, When } from "../ui.tsx";
 import { choice, labelOf, useGateways } from "./add_funds.tsx";
 import type { Invoice } from "./invoice.tsx";
 import { NextStep } from "./next_step.tsx";
@@ -22,6 +23,7 @@ const PAY = graphql(`
 
 export function PayPanel({ invoice, look }: { invoice: Invoice; look: () => void }) {
   const now = useNow();
+  const may = useMay("BILLING");
   const { diagnosis } = invoice;
   const open = invoice.payments.findLast((payment) => isOpen(payment.status));
   const payable = invoice.status === "UNPAID" || invoice.status === "PROCESSING";
@@ -55,8 +57,9 @@ export function PayPanel({ invoice, look }: { invoice: Invoice; look: () => void
           )}
         </ul>
       )}
-      {open && <NextStep invoice={invoice} payment={open} look={look} />}
-      {payable && !open && <PayForm invoice={invoice} look={look} />}
+      {may && open && <NextStep invoice={invoice} payment={open} look={look} />}
+      {may && payable && !open && <PayForm invoice={invoice} look={look} />}
+      {!may && payable && <Notice tone="info" title={t("role.viewer-only")} />}
     </section>
   );
 }
