@@ -6,6 +6,7 @@ import { language, t } from "./i18n.ts";
 import { Layout } from "./layout.tsx";
 import { seller } from "./page.ts";
 import { go, Heading, path } from "./router.tsx";
+import { doorAt } from "./screens/doors.tsx";
 import { AddFundsScreen } from "./screens/add_funds.tsx";
 import { InvoiceScreen } from "./screens/invoice.tsx";
 import { InvoicesScreen } from "./screens/invoices.tsx";
@@ -19,6 +20,7 @@ import { Button, Empty, Trouble } from "./ui.tsx";
 export function App() {
   useStore(language);
   const now = useStore(session);
+  const Door = doorAt(useStore(path));
   const [broken] = useErrorBoundary();
   if (broken) {
     return (
@@ -27,6 +29,7 @@ export function App() {
       </main>
     );
   }
+  if (Door && now.state !== "loading" && now.state !== "unreachable") return <Door />;
   switch (now.state) {
     case "loading":
       return (
