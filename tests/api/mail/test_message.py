@@ -6,7 +6,7 @@ import email
 import re
 from email.message import EmailMessage
 from email.policy import SMTP, default
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,7 +21,7 @@ from tests.support.letters import FACTS, LINKED, TOKEN, a_letter, messages
 def arrived(letter: Letter, **settings: Any) -> EmailMessage:
     """As whoever gets it reads it."""
     sent = messages(**settings).message(letter).as_bytes(policy=SMTP)
-    message = cast("EmailMessage", email.message_from_bytes(sent, policy=default))
+    message = email.message_from_bytes(sent, policy=default)
     for part in message.walk():
         assert part.defects == []
         assert all(value.defects == () for value in part.values())
