@@ -74,13 +74,14 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Starlette:
     serve beside it. Its lifespan opens and closes all that it uses; who serves it sets
     `state.stopping` before it is to end.
 
-    Raises GatewayNotLoaded.
+    Raises GatewayNotLoaded, and SettingsError where mail has no sender.
     """
     metrics = Metrics(shared.metrics if shared else None)
     feed, renderer = make_feed(settings), make_renderer(settings, shared=shared)
     observer = Observer(metrics)
     gateways = load_gateways(settings)
     delivery, sandbox_routes = _sandbox(settings, gateways)
+    mailer = make_mailer(settings)
     revocations = Revocations()
     watchers = Watchers()
     feed.hear(watchers.ring)
@@ -95,7 +96,7 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Starlette:
         if delivery is not None:
             yield delivery.running()
         if settings.embedded_worker and (shared is None or shared.take_worker()):
-            yield _worker(settings, metrics, renderer, gateways)
+            yield _worker(settings, metrics, renderer, gateways, mailer)
 
     links = Links(settings.secret, settings.public_url, settings.pdf_link_minutes)
     endpoint = _endpoint(settings, watchers, links, observer, revocations)
@@ -290,7 +291,11 @@ def _sandbox(
 
 
 def _worker(
-    settings: Settings, metrics: Metrics, renderer: PdfRenderer, gateways: Mapping[str, Gateway]
+    settings: Settings,
+    metrics: Metrics,
+    renderer: PdfRenderer,
+    gateways: Mapping[str, Gateway],
+    mailer: Mailer | None,
 ) -> Scheduler:
     """The background jobs of a process that serves as well."""
     from api.downloads.prerender import Prerenderer  # noqa: PLC0415 - only where it has jobs
@@ -298,7 +303,7 @@ def _worker(
     from api.worker.scheduler import Scheduler  # noqa: PLC0415
 
     prerenderer = Prerenderer(renderer, gateways) if settings.pdf_ahead else None
-    return Scheduler(jobs(metrics, prerenderer, pruning(settings), make_mailer(settings)), metrics)
+    return Scheduler(jobs(metrics, prerenderer, pruning(settings), mailer), metrics)
 
 
 def _checks(settings: Settings, feed: LiveFeed, renderer: PdfRenderer) -> list[Check]:

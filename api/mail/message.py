@@ -128,15 +128,15 @@ class Messages:
         name, address = parseaddr(self._sender)
         message["From"] = _address(address, name or self._seller)
         message["To"] = _address(letter.recipient)
-        message["Subject"] = _plain(words.subject)[:_SUBJECT_CHARS_MAX]
+        message["Subject"] = _header(words.subject)[:_SUBJECT_CHARS_MAX]
         message["Date"] = format_datetime(letter.written_at)
         message["Message-ID"] = f"<{letter.id.hex}@{self._domain}>"
-        message["Content-Language"] = words.language
         # RFC 3834: no vacation notes, please.
         message["Auto-Submitted"] = "auto-generated"
-        # Not folded by quoted-printable: the link stays whole on its line, whoever reads it.
+        # Quoted-printable would fold the link, and programs that look for it may not unfold it.
         message.set_content(words.text, cte="base64")
         message.add_alternative(self.html(words), subtype="html", cte="base64")
+        message["Content-Language"] = words.language
         return message
 
 
@@ -147,13 +147,18 @@ def _address(email: str, name: str = "") -> Address:
         ascii_domain = domain.encode("idna").decode()
     except UnicodeError as error:
         raise ValueError("no address") from error
-    return Address(_plain(name), username=local, domain=ascii_domain)
+    return Address(_header(name), username=local, domain=ascii_domain)
 
 
 def _plain(value: str) -> str:
     """One line of what people wrote: without control characters, and not too long."""
     text = "".join(" " if _is_break(character) else character for character in str(value))
     return " ".join(text.split())[:_FACT_CHARS_MAX]
+
+
+def _header(value: str) -> str:
+    """As `_plain`, and without what a header would be decoded from (RFC 2047)."""
+    return _plain(value).replace("=?", "= ?")
 
 
 def _is_break(character: str) -> bool:

@@ -7,6 +7,7 @@ import { Layout } from "./layout.tsx";
 import { seller } from "./page.ts";
 import { go, Heading, path } from "./router.tsx";
 import { useMay } from "./rights.ts";
+import { doorAt } from "./screens/doors.tsx";
 import { AddFundsScreen } from "./screens/add_funds.tsx";
 import { InvoiceScreen } from "./screens/invoice.tsx";
 import { InvoicesScreen } from "./screens/invoices.tsx";
@@ -21,6 +22,7 @@ import { Button, Empty, Notice, Trouble } from "./ui.tsx";
 export function App() {
   useStore(language);
   const now = useStore(session);
+  const Door = doorAt(useStore(path));
   const [broken] = useErrorBoundary();
   if (broken) {
     return (
@@ -29,6 +31,7 @@ export function App() {
       </main>
     );
   }
+  if (Door && now.state !== "loading" && now.state !== "unreachable") return <Door />;
   switch (now.state) {
     case "loading":
       return (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from models.access import session
@@ -11,10 +9,8 @@ from models.access.api_key import create_key
 from models.access.credential import actor_of_credential
 from models.provider.provider import Provider
 from schema import make_schema
-from schema.core.context import Context
-from schema.core.watch import Watchers
+from tests.support.edge import Edge
 from tests.support.identities import ADDRESS, PASSWORD, a_client, wire_small_provider
-from tests.support.staffed_provider import document_url
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("db")]
 
@@ -28,35 +24,6 @@ SIGN_IN = (
 ADA = {"role": "CLIENT", "scopes": [], "account": {"email": "ada@example.com", "locale": "ja"}}
 
 
-class Browser(Context):
-    """Notes what it is to keep."""
-
-    def __init__(self, cookies: list[str | None]) -> None:
-        super().__init__(
-            actor=None, watchers=Watchers(), document_url=document_url, address=ADDRESS
-        )
-        self.cookies = cookies
-
-    def set_session_cookie(self, token: str) -> None:
-        self.cookies.append(token)
-
-    def clear_session_cookie(self) -> None:
-        self.cookies.append(None)
-
-
-class Edge:
-    """What the HTTP endpoint lends to one operation, and what became of it."""
-
-    def __init__(self) -> None:
-        self.cookies: list[str | None] = []
-        self.context = Browser(self.cookies)
-
-    async def run(self, document: str, **variables: str) -> Any:
-        result = await SCHEMA.execute(document, variables, self.context)
-        assert result.errors is None, result.errors
-        return result.data
-
-
 @pytest.fixture(autouse=True)
 def wired(monkeypatch: pytest.MonkeyPatch) -> Provider:
     return wire_small_provider(monkeypatch)
@@ -64,7 +31,7 @@ def wired(monkeypatch: pytest.MonkeyPatch) -> Provider:
 
 @pytest.fixture
 def edge() -> Edge:
-    return Edge()
+    return Edge(SCHEMA)
 
 
 async def test_signing_in_answers_who_it_is_with_a_token_and_a_cookie(edge: Edge) -> None:

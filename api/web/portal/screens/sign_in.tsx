@@ -5,8 +5,8 @@ import { useAction } from "../action.ts";
 import { graphql } from "../graphql.ts";
 import { t } from "../i18n.ts";
 import { Brand, Preferences } from "../layout.tsx";
-import { demo, seller } from "../page.ts";
-import { Heading } from "../router.tsx";
+import { demo, seller, signUpCurrencies } from "../page.ts";
+import { Heading, Link } from "../router.tsx";
 import { open } from "../session.ts";
 import { IdentityProviders, ProviderOutcome } from "./identity_providers.tsx";
 import { Button, Field, Notice, Refused, useFocusOnError } from "../ui.tsx";
@@ -60,6 +60,10 @@ export function SignIn({ expired }: { expired: boolean }) {
           <Button kind="primary" type="submit" busy={busy}>{t("session.sign-in")}</Button>
         </form>
         <IdentityProviders />
+        <p class="ways">
+          <Link to="/billing/forgot-password">{t("door.forgot")}</Link>
+          {signUpCurrencies && <Link to="/billing/sign-up">{t("door.sign-up")}</Link>}
+        </p>
         {demo && (
           <section class="demo" aria-labelledby="demo">
             <h2 id="demo">{t("session.demo", { seller })}</h2>

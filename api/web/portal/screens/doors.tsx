@@ -1,0 +1,280 @@
+/** The pages before one is signed in: a forgotten password, signing up, and where links lead. */
+
+import type { ComponentChildren, ComponentType } from "preact";
+import { useState } from "preact/hooks";
+import { useAction } from "../action.ts";
+import { graphql } from "../graphql.ts";
+import { language, t } from "../i18n.ts";
+import { Brand, Preferences } from "../layout.tsx";
+import { demo, signUpCurrencies } from "../page.ts";
+import { go, Heading, Link } from "../router.tsx";
+import { open } from "../session.ts";
+import { Button, Field, Notice, Refused, useFocusOnError } from "../ui.tsx";
+
+const RESET = graphql(`
+  mutation RequestPasswordReset($input: RequestPasswordResetInput!) {
+    requestPasswordReset(input: $input) { userErrors { code message field } }
+  }
+`);
+
+const SET_PASSWORD = graphql(`
+  mutation SetPassword($input: SetPasswordInput!) {
+    setPassword(input: $input) { viewer { role } userErrors { code message field } }
+  }
+`);
+
+const SIGN_UP = graphql(`
+  mutation SignUp($input: SignUpInput!) {
+    signUp(input: $input) { userErrors { code message field } }
+  }
+`);
+
+const CONFIRM_EMAIL = graphql(`
+  mutation ConfirmEmail($input: ConfirmEmailInput!) {
+    confirmEmail(input: $input) { viewer { role } userErrors { code message field } }
+  }
+`);
+
+/** The token of the link that opened the page; it is in no address from then on. */
+const token = takeToken();
+
+function takeToken(): string {
+  const url = new URL(location.href);
+  const found = url.searchParams.get("token") ?? "";
+  if (found) history.replaceState(null, "", url.pathname);
+  return found;
+}
+
+/** The page of an address that anybody may open, signed in or not. */
+export function doorAt(path: string): ComponentType | undefined {
+  const [, area, place, more] = path.split("/");
+  if (area !== "billing" || more) return undefined;
+  if (place === "forgot-password") return ForgotPassword;
+  if (place === "set-password") return SetPassword;
+  if (place === "confirm-email") return ConfirmEmail;
+  return place === "sign-up" && signUpCurrencies ? SignUp : undefined;
+}
+
+function Frame({ title, children }: { title: string; children: ComponentChildren }) {
+  return (
+    <main class="door">
+      <div class="panel">
+        <Brand />
+        <Heading title={title}>{title}</Heading>
+        {children}
+        <p class="ways">
+          <Link to="/">{t("door.back")}</Link>
+        </p>
+        <Preferences />
+      </div>
+    </main>
+  );
+}
+
+interface InputProps {
+  id: string;
+  label: string;
+  hint?: string;
+  error?: string;
+  type?: "email" | "password" | "text";
+  autocomplete: string;
+  value: string;
+  set: (value: string) => void;
+}
+
+export function TextField(
+  { id, label, hint, error, type = "text", value, set, ...rest }: InputProps,
+) {
+  return (
+    <Field id={id} label={label} hint={hint} error={error}>
+      {(props) => {
+        const given = {
+          ...props,
+          autocomplete: rest.autocomplete,
+          value,
+          onInput: (event: InputEvent) => set((event.currentTarget as HTMLInputElement).value),
+        };
+        if (type === "email") return <input {...given} type="email" />;
+        if (type === "password") return <input {...given} type="password" />;
+        return <input {...given} type="text" />;
+      }}
+    </Field>
+  );
+}
+
+function Sent({ children }: { children: ComponentChildren }) {
+  return (
+    <Notice tone="good" title={t("door.sent")} alert>
+      <p>{children}</p>
+      {demo && (
+        <p>
+          <a href="/mailbox">{t("door.mailbox")}</a>
+        </p>
+      )}
+    </Notice>
+  );
+}
+
+function ForgotPassword() {
+  const [email, setEmail] = useState("");
+  const [sent, setSent] = useState(false);
+  const { busy, errors, problem, run } = useAction(RESET, { keyed: false });
+  const form = useFocusOnError(errors);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (!busy && await run({ email })) setSent(true);
+  };
+  return (
+    <Frame title={t("door.forgot")}>
+      {sent ? <Sent>{t("door.sent.reset")}</Sent> : (
+        <form ref={form} onSubmit={submit} novalidate>
+          <p>{t("door.forgot.what")}</p>
+          <TextField
+            id="email"
+            type="email"
+            autocomplete="username"
+            label={t("session.email")}
+            error={errors.email}
+            value={email}
+            set={setEmail}
+          />
+          <Refused errors={errors} problem={problem} fields={["email"]} />
+          <Button kind="primary" type="submit" busy={busy}>{t("door.forgot.send")}</Button>
+        </form>
+      )}
+    </Frame>
+  );
+}
+
+function SetPassword() {
+  const [password, setPassword] = useState("");
+  const { busy, errors, problem, run } = useAction(SET_PASSWORD, { keyed: false });
+  const form = useFocusOnError(errors);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (busy || !await run({ token, password })) return;
+    go("/", true);
+    await open();
+  };
+  return (
+    <Frame title={t("door.set-password")}>
+      <form ref={form} onSubmit={submit} novalidate>
+        <TextField
+          id="password"
+          type="password"
+          autocomplete="new-password"
+          label={t("door.new-password")}
+          hint={t("door.new-password.hint")}
+          error={errors.password}
+          value={password}
+          set={setPassword}
+        />
+        <Refused errors={errors} problem={problem} fields={["password"]} />
+        {errors.token && (
+          <p>
+            <Link to="/billing/forgot-password">{t("door.forgot")}</Link>
+          </p>
+        )}
+        <Button kind="primary" type="submit" busy={busy}>{t("door.set-password.save")}</Button>
+      </form>
+    </Frame>
+  );
+}
+
+function SignUp() {
+  const [email, setEmail] = useState("");
+  const [name, setName] = useState("");
+  const [password, setPassword] = useState("");
+  const [currency, setCurrency] = useState(signUpCurrencies?.[0] ?? "");
+  const [sent, setSent] = useState(false);
+  const { busy, errors, problem, run } = useAction(SIGN_UP);
+  const form = useFocusOnError(errors);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    const locale = language.get();
+    if (!busy && await run({ email, name, password, currency, locale })) setSent(true);
+  };
+  if (sent) {
+    return (
+      <Frame title={t("door.sign-up")}>
+        <Sent>{t("door.sent.sign-up", { email })}</Sent>
+      </Frame>
+    );
+  }
+  return (
+    <Frame title={t("door.sign-up")}>
+      <form ref={form} onSubmit={submit} novalidate>
+        <TextField
+          id="name"
+          autocomplete="name"
+          label={t("door.name")}
+          hint={t("door.name.hint")}
+          error={errors.name}
+          value={name}
+          set={setName}
+        />
+        <TextField
+          id="email"
+          type="email"
+          autocomplete="username"
+          label={t("session.email")}
+          error={errors.email}
+          value={email}
+          set={setEmail}
+        />
+        <TextField
+          id="password"
+          type="password"
+          autocomplete="new-password"
+          label={t("session.password")}
+          hint={t("door.new-password.hint")}
+          error={errors.password}
+          value={password}
+          set={setPassword}
+        />
+        <Field id="currency" label={t("door.currency")} error={errors.currency}>
+          {(props) => (
+            <select
+              {...props}
+              value={currency}
+              onChange={(event) => setCurrency(event.currentTarget.value)}
+            >
+              {signUpCurrencies?.map((code) => <option key={code} value={code}>{code}</option>)}
+            </select>
+          )}
+        </Field>
+        <Refused
+          errors={errors}
+          problem={problem}
+          fields={["name", "email", "password", "currency"]}
+        />
+        <Button kind="primary" type="submit" busy={busy}>{t("door.sign-up")}</Button>
+      </form>
+    </Frame>
+  );
+}
+
+/** A button, for programs that look into links open them as well. */
+function ConfirmEmail() {
+  const [confirmed, setConfirmed] = useState(false);
+  const { busy, errors, problem, run } = useAction(CONFIRM_EMAIL, { keyed: false });
+  const confirm = async () => {
+    const done = await run({ token });
+    if (!done) return;
+    setConfirmed(true);
+    if (!done.viewer) return;
+    go("/", true);
+    await open();
+  };
+  return (
+    <Frame title={t("door.confirm")}>
+      {confirmed ? <Notice tone="good" title={t("door.confirmed")} alert /> : (
+        <form>
+          <p>{t("door.confirm.what")}</p>
+          <Refused errors={errors} problem={problem} />
+          <Button kind="primary" busy={busy} onClick={confirm}>{t("door.confirm.button")}</Button>
+        </form>
+      )}
+    </Frame>
+  );
+}
