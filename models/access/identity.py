@@ -56,7 +56,8 @@ class Actor:
     None for all of them; without either nothing is in sight. `address` is where the request came
     from, `expires_at` when its session or key runs out, and `locale` a client's own setting, empty
     for others. `member_role` is what a client may do with their account, and `proven_at` when a
-    session last proved who it is: when it began, or by `confirmIdentity`.
+    session last proved who it is: when it began, or by `confirmIdentity`. `vouched_as` is how a
+    trusted issuer calls a client who holds its token: a partner's name and their external id.
     """
 
     role: Role
@@ -71,6 +72,7 @@ class Actor:
     locale: str = ""
     member_role: MemberRole = MemberRole.OWNER
     proven_at: datetime | None = None
+    vouched_as: tuple[str, str] | None = None
 
     @property
     def principal(self) -> str:
