@@ -19,6 +19,7 @@ from api.issuers.keys import Keys
 from api.issuers.tokens import LEEWAY_SECONDS, TokenRejected
 from models.access import vouched
 from models.accounts import first_sight
+from models.accounts.create import CreateAccount
 from models.clock import now
 
 if TYPE_CHECKING:
@@ -118,14 +119,14 @@ class Issuers:
             log.info("account_not_created", problem="email_verified")
             return None
         locale = claims.get("locale")
-        created = await first_sight.open_account(
-            *client,
+        newcomer = CreateAccount(
             name=name if isinstance(name, str) and name else email,
             email=email,
             currency=issuer.currency or self._currency,
             locale=locale if isinstance(locale, str) else None,
-            address=address,
         )
+        partner, external_id = client
+        created = await first_sight.open_account(partner, newcomer, external_id, address)
         if not created:
             self._not_created[client] = None
         return await vouched.actor_of(*client, address)

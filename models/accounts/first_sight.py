@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from models.access import partner as partners
@@ -17,31 +19,22 @@ _log = structlog.get_logger(__name__)
 
 
 async def open_account(
-    partner: str,
-    external_id: str,
-    *,
-    name: str,
-    email: str,
-    currency: str,
-    locale: str | None = None,
-    address: str = "",
+    partner: str, newcomer: CreateAccount, external_id: str, address: str
 ) -> bool:
     """Open the account that the partner calls so, as the partner would; whether it was opened.
 
     Of two who come at once one opens it. An address that somebody has is not given away: whoever
     has it is not the same person for that.
     """
-    partner_name = checked_partner(partner)
-    partner_id = await transaction(lambda: partners.added(partner_name))
+    name = checked_partner(partner)
     by = Actor(
         role=Role.PARTNER,
-        user_id=partner_id,
+        user_id=await transaction(lambda: partners.added(name)),
         scopes=frozenset({"accounts:write"}),
         accounts=None,
         address=address,
     )
-    external = External(external_id=external_id)
-    asked = CreateAccount(name, email, currency, locale, external=external)
+    asked = replace(newcomer, external=External(external_id=external_id))
     try:
         await run(asked, by, new_id().hex)
     except Refusal as refused:
