@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,21 +14,36 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def answering(body: bytes | None, status: int = 200, **headers: str) -> AsyncIterator[str]:
     """The URL of a server that answers so; it never answers where there is no body."""
-    over = asyncio.Event()
+    over = Event()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        if body is None:
-            await over.wait()
-        else:
-            lines = [f"HTTP/1.1 {status} So", f"content-length: {len(body)}", "connection: close"]
-            lines += [f"{name}: {value}" for name, value in headers.items()]
-            writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-        writer.close()
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if body is None:
+                over.wait()
+                return
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        def log_message(self, *_: object) -> None:
+            """Nobody reads it."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = False
+
+        def handle_error(self, *_: object) -> None:
+            """The client has left, as it may."""
+
+    server = Server(("127.0.0.1", 0), Answer)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        yield f"http://127.0.0.1:{server.server_port}/"
     finally:
         over.set()
-        server.close()
+        server.shutdown()
+        server.server_close()
+        thread.join()
