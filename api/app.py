@@ -33,6 +33,7 @@ from api.html.graphiql import graphiql_routes
 from api.html.hand_over import hand_over_route
 from api.html.mailbox import mailbox_routes
 from api.html.portal import Built, portal_routes
+from api.issuers.issuers import Issuers
 from api.observe.metrics import Metrics
 from api.observe.requests import Observer
 from api.pdf.pool import Pool, ProcessPool
@@ -254,6 +255,7 @@ def _endpoint(
         watchers=watchers,
         document_url=links.url,
         revocations=revocations,
+        issuers=Issuers(settings.trusted_issuers, list(settings.funds_limits)),
     )
     options = EdgeOptions(
         allowed_origins=settings.origins,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from api.endpoint.http import Connection
+    from api.issuers.issuers import Issuers
     from models.access.identity import Actor
 
 Header = tuple[bytes, bytes]
@@ -81,7 +82,9 @@ class DeviceCookie(Cookie):
     _NAME = "account_credit_device"
 
 
-async def actor_of(connection: Connection, cookie: SessionCookie) -> Actor | None:
+async def actor_of(
+    connection: Connection, cookie: SessionCookie, issuers: Issuers | None = None
+) -> Actor | None:
     """The caller of a request or websocket upgrade; None if anonymous.
 
     Raises Unauthenticated for an invalid Authorization header, since its sender wants to be
@@ -89,14 +92,18 @@ async def actor_of(connection: Connection, cookie: SessionCookie) -> Actor | Non
     """
     given = connection.headers.authorization
     if given is not None:
-        return await actor_of_bearer(_bearer(given), connection.address)
+        return await actor_of_bearer(_bearer(given), connection.address, issuers)
     token = cookie.credential_of(connection)
     return await actor_of_credential(token, connection.address) if token else None
 
 
-async def actor_of_bearer(token: str, address: str) -> Actor:
-    """Who holds a session's token or an API key; raises Unauthenticated if none."""
+async def actor_of_bearer(token: str, address: str, issuers: Issuers | None = None) -> Actor:
+    """Who holds a session's token, an API key or a trusted issuer's token; raises Unauthenticated
+    if none.
+    """
     actor = await actor_of_credential(token, address)
+    if actor is None and issuers is not None:
+        actor = await issuers.actor_of(token, address)
     if actor is None:
         raise Unauthenticated
     return actor

@@ -19,6 +19,7 @@ from api.endpoint.endpoint import Contexts
 from api.endpoint.http import Connection
 from api.endpoint.revocations import Revocations
 from api.endpoint.websocket import credential_of
+from api.issuers.issuers import Issuers
 from models.access.credential import reaches
 from models.access.identity import Actor
 from models.db.caller import set_caller
@@ -56,6 +57,7 @@ class ContextMaker:
     watchers: Watchers
     document_url: DocumentUrl
     revocations: Revocations
+    issuers: Issuers | None = None
 
     def contexts(self) -> Contexts[EdgeContext]:
         """For the GraphQL endpoint."""
@@ -75,7 +77,7 @@ class ContextMaker:
 
     async def make(self, connection: Connection) -> EdgeContext:
         """The context of a request, or of a websocket before connection_init."""
-        actor = _known(await _admitted(actor_of(connection, self.cookie)))
+        actor = _known(await _admitted(actor_of(connection, self.cookie, self.issuers)))
         return EdgeContext(
             maker=self,
             actor=actor,
@@ -95,7 +97,8 @@ class ContextMaker:
         if token is None:
             return context
         signed_in = fresh(context)
-        signed_in.actor = _known(await _admitted(actor_of_bearer(token, context.address)))
+        actor = actor_of_bearer(token, context.address, self.issuers)
+        signed_in.actor = _known(await _admitted(actor))
         return signed_in
 
 
@@ -105,7 +108,13 @@ def viewer(context: EdgeContext) -> Hashable:
     """
     actor = context.actor
     known = actor and replace(
-        actor, session_id=None, key_id=None, address="", expires_at=None, proven_at=None
+        actor,
+        session_id=None,
+        key_id=None,
+        address="",
+        expires_at=None,
+        proven_at=None,
+        vouched_as=None,
     )
     return known, context.locale
 

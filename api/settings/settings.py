@@ -27,6 +27,7 @@ from api.settings.defaults import (
 )
 from api.settings.demo_secret import kept_secret
 from api.settings.identity import IdentityProviders
+from api.settings.issuers import TrustedIssuers
 from api.settings.shapes import (
     BankAccounts,
     DatabaseUrl,
@@ -134,6 +135,14 @@ class Settings(BaseModel):
         description="Origins, separated by commas, from which browsers may call the API and to "
         "which they may return after a payment. PUBLIC_URL's own origin is always allowed; in demo "
         "mode the default is ports 3000 and 5173 of this machine.",
+    )
+    trusted_issuers: TrustedIssuers = Field(
+        [],
+        description="JSON: a list of issuers whose JWTs sign clients in, with `issuer`, `jwks` "
+        '(`https://…` or `file:///…`), `audience`, `algorithms` (`["RS256"]`), '
+        "`external_id_claim` (`sub`), `partner` (whose external IDs they are), `create_accounts` "
+        "(`false`; `true` opens an account with the claims `email` and `name`) and `currency` (of "
+        "these accounts; USD). One that is removed signs nobody in.",
     )
     trusted_proxies: Networks = Field(
         [],
@@ -432,7 +441,15 @@ class Settings(BaseModel):
             self.embedded_worker = self.on_sqlite or self.account_credit_demo
         if self.account_credit_demo:
             self._be_demo()
+        self._check_issuers()
         return self
+
+    def _check_issuers(self) -> None:
+        for one in self.trusted_issuers:
+            if one.jwks.startswith("http:") and not self.account_credit_demo:
+                raise SettingsError("TRUSTED_ISSUERS (jwks) must be https://… or file:///….")
+            if one.currency is not None and one.currency not in self.funds_limits:
+                raise SettingsError("TRUSTED_ISSUERS (currency) must be one of FUNDS_LIMITS.")
 
     def _be_demo(self) -> None:
         self.account_credit_sandbox = True

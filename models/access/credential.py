@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from models.access import api_key, session
+from models.access import api_key, session, vouched
 from models.db import sql
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ async def actor_of_credential(token: str, address: str) -> Actor | None:
 
 
 async def holding(actors: Collection[Actor]) -> set[Actor]:
-    """Those of the actors whose session or key is still good and gives them the same rights; one
+    """Those of the actors whose session, key or issuer still gives them the same rights; one
     statement for up to 500 sessions, two for as many keys. For what outlives requests.
     """
     sessions = await session.rights_of(_ids(actor.session_id for actor in actors))
     keys = await api_key.rights_of(_ids(actor.key_id for actor in actors))
-    return {actor for actor in actors if _holds(actor, sessions, keys)}
+    clients = await vouched.rights_of({one.vouched_as for one in actors if one.vouched_as})
+    return {actor for actor in actors if _holds(actor, sessions, keys, clients)}
 
 
 def _ids(given: Iterable[UUID | None]) -> list[UUID]:
@@ -52,10 +53,15 @@ def _ids(given: Iterable[UUID | None]) -> list[UUID]:
 
 
 def _holds(
-    actor: Actor, sessions: dict[UUID, session.Rights], keys: dict[UUID, api_key.Rights]
+    actor: Actor,
+    sessions: dict[UUID, session.Rights],
+    keys: dict[UUID, api_key.Rights],
+    clients: dict[vouched.Voucher, session.Rights],
 ) -> bool:
+    rights = actor.role, actor.account_id, actor.member_role
+    if actor.vouched_as is not None:
+        return clients.get(actor.vouched_as) == rights
     if actor.session_id is not None:
-        rights = actor.role, actor.account_id, actor.member_role
         return sessions.get(actor.session_id) == rights
     if actor.key_id is None:
         return True

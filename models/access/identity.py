@@ -65,6 +65,8 @@ class Actor:
     for others. `member_role` is what a client may do with their account, and `proven_at` when a
     session last proved who it is: when it began, or by `confirmIdentity`. `shared` is whether the
     account has members beside the client it was opened for: then it is logged who did what.
+    `vouched_as` is how a trusted issuer calls a client who holds its token: a partner's name and
+    their external id.
     """
 
     role: Role
@@ -80,6 +82,7 @@ class Actor:
     member_role: MemberRole = MemberRole.OWNER
     proven_at: datetime | None = None
     shared: bool = False
+    vouched_as: tuple[str, str] | None = None
 
     @property
     def principal(self) -> str:
