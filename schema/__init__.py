@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.access.factor import FactorMutation
 from schema.access.session import SessionMutation, SessionQuery
 from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
@@ -50,6 +51,7 @@ class Mutation(
     AccountMutation,
     PayMutation,
     FundsMutation,
+    FactorMutation,
     SessionMutation,
 ):
     """Mutations. A mutation that is refused changes nothing, and its `userErrors` say why."""

@@ -69,6 +69,8 @@ _OUR_WORDS = {
 StripeForm: TypeAlias = Literal["redirect", "page"]
 #: Whether clients may name registered documents, and whether they may send any other.
 PersistedDocuments: TypeAlias = Literal["off", "allow", "only"]
+#: Whether staff must have a second factor.
+StaffSecondFactor: TypeAlias = Literal["required", "optional"]
 
 
 class SettingsError(Exception):
@@ -138,6 +140,11 @@ class Settings(BaseModel):
         "X-Forwarded-For and X-Forwarded-Proto headers are trusted.",
     )
     session_hours: int = Field(12, ge=1, le=720, description="How long a session lasts, in hours.")
+    staff_second_factor: StaffSecondFactor | None = Field(
+        None,
+        description="`required`: staff can do nothing but set up a second factor until they have "
+        "one; `optional`: it is up to them. Default: `required`, in demo mode `optional`.",
+    )
     pdf_link_minutes: int = Field(
         60, ge=1, le=10080, description="How long a link to a document is valid, in minutes."
     )
@@ -396,6 +403,8 @@ class Settings(BaseModel):
             self.introspection = self.account_credit_demo
         if self.graphiql is None:
             self.graphiql = self.account_credit_demo
+        if self.staff_second_factor is None:
+            self.staff_second_factor = "optional" if self.account_credit_demo else "required"
         if self.embedded_worker is None:
             self.embedded_worker = self.on_sqlite or self.account_credit_demo
         if self.account_credit_demo:
@@ -542,6 +551,7 @@ class Settings(BaseModel):
             support_url=self.support_url,
             invoice_due=timedelta(days=self.invoice_due_days),
             session_lifetime=timedelta(hours=self.session_hours),
+            staff_second_factor=self.staff_second_factor == "required",
             payments_per_invoice=self.payments_per_invoice_max,
             open_invoices=self.open_invoices_max,
             invoice_prefix=self.invoice_prefix,

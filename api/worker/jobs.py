@@ -9,7 +9,7 @@ import structlog
 
 from api.worker.scheduler import Job
 from models import audit
-from models.access import rate_limit, session
+from models.access import challenge, rate_limit, session
 from models.credit import expiry
 from models.journal import idempotency, outbox
 from models.payments import inbox, reconcile, transmission
@@ -45,6 +45,7 @@ def jobs(
         _batch("expire_grants", 60, expiry.expire_grants),
         Job("forget_attempts", 600, rate_limit.forget, at_once=False),
         Job("forget_sessions", _HOUR, session.forget, at_once=False),
+        Job("forget_challenges", _HOUR, challenge.forget, at_once=False),
         Job("forget_keys", _HOUR, idempotency.forget, at_once=False),
         Job("forget_events", _HOUR, outbox.forget, at_once=False),
         Job("forget_transmissions", _HOUR, transmission.forget, at_once=False),

@@ -54,7 +54,7 @@ def _holds(
     actor: Actor, sessions: dict[UUID, session.Rights], keys: dict[UUID, api_key.Rights]
 ) -> bool:
     if actor.session_id is not None:
-        rights = actor.role, actor.account_id, actor.member_role
+        rights = actor.role, actor.account_id, actor.member_role, actor.must_enrol
         return sessions.get(actor.session_id) == rights
     return actor.key_id is None or keys.get(actor.key_id) == (actor.scopes, actor.accounts)
 

@@ -49,7 +49,8 @@ class Actor:
     None for all of them; without either nothing is in sight. `address` is where the request came
     from, `expires_at` when its session or key runs out, and `locale` a client's own setting, empty
     for others. `member_role` is what a client may do with their account, and `proven_at` when a
-    session last proved who it is: when it began, or by `confirmIdentity`.
+    session last proved who it is: when it began, or by `confirmIdentity`. Who `must_enrol` may do
+    nothing but set up a second factor.
     """
 
     role: Role
@@ -64,6 +65,7 @@ class Actor:
     locale: str = ""
     member_role: MemberRole = MemberRole.OWNER
     proven_at: datetime | None = None
+    must_enrol: bool = False
 
     @property
     def principal(self) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import ClassVar, Final, TypeAlias
 from uuid import UUID
 
@@ -48,24 +48,32 @@ _GUESSES_BY_DEVICES: Final = 30
 _MEMBERSHIP: Final = """
     LEFT JOIN member m ON m.user_id = u.id AND m.account_id = COALESCE(s.account_id, u.account_id)
 """
+#: Staff who have no second factor yet.
+_BARE: Final = """
+    u.role = 'STAFF'
+    AND NOT EXISTS (SELECT 1 FROM totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM passkey p WHERE p.user_id = u.id)
+"""
 _FIND: Final = f"""
     SELECT s.token_hash, s.id, s.user_id, s.created_at, s.expires_at, s.seen_at, s.confirmed_at,
-           s.account_id AS switched_to, u.role, u.account_id, a.locale, m.role AS member_role
+           s.account_id AS switched_to, u.role, u.account_id, a.locale, m.role AS member_role,
+           CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
     FROM session s JOIN users u ON u.id = s.user_id
     LEFT JOIN account a ON a.id = COALESCE(s.account_id, u.account_id) {_MEMBERSHIP}
-    WHERE s.token_hash IN ({{hashes}}) AND s.revoked_at IS NULL AND s.expires_at > $1
+    WHERE {{which}} AND s.revoked_at IS NULL AND s.expires_at > $1
       AND u.disabled_at IS NULL
 """
 _RIGHTS: Final = f"""
-    SELECT s.id, s.account_id AS switched_to, u.role, u.account_id, m.role AS member_role
+    SELECT s.id, s.account_id AS switched_to, u.role, u.account_id, m.role AS member_role,
+           CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
     FROM session s JOIN users u ON u.id = s.user_id {_MEMBERSHIP}
     WHERE s.id IN ({{ids}}) AND s.revoked_at IS NULL AND s.expires_at > $1 AND u.disabled_at IS NULL
 """
 
 _seen: Final = LastUse("session", "seen_at")
 
-#: A role, a client's account, and what they may do with it.
-Rights: TypeAlias = tuple[Role, UUID | None, MemberRole]
+#: A role, a client's account, what they may do with it, and whether they must enrol first.
+Rights: TypeAlias = tuple[Role, UUID | None, MemberRole, bool]
 
 
 class Session(Record):
@@ -91,10 +99,8 @@ class Session(Record):
         table = "session"
 
 
-async def sign_in(
-    email: str, password: str, *, address: str, user_agent: str = "", notes: str = ""
-) -> tuple[Actor, str]:
-    """Open a session for these credentials; who it is, and the token that is shown only now.
+async def user_of_credentials(email: str, password: str, *, address: str, notes: str = "") -> User:
+    """Whose credentials these are. What follows is `models.accounts.sign_in`'s.
 
     Unknown, wrong and disabled are one refusal at one cost: raises InvalidCredentials at
     `password`. Raises RateLimited when an e-mail or an address has been guessed at too often; not
@@ -112,7 +118,7 @@ async def sign_in(
     await rate_limit.give_back_all([(name, subject) for name, subject, _ in limits])
     if newer is not None:
         await transaction(lambda: User.filter(id=user.id).update(password_hash=newer))
-    return await open_session(user, address=address, user_agent=user_agent)
+    return user
 
 
 def _by_place(person: str, place: str) -> list[tuple[str, str, int]]:
@@ -136,40 +142,70 @@ async def open_session(
     lifetime: timedelta | None = None,
     address: str = "",
     user_agent: str = "",
+    confirmed_at: datetime | None = None,
+    first: Callable[[], Awaitable[None]] | None = None,
 ) -> tuple[Actor, str]:
     """Open a session for a user who has proved who they are; the actor and the token.
 
-    It is about `account_id`, or the account that the user came with. Raises Unauthenticated when
-    the user has been disabled meanwhile.
+    It is about `account_id`, or the account that the user came with. `first` is done in the same
+    transaction. Raises Unauthenticated when the user has been disabled meanwhile.
     """
     token = MARK + secrets.token_urlsafe(_TOKEN_BYTES)
-    moment = now()
-    session = Session(
-        user_id=user.id,
-        token_hash=_hash(token),
-        expires_at=moment + (lifetime or provider().session_lifetime),
-        seen_at=moment,
-        account_id=account_id,
-        user_agent=user_agent[:_USER_AGENT_CHARS_MAX],
-        address=address[:_ADDRESS_CHARS_MAX],
-    )
-    await transaction(lambda: sql.add(session))
+    session = _new(user, token, lifetime or provider().session_lifetime, address, user_agent)
+    session.account_id, session.confirmed_at = account_id, confirmed_at
+
+    async def add() -> None:
+        if first is not None:
+            await first()
+        await sql.add(session)
+
+    await transaction(add)
     actor = await actor_of_session(token, address)
     if actor is None:
         raise Unauthenticated
     return actor, token
 
 
+def _new(user: User, token: str, lifetime: timedelta, address: str, user_agent: str) -> Session:
+    moment = now()
+    return Session(
+        user_id=user.id,
+        token_hash=_hash(token),
+        expires_at=moment + lifetime,
+        seen_at=moment,
+        user_agent=user_agent[:_USER_AGENT_CHARS_MAX],
+        address=address[:_ADDRESS_CHARS_MAX],
+    )
+
+
 async def actor_of_session(token: str, address: str) -> Actor | None:
     """Who holds this token; None when it is unknown, expired or revoked, or the user disabled."""
     moment = now()
     row = await _rows.find(_hash(token))
-    rights = None if row is None else _rights(row)
-    if row is None or rights is None:
-        return None
-    role, account_id, member_role = rights
-    if row["seen_at"] < moment - _SEEN_AFTER:
+    actor = None if row is None else _actor(row, address)
+    if row is not None and actor is not None and row["seen_at"] < moment - _SEEN_AFTER:
         _seen.note(row["id"])
+    return actor
+
+
+async def as_it_is(actor: Actor) -> Actor:
+    """The actor of the same session, as it stands now; itself where it has none. Raises
+    Unauthenticated when the session has ended.
+    """
+    if actor.session_id is None:
+        return actor
+    row = await sql.fetch_one(_FIND.format(which="s.id = $2"), now(), actor.session_id)
+    present = None if row is None else _actor(row, actor.address)
+    if present is None:
+        raise Unauthenticated
+    return present
+
+
+def _actor(row: sql.Row, address: str) -> Actor | None:
+    rights = _rights(row)
+    if rights is None:
+        return None
+    role, account_id, member_role, must_enrol = rights
     return Actor(
         role=role,
         user_id=row["user_id"],
@@ -180,20 +216,22 @@ async def actor_of_session(token: str, address: str) -> Actor | None:
         locale=row["locale"] or "",
         member_role=member_role,
         proven_at=row["confirmed_at"] or row["created_at"],
+        must_enrol=must_enrol,
     )
 
 
 def _rights(row: sql.Row) -> Rights | None:
     """What a session gives; None where its user is no member any more of what it switched to."""
     role, own, switched_to = Role(row["role"]), row["account_id"], row["switched_to"]
+    must_enrol = bool(row["bare"]) and provider().staff_second_factor
     if row["member_role"] is not None:
-        return role, switched_to or own, MemberRole(row["member_role"])
-    return (role, own, MemberRole.OWNER) if switched_to in {None, own} else None
+        return role, switched_to or own, MemberRole(row["member_role"]), must_enrol
+    return (role, own, MemberRole.OWNER, must_enrol) if switched_to in {None, own} else None
 
 
 async def _rows_of(hashes: Sequence[str]) -> dict[str, sql.Row]:
     places, given = sql.in_list(hashes, 2)
-    rows = await sql.fetch(_FIND.format(hashes=places), now(), *given)
+    rows = await sql.fetch(_FIND.format(which=f"s.token_hash IN ({places})"), now(), *given)
     return {row["token_hash"]: row for row in rows}
 
 

@@ -189,7 +189,7 @@ async def test_a_mutation_is_done_by_those_who_may_and_changes_nothing_otherwise
                 none = await populated.post(ask.document, caller, nowhere(variables))
                 assert (none.status_code, none.json()) == (response.status_code, response.json())
             assert (caller, await populated.digest()) == (caller, before)
-        elif name not in {"signOut", "updateAccount"}:
+        elif letter != "R" and name not in {"signOut", "updateAccount"}:
             assert (caller, await populated.digest()) != (caller, before)
         if name == "signOut" and caller in populated.users:
             assert_dead(await populated.post("{ viewer { role } }", caller))

@@ -56,6 +56,15 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "redeemVoucher": {"client moved": "N"},
     "issueVouchers": STAFF,
     "signIn": {},
+    "completeSignIn": {},
+    "beginConfirmIdentity": {},
+    "confirmIdentity": {},
+    "beginTotp": {},
+    "confirmTotp": {},
+    "beginPasskey": {},
+    "confirmPasskey": {},
+    "renewRecoveryCodes": {},
+    "removeSecondFactor": {},
     "signOut": {},
 }
 

@@ -6,7 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from graphql import GraphQLInputObjectType, GraphQLNonNull, get_nullable_type, is_scalar_type
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLNonNull,
+    get_nullable_type,
+    is_scalar_type,
+)
 
 from models.audit import audit
 from models.db import sql
@@ -356,6 +362,8 @@ def a_value(type_: Any) -> Any:
         }
     if hasattr(named, "of_type"):
         return [a_value(named.of_type)]
+    if isinstance(named, GraphQLEnumType):
+        return next(iter(named.values))
     values = {"Decimal": "10.00", "CurrencyCode": "USD", "Boolean": False, "Int": 1}
     return values.get(named.name, "x" * 12)
 

@@ -39,5 +39,6 @@ export const valueTypes = [
   "RateLimited",
   "RedirectAction",
   "Refusal",
+  "SignInChallenge",
   "Viewer",
 ];

@@ -16,7 +16,14 @@ Body = dict[str, Any]
 SCHEMA: Final[Any] = make_schema()._schema
 
 
-REFUSED: Final = {"UNAUTHENTICATED": "U", "FORBIDDEN": "F", "NOT_FOUND": "N"}
+REFUSED: Final = {
+    "UNAUTHENTICATED": "U",
+    "FORBIDDEN": "F",
+    "NOT_FOUND": "N",
+    "CODE_REFUSED": "R",
+    "INVALID_CREDENTIALS": "R",
+    "NOT_ALLOWED": "R",
+}
 
 
 def at(value: Any, path: str) -> Any:
