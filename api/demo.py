@@ -27,6 +27,7 @@ from models.accounts.billing import Billing
 from models.accounts.create import CreateAccount
 from models.accounts.settings import UpdateAccount
 from models.bank.by_hand import RecordBankTransfer
+from models.clock import now
 from models.credit.issue_vouchers import IssueVouchers
 from models.credit.redemption import RedeemVoucher
 from models.invoices.deposit import AddFunds
@@ -314,7 +315,9 @@ async def _client(user: User, client: DemoClient) -> dict[str, str]:
 
 
 async def _credentials(user: User) -> dict[str, str]:
-    _, token = await session.open_session(user)
+    # As if they had just signed in, for as long as they last: who tries the API has a token only.
+    until = now() + provider().session_lifetime
+    _, token = await session.open_session(user, confirmed_at=until)
     return {"email": cast("str", user.email), "password": PASSWORD, "token": token}
 
 

@@ -7,6 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema.access.api_key import ApiKeyMutation, ApiKeyQuery
 from schema.access.client_session import ClientSessionMutation
+from schema.access.factor import FactorMutation
 from schema.access.member import MemberMutation
 from schema.access.password import PasswordMutation
 from schema.access.session import SessionMutation, SessionQuery
@@ -59,6 +60,7 @@ class Mutation(
     FundsMutation,
     SignUpMutation,
     PasswordMutation,
+    FactorMutation,
     SessionMutation,
     ClientSessionMutation,
     ApiKeyMutation,

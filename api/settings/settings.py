@@ -73,6 +73,8 @@ _OUR_WORDS = {
 StripeForm: TypeAlias = Literal["redirect", "page"]
 #: Whether clients may name registered documents, and whether they may send any other.
 PersistedDocuments: TypeAlias = Literal["off", "allow", "only"]
+#: Whether staff must have a second factor.
+StaffSecondFactor: TypeAlias = Literal["required", "optional"]
 
 
 class SettingsError(Exception):
@@ -176,6 +178,11 @@ class Settings(BaseModel):
         "button), `issuer`, `client_id`, optionally `client_secret`, `scopes` and `people` "
         "(`clients`, `staff` or `all`). Users are known by their verified e-mail address the first "
         "time, and by the provider's ID from then on.",
+    )
+    staff_second_factor: StaffSecondFactor | None = Field(
+        None,
+        description="`required`: staff can do nothing but set up a second factor until they have "
+        "one; `optional`: it is up to them. Default: `required`, in demo mode `optional`.",
     )
     pdf_link_minutes: int = Field(
         60, ge=1, le=10080, description="How long a link to a document is valid, in minutes."
@@ -437,6 +444,8 @@ class Settings(BaseModel):
             self.graphiql = self.account_credit_demo
         if self.sign_up is None:
             self.sign_up = "open" if self.account_credit_demo else "off"
+        if self.staff_second_factor is None:
+            self.staff_second_factor = "optional" if self.account_credit_demo else "required"
         if self.embedded_worker is None:
             self.embedded_worker = self.on_sqlite or self.account_credit_demo
         if self.account_credit_demo:
@@ -598,6 +607,7 @@ class Settings(BaseModel):
             support_url=self.support_url,
             invoice_due=timedelta(days=self.invoice_due_days),
             session_lifetime=timedelta(hours=self.session_hours),
+            staff_second_factor=self.staff_second_factor == "required",
             payments_per_invoice=self.payments_per_invoice_max,
             open_invoices=self.open_invoices_max,
             invoice_prefix=self.invoice_prefix,

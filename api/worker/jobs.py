@@ -9,7 +9,7 @@ import structlog
 
 from api.worker.scheduler import Job
 from models import audit
-from models.access import client_link, one_use_token, rate_limit, session
+from models.access import challenge, client_link, one_use_token, rate_limit, session
 from models.accounts import mail_delivery
 from models.credit import expiry
 from models.journal import idempotency, outbox
@@ -57,6 +57,7 @@ def jobs(
         Job("forget_client_links", _HOUR, client_link.forget, at_once=False),
         Job("forget_mails", _HOUR, mail_delivery.forget, at_once=False),
         Job("forget_tokens", _HOUR, one_use_token.forget, at_once=False),
+        Job("forget_challenges", _HOUR, challenge.forget, at_once=False),
         Job("forget_keys", _HOUR, idempotency.forget, at_once=False),
         Job("forget_events", _HOUR, outbox.forget, at_once=False),
         Job("forget_transmissions", _HOUR, transmission.forget, at_once=False),

@@ -58,7 +58,7 @@ def _holds(
     keys: dict[UUID, api_key.Rights],
     clients: dict[vouched.Voucher, session.Rights],
 ) -> bool:
-    rights = actor.role, actor.account_id, actor.member_role
+    rights = actor.role, actor.account_id, actor.member_role, actor.must_enrol
     if actor.vouched_as is not None:
         return clients.get(actor.vouched_as) == rights
     if actor.session_id is not None:

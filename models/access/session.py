@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import ClassVar, Final, TypeAlias
 from uuid import UUID
 
@@ -56,17 +56,24 @@ _MEMBERSHIP: Final = """
 _SHARED: Final = """
     EXISTS (SELECT 1 FROM member o WHERE o.account_id = COALESCE(s.account_id, u.account_id))
 """
+#: Staff who have no second factor yet.
+_BARE: Final = """
+    u.role = 'STAFF'
+    AND NOT EXISTS (SELECT 1 FROM totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM passkey p WHERE p.user_id = u.id)
+"""
 _FIND: Final = f"""
     SELECT s.token_hash, s.id, s.user_id, s.created_at, s.expires_at, s.seen_at, s.confirmed_at,
            s.account_id AS switched_to_id, u.role, u.account_id, a.locale, m.role AS member_role,
-           {_SHARED} AS shared
+           {_SHARED} AS shared, CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
     FROM session s JOIN users u ON u.id = s.user_id
     LEFT JOIN account a ON a.id = COALESCE(s.account_id, u.account_id) {_MEMBERSHIP}
-    WHERE s.token_hash IN ({{hashes}}) AND s.revoked_at IS NULL AND s.expires_at > $1
+    WHERE {{which}} AND s.revoked_at IS NULL AND s.expires_at > $1
       AND u.disabled_at IS NULL
 """
 _RIGHTS: Final = f"""
-    SELECT s.id, s.account_id AS switched_to_id, u.role, u.account_id, m.role AS member_role
+    SELECT s.id, s.account_id AS switched_to_id, u.role, u.account_id, m.role AS member_role,
+           CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
     FROM session s JOIN users u ON u.id = s.user_id {_MEMBERSHIP}
     WHERE s.id IN ({{ids}}) AND s.revoked_at IS NULL AND s.expires_at > $1 AND u.disabled_at IS NULL
 """
@@ -86,8 +93,8 @@ _SWITCH: Final = """
 
 _seen: Final = LastUse("session", "seen_at")
 
-#: A role, a client's account, and what they may do with it.
-Rights: TypeAlias = tuple[Role, UUID | None, MemberRole]
+#: A role, a client's account, what they may do with it, and whether they must enrol first.
+Rights: TypeAlias = tuple[Role, UUID | None, MemberRole, bool]
 
 
 class Session(Record):
@@ -115,10 +122,8 @@ class Session(Record):
         table = "session"
 
 
-async def sign_in(
-    email: str, password: str, *, address: str, user_agent: str = "", notes: str = ""
-) -> tuple[Actor, str]:
-    """Open a session for these credentials; who it is, and the token that is shown only now.
+async def user_of_credentials(email: str, password: str, *, address: str, notes: str = "") -> User:
+    """Whose credentials these are. What follows is `models.accounts.sign_in`'s.
 
     Unknown, wrong and disabled are one refusal at one cost: raises InvalidCredentials at
     `password`. Raises RateLimited when an e-mail or an address has been guessed at too often; not
@@ -126,8 +131,7 @@ async def sign_in(
     """
     person = key_of(email) or ""
     user = await user_of_email(person) if person else None
-    proven = await prove(user, person, password, "password", address=address, notes=notes)
-    return await open_session(proven, address=address, user_agent=user_agent, notes=notes)
+    return await prove(user, person, password, "password", address=address, notes=notes)
 
 
 async def prove(
@@ -175,13 +179,16 @@ async def open_session(
     lifetime: timedelta | None = None,
     address: str = "",
     user_agent: str = "",
+    confirmed_at: datetime | None = None,
+    first: Callable[[], Awaitable[None]] | None = None,
     notes: str | None = None,
 ) -> tuple[Actor, str]:
     """Open a session for a user who has proved who they are; the actor and the token.
 
     It is about `account_id`, or the account that the user came with, or the first they may use.
-    With a browser's `notes` they are told by mail of a new one. Raises Unauthenticated when the
-    user has been disabled meanwhile, or has another password than in `user`.
+    `first` is done in the same transaction. With a browser's `notes` they are told by mail of a new
+    one. Raises Unauthenticated when the user has been disabled meanwhile, or has another password
+    than in `user`.
     """
     session, token = new_session(
         user.id,
@@ -190,7 +197,14 @@ async def open_session(
         address=address,
         user_agent=user_agent,
     )
-    await transaction(lambda: _add(session, user, notes))
+    session.confirmed_at = confirmed_at
+
+    async def add() -> None:
+        if first is not None:
+            await first()
+        await _add(session, user, notes)
+
+    await transaction(add)
     if (actor := await actor_of_session(token, address)) is None:
         raise Unauthenticated
     return actor, token
@@ -251,22 +265,31 @@ async def _tell_of_new_device(user: User, session: Session) -> None:
 
 async def actor_of_session(token: str, address: str) -> Actor | None:
     """Who holds this token; None when it is unknown, expired or revoked, or the user disabled."""
-    return _actor(await _rows.find(_hash(token)), address)
-
-
-async def _actor_of_id(session_id: UUID, address: str) -> Actor | None:
-    found = await Session.get_or_none(id=session_id)
-    return None if found is None else _actor(await _rows.find(found.token_hash), address)
-
-
-def _actor(row: sql.Row | None, address: str) -> Actor | None:
-    moment = now()
-    rights = None if row is None else _rights(row)
-    if row is None or rights is None:
-        return None
-    role, account_id, member_role = rights
-    if row["seen_at"] < moment - _SEEN_AFTER:
+    row = await _rows.find(_hash(token))
+    actor = None if row is None else _actor(row, address)
+    if row is not None and actor is not None and row["seen_at"] < now() - _SEEN_AFTER:
         _seen.note(row["id"])
+    return actor
+
+
+async def as_it_is(actor: Actor) -> Actor:
+    """The actor of the same session, as it stands now; itself where it has none. Raises
+    Unauthenticated when the session has ended.
+    """
+    if actor.session_id is None:
+        return actor
+    row = await sql.fetch_one(_FIND.format(which="s.id = $2"), now(), actor.session_id)
+    present = None if row is None else _actor(row, actor.address)
+    if present is None:
+        raise Unauthenticated
+    return present
+
+
+def _actor(row: sql.Row, address: str) -> Actor | None:
+    rights = _rights(row)
+    if rights is None:
+        return None
+    role, account_id, member_role, must_enrol = rights
     return Actor(
         role=role,
         user_id=row["user_id"],
@@ -278,20 +301,22 @@ def _actor(row: sql.Row | None, address: str) -> Actor | None:
         member_role=member_role,
         proven_at=row["confirmed_at"] or row["created_at"],
         shared=bool(row["shared"]),
+        must_enrol=must_enrol,
     )
 
 
 def _rights(row: sql.Row) -> Rights | None:
     """What a session gives; None where its user is no member any more of what it switched to."""
     role, own, switched_to = Role(row["role"]), row["account_id"], row["switched_to_id"]
+    must_enrol = bool(row["bare"]) and provider().staff_second_factor
     if row["member_role"] is not None:
-        return role, switched_to or own, MemberRole(row["member_role"])
-    return (role, own, MemberRole.OWNER) if switched_to in {None, own} else None
+        return role, switched_to or own, MemberRole(row["member_role"]), must_enrol
+    return (role, own, MemberRole.OWNER, must_enrol) if switched_to in {None, own} else None
 
 
 async def _rows_of(hashes: Sequence[str]) -> dict[str, sql.Row]:
     places, given = sql.in_list(hashes, 2)
-    rows = await sql.fetch(_FIND.format(hashes=places), now(), *given)
+    rows = await sql.fetch(_FIND.format(which=f"s.token_hash IN ({places})"), now(), *given)
     return {row["token_hash"]: row for row in rows}
 
 
@@ -355,10 +380,7 @@ async def switch_account(account_id: UUID | None, by: Actor) -> Actor:
             await sql.execute(_SWITCH, account_id, now(), session_id)
 
     await transaction(switch)
-    actor = await _actor_of_id(session_id, by.address)
-    if actor is None:
-        raise Unauthenticated
-    return actor
+    return await as_it_is(by)
 
 
 async def end_all(user_id: UUID, but: UUID | None = None) -> None:

@@ -30,7 +30,7 @@ async def actor_of(partner: str, external_id: str, address: str) -> Actor | None
     row = await _rows.find((partner, external_id))
     if row is None:
         return None
-    role, account_id, member_role = _rights(row)
+    role, account_id, member_role, _ = _rights(row)
     return Actor(
         role=role,
         user_id=row["id"],
@@ -51,7 +51,7 @@ async def rights_of(vouchers: Collection[Voucher]) -> dict[Voucher, Rights]:
 def _rights(row: sql.Row) -> Rights:
     given = row["member_role"]
     member_role = MemberRole.OWNER if given is None else MemberRole(given)
-    return Role.CLIENT, row["account_id"], member_role
+    return Role.CLIENT, row["account_id"], member_role, False
 
 
 async def _rows_of(vouchers: Sequence[Voucher]) -> dict[Voucher, sql.Row]:

@@ -60,6 +60,8 @@ class Provider:
     support_url: str = ""
     invoice_due: timedelta = timedelta(days=14)
     session_lifetime: timedelta = timedelta(hours=12)
+    staff_second_factor: bool = False
+    """Whether staff who are signed in without a second factor may only set one up."""
     deposit_tax: str = ""
     """Why deposits carry no tax: a sentence, or empty for what the seller's country has."""
     e_invoices: bool = False

@@ -16,6 +16,8 @@ KEYS: Final = timedelta(days=60)
 EVENTS: Final = timedelta(days=90)
 #: A session, after it has run out.
 SESSIONS: Final = timedelta(days=30)
+#: A second factor's challenge, after it has run out.
+CHALLENGES: Final = timedelta(days=1)
 #: That a browser has been signed in with, since it last was. Browsers keep nothing longer.
 DEVICES: Final = timedelta(days=400)
 #: Which body came under a signed id. Longer than any gateway's messages are good for (PayPal's: 31

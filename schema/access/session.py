@@ -8,9 +8,13 @@ import strawberry
 
 from models.access import device, session
 from models.access.identity import Actor, MemberRole, Role
+from models.access.second_factor import SecondFactor, held_by
 from models.access.user import User
 from models.accounts import account as accounts
+from models.accounts import sign_in
+from models.accounts.sign_in import FactorAsked, SignedIn
 from models.db.record import parse_id
+from schema.access.challenge import SignInChallenge
 from schema.account import Account
 from schema.core.context import Context, Info
 from schema.core.errors import Payload, refused_at_top, refused_in_payload
@@ -71,6 +75,11 @@ class Viewer:
         """Their name; null where they have given none."""
         user = await info.context.loaders.user.load(self.actor.user_id)
         return (user.name or None) if user else None
+
+    @strawberry.field
+    async def second_factors(self) -> list[SecondFactor]:
+        """What the caller can be asked for besides their password; empty where nothing is."""
+        return await held_by(self.actor.user_id)
 
 
 @strawberry.type
@@ -141,15 +150,38 @@ class SignInInput:
 
 @strawberry.type
 class SignInPayload(Payload):
-    """The result of `signIn`."""
+    """The result of signing in."""
 
     viewer: Viewer | None = None
     "Who is signed in now."
+    challenge: SignInChallenge | None = None
+    "Where a second factor is asked for; `token` and `viewer` are null then."
     token: str | None = None
     """For clients without cookies: send it as `Authorization: Bearer …`.
 
     Browsers also get an HttpOnly cookie, and needn't store the token.
     """
+
+
+@strawberry.type
+class ViewerPayload(Payload):
+    """Who is signed in, after a change."""
+
+    viewer: Viewer | None = None
+    "Who is signed in now; null if nobody is."
+
+
+async def begun(context: Context, outcome: SignedIn | FactorAsked) -> SignInPayload:
+    """What somebody gets who has proved their password, or a token that stands for it: a session
+    with its cookies, or the question for their second factor.
+    """
+    if isinstance(outcome, FactorAsked):
+        return SignInPayload(challenge=SignInChallenge.of(outcome))
+    context.actor = outcome.actor
+    context.set_session_cookie(outcome.token)
+    notes = await device.noted(context.device_notes, outcome.actor.user_id)
+    context.set_device_cookie(notes)
+    return SignInPayload(viewer=Viewer.of(outcome.actor), token=outcome.token)
 
 
 @strawberry.type
@@ -170,30 +202,14 @@ class DonePayload(Payload):
     """The result of a mutation that makes nothing: done, where there are no `userErrors`."""
 
 
-@strawberry.type
-class ViewerPayload(Payload):
-    """Who is signed in, after a change."""
-
-    viewer: Viewer | None = None
-    "Who is signed in now; null if nobody is."
-
-
 async def sign_in_proven(context: Context, user: User) -> SignInPayload:
-    """Signs in a user who has proved who they are otherwise than by a password."""
-    actor, token = await session.open_session(
-        user,
-        address=context.address,
-        user_agent=context.user_agent,
-        notes=context.device_notes,
+    """Signs in a user who has proved who they are otherwise than by a password, or asks for their
+    second factor.
+    """
+    outcome = await sign_in.finish(
+        user, address=context.address, user_agent=context.user_agent, notes=context.device_notes
     )
-    return await _entered(context, actor, token)
-
-
-async def _entered(context: Context, actor: Actor, token: str) -> SignInPayload:
-    context.actor = actor
-    context.set_session_cookie(token)
-    context.set_device_cookie(await device.noted(context.device_notes, actor.user_id))
-    return SignInPayload(viewer=Viewer.of(actor), token=token)
+    return await begun(context, outcome)
 
 
 @strawberry.type
@@ -203,18 +219,19 @@ class SessionMutation:
     @strawberry.mutation
     @refused_in_payload
     async def sign_in(self, info: Info, input: SignInInput) -> SignInPayload:
-        """Signs in and opens a session. Attempts are limited per e-mail address and per caller; a
-        browser that has signed in before (it has a cookie) has a limit of its own.
+        """Signs in and opens a session, or asks for a second factor (`challenge`). Attempts are
+        limited per e-mail address and per caller; a browser that has signed in before (it has a
+        cookie) has a limit of its own.
         """
         context = info.context
-        actor, token = await session.sign_in(
+        outcome = await sign_in.sign_in(
             input.email,
             input.password,
             address=context.address,
             user_agent=context.user_agent,
             notes=context.device_notes,
         )
-        return await _entered(context, actor, token)
+        return await begun(context, outcome)
 
     @strawberry.mutation
     @refused_in_payload

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 import strawberry
 
+from models.access import session
 from models.access.identity import Actor
-from models.errors import Unauthenticated
+from models.errors import SecondFactorRequired, Unauthenticated
 from schema.core import texts
 from schema.core.loaders import Loaders
 
@@ -60,10 +61,23 @@ class Context:
         """The locale that a field was asked for, else the caller's own."""
         return texts.best_locale(asked, self.locale) if asked else self.locale
 
-    def signed_in(self) -> Actor:
-        """The caller; raises Unauthenticated for anonymous ones."""
+    def signed_in(self, *, to_enrol: bool = False) -> Actor:
+        """The caller; raises Unauthenticated for anonymous ones.
+
+        Raises SecondFactorRequired for whoever must set one up first, but where it is `to_enrol`:
+        for that, and for what a session does with itself.
+        """
         if self.actor is None:
             raise Unauthenticated
+        if self.actor.must_enrol and not to_enrol:
+            raise SecondFactorRequired
+        return self.actor
+
+    async def look_again(self) -> Actor:
+        """The caller as they are now, when their session has changed. Raises Unauthenticated where
+        it has ended meanwhile.
+        """
+        self.actor = await session.as_it_is(self.signed_in(to_enrol=True))
         return self.actor
 
     def fresh(self) -> Self:

@@ -39,11 +39,12 @@ class UserError:
 
     Top-level `errors` are for requests that never reach a rule. Their `extensions.code` is
     BAD_USER_INPUT (a value isn't valid for its type), UNAUTHENTICATED, FORBIDDEN (role or scope),
-    NOT_FOUND (it doesn't exist or isn't visible to the caller, and the field can't be null),
-    LIMIT_EXCEEDED, RATE_LIMITED (too many of your requests are in progress), TRY_AGAIN (the
-    database is busy, full or unavailable), INTERNAL, or, for persisted documents,
-    PERSISTED_QUERY_NOT_FOUND, _NOT_SUPPORTED or _ONLY. After RATE_LIMITED or TRY_AGAIN, send the
-    same request again a moment later, with the same `idempotencyKey`.
+    SECOND_FACTOR_REQUIRED (staff must set one up first), NOT_FOUND (it doesn't exist or isn't
+    visible to the caller, and the field can't be null), LIMIT_EXCEEDED, RATE_LIMITED (too many of
+    your requests are in progress), TRY_AGAIN (the database is busy, full or unavailable), INTERNAL,
+    or, for persisted documents, PERSISTED_QUERY_NOT_FOUND, _NOT_SUPPORTED or _ONLY. After
+    RATE_LIMITED or TRY_AGAIN, send the same request again a moment later, with the same
+    `idempotencyKey`.
     """
 
     code: UserErrorCode
@@ -163,6 +164,8 @@ def top_level_error(error: Exception, locale: str) -> GraphQLError:
             return busy_error(error, locale)
         case errors.NotFound():
             code, message = "NOT_FOUND", texts.explain(error, locale)
+        case errors.SecondFactorRequired():
+            code, message = error.code.value, texts.explain(error, locale)
         case errors.Refusal():
             code, message = "BAD_USER_INPUT", texts.explain(error, locale)
         case _:

@@ -72,6 +72,15 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "changeEmail": {},
     "confirmEmail": {},
     "signIn": {},
+    "completeSignIn": {},
+    "beginConfirmIdentity": {},
+    "confirmIdentity": {},
+    "beginTotp": {},
+    "confirmTotp": {},
+    "beginPasskey": {},
+    "confirmPasskey": {},
+    "renewRecoveryCodes": {},
+    "removeSecondFactor": {},
     "signOut": {},
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -11,6 +11,7 @@ from models.access import password
 from models.access.identity import Role
 from models.access.user import User, add_user
 from models.accounts.account import Account
+from models.accounts.sign_in import SignedIn, sign_in
 from models.db.transactions import transaction
 from models.provider import provider
 from models.provider.provider import CreditPolicy, Provider
@@ -18,6 +19,8 @@ from models.provider.seller import Seller
 
 if TYPE_CHECKING:
     import pytest
+
+    from models.access.identity import Actor
 
 PASSWORD = "correct horse battery"
 ADDRESS = "192.0.2.7"
@@ -49,6 +52,13 @@ async def a_client(email: str = "ada@example.com") -> User:
         )
 
     return await transaction(add)
+
+
+async def signed_in(email: str, password: str, **how: Any) -> tuple[Actor, str]:
+    """Who has signed in with these, nobody asking for more; and their token."""
+    outcome = await sign_in(email, password, **how)
+    assert isinstance(outcome, SignedIn)
+    return outcome.actor, outcome.token
 
 
 async def an_account(email: str = "bo@example.com") -> Account:

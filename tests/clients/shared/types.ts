@@ -43,5 +43,6 @@ export const valueTypes = [
   "RateLimited",
   "RedirectAction",
   "Refusal",
+  "SignInChallenge",
   "Viewer",
 ];

@@ -10,11 +10,10 @@ import pytest
 from models.access import password
 from models.access import session as sessions
 from models.access.device import known, noted
-from models.access.session import sign_in
 from models.access.user import User
 from models.errors import InvalidCredentials, RateLimited
 from models.provider import retention
-from tests.support.identities import ADDRESS, PASSWORD, a_client, wire_small_provider
+from tests.support.identities import ADDRESS, PASSWORD, a_client, signed_in, wire_small_provider
 
 if TYPE_CHECKING:
     from tests.support.clock import At
@@ -32,7 +31,7 @@ async def guess(times: int, *, notes: str = "", address: str = ADDRESS) -> int:
     looked_at = 0
     for number in range(times):
         try:
-            await sign_in("ada@example.com", f"guess {number}", address=address, notes=notes)
+            await signed_in("ada@example.com", f"guess {number}", address=address, notes=notes)
         except InvalidCredentials:
             looked_at += 1
         except RateLimited:
@@ -41,7 +40,7 @@ async def guess(times: int, *, notes: str = "", address: str = ADDRESS) -> int:
 
 
 async def a_device(user: User, notes: str = "") -> str:
-    await sign_in(str(user.email), PASSWORD, address=ADDRESS, notes=notes)
+    await signed_in(str(user.email), PASSWORD, address=ADDRESS, notes=notes)
     return await noted(notes, user.id)
 
 
@@ -50,8 +49,8 @@ async def test_wrong_passwords_from_elsewhere_do_not_lock_out_a_browser_that_is_
     notes = await a_device(ada)
     assert await guess(20, address="203.0.113.9") == 10
     with pytest.raises(RateLimited):
-        await sign_in("ada@example.com", PASSWORD, address=ADDRESS)
-    actor, _ = await sign_in("ada@example.com", PASSWORD, address=ADDRESS, notes=notes)
+        await signed_in("ada@example.com", PASSWORD, address=ADDRESS)
+    actor, _ = await signed_in("ada@example.com", PASSWORD, address=ADDRESS, notes=notes)
     assert actor.user_id == ada.id
 
 
@@ -61,7 +60,7 @@ async def test_a_neighbour_who_used_the_addresss_attempts_does_not_either(
     monkeypatch.setattr(sessions, "_GUESSES_PER_ADDRESS", 5)
     notes = await a_device(await a_client())
     assert await guess(10) == 5
-    await sign_in("ada@example.com", PASSWORD, address=ADDRESS, notes=notes)
+    await signed_in("ada@example.com", PASSWORD, address=ADDRESS, notes=notes)
 
 
 async def test_a_stolen_note_has_a_limit_of_its_own_from_wherever_it_is_used() -> None:
@@ -69,9 +68,9 @@ async def test_a_stolen_note_has_a_limit_of_its_own_from_wherever_it_is_used() -
     looked_at = [await guess(1, notes=notes, address=f"203.0.113.{n}") for n in range(20)]
     assert sum(looked_at) == 10
     with pytest.raises(RateLimited):
-        await sign_in("ada@example.com", PASSWORD, address=ADDRESS, notes=notes)
+        await signed_in("ada@example.com", PASSWORD, address=ADDRESS, notes=notes)
     # It spends nothing of what everybody else has.
-    await sign_in("ada@example.com", PASSWORD, address=ADDRESS)
+    await signed_in("ada@example.com", PASSWORD, address=ADDRESS)
 
 
 async def test_many_stolen_notes_are_counted_together() -> None:

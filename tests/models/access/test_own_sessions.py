@@ -11,14 +11,21 @@ from models.access import device, session
 from models.access.credential import actor_of_credential, changed_since, holding
 from models.access.identity import Actor, MemberRole, Role
 from models.access.member import Member
-from models.access.session import Session, open_session, sign_in
+from models.access.session import Session, open_session
 from models.clock import now
 from models.db import sql
 from models.db.record import new_id
 from models.db.transactions import transaction
 from models.errors import Forbidden, NotFound
 from models.mail.outgoing import OutgoingMail
-from tests.support.identities import ADDRESS, PASSWORD, a_client, an_account, wire_small_provider
+from tests.support.identities import (
+    ADDRESS,
+    PASSWORD,
+    a_client,
+    an_account,
+    signed_in,
+    wire_small_provider,
+)
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -112,12 +119,12 @@ async def test_whoever_has_no_account_of_their_own_begins_in_the_first_they_join
 
 async def test_a_new_device_is_told_by_mail_and_the_first_and_known_ones_are_not() -> None:
     ada = await a_client()
-    await sign_in("ada@example.com", PASSWORD, address=ADDRESS)
+    await signed_in("ada@example.com", PASSWORD, address=ADDRESS)
     assert await OutgoingMail.all().count() == 0
     notes = await device.noted("", ada.id)
-    await sign_in("ada@example.com", PASSWORD, address=ADDRESS, notes=notes)
+    await signed_in("ada@example.com", PASSWORD, address=ADDRESS, notes=notes)
     assert await OutgoingMail.all().count() == 0
-    await sign_in("ada@example.com", PASSWORD, address="192.0.2.9", user_agent="Other/1.0")
+    await signed_in("ada@example.com", PASSWORD, address="192.0.2.9", user_agent="Other/1.0")
     [told] = await OutgoingMail.all()
     assert (told.kind, told.recipient, told.locale) == ("new_device", "ada@example.com", "ja")
     assert told.facts == {"address": "192.0.2.9", "user_agent": "Other/1.0"}

@@ -15,7 +15,7 @@ from models.access import password, session
 from models.access.api_key import create_key
 from models.access.credential import actor_of_credential, holding
 from models.access.identity import Role
-from models.access.session import Session, open_session, sign_in, sign_out
+from models.access.session import Session, open_session, sign_out
 from models.access.user import User, create_staff
 from models.clock import now
 from models.db import sql, tasks
@@ -23,7 +23,14 @@ from models.db.transactions import transaction
 from models.errors import InvalidCredentials, RateLimited
 from models.provider import provider
 from models.provider.provider import Provider
-from tests.support.identities import ADDRESS, PASSWORD, a_client, an_account, wire_small_provider
+from tests.support.identities import (
+    ADDRESS,
+    PASSWORD,
+    a_client,
+    an_account,
+    signed_in,
+    wire_small_provider,
+)
 from tests.support.query_counter import Asked, asked
 
 if TYPE_CHECKING:
@@ -39,7 +46,7 @@ def wired(monkeypatch: pytest.MonkeyPatch) -> Provider:
 
 async def test_signing_in_gives_a_token_that_names_its_client() -> None:
     user = await a_client()
-    actor, given = await sign_in("ADA@example.com ", PASSWORD, address=ADDRESS)
+    actor, given = await signed_in("ADA@example.com ", PASSWORD, address=ADDRESS)
     assert (actor.role, actor.user_id, actor.account_id) == (Role.CLIENT, user.id, user.account_id)
     assert (actor.locale, actor.address, actor.principal) == ("ja", ADDRESS, user.id.hex)
     assert given.startswith("acs_")
@@ -52,19 +59,19 @@ async def test_signing_in_gives_a_token_that_names_its_client() -> None:
 )
 async def test_an_address_signs_in_however_it_is_typed(typed: str) -> None:
     user = await a_client()
-    actor, _ = await sign_in(typed, PASSWORD, address=ADDRESS)
+    actor, _ = await signed_in(typed, PASSWORD, address=ADDRESS)
     assert actor.user_id == user.id
 
 
 async def test_a_sharp_s_signs_in_as_itself_alone() -> None:
     with_ss, with_sharp_s = await a_client("a@strasse.example"), await a_client("a@straße.example")
     for typed, user in (("A@STRASSE.example", with_ss), ("A@STRAẞE.example", with_sharp_s)):
-        assert (await sign_in(typed, PASSWORD, address=ADDRESS))[0].user_id == user.id
+        assert (await signed_in(typed, PASSWORD, address=ADDRESS))[0].user_id == user.id
 
 
 async def test_only_hashes_are_kept() -> None:
     await a_client()
-    _, given = await sign_in("ada@example.com", PASSWORD, address=ADDRESS)
+    _, given = await signed_in("ada@example.com", PASSWORD, address=ADDRESS)
     _, key = await create_key("Order desk", ["credit:read"])
     rows = {table: await sql.fetch(f"SELECT * FROM {table}") for table in _TABLES}
     secret = key.split("_", 2)[2]
@@ -92,7 +99,7 @@ _TABLES = ("users", "session", "api_key", "attempt")
 async def test_unknown_and_wrong_are_one_refusal(email: str, given: str) -> None:
     await a_client()
     with pytest.raises(InvalidCredentials) as refusal:
-        await sign_in(email, given, address=ADDRESS)
+        await signed_in(email, given, address=ADDRESS)
     assert refusal.value.field == ("password",)
     assert await Session.all().count() == 0
 
@@ -115,25 +122,25 @@ async def test_every_failed_sign_in_checks_one_hash(
 
     monkeypatch.setattr(password, "hasher", Watched(password.hasher.hashers))
     with pytest.raises(InvalidCredentials):
-        await sign_in(email, "wrong horse battery", address=ADDRESS)
+        await signed_in(email, "wrong horse battery", address=ADDRESS)
     assert len(checked) == 1
 
 
 async def test_a_user_without_a_password_cannot_sign_in() -> None:
     await create_staff("ada@example.com", None)
     with pytest.raises(InvalidCredentials):
-        await sign_in("ada@example.com", "", address=ADDRESS)
+        await signed_in("ada@example.com", "", address=ADDRESS)
 
 
 async def test_a_dated_hash_is_renewed_by_signing_in(monkeypatch: pytest.MonkeyPatch) -> None:
     user = await a_client()
     stronger = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=8, parallelism=1),))
     monkeypatch.setattr(password, "hasher", stronger)
-    await sign_in("ada@example.com", PASSWORD, address=ADDRESS)
+    await signed_in("ada@example.com", PASSWORD, address=ADDRESS)
     renewed = (await User.get(id=user.id)).password_hash
     assert renewed is not None
     assert "t=2" in renewed
-    await sign_in("ada@example.com", PASSWORD, address=ADDRESS)
+    await signed_in("ada@example.com", PASSWORD, address=ADDRESS)
 
 
 async def test_guessing_one_email_is_stopped_and_costs_no_hash(
@@ -142,10 +149,10 @@ async def test_guessing_one_email_is_stopped_and_costs_no_hash(
     await a_client()
     for guess in range(10):
         with pytest.raises(InvalidCredentials):
-            await sign_in("ada@example.com", f"guess number {guess}", address=f"192.0.2.{guess}")
+            await signed_in("ada@example.com", f"guess number {guess}", address=f"192.0.2.{guess}")
     monkeypatch.setattr(password, "hasher", None)
     with pytest.raises(RateLimited) as refusal:
-        await sign_in("ADA@example.com", PASSWORD, address="192.0.2.99")
+        await signed_in("ADA@example.com", PASSWORD, address="192.0.2.99")
     assert 0 < refusal.value.retry_after_seconds <= 15 * 60
 
 
@@ -156,15 +163,15 @@ async def test_guessing_from_one_address_is_stopped_for_that_address_only(
     monkeypatch.setattr(session, "_GUESSES_PER_ADDRESS", 3)
     for guess in range(3):
         with pytest.raises(InvalidCredentials):
-            await sign_in(f"{guess}@example.com", PASSWORD, address=f"2001:db8::{guess}")
+            await signed_in(f"{guess}@example.com", PASSWORD, address=f"2001:db8::{guess}")
     with pytest.raises(RateLimited):
-        await sign_in("ada@example.com", PASSWORD, address="2001:db8::ffff")
-    await sign_in("ada@example.com", PASSWORD, address="2001:db8:0:1::1")
+        await signed_in("ada@example.com", PASSWORD, address="2001:db8::ffff")
+    await signed_in("ada@example.com", PASSWORD, address="2001:db8:0:1::1")
 
 
 async def test_guesses_made_at_once_are_counted_one_by_one() -> None:
     await a_client()
-    guesses = (sign_in("ada@example.com", f"guess {n:6}", address=ADDRESS) for n in range(30))
+    guesses = (signed_in("ada@example.com", f"guess {n:6}", address=ADDRESS) for n in range(30))
     answers = await asyncio.gather(*guesses, return_exceptions=True)
     assert sum(isinstance(answer, InvalidCredentials) for answer in answers) == 10
     assert sum(isinstance(answer, RateLimited) for answer in answers) == 20
@@ -173,7 +180,7 @@ async def test_guesses_made_at_once_are_counted_one_by_one() -> None:
 async def test_signing_in_again_and_again_is_not_guessing() -> None:
     await a_client()
     for _ in range(12):
-        await sign_in("ada@example.com", PASSWORD, address=ADDRESS)
+        await signed_in("ada@example.com", PASSWORD, address=ADDRESS)
 
 
 async def test_signing_out_ends_that_session_alone() -> None:
@@ -215,7 +222,7 @@ async def test_a_disabled_user_is_nobody_at_once() -> None:
     assert await actor_of_credential(given, ADDRESS) is None
     assert await holding({actor}) == set()
     with pytest.raises(InvalidCredentials):
-        await sign_in("ada@example.com", PASSWORD, address=ADDRESS)
+        await signed_in("ada@example.com", PASSWORD, address=ADDRESS)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models.access import session
 from models.access.user import User, create_staff
 from models.accounts import new_password
 from models.accounts.account import Account
@@ -16,6 +15,7 @@ from models.accounts.new_email import change_email
 from models.errors import EmailTaken, Invalid, InvalidCredentials, RateLimited, TokenRefused
 from models.journal.audit_log import AuditEntry
 from models.mail.outgoing import MailKind, OutgoingMail
+from tests.support import identities
 from tests.support.people import OTHER, PASSWORD, Postbox, a_person
 from tests.support.providers import key
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("people")
 
 
 async def signed_in(user: User) -> Actor:
-    return (await session.sign_in(str(user.email), PASSWORD, address="192.0.2.1"))[0]
+    return (await identities.signed_in(str(user.email), PASSWORD, address="192.0.2.1"))[0]
 
 
 def fresh() -> str:
@@ -63,9 +63,9 @@ async def test_an_address_is_used_once_it_is_confirmed_and_the_old_one_is_told()
     letter = await Postbox().only()
     assert (letter.kind, letter.recipient) == (MailKind.EMAIL_CHANGED, old)
     assert letter.facts["email"] == new
-    await session.sign_in(new.upper().replace("SS", "ß"), PASSWORD, address="")
+    await identities.signed_in(new.upper().replace("SS", "ß"), PASSWORD, address="")
     with pytest.raises(InvalidCredentials):
-        await session.sign_in(old, PASSWORD, address="")
+        await identities.signed_in(old, PASSWORD, address="")
     actions = [entry.action for entry in await AuditEntry.filter(user_id=user.id)]
     assert actions == ["user.change_email"]
 

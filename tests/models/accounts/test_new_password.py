@@ -27,6 +27,7 @@ from models.errors import (
 )
 from models.journal.audit_log import AuditEntry
 from models.mail.outgoing import MailKind, OutgoingMail
+from tests.support import identities
 from tests.support.clock import At
 from tests.support.people import OTHER, PASSWORD, Postbox, a_person
 
@@ -43,7 +44,7 @@ async def a_link(user: User) -> str:
 
 
 async def signed_in(user: User, secret: str = PASSWORD) -> tuple[Actor, str]:
-    return await session.sign_in(str(user.email), secret, address="192.0.2.1")
+    return await identities.signed_in(str(user.email), secret, address="192.0.2.1")
 
 
 async def holds(token: str) -> bool:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models.access import session
 from models.access.user import User
 from models.accounts.account import Account
 from models.accounts.confirm import confirm_email
@@ -29,6 +28,7 @@ from models.errors import (
 )
 from models.mail.outgoing import MailKind, OutgoingMail
 from models.provider import provider as providers
+from tests.support import identities
 from tests.support.people import PASSWORD, Postbox, a_person
 from tests.support.providers import key
 
@@ -96,7 +96,7 @@ async def test_nothing_exists_before_the_address_is_confirmed() -> None:
     assert user is not None
     account = await Account.get(id=user.account_id)
     assert (account.name, account.email, account.currency) == ("Ada", email, "USD")
-    actor, _ = await session.sign_in(email, PASSWORD, address="")
+    actor, _ = await identities.signed_in(email, PASSWORD, address="")
     assert actor.account_id == account.id
     assert PASSWORD not in str(await sql.fetch("SELECT * FROM one_use_token"))
 
@@ -178,7 +178,7 @@ async def test_with_invitations_only_those_who_have_one_get_a_link(
     letter = await Postbox().only()
     assert (letter.kind, letter.recipient) == (MailKind.INVITATION, invited.email)
     await set_password(letter.token, PASSWORD)
-    await session.sign_in(str(invited.email), PASSWORD, address="")
+    await identities.signed_in(str(invited.email), PASSWORD, address="")
 
 
 async def test_sign_ups_are_limited_for_every_address_alike() -> None:

@@ -255,6 +255,7 @@ async def open_populated_server(database_url: str, **more: Any) -> AsyncIterator
     given: dict[str, Any] = {
         "secret_key": SECRET,
         "account_credit_sandbox": True,
+        "staff_second_factor": "optional",
         "embedded_worker": False,
         "bank_accounts": demo_bank_accounts(),
         "allowed_origins": PORTAL,

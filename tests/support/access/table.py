@@ -10,7 +10,7 @@ One letter a caller, in the order of `callers.CALLERS`:
     ~  something, none of it     F  FORBIDDEN
        Ada's                     N  NOT_FOUND, in the same words as for what does not exist
     -  null                      0  an empty page
-    R  a refusal of what was given: a wrong password or token, a sign-up that is closed
+    R  refused by a rule: what is given here proves nothing
 
 A field that the schema has and this table has not, or the other way round, fails a test.
 """
@@ -43,7 +43,8 @@ def mutation(field: str, letters: str, input: str, selection: str, **edges: tupl
     verdicts = {field: (name, letters)}
     verdicts |= {at: (f"{name}.{path}", its) for path, (at, its) in edges.items()}
     variables = _declared(input, key="String!", target="ID!", text="String!")
-    document = f"mutation {variables}{{ {name}({input}) {{ {ERRORS} {selection} }} }}"
+    given = f"({input})" if input else ""
+    document = f"mutation {variables}{{ {name}{given} {{ {ERRORS} {selection} }} }}"
     return Ask(document, verdicts)
 
 
@@ -481,6 +482,45 @@ MUTATIONS: Final = {
         "viewer { role }",
         viewer=("ViewerPayload.viewer", _REFUSED),
     ),
+    "completeSignIn": mutation(
+        "Mutation.completeSignIn",
+        "RRRRRRRRRRR",
+        'input: {challenge: $text, code: "000000"}',
+        "challenge { token } viewer { role }",
+        challenge=("SignInPayload.challenge", "RRRRRRRRRRR"),
+    ),
+    "beginConfirmIdentity": mutation("Mutation.beginConfirmIdentity", "UUNNFFFFFFN", "", "options"),
+    "confirmIdentity": mutation(
+        "Mutation.confirmIdentity",
+        "UU~~FFFFFF~",
+        'input: {password: "correct horse battery"}',
+        "",
+    ),
+    "beginTotp": mutation("Mutation.beginTotp", "UU~~FFFFFF~", "", "secret uri"),
+    "confirmTotp": mutation(
+        "Mutation.confirmTotp",
+        "UURRFFFFFFR",
+        'input: {code: "000000"}',
+        "viewer { role } recoveryCodes",
+        viewer=("ConfirmFactorPayload.viewer", "UURRFFFFFFR"),
+    ),
+    "beginPasskey": mutation("Mutation.beginPasskey", "UU+~FFFFFF~", "", "options"),
+    "confirmPasskey": mutation(
+        "Mutation.confirmPasskey",
+        "UURRFFFFFFR",
+        'input: {credential: "{}", name: "A key"}',
+        "viewer { role } recoveryCodes",
+    ),
+    "renewRecoveryCodes": mutation(
+        "Mutation.renewRecoveryCodes", "UURRFFFFFFR", "", "recoveryCodes"
+    ),
+    "removeSecondFactor": mutation(
+        "Mutation.removeSecondFactor",
+        "UURRFFFFFFR",
+        'input: {factor: TOTP, password: "wrong horse battery"}',
+        "viewer { role }",
+        viewer=("ViewerPayload.viewer", "UURRFFFFFFR"),
+    ),
     "signIn": mutation(
         "Mutation.signIn",
         "+++++++++++",
@@ -547,7 +587,10 @@ VALUES: Final = {
     "ApiKeyPayload": "token",
     "BankTransferAction": "amount reference beneficiary bankName accountNumber bic qrCode "
     "branchName branchCode accountType instructions",
+    "BeginPasskeyPayload": "options",
+    "BeginTotpPayload": "secret uri",
     "Billing": "company address postcode city country vatId",
+    "ConfirmFactorPayload": "recoveryCodes",
     "ConfirmCardAction": "clientSecret publishableKey",
     "CreateClientSessionPayload": "url token expiresAt",
     "CreditPolicy": "version url refundableInCash summary",
@@ -565,8 +608,9 @@ VALUES: Final = {
     "RateLimited": "code message field retryAfterSeconds",
     "RedirectAction": "url expiresAt",
     "Refusal": "code message field",
+    "SignInChallenge": "token methods passkeyOptions expiresAt",
     "SignInPayload": "token",
-    "Viewer": "role scopes memberRole",
+    "Viewer": "role scopes memberRole secondFactors",
 }
 
 #: What every page and payload has.

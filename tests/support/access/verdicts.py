@@ -20,7 +20,9 @@ REFUSED: Final = {
     "UNAUTHENTICATED": "U",
     "FORBIDDEN": "F",
     "NOT_FOUND": "N",
+    "CODE_REFUSED": "R",
     "INVALID_CREDENTIALS": "R",
+    "NOT_ALLOWED": "R",
     "SIGN_UP_CLOSED": "R",
     "TOKEN_REFUSED": "R",
 }
