@@ -103,8 +103,9 @@ class Built:
 def portal_routes(
     settings: Settings, missing: Route, built: Built | None = None, *, card_form: bool = False
 ) -> list[Route]:
-    """The portal's page at `/` and under `/billing`, and what it loads from `/static`. In its place
-    at `/` there is `missing` where nothing has been built. `card_form` as in `portal_policy`.
+    """The portal's page at `/`, `/settings` and under `/billing`, and what it loads from `/static`.
+    In its place at `/` there is `missing` where nothing has been built. `card_form` as in
+    `portal_policy`.
     """
     built = built or Built()
     if built.manifest is None:
@@ -125,6 +126,7 @@ def portal_routes(
 
     return [
         Route("/", show),
+        Route("/settings", show),
         Route("/billing", show),
         Route("/billing/{screen:path}", show),
         Route("/static/{name}", file),

@@ -9,6 +9,7 @@ import { go, Heading, path } from "./router.tsx";
 import { AddFundsScreen } from "./screens/add_funds.tsx";
 import { InvoiceScreen } from "./screens/invoice.tsx";
 import { InvoicesScreen } from "./screens/invoices.tsx";
+import { SettingsScreen } from "./screens/settings.tsx";
 import { SignIn } from "./screens/sign_in.tsx";
 import { TransactionsScreen } from "./screens/transactions.tsx";
 import { VoucherScreen } from "./screens/voucher.tsx";
@@ -66,6 +67,7 @@ function Screen({ account, policyUrl }: { account: Account; policyUrl: string })
   useEffect(() => {
     if (at === "/" || at === "/billing") go("/billing/invoices", true);
   }, [at]);
+  if (area === "settings") return <SettingsScreen />;
   if (area === "" || (area === "billing" && !place)) return null;
   if (area === "billing") {
     if (place === "invoices" && id) {

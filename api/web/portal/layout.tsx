@@ -97,6 +97,10 @@ function Menu(
           <Icon name="wallet" />
           {t("menu.billing")}
         </Link>
+        <Link to="/settings" onGo={onGo}>
+          <Icon name="wallet" />
+          {t("menu.settings")}
+        </Link>
         <a href={policyUrl} target="_blank" rel="noopener">
           <Icon name="info" />
           {t("menu.policy")}
