@@ -130,6 +130,7 @@ def portal_routes(
 
     return [
         Route("/", show),
+        Route("/settings", show),
         Route("/billing", show),
         Route("/billing/{screen:path}", show),
         Route("/settings", show),

@@ -73,7 +73,9 @@ class BeginTotpPayload(Payload):
     secret: str | None = None
     "The secret in base32, to type in. It is shown only now."
     uri: str | None = None
-    "The same as an `otpauth:` URI, for a QR code."
+    "The same as an `otpauth:` URI, as QR codes carry it."
+    qr_code: str | None = None
+    "The URI as a QR code: an SVG image as a `data:` URL."
 
 
 @strawberry.type
@@ -142,7 +144,7 @@ class FactorMutation:
     async def begin_totp(self, info: Info) -> BeginTotpPayload:
         """Makes a secret for an authenticator app; `confirmTotp` turns it on."""
         app = await enrolment.begin_totp(info.context.signed_in(to_enrol=True))
-        return BeginTotpPayload(secret=app.secret, uri=app.uri)
+        return BeginTotpPayload(secret=app.secret, uri=app.uri, qr_code=_qr_code(app.uri))
 
     @strawberry.mutation
     @refused_in_payload
@@ -181,6 +183,13 @@ class FactorMutation:
         """Removes a second factor. With the last app or passkey, recovery codes go too."""
         await enrolment.remove(info.context.signed_in(), input.factor, input.password)
         return ViewerPayload(viewer=Viewer.of(await info.context.look_again()))
+
+
+def _qr_code(uri: str) -> str:
+    import segno  # noqa: PLC0415 - few ever set an app up
+
+    # The quiet zone is light, so that it can be read from a dark page as well.
+    return segno.make(uri).svg_data_uri(scale=4, light="white")
 
 
 async def _confirmed(info: Info, codes: list[str]) -> ConfirmFactorPayload:

@@ -72,6 +72,7 @@ function Screen({ account, policyUrl }: { account: Account; policyUrl: string })
   useEffect(() => {
     if (at === "/" || at === "/billing") go("/billing/invoices", true);
   }, [at]);
+  if (area === "settings") return <SettingsScreen />;
   if (area === "" || (area === "billing" && !place)) return null;
   if (area === "billing") {
     if (place === "invoices" && id) {

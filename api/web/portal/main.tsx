@@ -4,6 +4,7 @@ import "./styles/layout.css";
 import "./styles/parts.css";
 import "./styles/screens.css";
 import "./styles/settings.css";
+import "./styles/factors.css";
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { firstLanguage, language, speak } from "./i18n.ts";

@@ -95,6 +95,22 @@ def test_demo_mode_offers_the_sandbox_and_bank_transfer() -> None:
     assert settings.introspection
 
 
+@pytest.mark.parametrize(
+    ("given", "required"),
+    [
+        ({}, True),
+        ({"account_credit_demo": True}, False),
+        ({"staff_second_factor": "optional"}, False),
+        ({"account_credit_demo": True, "staff_second_factor": "required"}, True),
+    ],
+)
+def test_staff_need_a_second_factor_but_for_the_demo_or_where_it_is_optional(
+    given: dict[str, Any], *, required: bool
+) -> None:
+    settings = load_settings(secret_key=SECRET, **given)
+    assert settings.provider({}).staff_second_factor is required
+
+
 def test_what_is_given_wins_over_the_demo() -> None:
     seller = {"name": "Own Hosting"}
     settings = load_settings(account_credit_demo=True, seller=json.dumps(seller), introspection=0)

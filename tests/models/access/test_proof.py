@@ -201,3 +201,11 @@ async def test_every_change_of_second_factors_asks_for_it(at: At) -> None:
             with pytest.raises(Refusal) as refused:
                 await change()
             assert isinstance(refused.value, StepUpRequired), name
+
+
+async def test_a_session_of_the_demo_counts_as_new_as_long_as_it_lasts(at: At) -> None:
+    until = now() + provider().session_lifetime
+    actor, _ = await session.open_session(await a_client(), confirmed_at=until)
+    with at(timedelta(hours=11)):
+        assert is_proven(actor)
+        assert is_proven(await prove(actor, password=PASSWORD))

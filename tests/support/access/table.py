@@ -588,7 +588,7 @@ VALUES: Final = {
     "BankTransferAction": "amount reference beneficiary bankName accountNumber bic qrCode "
     "branchName branchCode accountType instructions",
     "BeginPasskeyPayload": "options",
-    "BeginTotpPayload": "secret uri",
+    "BeginTotpPayload": "secret uri qrCode",
     "Billing": "company address postcode city country vatId",
     "ConfirmFactorPayload": "recoveryCodes",
     "ConfirmCardAction": "clientSecret publishableKey",

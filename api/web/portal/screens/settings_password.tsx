@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { useAction } from "../action.ts";
 import { graphql } from "../graphql.ts";
 import { t } from "../i18n.ts";
+import { useQuery } from "../query.ts";
 import { Button, Notice, Refused, useFocusOnError } from "../ui.tsx";
 import { TextField } from "./doors.tsx";
 
@@ -19,11 +20,14 @@ const CHANGE_EMAIL = graphql(`
   }
 `);
 
-export function PasswordSettings({ email }: { email: string }) {
+const VIEWER_EMAIL = graphql(`query ViewerEmail { viewer { email } }`);
+
+export function PasswordSection() {
+  const { data } = useQuery(VIEWER_EMAIL, {});
   return (
     <>
       <ChangePassword />
-      <ChangeEmail now={email} />
+      {data?.viewer?.email && <ChangeEmail now={data.viewer.email} />}
     </>
   );
 }

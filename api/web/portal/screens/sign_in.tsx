@@ -10,22 +10,42 @@ import { Heading, Link } from "../router.tsx";
 import { open } from "../session.ts";
 import { IdentityProviders, ProviderOutcome } from "./identity_providers.tsx";
 import { Button, Field, Notice, Refused, useFocusOnError } from "../ui.tsx";
+import { type Challenge, SecondStep } from "./second_step.tsx";
 
 const SIGN_IN = graphql(`
   mutation SignIn($input: SignInInput!) {
-    signIn(input: $input) { viewer { role } userErrors { code message field } }
+    signIn(input: $input) {
+      viewer { role }
+      challenge { token methods passkeyOptions }
+      userErrors { code message field }
+    }
   }
 `);
 
 export function SignIn({ expired }: { expired: boolean }) {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
+  const [challenge, setChallenge] = useState<Challenge | null>(null);
   const { busy, errors, problem, run } = useAction(SIGN_IN, { keyed: false });
   const form = useFocusOnError(errors);
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (!busy && await run({ email, password })) await open();
+    if (busy) return;
+    const done = await run({ email, password });
+    if (done?.challenge) setChallenge(done.challenge);
+    else if (done) await open();
   };
+  if (challenge) {
+    return (
+      <main class="door">
+        <div class="panel">
+          <Brand />
+          <SecondStep challenge={challenge} again={() => setChallenge(null)} />
+          <Preferences />
+        </div>
+      </main>
+    );
+  }
   return (
     <main class="door">
       <div class="panel">
