@@ -3,13 +3,15 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { BalanceCard } from "./balance.tsx";
+import { chooseLanguage, signOut } from "./choices.ts";
 import { languages, logo, seller } from "./page.ts";
 import { language, t } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
-import { Link, path } from "./router.tsx";
-import { type Account, chooseLanguage, signOut } from "./session.ts";
+import { go, Link, path } from "./router.tsx";
+import type { Account } from "./session.ts";
 import { useStore } from "./store.ts";
 import { type Theme, theme, THEMES } from "./theme.ts";
+import { Button } from "./ui.tsx";
 
 const TABS = [
   ["invoices", "tab.invoices"],
@@ -65,11 +67,22 @@ export function Layout({ account, policyUrl, children }: {
       </dialog>
       <aside class="side">{menu}</aside>
       <main id="main" tabIndex={-1} class={compact ? "compact" : undefined}>
-        <BalanceCard account={account} />
+        <BalanceCard account={account}>
+          <AddFundsButton />
+          <Button icon="gift" onClick={() => go("/billing/voucher")}>{t("tab.voucher")}</Button>
+        </BalanceCard>
         <Tabs />
         {children}
       </main>
     </div>
+  );
+}
+
+export function AddFundsButton() {
+  return (
+    <Button kind="primary" icon="plus" onClick={() => go("/billing/add-funds")}>
+      {t("tab.add-funds")}
+    </Button>
   );
 }
 
