@@ -113,10 +113,11 @@ def test_a_client_adds_funds_without_leaving_the_page_but_to_pay(
     visitor.sees_credit("$0.00")
     form = adds_funds(visitor, "25")
     expect(part(visitor, "invoices").locator("tbody tr")).to_have_count(0)
+    form.evaluate("(element) => element.setAttribute('return-url', '/?area=credit')")
     form.get_by_role("button", name="Pay Now!").click()
     visitor.page.wait_for_url("**/sandbox/pay/**")
     visitor.page.get_by_role("button", name="Pay now", exact=True).click()
-    visitor.page.wait_for_url(f"{host.origin}/?*payment=*")
+    visitor.page.wait_for_url(f"{host.origin}/?area=credit&*payment=*")
     visitor.sees("has been paid")
     expect(form.locator(".title .pill")).to_have_text("Paid")
     visitor.sees_credit("$25.00")
@@ -270,6 +271,33 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_device(arrive: Arrive, 
     assert visitor.page.evaluate("document.documentElement.scrollWidth") == width
     if shots:
         visitor.page.screenshot(path=f"{shots}/embedding-pay-{width}.png", full_page=True)
+
+
+def test_a_return_to_a_site_that_is_not_allowed_is_refused_in_the_element(arrive: Arrive) -> None:
+    visitor = arrive()
+    form = adds_funds(visitor, "25")
+    form.evaluate("(element) => element.setAttribute('return-url', 'https://elsewhere.example/')")
+    form.get_by_role("button", name="Pay Now!").click()
+    expect(form.get_by_role("alert")).to_be_visible()
+    [invoice] = visitor.client.invoices()
+    assert visitor.client.invoice(invoice)["payments"] == []
+
+
+def test_on_a_dark_page_the_elements_are_dark(arrive: Arrive) -> None:
+    visitor = arrive(credit="10.00")
+    visitor.page.evaluate(
+        """() => {
+          document.documentElement.style.colorScheme = "dark";
+          document.body.style.background = "#111";
+          document.body.style.color = "#eee";
+          document.body.style.setProperty("--account-credit-accent", "initial");
+        }"""
+    )
+    settle(visitor)
+    card = part(visitor, "balance").locator(".credit")
+    background = "(element) => getComputedStyle(element).backgroundColor"
+    assert card.evaluate(background) == "rgb(21, 26, 36)"
+    assert serious(visitor.page) == []
 
 
 def test_the_pages_letters_and_variables_are_taken(arrive: Arrive) -> None:

@@ -91,6 +91,14 @@ async def test_what_it_loads_is_there_for_any_page(server: httpx.AsyncClient) ->
         assert "immutable" in answer.headers["cache-control"]
 
 
+async def test_all_that_it_asks_is_registered(built: Built, server: httpx.AsyncClient) -> None:
+    script = (await server.get("/embed.js")).text
+    asked = re.findall(r'"((?:query|mutation|subscription|fragment) [^"]+)"', script)
+    assert len(asked) > 10
+    registered = {line for text in built.documents.values() for line in text.split("\n")}
+    assert [text for text in asked if text not in registered] == []
+
+
 async def test_texts_are_those_of_the_portal_and_no_others(built: Built) -> None:
     assert built.manifest is not None
     files = built.manifest["pages"]["embed"]["languages"]
