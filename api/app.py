@@ -28,6 +28,7 @@ from api.gateways import load_gateways
 from api.gateways.returns import return_route
 from api.gateways.webhooks import webhook_route
 from api.html.about import about_routes, not_found_route
+from api.html.embed import embed_routes
 from api.html.graphiql import PATH as GRAPHIQL
 from api.html.graphiql import graphiql_routes
 from api.html.hand_over import hand_over_route
@@ -154,6 +155,7 @@ def _pages(settings: Settings) -> list[BaseRoute]:
         *about_routes(settings),
         *portal_routes(settings, not_found_route(settings), card_form=card_form),
         *graphiql_routes(settings, not_found_route(settings, GRAPHIQL)),
+        *embed_routes(settings),
     ]
 
 

@@ -65,7 +65,8 @@ def test_every_make_command_is_told() -> None:
 def test_what_a_page_links_to_is_there(page: str) -> None:
     text = read(page)
     linked = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text)
-    files = [(one or other).partition("#")[0] for one, other in linked if "://" not in one]
+    named = [one or other for one, other in linked]
+    files = [name.partition("#")[0] for name in named if "://" not in name]
     folder = (ROOT / page).parent
     assert [name for name in files if not (folder / name).exists()] == []
 

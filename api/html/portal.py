@@ -42,6 +42,11 @@ _TYPES: Final = {
 }
 #: A file's name has the hash of its contents.
 _FOREVER: Final = "public, max-age=31536000, immutable"
+#: What the pages of others may load: texts and styles of the elements that they embed.
+ANY_PAGE: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
 #: https://docs.stripe.com/security/guide#content-security-policy
 _STRIPE: Final = {
     "connect-src": " https://api.stripe.com",
@@ -202,12 +207,18 @@ class _Brand:
         return f"brand.{sha256(self.style.encode()).hexdigest()[:16]}.css"
 
 
+def accents(accent: str) -> tuple[str, tuple[str, str]]:
+    """A colour as it can be read: as CSS, and on light and on dark by itself."""
+    light, dark = readable(accent, _LIGHT), readable(accent, _DARK)
+    return f"light-dark({light},{dark})", (light, dark)
+
+
 def _style(accent: str) -> str:
     """The accent as it can be read on light and on dark, in place of the one in tokens.css."""
-    light, dark = readable(accent, _LIGHT), readable(accent, _DARK)
+    shown, (light, dark) = accents(accent)
     tint_light, tint_dark = mix(light, WHITE, 0.9), mix(dark, _NIGHT, 0.85)
     tokens = {
-        "--accent": f"light-dark({light},{dark})",
+        "--accent": shown,
         "--accent-deep": f"light-dark({mix(light, BLACK, 0.2)},{mix(dark, WHITE, 0.3)})",
         "--tint": f"light-dark({tint_light},{tint_dark})",
         "--on-tint": f"light-dark({readable(light, tint_light)},{readable(dark, tint_dark)})",
@@ -272,7 +283,7 @@ def _file(files: Mapping[str, bytes], request: Request) -> Response:
     name = request.path_params["name"]
     if name.endswith(".gz") or name not in files:
         raise HTTPException(404, "This file doesn't exist.")
-    headers = {"Cache-Control": _FOREVER, "Content-Type": _TYPES[Path(name).suffix]}
+    headers = {**ANY_PAGE, "Cache-Control": _FOREVER, "Content-Type": _TYPES[Path(name).suffix]}
     compressed = files.get(f"{name}.gz")
     if compressed is None:
         return Response(files[name], headers=headers)

@@ -29,6 +29,8 @@ SCHEMA = WEB.parents[1] / "schema" / "schema.graphql"
 
 #: Each page: the module that it starts with. Its catalogues are in `locales` beside that.
 BUNDLES = {"portal": "portal/main.tsx", "graphiql": "graphiql/main.tsx"}
+#: The portal's parts as elements of other pages: one script.
+EMBED = "portal/embed/main.tsx"
 _INTER = "node_modules/@fontsource-variable/inter/files"
 FONTS = {
     f"inter-{part}.woff2": f"{_INTER}/inter-{part}-wght-normal.woff2"
@@ -70,12 +72,14 @@ def build() -> None:
     """Make api/static anew. Raises NotBuilt, and then leaves it as it was."""
     with tempfile.TemporaryDirectory() as folder:
         work = _workshop(Path(folder), "--prod")
+        _shorten(work)
         made = Path(folder, "static")
         made.mkdir()
         fonts = {
             name: _store(made, name, (work / path).read_bytes()) for name, path in FONTS.items()
         }
         bundles = {name: _bundle(work, made, name, entry, fonts) for name, entry in BUNDLES.items()}
+        bundles["embed"] = _embed(work, made)
         _store(made, "licenses.txt", _licenses(work).encode())
         manifest = {"sources": digest(), "pages": bundles, "fonts": fonts}
         (made / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1))
@@ -90,7 +94,7 @@ def check() -> None:
         _deno(work, "fmt", "--quiet", "--check")
         _deno(work, "lint", "--quiet")
         (work / "portal" / "generated.d.ts").write_text(_types())
-        _deno(work, "check", "--quiet", *BUNDLES.values())
+        _deno(work, "check", "--quiet", *BUNDLES.values(), EMBED)
 
 
 # ------------------------------------------------------------------------------- the parts
@@ -117,18 +121,103 @@ def _bundle(
     work: Path, made: Path, name: str, entry: str, fonts: dict[str, str]
 ) -> dict[str, object]:
     """Bundle one page; what the manifest says of it."""
-    flags = ("--quiet", "--platform", "browser", "--minify", "--external", "/static/*")
-    _deno(work, "bundle", *flags, "--outdir", f"out/{name}", entry)
-    bundled = work / "out" / name / Path(entry).stem
-    style = _EMBEDDED_FONT.sub("", bundled.with_suffix(".css").read_text())
+    script, style = _script_and_style(work, name, entry)
+    style = _EMBEDDED_FONT.sub("", style)
     for font, stored in fonts.items():
         style = style.replace(f"/static/{font}", f"/static/{stored}")
     return {
-        "script": _store(made, f"{name}.js", bundled.with_suffix(".js").read_bytes()),
+        "script": _store(made, f"{name}.js", script.encode()),
         "style": _store(made, f"{name}.css", style.encode()),
-        "languages": _languages(work / Path(entry).parent / "locales", made, name),
+        "languages": _languages(work / Path(entry).parent / "locales", made, name, None),
         "documents": _documents(work / Path(entry).parent),
     }
+
+
+def _embed(work: Path, made: Path) -> dict[str, object]:
+    """Bundle the elements, with what they use of the portal's style and texts."""
+    script, style = _script_and_style(work, "embed", EMBED)
+    style = _within(_used(style, script))
+    script, names = _numbered(work, script)
+    return {
+        "script": _store(made, "embed.js", script.encode()),
+        "style": _store(made, "embed.css", style.encode()),
+        "languages": _languages(work / "portal" / "locales", made, "embed", names),
+        "documents": _documents(work / "portal"),
+    }
+
+
+def _script_and_style(work: Path, name: str, entry: str) -> tuple[str, str]:
+    flags = ("--quiet", "--platform", "browser", "--minify", "--external", "/static/*")
+    _deno(work, "bundle", *flags, "--outdir", f"out/{name}", entry)
+    bundled = work / "out" / name / Path(entry).stem
+    script, style = (bundled.with_suffix(f".{kind}").read_text() for kind in ("js", "css"))
+    return script, style
+
+
+def _used(style: str, script: str) -> str:
+    """The style without the selectors of classes that the script never names."""
+    words = set(re.findall(r"[\w-]+", script))
+
+    def kept(rule: re.Match[str]) -> str:
+        selectors = [
+            one
+            for one in re.split(r",(?![^(]*\))", rule[1])
+            if set(re.findall(r"\.([a-z][\w-]*)", one)) <= words
+        ]
+        return f"{','.join(selectors)}{{{rule[2]}}}" if selectors else ""
+
+    return re.sub(r"@[^{}]+\{\}", "", re.sub(r"([^{}]+)\{([^{}]*)\}", kept, style)).strip()
+
+
+def _within(style: str) -> str:
+    """A page's style for an element of a page whose letters and width are another's: many have a
+    root of 10 pixels, and the element may be narrow where the window is wide.
+    """
+    style = re.sub(r"([\d.]+)rem\b", lambda size: f"{float(size[1]) * 16:g}px", style)
+    return re.sub(r"@media ?\((max-width)", r"@container(\1", style)
+
+
+def _numbered(work: Path, script: str) -> tuple[str, dict[str, str]]:
+    """The script with numbers in place of the keys of texts, and the number of each that it names.
+    Keys that are put together when it runs, and single words, stay as they are.
+    """
+    english = json.loads((work / "portal" / "locales" / "en.json").read_text(encoding="utf-8"))
+    begun = tuple(re.findall(r"`([\w.-]+\.)\$\{", script))
+    names = {key: key for key in english if f'"{key}"' in script or key.startswith(begun)}
+    for number, key in enumerate(key for key in names if "." in key and f'"{key}"' in script):
+        names[key] = str(number)
+        script = re.sub(rf'(?<=\w)"{re.escape(key)}"', f" {number}", script)
+        script = script.replace(f'"{key}"', str(number))
+    return script, names
+
+
+def _shorten(work: Path) -> None:
+    """Make the portal's bundles smaller: its documents are sent as they stand in the sources, so
+    these lose their indentation; and elements are written as `h(tag, props, ...children)`, which is
+    a twentieth shorter than what newer JSX becomes.
+    """
+    config = json.loads((work / "deno.json").read_text())
+    options = {"jsx": "react", "jsxFactory": "_h", "jsxFragmentFactory": "_Fragment"}
+    del config["compilerOptions"]["jsxImportSource"]
+    config["compilerOptions"] |= options
+    (work / "deno.json").write_text(json.dumps(config))
+    for path in _modules(work / "portal"):
+        text = re.sub(
+            r"(\bgraphql\(\s*`)([^`]*)`",
+            lambda found: f"{found[1]}{_short(found[2])}`",
+            path.read_text(encoding="utf-8"),
+        )
+        if path.suffix == ".tsx":
+            text = f'import {{ Fragment as _Fragment, h as _h }} from "preact";\n{text}'
+        path.write_text(text, encoding="utf-8")
+
+
+def _short(document: str) -> str:
+    return re.sub(r" ?([{}():,]) ?", r"\1", " ".join(document.split()))
+
+
+def _modules(folder: Path) -> list[Path]:
+    return sorted([*folder.rglob("*.ts"), *folder.rglob("*.tsx")])
 
 
 def _documents(folder: Path) -> dict[str, str]:
@@ -136,9 +225,16 @@ def _documents(folder: Path) -> dict[str, str]:
     registered documents alone, it answers these.
     """
     found = {}
-    for path in sorted([*folder.rglob("*.ts"), *folder.rglob("*.tsx")]):
-        made: dict[str, str] = {}
-        for name, text, fragments in _DOCUMENT.findall(path.read_text(encoding="utf-8")):
+    sources = [path.read_text(encoding="utf-8") for path in _modules(folder)]
+    shared = {
+        name: text
+        for source in sources
+        for name, text, _ in _DOCUMENT.findall(source)
+        if f"export const {name} = graphql" in source
+    }
+    for source in sources:
+        made = dict(shared)
+        for name, text, fragments in _DOCUMENT.findall(source):
             used = [made[one.strip()] for one in fragments.split(",") if one.strip()]
             made[name] = "\n".join([text, *used])
         for text in made.values():
@@ -147,12 +243,19 @@ def _documents(folder: Path) -> dict[str, str]:
     return found
 
 
-def _languages(folder: Path, made: Path, page: str) -> dict[str, dict[str, str]]:
-    """Every catalogue: its file, and its language's own name for itself."""
+def _languages(
+    folder: Path, made: Path, page: str, names: dict[str, str] | None
+) -> dict[str, dict[str, str]]:
+    """Every catalogue: its file, and its language's own name for itself. Where there are `names`,
+    it has these texts alone, by these names.
+    """
     found = {}
     for path in sorted(folder.glob("*.json")):
         catalogue = json.loads(path.read_text(encoding="utf-8"))
-        stored = json.dumps(catalogue, ensure_ascii=False, separators=(",", ":")).encode()
+        texts = catalogue
+        if names is not None:
+            texts = {names[key]: text for key, text in catalogue.items() if key in names}
+        stored = json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode()
         file = _store(made, f"{page}.{path.stem}.json", stored)
         found[path.stem] = {"name": catalogue["language.name"], "file": file}
     return found

@@ -23,6 +23,8 @@ MAY_SKIP: Final = {
     "NOT TESTED: S3's stand-in does not start.": "as above",
     "NOT TESTED: PDFs need Pango's libraries": "they are packages of the system",
     "NOT TESTED with mock-bank: it is not installed": "it is installed on demand",
+    "NOT TESTED with PHP: there is no php on PATH": "few machines have it",
+    "NOT TESTED with PHP: it has no cURL": "a package of its own",
     **{
         f"{clients}: {lacking}": "JavaScript tools are the machine's, packages the registry's"
         for clients, lacks in {

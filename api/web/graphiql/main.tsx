@@ -2,6 +2,7 @@
 
 import "./trusted.ts";
 import "./nonce.ts";
+import "../portal/styles/fonts.css";
 import "../portal/styles/tokens.css";
 import "graphiql/style.css";
 import "@graphiql/plugin-explorer/style.css";

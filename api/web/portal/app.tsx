@@ -1,6 +1,7 @@
 /** Which screen is shown: who is signed in decides first, then the address. */
 
 import { useEffect, useErrorBoundary } from "preact/hooks";
+import { signOut } from "./choices.ts";
 import { Problem } from "./client.ts";
 import { language, t } from "./i18n.ts";
 import { Layout } from "./layout.tsx";
@@ -15,7 +16,7 @@ import { SettingsScreen } from "./screens/settings.tsx";
 import { SignIn } from "./screens/sign_in.tsx";
 import { TransactionsScreen } from "./screens/transactions.tsx";
 import { VoucherScreen } from "./screens/voucher.tsx";
-import { type Account, open, session, signOut } from "./session.ts";
+import { type Account, open, session } from "./session.ts";
 import { useStore } from "./store.ts";
 import { Button, Empty, Notice, Trouble } from "./ui.tsx";
 

@@ -1,18 +1,20 @@
 /** Available Credit, live. */
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { date, money, t } from "./i18n.ts";
+import { date, type Money, money, t } from "./i18n.ts";
 import { connection } from "./live.ts";
 import { isZero } from "./minor.ts";
-import { useMay } from "./rights.ts";
-import { go } from "./router.tsx";
 import { type Account, balance, change } from "./session.ts";
 import { useStore } from "./store.ts";
-import { Amount, Button, Notice, Skeleton } from "./ui.tsx";
+import { Amount, Notice, Skeleton } from "./ui.tsx";
 
-export function BalanceCard({ account }: { account: Account }) {
+export function BalanceCard({ account, children }: {
+  account: Account;
+  /** What can be done about it. */
+  children?: ComponentChildren;
+}) {
   const now = useStore(balance);
-  const may = useMay("BILLING");
   if (!now) {
     return (
       <section class="credit">
@@ -35,50 +37,24 @@ export function BalanceCard({ account }: { account: Account }) {
         </p>
         <Announce text={t("credit.now", { amount: money(now.available) })} />
       </div>
-      {may && (
-        <div class="actions">
-          <Button kind="primary" icon="plus" onClick={() => go("/billing/add-funds")}>
-            {t("tab.add-funds")}
-          </Button>
-          <Button icon="gift" onClick={() => go("/billing/voucher")}>{t("tab.voucher")}</Button>
-        </div>
-      )}
+      {children && <div class="actions">{children}</div>}
       <dl class="details">
-        <div>
-          <dt>{t("credit.promotional")}</dt>
-          <dd>
-            <Amount of={now.promotional} />
-            {!isZero(now.promotional) && (
-              <small>
-                {now.nextExpiry
-                  ? t("credit.expires", {
-                    amount: money(now.nextExpiry.amount),
-                    date: date(now.nextExpiry.expiresAt),
-                  })
-                  : t("credit.promotional.what")}
-              </small>
-            )}
-          </dd>
-        </div>
-        <div>
-          <dt>{t("credit.reserved")}</dt>
-          <dd>
-            <Amount of={now.reserved} />
-          </dd>
-        </div>
-        <div>
-          <dt>{t("credit.pending")}</dt>
-          <dd>
-            <Amount of={now.pending} />
-          </dd>
-        </div>
+        <Part name={t("credit.promotional")} of={now.promotional}>
+          {!isZero(now.promotional) && (
+            <small>
+              {now.nextExpiry
+                ? t("credit.expires", {
+                  amount: money(now.nextExpiry.amount),
+                  date: date(now.nextExpiry.expiresAt),
+                })
+                : t("credit.promotional.what")}
+            </small>
+          )}
+        </Part>
+        <Part name={t("credit.reserved")} of={now.reserved} />
+        <Part name={t("credit.pending")} of={now.pending} />
         {others.filter((one) => !isZero(one.available)).map((one) => (
-          <div key={one.id}>
-            <dt>{t("credit.also")}</dt>
-            <dd>
-              <Amount of={one.available} />
-            </dd>
-          </div>
+          <Part key={one.id} name={t("credit.also")} of={one.available} />
         ))}
       </dl>
       {debts.map(({ id, debt }) => (
@@ -88,6 +64,22 @@ export function BalanceCard({ account }: { account: Account }) {
       ))}
       {now.spendingFrozen && isZero(now.debt) && <Notice tone="warn" title={t("credit.frozen")} />}
     </section>
+  );
+}
+
+function Part({ name, of, children }: {
+  name: string;
+  of: Money;
+  children?: ComponentChildren;
+}) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        <Amount of={of} />
+        {children}
+      </dd>
+    </div>
   );
 }
 

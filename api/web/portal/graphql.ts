@@ -13,7 +13,7 @@ type Tada = ReturnType<typeof initGraphQLTada<Introspection>>;
 
 export type { ResultOf, TadaDocumentNode as Document, VariablesOf } from "gql.tada";
 
-const join = (text: string, fragments: string[] = []) => [text, ...fragments].join("\n");
-
 /** `graphql("query …", [fragments])`; a field that the schema lacks does not compile. */
-export const graphql = join as unknown as Tada;
+/* @__NO_SIDE_EFFECTS__ */
+export const graphql =
+  ((text: string, fragments: string[] = []) => [text, ...fragments].join("\n")) as unknown as Tada;

@@ -5,6 +5,7 @@
 
 import type { ComponentChildren } from "preact";
 import type { Writing } from "./amount.ts";
+import { backend } from "./backend.ts";
 import type { Key } from "./generated.d.ts";
 import { languages, zone } from "./page.ts";
 import { store } from "./store.ts";
@@ -18,9 +19,9 @@ export const language = store("");
 
 let catalogue: Record<string, string> = {};
 
-/** The language to begin with: chosen here before, or the browser's. */
-export function firstLanguage(): string {
-  const wanted = [remembered(), ...navigator.languages];
+/** The language to begin with: the one that is wanted, or the browser's. */
+export function firstLanguage(first: string): string {
+  const wanted = [first, ...navigator.languages];
   const known = wanted.map((tag) => tag.split("-")[0] ?? "").find((tag) => tag in languages);
   return known ?? "en";
 }
@@ -30,10 +31,10 @@ export async function speak(wanted: string) {
   const tag = wanted.split("-")[0] ?? "";
   const known = languages[tag];
   if (!known || tag === language.get()) return;
-  const answer = await fetch(`/static/${known.file}`).catch(() => null);
+  const answer = await fetch(`${backend.origin}/static/${known.file}`).catch(() => null);
   if (!answer?.ok) return;
   catalogue = await answer.json();
-  document.documentElement.lang = tag;
+  if (!backend.embedded) document.documentElement.lang = tag;
   language.set(tag);
 }
 
@@ -41,7 +42,7 @@ export function remember(tag: string) {
   localStorage.setItem(KEPT_AS, tag);
 }
 
-const remembered = () => localStorage.getItem(KEPT_AS) ?? "";
+export const remembered = () => localStorage.getItem(KEPT_AS) ?? "";
 
 /** The text of a key, `{name}` replaced by facts. */
 export function t(key: Key, facts: Facts = {}): string {
@@ -57,7 +58,7 @@ export function parts(key: Key, facts: Facts = {}): ComponentChildren[] {
 export function plural(key: string, count: number): string {
   const form = new Intl.PluralRules(language.get()).select(count);
   const found = catalogue[`${key}.${form}`] ?? catalogue[`${key}.other`] ?? key;
-  return found.replace("{count}", new Intl.NumberFormat(language.get()).format(count));
+  return found.replace("{count}", numbers().format(count));
 }
 
 const text = (key: string) => catalogue[key] ?? key;
@@ -72,46 +73,39 @@ export interface Money {
   currency: string;
 }
 
+const numbers = (options?: Intl.NumberFormatOptions, tag = language.get()) =>
+  new Intl.NumberFormat(tag, options);
+
 /** Exact: Intl reads the decimal's own digits. */
+const written = (amount: string, options: Intl.NumberFormatOptions) =>
+  narrow(numbers(options).format(amount as unknown as number));
+
+/** CLDR's Japanese writes the sign as wide as a kanji, which no column of amounts wants. */
+const narrow = (text: string) => text.replace("\uffe5", "\u00a5");
+
 export function money({ amount, currency }: Money, signed = false): string {
-  const format = new Intl.NumberFormat(language.get(), {
-    style: "currency",
-    currency,
-    signDisplay: signed ? "exceptZero" : "auto",
-  });
-  // CLDR's Japanese writes the sign as wide as a kanji, which no column of amounts wants.
-  return format.format(amount as unknown as number).replace("\uffe5", "\u00a5");
+  const signDisplay = signed ? "exceptZero" : "auto";
+  return written(amount, { style: "currency", currency, signDisplay });
 }
 
 /** A price, which may have more decimals than its currency. */
 export function price(amount: string, currency: string): string {
-  const format = { style: "currency", currency, maximumFractionDigits: 6 } as const;
-  return new Intl.NumberFormat(language.get(), format)
-    .format(amount as unknown as number).replace("\uffe5", "\u00a5");
+  return written(amount, { style: "currency", currency, maximumFractionDigits: 6 });
 }
 
 export function symbol(currency: string): string {
-  const written = new Intl.NumberFormat(language.get(), { style: "currency", currency })
-    .formatToParts(0).find((part) => part.type === "currency")?.value ?? currency;
-  return written.replace("\uffe5", "\u00a5");
+  const parts = numbers({ style: "currency", currency }).formatToParts(0);
+  return narrow(parts.find((part) => part.type === "currency")?.value ?? currency);
 }
 
 /** A decimal with the digits that it has. */
 export function number(amount: string): string {
   const digits = amount.split(".")[1]?.length ?? 0;
-  const format = new Intl.NumberFormat(language.get(), {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  });
-  return format.format(amount as unknown as number);
+  return written(amount, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 export function percent(fraction: string): string {
-  const format = new Intl.NumberFormat(language.get(), {
-    style: "percent",
-    maximumFractionDigits: 3,
-  });
-  return format.format(fraction as unknown as number);
+  return written(fraction, { style: "percent", maximumFractionDigits: 3 });
 }
 
 /** The seller's day of a moment, as the documents say it; a day such as `2026-11-30` as it is. */
@@ -144,14 +138,13 @@ export function relative(at: string, now: number): string {
 
 /** How people write an amount of this currency, as far as it matters to reading one. */
 export function writing(currency: string): Writing {
-  const parts = new Intl.NumberFormat(language.get()).formatToParts(1234567.8);
+  const parts = numbers().formatToParts(1234567.8);
   const sign = (type: string) => parts.find((part) => part.type === type)?.value ?? "";
   return { group: sign("group"), point: sign("decimal"), decimals: decimalsOf(currency) };
 }
 
 const decimalsOf = (currency: string) =>
-  new Intl.NumberFormat("en", { style: "currency", currency })
-    .resolvedOptions().maximumFractionDigits ?? 2;
+  numbers({ style: "currency", currency }, "en").resolvedOptions().maximumFractionDigits ?? 2;
 
 /** An amount with all decimals of its currency; null where it has more than those. */
 export function exact({ amount, currency }: Money): Money | null {

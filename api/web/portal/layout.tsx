@@ -3,14 +3,16 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { BalanceCard } from "./balance.tsx";
+import { chooseLanguage, signOut, switchAccount } from "./choices.ts";
 import { languages, logo, seller } from "./page.ts";
 import { language, t } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
-import { Link, path } from "./router.tsx";
 import { useMay } from "./rights.ts";
-import { type Account, chooseLanguage, signOut, switchAccount, type Viewer } from "./session.ts";
+import { go, Link, path } from "./router.tsx";
+import type { Account, Viewer } from "./session.ts";
 import { useStore } from "./store.ts";
 import { type Theme, theme, THEMES } from "./theme.ts";
+import { Button } from "./ui.tsx";
 
 /** Each with the least that somebody must be for it. */
 const TABS = [
@@ -31,6 +33,7 @@ export function Layout({ account, viewer, policyUrl, children }: {
   const at = useStore(path);
   const compact = !/^\/billing\/(invoices|transactions)?$/.test(at);
   const isBilling = at.startsWith("/billing");
+  const may = useMay("BILLING");
   const menu = (
     <Menu
       account={account}
@@ -71,11 +74,30 @@ export function Layout({ account, viewer, policyUrl, children }: {
       </dialog>
       <aside class="side">{menu}</aside>
       <main id="main" tabIndex={-1} class={compact ? "compact" : undefined}>
-        {isBilling && <BalanceCard account={account} />}
+        {isBilling && (
+          <BalanceCard account={account}>
+            {may && (
+              <>
+                <AddFundsButton />
+                <Button icon="gift" onClick={() => go("/billing/voucher")}>
+                  {t("tab.voucher")}
+                </Button>
+              </>
+            )}
+          </BalanceCard>
+        )}
         {isBilling && <Tabs />}
         {children}
       </main>
     </div>
+  );
+}
+
+export function AddFundsButton() {
+  return (
+    <Button kind="primary" icon="plus" onClick={() => go("/billing/add-funds")}>
+      {t("tab.add-funds")}
+    </Button>
   );
 }
 

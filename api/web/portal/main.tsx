@@ -1,3 +1,4 @@
+import "./styles/fonts.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/layout.css";
@@ -7,11 +8,19 @@ import "./styles/settings.css";
 import "./styles/factors.css";
 import { render } from "preact";
 import { App } from "./app.tsx";
-import { firstLanguage, language, speak } from "./i18n.ts";
+import { backend } from "./backend.ts";
+import { firstLanguage, language, remembered, speak } from "./i18n.ts";
+import { tell } from "./page.ts";
 import { open } from "./session.ts";
+import "./more_icons.ts";
+import "./screens/card_form.tsx";
+import "./screens/copy.tsx";
+import "./screens/credit_slide.tsx";
 import "./theme.ts";
 
-await speak(firstLanguage());
+backend.returnUrl = (invoice) => `${location.origin}/billing/invoices/${invoice}/return`;
+tell(document.documentElement.dataset);
+await speak(firstLanguage(remembered()));
 if (language.get()) {
   render(<App />, document.body);
   await open();

@@ -1,4 +1,4 @@
-/** What the server wrote into the page: `data-` attributes of <html>. */
+/** What the server says of this provider: in `data-` attributes of the portal's <html>. */
 
 export interface Language {
   name: string;
@@ -15,16 +15,25 @@ interface IdentityProvider {
   label: string;
 }
 
-const said = document.documentElement.dataset;
-
-export const seller = said.seller ?? "";
+export let seller = "";
 /** The address of the seller's logo; empty where there is none. */
-export const logo = said.logo ?? "";
+export let logo = "";
 /** The zone that days are in: the one that the documents are dated in. */
-export const zone = said.zone ?? "UTC";
-export const languages: Record<string, Language> = JSON.parse(said.languages ?? "{}");
+export let zone = "UTC";
+export let languages: Record<string, Language> = {};
 /** The currencies to choose from where people may sign up; null where they may not. */
-export const signUpCurrencies: string[] | null = JSON.parse(said.signUp ?? "null");
-export const demo: Demo | null = JSON.parse(said.demo ?? "null");
+export let signUpCurrencies: string[] | null = null;
+export let demo: Demo | null = null;
 /** Who signs clients in besides us. */
-export const identityProviders: IdentityProvider[] = JSON.parse(said.providers ?? "[]");
+export let identityProviders: IdentityProvider[] = [];
+
+/** Take what the server said; until then nothing is known. */
+export function tell(said: DOMStringMap) {
+  seller = said.seller ?? "";
+  logo = said.logo ?? "";
+  zone = said.zone ?? "UTC";
+  languages = JSON.parse(said.languages ?? "{}");
+  signUpCurrencies = JSON.parse(said.signUp ?? "null");
+  demo = JSON.parse(said.demo ?? "null");
+  identityProviders = JSON.parse(said.providers ?? "[]");
+}

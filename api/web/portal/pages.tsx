@@ -1,12 +1,12 @@
 /** Lists that grow by a page at a time, and are asked for anew when something has changed. */
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ask, Problem } from "./client.ts";
 import type { Document } from "./graphql.ts";
 import type { IconName } from "./icons.tsx";
 import { t } from "./i18n.ts";
 import { useQuery } from "./query.ts";
-import { go } from "./router.tsx";
 import { Button, Empty, Skeleton, Trouble } from "./ui.tsx";
 
 const PAGE = 20;
@@ -103,12 +103,12 @@ export function Filters<F extends string>({ of, label, chosen, choose }: {
 }
 
 /** What is there in place of rows: what is awaited, what went wrong, or that there are none. */
-export function NoRows<N>({ list, icon, none, first }: {
+export function NoRows<N>({ list, icon, none, children }: {
   list: List<N>;
   icon: IconName;
   none: string;
-  /** Whether this is the whole list, and funds are how it begins. */
-  first: boolean;
+  /** How the list begins. */
+  children?: ComponentChildren;
 }) {
   if (!list.rows) {
     return list.problem
@@ -116,13 +116,5 @@ export function NoRows<N>({ list, icon, none, first }: {
       : <Skeleton lines={4} />;
   }
   if (list.rows.length > 0) return null;
-  return (
-    <Empty icon={icon} title={none}>
-      {first && (
-        <Button kind="primary" icon="plus" onClick={() => go("/billing/add-funds")}>
-          {t("tab.add-funds")}
-        </Button>
-      )}
-    </Empty>
-  );
+  return <Empty icon={icon} title={none}>{children}</Empty>;
 }

@@ -1,11 +1,11 @@
 /** Who is signed in, and their credit as it stands. */
 
+import { backend } from "./backend.ts";
 import { ask, type Problem, signedOut } from "./client.ts";
 import { graphql, type ResultOf } from "./graphql.ts";
-import { language, remember, speak } from "./i18n.ts";
+import { speak } from "./i18n.ts";
 import { hangUp, listen } from "./live.ts";
 import { forget, refresh } from "./query.ts";
-import { go } from "./router.tsx";
 import { store } from "./store.ts";
 
 const BALANCE = graphql(`
@@ -50,20 +50,6 @@ const CREDIT = graphql(
   [BALANCE],
 );
 
-const SET_LOCALE = graphql(`
-  mutation SetLocale($input: UpdateAccountInput!) {
-    updateAccount(input: $input) { account { id locale } userErrors { code message field } }
-  }
-`);
-
-const SIGN_OUT = graphql(`mutation SignOut { signOut { userErrors { code } } }`);
-
-const SWITCH = graphql(`
-  mutation SwitchAccount($input: SwitchAccountInput!) {
-    switchAccount(input: $input) { userErrors { code message field } }
-  }
-`);
-
 export type Viewer = NonNullable<ResultOf<typeof VIEWER>["viewer"]>;
 export type Account = NonNullable<Viewer["account"]>;
 export type Balance = Account["balance"];
@@ -85,8 +71,10 @@ export const change = store<{ id: string; amount: { amount: string; currency: st
   null,
 );
 
+/** The language of a client who has just been recognised. */
+export const speaking = { begin: (locale: string) => speak(backend.locale || locale) };
+
 let stop = () => {};
-let asked = false;
 
 /** Find out who is signed in, and begin to listen. */
 export async function open() {
@@ -95,9 +83,7 @@ export async function open() {
     if (!viewer) return leave(session.get().state === "client");
     if (!viewer.account) return session.set({ state: "not-a-client", role: viewer.role });
     const { account } = viewer;
-    if (asked) await keepLanguage();
-    else await speak(account.locale);
-    remember(language.get());
+    await speaking.begin(account.locale);
     balance.set(account.balance);
     const was = session.get();
     if (was.state === "client" && was.account.id !== account.id) forget();
@@ -129,13 +115,18 @@ function follow() {
   );
 }
 
-function leave(expired: boolean) {
+/** Stop listening, and forget what was shown. */
+export function end() {
   stop();
   hangUp();
   forget();
   balance.set(null);
   change.set(null);
-  asked = false;
+  session.set({ state: "loading" });
+}
+
+export function leave(expired: boolean) {
+  end();
   session.set({ state: "nobody", expired });
 }
 
@@ -146,36 +137,3 @@ signedOut.watch(() => {
   hangUp();
   open();
 });
-
-/** Another of the person's accounts; a tab that shows the old one follows by itself. */
-export async function switchAccount(accountId: string) {
-  stop();
-  hangUp();
-  await ask(SWITCH, { input: { accountId } }).catch(() => {});
-  forget();
-  balance.set(null);
-  change.set(null);
-  asked = false;
-  go("/billing/invoices");
-  await open();
-}
-
-export async function signOut() {
-  await ask(SIGN_OUT, {}).catch(() => {});
-  leave(false);
-}
-
-/** The person has chosen a language: from now on invoices and messages speak it as well. */
-export async function chooseLanguage(tag: string) {
-  await speak(tag);
-  remember(tag);
-  asked = true;
-  if (session.get().state === "client") await keepLanguage();
-}
-
-async function keepLanguage() {
-  const now = session.get();
-  if (now.state === "client" && now.viewer.memberRole !== "OWNER") return;
-  const input = { locale: language.get(), idempotencyKey: `locale-${Date.now()}` };
-  await ask(SET_LOCALE, { input }).then(refresh, () => {});
-}

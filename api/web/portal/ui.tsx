@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Problem } from "./client.ts";
 import { Icon, type IconName } from "./icons.tsx";
-import { known, moment, type Money, money, relative, t } from "./i18n.ts";
+import { known, moment, type Money, money, t } from "./i18n.ts";
 
 interface ButtonProps {
   children: ComponentChildren;
@@ -149,8 +149,8 @@ export function Amount({ of, signed }: { of: Money; signed?: boolean }) {
   return <span class="amount">{money(of, signed)}</span>;
 }
 
-export function When({ at, now }: { at: string; now?: number }) {
-  return <time dateTime={at} title={moment(at)}>{now ? relative(at, now) : moment(at)}</time>;
+export function When({ at }: { at: string }) {
+  return <time dateTime={at}>{moment(at)}</time>;
 }
 
 /** The present, looked at from time to time. */
@@ -201,22 +201,4 @@ export function InvoicePill({ status, overdue }: { status: string; overdue: bool
   return overdue
     ? <Pill tone="bad">{t("status.OVERDUE")}</Pill>
     : <Pill tone={INVOICE_TONES[status] ?? "calm"}>{key ? t(key) : status}</Pill>;
-}
-
-/** A text to take along; says when it was copied. */
-export function Copy({ text, label }: { text: string; label: string }) {
-  const [copied, setCopied] = useState(false);
-  // Browsers have no clipboard for pages without TLS.
-  if (!navigator.clipboard) return null;
-  const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 2000);
-  };
-  return (
-    <button type="button" class="copy" aria-label={`${t("copy")}: ${label}`} onClick={copy}>
-      <Icon name={copied ? "check" : "copy"} />
-      <span role="status" class="unseen">{copied && t("copied")}</span>
-    </button>
-  );
 }

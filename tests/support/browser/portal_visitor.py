@@ -67,7 +67,14 @@ class Visitor:
         # Signing up runs an event loop, and this thread's is the browser's.
         with ThreadPoolExecutor(1) as elsewhere:
             client = elsewhere.submit(server.new_client, currency, credit).result()
-        context = browser.new_context(base_url=server.url, **{"locale": "en-US", **how})
+        return cls.open(browser, server, client, {"base_url": server.url, **how})
+
+    @classmethod
+    def open(
+        cls, browser: Browser, server: DemoServer, client: Portal, how: Mapping[str, Any]
+    ) -> Visitor:
+        """A client whose browser has the page at `base_url` open."""
+        context = browser.new_context(**{"locale": "en-US", **how})
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(_TELL_VIOLATIONS)
         visitor = cls(server, client, context, context.new_page())

@@ -1,6 +1,7 @@
 /** Downloads: a link is asked for with each click, for it works for a while only. */
 
 import { useState } from "preact/hooks";
+import { backend } from "../backend.ts";
 import { ask } from "../client.ts";
 import { graphql } from "../graphql.ts";
 import { language, t } from "../i18n.ts";
@@ -12,21 +13,11 @@ const LINK = graphql(`
   query PdfLink($id: ID!, $locale: String) { invoice(id: $id) { id pdfUrl(locale: $locale) } }
 `);
 
-const RECEIPT = graphql(`
-  query ReceiptLink($id: ID!, $locale: String) {
-    node(id: $id) { __typename ... on Payment { id receiptUrl(locale: $locale) } }
-  }
-`);
-
 export function Download({ id, number }: { id: string; number: string }) {
   return <Document label={t("pdf")} name={number} link={() => invoiceLink(id)} />;
 }
 
-export function Receipt({ id, number }: { id: string; number: string }) {
-  return <Document kind="quiet" label={t("receipt")} name={number} link={() => receiptLink(id)} />;
-}
-
-function Document({ kind, label, name, link }: {
+export function Document({ kind, label, name, link }: {
   kind?: "quiet";
   label: string;
   name: string;
@@ -57,16 +48,11 @@ async function invoiceLink(id: string): Promise<string> {
   return invoice?.pdfUrl ?? "";
 }
 
-async function receiptLink(id: string): Promise<string> {
-  const { node } = await ask(RECEIPT, { id, locale: language.get() });
-  return node?.__typename === "Payment" ? node.receiptUrl ?? "" : "";
-}
-
 /** The document; a long one is being made meanwhile, and asked for again. */
 async function fetchPdf(link: string): Promise<Blob> {
   const { pathname, search } = new URL(link);
   for (let tries = 0; tries < TRIES_MAX; tries++) {
-    const answer = await fetch(pathname + search);
+    const answer = await fetch(backend.origin + pathname + search);
     if (!answer.ok) throw new Error(await answer.text());
     if (answer.status !== 202) return answer.blob();
     const seconds = Number(answer.headers.get("retry-after")) || 2;

@@ -1,55 +1,41 @@
 /** One invoice, live: what it says, how it stands, and how to pay it. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import { ask, Problem } from "../client.ts";
 import { graphql, type ResultOf } from "../graphql.ts";
-import { date, language, money, number, percent, price, t } from "../i18n.ts";
-import { listen } from "../live.ts";
+import { date, money, number, percent, price, t } from "../i18n.ts";
 import { isZero } from "../minor.ts";
-import { Heading, Link } from "../router.tsx";
-import { useStore } from "../store.ts";
-import { Amount, Empty, InvoicePill, Pill, Skeleton, Trouble, When } from "../ui.tsx";
+import { go, Heading, Link } from "../router.tsx";
+import { Amount, Button, Empty, InvoicePill, Pill, Skeleton, Trouble, When } from "../ui.tsx";
 import { Icon } from "../icons.tsx";
-import { Download, Receipt } from "./download.tsx";
+import { Download } from "./download.tsx";
+import { PAYABLE, useInvoice } from "./live_invoice.ts";
 import { PayPanel } from "./pay.tsx";
+import { Receipt } from "./receipt.tsx";
 import { Returned } from "./returned.tsx";
+import { Times } from "./times.tsx";
 
-const FIELDS = graphql(`
+const FIELDS = graphql(
+  `
   fragment InvoiceFields on Invoice {
-    id number kind status overdue issuedAt dueOn paidAt reference
+    ...Payable
+    issuedAt dueOn paidAt reference
     lines { description quantity taxRate unitPriceExact unitPrice { amount currency } total { amount currency } }
     subtotal { amount currency }
     tax { amount currency }
-    total { amount currency }
     creditApplied { amount currency }
-    creditApplicable { amount currency }
     amountPaid { amount currency }
-    amountDue { amount currency }
     voidReason creditNoteNumber
-    gateway { id code }
     payments {
-      id status createdAt completedAt expiresAt
-      failureMessage(locale: $locale)
-      gateway { id name(locale: $locale) kind }
+      createdAt completedAt
+      gateway { kind }
       amount { amount currency }
       fee { amount currency }
       received { amount currency }
       refunded { amount currency }
-      nextAction {
-        __typename
-        ... on RedirectAction { url }
-        ... on ConfirmCardAction { clientSecret publishableKey }
-        ... on BankTransferAction {
-          amount { amount currency }
-          reference beneficiary bankName accountNumber bic qrCode
-          branchName branchCode accountType
-          instructions(locale: $locale)
-        }
-      }
     }
-    diagnosis { stage explanation(locale: $locale) lastHeardAt nextCheckAt supportUrl }
   }
-`);
+`,
+  [PAYABLE],
+);
 
 const INVOICE = graphql(
   `query Invoice($id: ID!, $locale: String) { invoice(id: $id) { ...InvoiceFields } }`,
@@ -63,42 +49,10 @@ const LIVE = graphql(
   [FIELDS],
 );
 
-export type Invoice = ResultOf<typeof FIELDS>;
-export type Payment = Invoice["payments"][number];
-export type Action = NonNullable<Payment["nextAction"]>;
-
-/** The invoice as it is now, by query first and then by subscription. */
-function useInvoice(id: string) {
-  const locale = useStore(language);
-  const [invoice, setInvoice] = useState<Invoice>();
-  const [problem, setProblem] = useState<Problem>();
-  const [tries, setTries] = useState(0);
-  const pushes = useRef(0);
-  const look = async () => {
-    const seen = pushes.current;
-    try {
-      const found = (await ask(INVOICE, { id, locale })).invoice;
-      if (!found) return setProblem(new Problem("not-found"));
-      // What was pushed since it was asked for is at least as new.
-      if (seen === pushes.current) setInvoice(found);
-      setProblem(undefined);
-    } catch (met) {
-      setProblem(met as Problem);
-    }
-  };
-  useEffect(() => {
-    look();
-    return listen(LIVE, () => ({ id, locale }), ({ invoiceUpdated }) => {
-      pushes.current++;
-      setInvoice(invoiceUpdated);
-      setProblem(undefined);
-    }, (met) => met.kind === "not-found" && setProblem(met));
-  }, [id, locale, tries]);
-  return { invoice, problem, look, again: () => setTries(tries + 1) };
-}
+type Invoice = ResultOf<typeof FIELDS>;
 
 export function InvoiceScreen({ id, returned }: { id: string; returned: boolean }) {
-  const { invoice, problem, look, again } = useInvoice(id);
+  const { invoice, problem, look, again } = useInvoice(id, INVOICE, LIVE);
   if (problem?.kind === "not-found") return <Missing />;
   if (problem && !invoice) {
     return (
@@ -130,11 +84,17 @@ export function InvoiceScreen({ id, returned }: { id: string; returned: boolean 
         </div>
         <Download id={invoice.id} number={invoice.number} />
       </header>
-      {returned && <Returned invoice={invoice} />}
+      {returned && (
+        <Returned invoice={invoice}>
+          <Button onClick={() => go("/billing/invoices")}>{t("tab.invoices")}</Button>
+        </Returned>
+      )}
       <div class="columns">
         <Paper invoice={invoice} />
         <aside class="stack" aria-label={t("pay.title")}>
-          <PayPanel invoice={invoice} look={look} />
+          <PayPanel invoice={invoice} look={look}>
+            <Times of={invoice.diagnosis} />
+          </PayPanel>
           <Payments invoice={invoice} />
         </aside>
       </div>

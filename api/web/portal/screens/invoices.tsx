@@ -2,27 +2,12 @@
 
 import { useState } from "preact/hooks";
 import { graphql } from "../graphql.ts";
-import { date, plural, t } from "../i18n.ts";
-import { Filters, More, NoRows, usePages } from "../pages.tsx";
+import { plural, t } from "../i18n.ts";
+import { AddFundsButton } from "../layout.tsx";
+import { Filters } from "../pages.tsx";
 import { useQuery } from "../query.ts";
 import { Heading, Link } from "../router.tsx";
-import { Amount, InvoicePill } from "../ui.tsx";
-
-const INVOICES = graphql(`
-  query Invoices($filter: InvoiceFilter, $first: Int!, $after: String) {
-    page: invoices(filter: $filter, first: $first, after: $after) {
-      totalCount
-      pageInfo { hasNextPage endCursor }
-      edges {
-        node {
-          id number kind status overdue issuedAt dueOn reference
-          total { amount currency }
-          amountDue { amount currency }
-        }
-      }
-    }
-  }
-`);
+import { InvoiceRows, useInvoices } from "./invoice_list.tsx";
 
 const COUNTS = graphql(`
   query InvoiceCounts {
@@ -31,18 +16,13 @@ const COUNTS = graphql(`
   }
 `);
 
-const FILTERS = {
-  all: null,
-  open: { status: ["UNPAID", "PROCESSING"] },
-  paid: { status: ["PAID"] },
-} as const;
+const FILTERS = { all: undefined, open: ["UNPAID", "PROCESSING"], paid: ["PAID"] } as const;
 
 type Filter = keyof typeof FILTERS;
 
 export function InvoicesScreen() {
   const [filter, setFilter] = useState<Filter>("all");
-  const wanted = FILTERS[filter];
-  const list = usePages(INVOICES, { filter: wanted && { status: [...wanted.status] } });
+  const list = useInvoices(FILTERS[filter]);
   const counts = useQuery(COUNTS, {}).data;
   return (
     <section class="card list">
@@ -61,51 +41,14 @@ export function InvoicesScreen() {
           choose={setFilter}
         />
       </header>
-      <NoRows
+      <InvoiceRows
         list={list}
-        icon="invoice"
         none={t(`invoices.none.${filter}`)}
-        first={filter === "all"}
-      />
-      {list.rows && list.rows.length > 0 && (
-        <table class="rows">
-          <thead>
-            <tr>
-              <th scope="col">{t("invoice.number")}</th>
-              <th scope="col">{t("invoice.status")}</th>
-              <th scope="col">{t("invoice.issued")}</th>
-              <th scope="col">{t("invoice.due")}</th>
-              <th scope="col" class="right">{t("invoice.total")}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {list.rows.map((one) => (
-              <tr key={one.id}>
-                <th scope="row">
-                  <Link to={`/billing/invoices/${one.id}`} class="cover">{one.number}</Link>
-                  <small>
-                    {one.kind === "FUNDS" ? t("kind.FUNDS") : one.reference ?? t("kind.ORDER")}
-                  </small>
-                </th>
-                <td>
-                  <InvoicePill status={one.status} overdue={one.overdue} />
-                </td>
-                <td data-label={t("invoice.issued")}>{date(one.issuedAt)}</td>
-                <td
-                  data-label={t("invoice.due")}
-                  class={one.status === "UNPAID" ? undefined : "none"}
-                >
-                  {one.status === "UNPAID" ? date(one.dueOn) : "–"}
-                </td>
-                <td class="right">
-                  <Amount of={one.total} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-      <More list={list} />
+        link={({ id, number }) => <Link to={`/billing/invoices/${id}`} class="cover">{number}
+        </Link>}
+      >
+        {filter === "all" && <AddFundsButton />}
+      </InvoiceRows>
     </section>
   );
 }

@@ -1,12 +1,13 @@
 /** What an open payment waits for, and what can be done meanwhile. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import type { ComponentType } from "preact";
+import { useState } from "preact/hooks";
 import { useAction } from "../action.ts";
-import { confirmCard } from "../card.ts";
+import { backend } from "../backend.ts";
 import { graphql } from "../graphql.ts";
-import { money, t } from "../i18n.ts";
-import { Button, Copy, Notice, Refused, When } from "../ui.tsx";
-import type { Action, Invoice, Payment } from "./invoice.tsx";
+import { type Money, money, t } from "../i18n.ts";
+import { Button, Refused, When } from "../ui.tsx";
+import type { Action, Invoice, Payment } from "./live_invoice.ts";
 
 export const RECHECK = graphql(`
   mutation Recheck($input: RecheckPaymentInput!) {
@@ -19,6 +20,30 @@ const CANCEL = graphql(`
     cancelPayment(input: $input) { payment { id status } userErrors { code message field } }
   }
 `);
+
+export interface CardProps {
+  action: Extract<Action, { __typename: "ConfirmCardAction" }>;
+  invoice: Invoice;
+}
+
+export interface CopyProps {
+  text: string;
+  label: string;
+}
+
+export interface SlideProps {
+  most: Money;
+  /** In minor units. */
+  chosen: bigint;
+  choose: (units: bigint) => void;
+}
+
+/** What not every page has. One without the card form leads to the portal, which has it. */
+export const here: {
+  CardForm?: ComponentType<CardProps>;
+  Copy?: ComponentType<CopyProps>;
+  CreditSlide?: ComponentType<SlideProps>;
+} = {};
 
 export function NextStep({ invoice, payment, look }: {
   invoice: Invoice;
@@ -63,12 +88,18 @@ export function NextStep({ invoice, payment, look }: {
 function Step({ action, invoice }: { action: Action; invoice: Invoice }) {
   switch (action.__typename) {
     case "RedirectAction":
-      return <a class="button primary" href={action.url}>{t("next.go-on")}</a>;
+      return <Onward to={action.url} />;
     case "BankTransferAction":
       return <Transfer action={action} />;
     case "ConfirmCardAction":
-      return <Card key={action.clientSecret} action={action} invoice={invoice} />;
+      return here.CardForm
+        ? <here.CardForm key={action.clientSecret} action={action} invoice={invoice} />
+        : <Onward to={`${backend.origin}/billing/invoices/${invoice.id}`} />;
   }
+}
+
+function Onward({ to }: { to: string }) {
+  return <a class="button primary" href={to}>{t("next.go-on")}</a>;
 }
 
 type Bank = Extract<Action, { __typename: "BankTransferAction" }>;
@@ -93,7 +124,7 @@ function Transfer({ action }: { action: Bank }) {
               <dt>{t(label)}</dt>
               <dd>
                 <span>{shown}</span>
-                {copied && <Copy text={copied} label={t(label)} />}
+                {here.Copy && copied && <here.Copy text={copied} label={t(label)} />}
               </dd>
             </div>
           )
@@ -112,36 +143,4 @@ function Transfer({ action }: { action: Bank }) {
 
 function branchOf({ branchName, branchCode }: Bank): string | null {
   return branchCode ? `${branchName ?? ""} (${branchCode})`.trim() : branchName;
-}
-
-function Card({ action, invoice }: {
-  action: Extract<Action, { __typename: "ConfirmCardAction" }>;
-  invoice: Invoice;
-}) {
-  const place = useRef<HTMLDivElement>(null);
-  const [confirm, setConfirm] = useState<(() => Promise<string>) | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState("");
-  useEffect(() => {
-    const returnUrl = `${location.origin}/billing/invoices/${invoice.id}/return`;
-    confirmCard(place.current as HTMLElement, action, returnUrl).then(
-      (ready) => setConfirm(() => ready),
-      () => setError(t("card.unreachable")),
-    );
-  }, []);
-  const pay = async () => {
-    if (!confirm) return;
-    setBusy(true);
-    setError(await confirm());
-    setBusy(false);
-  };
-  return (
-    <div class="card-form">
-      <div ref={place} />
-      {error && <Notice tone="bad" title={error} alert />}
-      <Button kind="primary" busy={busy || (!confirm && !error)} onClick={pay}>
-        {t("pay.now")}
-      </Button>
-    </div>
-  );
 }

@@ -1,15 +1,17 @@
 /** Pay Now!: credit first where it may be used, and a gateway for the rest. */
 
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { useAction } from "../action.ts";
+import { backend } from "../backend.ts";
 import { graphql } from "../graphql.ts";
 import { money, t } from "../i18n.ts";
 import { isZero, major, minor } from "../minor.ts";
 import { useMay } from "../rights.ts";
-import { Amount, Button, Field, Notice, Refused, useFocusOnError, useNow, When } from "../ui.tsx";
-import { choice, labelOf, useGateways } from "./add_funds.tsx";
-import type { Invoice } from "./invoice.tsx";
-import { NextStep } from "./next_step.tsx";
+import { Amount, Button, Notice, Refused, useFocusOnError } from "../ui.tsx";
+import { choice, GatewayField, useGateways } from "./funds_form.tsx";
+import type { Invoice } from "./live_invoice.ts";
+import { here, NextStep } from "./next_step.tsx";
 import { isOpen } from "./returned.tsx";
 
 const PAY = graphql(`
@@ -21,8 +23,12 @@ const PAY = graphql(`
   }
 `);
 
-export function PayPanel({ invoice, look }: { invoice: Invoice; look: () => void }) {
-  const now = useNow();
+export function PayPanel({ invoice, look, children }: {
+  invoice: Invoice;
+  look: () => void;
+  /** What else there is to say while it is not paid. */
+  children?: ComponentChildren;
+}) {
   const may = useMay("BILLING");
   const { diagnosis } = invoice;
   const open = invoice.payments.findLast((payment) => isOpen(payment.status));
@@ -36,27 +42,7 @@ export function PayPanel({ invoice, look }: { invoice: Invoice; look: () => void
         </p>
       )}
       <p class="diagnosis" role="status">{diagnosis.explanation}</p>
-      {(diagnosis.lastHeardAt || diagnosis.nextCheckAt || diagnosis.supportUrl) && payable && (
-        <ul class="times">
-          {diagnosis.lastHeardAt && (
-            <li>
-              {t("diagnosis.heard")} <When at={diagnosis.lastHeardAt} now={now} />
-            </li>
-          )}
-          {diagnosis.nextCheckAt && (
-            <li>
-              {t("diagnosis.next")} <When at={diagnosis.nextCheckAt} now={now} />
-            </li>
-          )}
-          {diagnosis.supportUrl && (
-            <li>
-              <a href={diagnosis.supportUrl} target="_blank" rel="noopener">
-                {t("diagnosis.support")}
-              </a>
-            </li>
-          )}
-        </ul>
-      )}
+      {payable && children}
       {may && open && <NextStep invoice={invoice} payment={open} look={look} />}
       {may && payable && !open && <PayForm invoice={invoice} look={look} />}
       {!may && payable && <Notice tone="info" title={t("role.viewer-only")} />}
@@ -88,7 +74,7 @@ function PayForm({ invoice, look }: { invoice: Invoice; look: () => void }) {
       useCredit: credit > 0n,
       ...(credit > 0n && credit < most && { creditLimit: major(credit, creditApplicable).amount }),
       ...(!covered && gateway && { gateway: gateway.code }),
-      returnUrl: `${location.origin}/billing/invoices/${invoice.id}/return`,
+      returnUrl: backend.returnUrl(invoice.id),
     });
     const action = done?.payment?.nextAction;
     if (action?.__typename === "RedirectAction") {
@@ -109,48 +95,21 @@ function PayForm({ invoice, look }: { invoice: Invoice; look: () => void }) {
             />
             <span>{t("pay.credit", { amount: money(creditApplicable) })}</span>
           </label>
-          {useCredit && (
-            <label class="slide">
-              <span>{t("pay.credit.part")}</span>
-              <input
-                type="range"
-                min="1"
-                max={most.toString()}
-                value={credit.toString()}
-                aria-valuetext={money(major(credit, creditApplicable))}
-                onInput={(event) => setLimit(BigInt(event.currentTarget.value))}
-              />
-              <output>
-                <Amount of={major(credit, creditApplicable)} />
-              </output>
-            </label>
+          {useCredit && here.CreditSlide && (
+            <here.CreditSlide most={creditApplicable} chosen={credit} choose={setLimit} />
           )}
         </fieldset>
       )}
       {!covered && (
-        <Field
+        <GatewayField
           id="pay-gateway"
           label={t(credit > 0n ? "pay.rest" : "funds.gateway", { amount: money(rest) })}
-          hint={gateways?.length === 0
-            ? t("funds.gateway.none")
-            : gateway && !isZero(gateway.fee) && t("fee.some", { fee: money(gateway.fee) })}
+          hint={gateway && !isZero(gateway.fee) && t("fee.some", { fee: money(gateway.fee) })}
           error={errors.gateway}
-        >
-          {(props) => (
-            <select
-              {...props}
-              value={gateway?.code}
-              disabled={!gateways?.length}
-              onChange={(event) => setChosen(event.currentTarget.value)}
-            >
-              {gateways?.map((one) => (
-                <option key={one.id} value={one.code} disabled={!one.available}>
-                  {labelOf(one)}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+          gateways={gateways}
+          gateway={gateway}
+          choose={setChosen}
+        />
       )}
       <Refused errors={errors} problem={problem} fields={["gateway"]} />
       <Button kind="primary" type="submit" busy={busy}>

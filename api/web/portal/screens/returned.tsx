@@ -1,16 +1,20 @@
 /** Back from the gateway: says what is being waited for, and changes by itself. */
 
+import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { ask } from "../client.ts";
 import { money, t } from "../i18n.ts";
-import { go } from "../router.tsx";
 import { balance } from "../session.ts";
 import { useStore } from "../store.ts";
-import { Button, Notice } from "../ui.tsx";
-import type { Invoice } from "./invoice.tsx";
+import { Notice } from "../ui.tsx";
+import type { Invoice } from "./live_invoice.ts";
 import { RECHECK } from "./next_step.tsx";
 
-export function Returned({ invoice }: { invoice: Invoice }) {
+export function Returned({ invoice, children }: {
+  invoice: Invoice;
+  /** Where to go on when it is paid. */
+  children?: ComponentChildren;
+}) {
   const credit = useStore(balance);
   const latest = invoice.payments.at(-1);
   const waits = invoice.status !== "PAID" && latest !== undefined && isOpen(latest.status);
@@ -18,12 +22,11 @@ export function Returned({ invoice }: { invoice: Invoice }) {
     // The gateway's message may be slower than the browser.
     if (waits) ask(RECHECK, { input: { paymentId: latest.id } }).catch(() => {});
   }, [latest?.id]);
-  const on = <Button onClick={() => go("/billing/invoices")}>{t("tab.invoices")}</Button>;
   if (invoice.status === "PAID") {
     return (
       <Notice tone="good" title={t("returned.paid", { number: invoice.number })} alert>
         {credit && <p>{t("credit.now", { amount: money(credit.available) })}</p>}
-        {on}
+        {children}
       </Notice>
     );
   }

@@ -2,12 +2,13 @@
 
 import { useState } from "preact/hooks";
 import { useAction } from "../action.ts";
+import { chooseLanguage } from "../choices.ts";
 import { graphql, type ResultOf } from "../graphql.ts";
 import { language, t } from "../i18n.ts";
 import { languages } from "../page.ts";
 import { useQuery } from "../query.ts";
 import { useMay } from "../rights.ts";
-import { chooseLanguage, open } from "../session.ts";
+import { open } from "../session.ts";
 import { useStore } from "../store.ts";
 import { Button, Field, Notice, Refused, Skeleton, Trouble, useFocusOnError } from "../ui.tsx";
 

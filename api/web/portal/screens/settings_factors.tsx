@@ -8,7 +8,8 @@ import { graphql, type ResultOf } from "../graphql.ts";
 import { t } from "../i18n.ts";
 import { makePasskey, supported } from "../passkeys.ts";
 import { useQuery } from "../query.ts";
-import { Button, Copy, Field, Notice, Pill, Refused, Skeleton, Trouble } from "../ui.tsx";
+import { Button, Field, Notice, Pill, Refused, Skeleton, Trouble } from "../ui.tsx";
+import { Copy } from "./copy.tsx";
 import { ConfirmIdentity } from "./confirm_identity.tsx";
 
 const FACTORS = graphql(`query SecondFactors { viewer { secondFactors } }`);

@@ -4,7 +4,7 @@ import { useAction } from "../action.ts";
 import { graphql, type ResultOf } from "../graphql.ts";
 import { t } from "../i18n.ts";
 import { useQuery } from "../query.ts";
-import { Button, Pill, Refused, Skeleton, Trouble, useNow, When } from "../ui.tsx";
+import { Button, Pill, Refused, Skeleton, Trouble, When } from "../ui.tsx";
 
 const SESSIONS = graphql(`
   query Sessions { sessions { id lastSeenAt address userAgent current } }
@@ -34,7 +34,6 @@ export function SessionsSection() {
 }
 
 function Row({ session, again }: { session: Session; again: () => void }) {
-  const now = useNow();
   const { busy, errors, problem, run } = useAction(END, { keyed: false });
   const name = deviceOf(session.userAgent);
   const end = async () => {
@@ -45,7 +44,7 @@ function Row({ session, again }: { session: Session; again: () => void }) {
       <div>
         <strong>{name}</strong>
         <small>
-          {session.address} · <When at={session.lastSeenAt} now={now} />
+          {session.address} · <When at={session.lastSeenAt} />
         </small>
         <Refused errors={errors} problem={problem} />
       </div>

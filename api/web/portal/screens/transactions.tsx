@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { graphql, type VariablesOf } from "../graphql.ts";
 import { moment, t } from "../i18n.ts";
+import { AddFundsButton } from "../layout.tsx";
 import { Filters, More, NoRows, usePages } from "../pages.tsx";
 import { Heading, Link } from "../router.tsx";
 import { Amount } from "../ui.tsx";
@@ -49,7 +50,9 @@ export function TransactionsScreen() {
           choose={setFilter}
         />
       </header>
-      <NoRows list={list} icon="swap" none={t("transactions.none")} first={filter === "all"} />
+      <NoRows list={list} icon="swap" none={t("transactions.none")}>
+        {filter === "all" && <AddFundsButton />}
+      </NoRows>
       {list.rows && list.rows.length > 0 && (
         <table class="rows">
           <thead>
