@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from api.mail.message import Messages
 from models.accounts.mail_delivery import letter_of
 from models.mail.outgoing import OutgoingMail, lately_sent
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from api.mail.message import Words
+    from api.mail.message import Messages, Words
     from api.settings.settings import Settings
 
 _SHOWN: Final = 50
@@ -26,6 +26,7 @@ _HTML: Final = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Mailbox</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/page.css">
 </head>
 <body>
@@ -49,9 +50,15 @@ _HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"
 def mailbox_routes(settings: Settings) -> list[Route]:
     """`/mailbox`, for demo mode only."""
     assert settings.demo
-    messages = Messages(settings)
+
+    @cache
+    def made() -> Messages:
+        from api.mail.message import Messages  # noqa: PLC0415 - few ever open this page
+
+        return Messages(settings)
 
     async def show(_request: Request) -> Response:
+        messages = made()
         mails = [_mail(mail, messages) for mail in await lately_sent(_SHOWN)]
         page = _HTML.format(mails="\n".join(mails) or "<p>There are none yet.</p>")
         return HTMLResponse(page, headers=_HEADERS)
