@@ -75,7 +75,9 @@ class Limits:
     #: Steps of introspection from a type to the types of its fields: `fields { type { fields …`.
     introspection: int = 2
     #: Root fields that guess at secrets: one of each in a request.
-    once: frozenset[str] = frozenset({"redeemVoucher", "signIn"})
+    once: frozenset[str] = frozenset(
+        {"redeemVoucher", "signIn", "completeSignIn", "confirmIdentity", "removeSecondFactor"}
+    )
 
 
 class LimitExceeded(GraphQLError):
