@@ -76,7 +76,8 @@ class Limits:
     introspection: int = 2
     #: Root fields that guess at secrets: one of each in a request.
     once: frozenset[str] = frozenset(
-        {"redeemVoucher", "signIn", "signUp", "requestPasswordReset", "setPassword"}
+        {"redeemVoucher", "signIn", "completeSignIn", "confirmIdentity", "removeSecondFactor"}
+        | {"signUp", "requestPasswordReset", "setPassword"}
         | {"changePassword", "changeEmail", "confirmEmail"}
     )
 
