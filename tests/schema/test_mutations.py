@@ -357,6 +357,7 @@ def a_value(type_: Any) -> Any:
     if hasattr(named, "of_type"):
         return [a_value(named.of_type)]
     values = {"Decimal": "10.00", "CurrencyCode": "USD", "Boolean": False, "Int": 1}
+    values |= {"MemberRole": "VIEWER"}
     return values.get(named.name, "x" * 12)
 
 
