@@ -362,8 +362,6 @@ def a_value(type_: Any) -> Any:
         }
     if hasattr(named, "of_type"):
         return [a_value(named.of_type)]
-    if isinstance(named, GraphQLEnumType):
-        return next(iter(named.values))
     values = {"Decimal": "10.00", "CurrencyCode": "USD", "Boolean": False, "Int": 1}
     if isinstance(named, GraphQLEnumType):
         return next(iter(named.values))
