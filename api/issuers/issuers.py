@@ -100,10 +100,13 @@ class Issuers:
         expires_at = tokens.check_claims(token.claims, issuer)
         candidates = await keys.candidates(token.algorithm, token.kid)
         tokens.check_signature(token, candidates)
+        external_id = tokens.external_id_of(token.claims, issuer)
+        if not vouched.is_kept(external_id):
+            raise TokenRejected("external id")
         return _Verified(
             issuer,
             keys.generation,
-            tokens.external_id_of(token.claims, issuer),
+            external_id,
             expires_at,
             _proven_at(token.claims.get("auth_time")),
             token.claims,

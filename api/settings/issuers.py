@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from api.settings.shapes import Json, Shape
+from models.errors import Invalid
+from models.text import clean_text
 
 #: Signed with a private key that the issuer alone has; nothing that a shared secret signs, nor
 #: `none`.
@@ -37,6 +39,13 @@ def _keys_url(url: str) -> str:
     return url
 
 
+def _partner(name: str) -> str:
+    try:
+        return clean_text(name, maximum=200)
+    except Invalid:
+        raise ValueError("must be a name of at most 200 characters") from None
+
+
 class TrustedIssuer(Shape):
     """An issuer of JWTs (RFC 7519), and what is expected of them."""
 
@@ -45,7 +54,7 @@ class TrustedIssuer(Shape):
     audience: str = Field(min_length=1, max_length=500)
     algorithms: list[Algorithm] = Field(["RS256"], min_length=1)
     external_id_claim: str = Field("sub", min_length=1, max_length=100)
-    partner: str = Field(min_length=1, max_length=200)
+    partner: Annotated[str, AfterValidator(_partner)]
     create_accounts: bool = False
     #: Of accounts that are created; None for USD, or the first of FUNDS_LIMITS without it.
     currency: str | None = None

@@ -9,9 +9,13 @@ from models.access.identity import Actor, MemberRole, Role
 from models.access.session import Rights
 from models.db import sql
 from models.db.coalesced import Coalesced
+from models.errors import Invalid
+from models.text import clean_text
 
 #: A partner's name, and what they call the client.
 Voucher: TypeAlias = tuple[str, str]
+
+_ID_CHARS_MAX: Final = 200
 
 # Of several users that came with an account, the first: rows come last first.
 _FIND: Final = """
@@ -26,8 +30,11 @@ _FIND: Final = """
 
 
 async def actor_of(partner: str, external_id: str, address: str) -> Actor | None:
-    """The account's own user; None where the partner has no such client, or it is disabled."""
-    row = await _rows.find((partner, external_id))
+    """The account's own user; None where the partner has no such client, or it is disabled.
+
+    Ids are compared as they are: of two that only look the same, one is nobody's.
+    """
+    row = await _rows.find((partner, external_id)) if is_kept(external_id) else None
     if row is None:
         return None
     role, account_id, member_role, _ = _rights(row)
@@ -40,6 +47,14 @@ async def actor_of(partner: str, external_id: str, address: str) -> Actor | None
         member_role=member_role,
         vouched_as=(partner, external_id),
     )
+
+
+def is_kept(external_id: str) -> bool:
+    """Whether accounts keep an id in this form (`models.accounts.external`)."""
+    try:
+        return clean_text(external_id, maximum=_ID_CHARS_MAX) == external_id
+    except Invalid:
+        return False
 
 
 async def rights_of(vouchers: Collection[Voucher]) -> dict[Voucher, Rights]:

@@ -8,8 +8,6 @@ What does not apply, and why:
 
 - 26, 27: partners' webhooks are not there yet. Nothing is sent to an address that anybody gives:
   the server calls nobody but the gateways that are installed.
-- 29: tokens are random and looked up by their hash; no JWT is read, so there is no algorithm, key
-  id or claim to confuse. That JWTs are nobody's is tested.
 """
 
 from __future__ import annotations
@@ -232,6 +230,8 @@ ATTACKS: Final = {
         "JWTs of every kind, and tokens that were good once",
         """
         hostile/test_tokens.py::test_a_token_that_was_made_up_is_nobodys
+        api/issuers/test_issuers.py::test_a_hostile_token_signs_nobody_in
+        models/accounts/test_hand_over.py::test_used_old_foreign_and_truncated_links_are_one_refusal
         hostile/test_access.py::test_who_is_somebody_no_more_does_nothing
         """,
     ),

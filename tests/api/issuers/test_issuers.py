@@ -166,6 +166,10 @@ HOSTILE: Final[dict[str, Callable[[str], str]]] = {
     "nbf in words": lambda name: signed(claims(name, nbf="now")),
     "nobody": lambda name: signed(claims(name, sub="")),
     "several": lambda name: signed(claims(name, sub=[name])),
+    "a NUL": lambda name: signed(claims(name + "\0")),
+    "half a character": lambda name: signed(claims(name + "\ud800")),
+    "a space before": lambda name: signed(claims(" " + name)),
+    "a line end after": lambda name: signed(claims(name + "\n")),
     "no sub": lambda name: signed(claims(name, sub=None)),
     "huge": lambda name: signed(claims(name, more="x" * 9000)),
     "deep": lambda name: signed("[" * 2500 + name + "]" * 2500),
@@ -296,7 +300,16 @@ async def test_two_first_requests_at_once_make_one_account(keys: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"email": None}, {"email": "nobody"}, {"email": 7}, {"email_verified": False}]
+    "more",
+    [
+        {"email": None},
+        {"email": "nobody"},
+        {"email": 7},
+        {"email_verified": False},
+        {"email_verified": "true"},
+        {"sub": " x"},
+        {"sub": "x\0"},
+    ],
 )
 async def test_an_account_is_not_opened_without_a_good_address(
     keys: Path, more: dict[str, Any]
