@@ -4,16 +4,12 @@ Tortoise loads its tables from here.
 """
 
 from models.access.api_key import ApiKey, KeyAccount
-from models.access.challenge import SignInChallenge
 from models.access.client_link import ClientLink
 from models.access.external_identity import ExternalIdentity
 from models.access.member import Member
 from models.access.one_use_token import OneUseToken
-from models.access.passkey import Passkey
 from models.access.rate_limit import RateCounter
-from models.access.recovery_code import RecoveryCode
 from models.access.session import Session
-from models.access.totp import Totp
 from models.access.user import User
 from models.accounts.account import Account
 from models.audit.watermark import Watermark
@@ -25,6 +21,10 @@ from models.credit.voucher import Voucher
 from models.db.pulse import Pulse
 from models.edge.registered_query import RegisteredQuery
 from models.edge.sandbox_charge import SandboxCharge
+from models.factors.challenge import SignInChallenge
+from models.factors.passkey import Passkey
+from models.factors.recovery_code import RecoveryCode
+from models.factors.totp import Totp
 from models.invoices.invoice import Invoice, InvoiceCount, InvoiceLine, InvoiceSource
 from models.invoices.number import NumberSeries
 from models.journal.audit_log import AuditEntry

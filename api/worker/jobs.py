@@ -9,9 +9,10 @@ import structlog
 
 from api.worker.scheduler import Job
 from models import audit
-from models.access import challenge, client_link, one_use_token, rate_limit, session
+from models.access import client_link, one_use_token, rate_limit, session
 from models.accounts import mail_delivery
 from models.credit import expiry
+from models.factors import challenge
 from models.journal import idempotency, outbox
 from models.payments import inbox, reconcile, transmission
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from models.access import challenge as challenges
-from models.access import passkey as passkeys
-from models.access import recovery_code, totp
-from models.access.challenge import Purpose
-from models.access.passkey import Passkey
-from models.access.proof import require_password, require_proof, user_in_session
-from models.access.second_factor import SecondFactor, held_by
-from models.access.totp import Totp
 from models.accounts import account
 from models.db import sql
 from models.db.transactions import transaction
 from models.errors import CodeRefused, NotAllowed, NotFound
+from models.factors import challenge as challenges
+from models.factors import passkey as passkeys
+from models.factors import recovery_code, totp
+from models.factors.challenge import Purpose
+from models.factors.passkey import Passkey
+from models.factors.proof import require_password, require_proof, user_in_session
+from models.factors.second_factor import SecondFactor, held_by
+from models.factors.totp import Totp
 from models.journal import audit_log
 from models.mail.outgoing import MailKind, mail
 from models.text import clean_text

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.access import challenge as challenges
-from models.access import passkey as passkeys
 from models.access import session
-from models.access.challenge import Purpose
-from models.access.second_factor import Answer, Guesses, SecondFactor, checked, held_by
 from models.access.user import User
 from models.errors import CodeRefused
+from models.factors import challenge as challenges
+from models.factors import passkey as passkeys
+from models.factors.challenge import Purpose
+from models.factors.second_factor import Answer, Guesses, SecondFactor, checked, held_by
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import strawberry
 
-from models.access.second_factor import SecondFactor
 from models.accounts.sign_in import FactorAsked
+from models.factors.second_factor import SecondFactor
 
 strawberry.enum(SecondFactor)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import strawberry
 
-from models.access import proof
-from models.access.second_factor import Answer, SecondFactor
 from models.accounts import enrolment, sign_in
+from models.factors import proof
+from models.factors.second_factor import Answer, SecondFactor
 from schema.access.session import DonePayload, SignInPayload, Viewer, ViewerPayload, begun
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_in_payload

@@ -8,12 +8,12 @@ import strawberry
 
 from models.access import device, session
 from models.access.identity import Actor, MemberRole, Role
-from models.access.second_factor import SecondFactor, held_by
 from models.access.user import User
 from models.accounts import account as accounts
 from models.accounts import sign_in
 from models.accounts.sign_in import FactorAsked, SignedIn
 from models.db.record import parse_id
+from models.factors.second_factor import SecondFactor, held_by
 from schema.access.challenge import SignInChallenge
 from schema.account import Account
 from schema.core.context import Context, Info

@@ -9,16 +9,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from models.access import passkey as passkeys
-from models.access.passkey import Passkey
-from models.access.recovery_code import RecoveryCode
-from models.access.second_factor import Answer, SecondFactor, held_by
-from models.access.totp import Totp
 from models.accounts import enrolment
 from models.accounts.sign_in import FactorAsked, SignedIn, complete, sign_in
 from models.db import sql
 from models.db.transactions import transaction
 from models.errors import CodeRefused, InvalidCredentials, NotAllowed, NotFound
+from models.factors import passkey as passkeys
+from models.factors.passkey import Passkey
+from models.factors.recovery_code import RecoveryCode
+from models.factors.second_factor import Answer, SecondFactor, held_by
+from models.factors.totp import Totp
 from models.journal.audit_log import AuditEntry
 from models.mail.outgoing import OutgoingMail
 from models.provider.provider import provider

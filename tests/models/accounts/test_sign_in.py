@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models.access import second_factor, session
-from models.access.challenge import SignInChallenge
+from models.access import session
 from models.access.device import noted
-from models.access.second_factor import Answer, SecondFactor
 from models.access.session import Session
 from models.access.user import User
 from models.accounts.sign_in import FactorAsked, SignedIn, complete, finish, sign_in
@@ -20,6 +18,9 @@ from models.clock import now
 from models.db import sql
 from models.db.transactions import transaction
 from models.errors import CodeRefused, Invalid, InvalidCredentials
+from models.factors import second_factor
+from models.factors.challenge import SignInChallenge
+from models.factors.second_factor import Answer, SecondFactor
 from models.provider.provider import provider
 from tests.support.factors import a_passkey, an_app, code_of
 from tests.support.identities import ADDRESS, PASSWORD, a_client, wire_small_provider

@@ -8,15 +8,16 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from models.access import device, passkey, rate_limit, recovery_code, totp
+from models.access import device, rate_limit
 from models.db import sql
 from models.errors import CodeRefused, Invalid
+from models.factors import passkey, recovery_code, totp
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from models.access.challenge import SignInChallenge
     from models.access.user import User
+    from models.factors.challenge import SignInChallenge
 
 _WINDOW_SECONDS: Final = 15 * 60
 _DAY_SECONDS: Final = 24 * 60 * 60

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from models.access.challenge import SignInChallenge
     from models.access.user import User
+    from models.factors.challenge import SignInChallenge
 
 #: Of one user.
 COUNT_MAX: Final = 20

@@ -12,8 +12,6 @@ import pytest
 from models.access import session
 from models.access.api_key import create_key
 from models.access.credential import actor_of_credential
-from models.access.proof import confirm, passkey_options, require_proof
-from models.access.second_factor import SecondFactor
 from models.access.user import create_staff
 from models.accounts import enrolment
 from models.clock import now
@@ -27,6 +25,8 @@ from models.errors import (
     Refusal,
     StepUpRequired,
 )
+from models.factors.proof import confirm, passkey_options, require_proof
+from models.factors.second_factor import SecondFactor
 from models.provider.provider import provider
 from tests.support.factors import a_passkey, a_session, an_app, code_of
 from tests.support.identities import (

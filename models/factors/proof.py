@@ -5,12 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from models.access import challenge as challenges
-from models.access import passkey as passkeys
 from models.access import password as passwords
 from models.access import rate_limit
-from models.access.challenge import Purpose
-from models.access.second_factor import Answer, Guesses, SecondFactor, checked
 from models.access.user import User
 from models.clock import now
 from models.db import sql
@@ -23,10 +19,14 @@ from models.errors import (
     NotFound,
     StepUpRequired,
 )
+from models.factors import challenge as challenges
+from models.factors import passkey as passkeys
+from models.factors.challenge import Purpose
+from models.factors.second_factor import Answer, Guesses, SecondFactor, checked
 
 if TYPE_CHECKING:
     from models.access.identity import Actor
-    from models.access.second_factor import Use
+    from models.factors.second_factor import Use
 
 #: How long a new session counts, and `confirm`.
 _LASTS: Final = timedelta(minutes=10)
