@@ -19,9 +19,11 @@ from starlette.routing import Route
 from api.endpoint.http import Connection
 from api.oidc.login import LIFETIME, Login, LoginCookie
 from api.oidc.provider import IdentityProvider, SignInFailed
-from models.access import device, rate_limit, session
+from models.access import device, rate_limit
 from models.access.external_identity import user_of_identity
 from models.access.identity import Role
+from models.accounts import sign_in
+from models.accounts.sign_in import FactorAsked
 from models.errors import RateLimited, Unauthenticated
 
 if TYPE_CHECKING:
@@ -129,17 +131,22 @@ class OidcRoutes:
         return await user_of_identity(proven, _ROLES[provider.options.people])
 
     async def _signed_in(self, user: User, login: Login, connection: Connection) -> Response:
-        headers = connection.headers
+        notes = self._device_cookie.value_of(connection)
         try:
-            actor, token = await session.open_session(
-                user, address=connection.address, user_agent=headers.user_agent
+            outcome = await sign_in.finish(
+                user,
+                address=connection.address,
+                user_agent=connection.headers.user_agent,
+                notes=notes,
             )
         except Unauthenticated:
             return self._refused("unknown", login.provider, "disabled")
-        notes = await device.noted(self._device_cookie.value_of(connection), actor.user_id)
+        if isinstance(outcome, FactorAsked):
+            return _sent_to(_second_step(outcome, login.to), self._login_cookie.clear())
+        notes = await device.noted(notes, outcome.actor.user_id)
         return _sent_to(
             login.to,
-            self._cookie.put(token),
+            self._cookie.put(outcome.token),
             self._device_cookie.put(notes),
             self._login_cookie.clear(),
         )
@@ -147,6 +154,18 @@ class OidcRoutes:
     def _refused(self, how: str, name: str, reason: str) -> Response:
         log.warning("oidc_sign_in_refused", provider=name, outcome=how, reason=reason)
         return _sent_to(f"/?{urlencode({'sign-in': how})}", self._login_cookie.clear())
+
+
+def _second_step(asked: FactorAsked, to: str) -> str:
+    """Where the portal asks for the second factor: what it needs for that is in the fragment, which
+    browsers send to nobody.
+    """
+    told = {
+        "token": asked.token,
+        "methods": ",".join(asked.methods),
+        "passkey": asked.passkey_options or "",
+    }
+    return f"{to}#{urlencode(told)}"
 
 
 def _same(given: str | None, state: str) -> bool:

@@ -19,6 +19,7 @@ from models.db import sql
 from models.db.page import Page, PageRequest, Rows, by_id, fetch_page
 from models.db.transactions import transaction
 from models.errors import Invalid, NotFound
+from models.factors.proof import require_proof
 from models.journal import audit_log
 from models.journal.command import Invocation, StaffCommand
 from models.journal.idempotency import Made
@@ -49,7 +50,7 @@ class CreateApiKey(StaffCommand[UUID, GivenKey, _Checked]):
     """Give a partner a key, who is added where new. It reaches the accounts that are named, all of
     them, or else those that are the partner's, now and later.
 
-    Raises Invalid at what is malformed, and NotFound at `account_ids`.
+    Raises Invalid at what is malformed, NotFound at `account_ids`, and StepUpRequired.
     """
 
     mutation: ClassVar[str] = "createApiKey"
@@ -64,6 +65,11 @@ class CreateApiKey(StaffCommand[UUID, GivenKey, _Checked]):
     expires_at: datetime | None = None
     budgets: tuple[str, ...] = ()
     """The names of budgets that were given: there are none yet."""
+
+    @override
+    def require(self, by: Actor) -> None:
+        by.require_staff()
+        require_proof(by)
 
     @override
     async def prepare(self, asked: Invocation) -> _Checked:
@@ -149,9 +155,10 @@ async def reached(key: ApiKey, request: PageRequest) -> Page[Account]:
 async def revoke(key_id: UUID, by: Actor) -> ApiKey:
     """End a key now, and what it has open within a second; one that has ended stays as it is.
 
-    Raises NotFound at `api_key_id`, and Forbidden unless it is staff who ask.
+    Raises NotFound at `api_key_id`, StepUpRequired, and Forbidden unless it is staff who ask.
     """
     by.require_staff()
+    require_proof(by)
 
     async def end() -> ApiKey:
         revoked = await sql.execute(

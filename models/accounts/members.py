@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -19,11 +18,9 @@ from models.clock import now
 from models.db import sql
 from models.db.record import public_id
 from models.db.transactions import transaction
-from models.errors import Forbidden, NotAllowed, NotFound, StepUpRequired
+from models.errors import Forbidden, NotAllowed, NotFound
+from models.factors.proof import require_proof
 from models.journal import audit_log
-
-#: How long somebody who has proved who they are may change who else gets in.
-_PROVEN_FOR: Final = timedelta(minutes=10)
 
 _SHOWN: Final = """
     u.id AS user_id, u.email, u.name,
@@ -115,14 +112,11 @@ async def _found(member_id: UUID, by: Actor) -> AccountMember | None:
 
 
 def require_manager(by: Actor) -> None:
-    """Raises Forbidden for all but owners and staff, and StepUpRequired where it has been too long
-    since they proved who they are; what runs without a session needs no proof.
-    """
+    """Raises Forbidden for all but owners and staff, and StepUpRequired (`proof.require_proof`)."""
     if by.role is Role.PARTNER:
         raise Forbidden("client")
     by.require_member(MemberRole.OWNER)
-    if by.proven_at is not None and by.proven_at < now() - _PROVEN_FOR:
-        raise StepUpRequired
+    require_proof(by)
 
 
 async def lock(account_id: UUID) -> None:

@@ -16,6 +16,7 @@ from models.accounts.new_password import limit_mails, proven_user
 from models.db import sql
 from models.db.transactions import Conflict, transaction
 from models.errors import EmailTaken, Invalid, TokenRefused
+from models.factors.proof import require_proof
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.mail.outgoing import MailKind, mail
@@ -28,8 +29,9 @@ async def change_email(email: str, password: str, by: Actor, *, notes: str = "")
     """Have a link sent to a new address of one's own.
 
     Raises InvalidCredentials at `password`, Invalid and EmailTaken at `email`, RateLimited,
-    Forbidden for API keys.
+    Forbidden for API keys, and StepUpRequired.
     """
+    require_proof(by)
     written, key = emails.written(email), emails.key_of(email)
     if written is None or key is None:
         raise Invalid("email", problem="email_form")

@@ -14,6 +14,7 @@ from models.accounts import person
 from models.db import sql
 from models.db.transactions import transaction
 from models.errors import Forbidden, Invalid, InvalidCredentials, TokenRefused
+from models.factors import challenge
 from models.journal import audit_log
 from models.mail.outgoing import MailKind, mail
 
@@ -84,6 +85,7 @@ async def _whose(token: OneUseToken) -> User:
 async def _change(user: User, hashed: str) -> None:
     statement = "UPDATE users SET password_hash = $2 WHERE id = $1"
     await sql.execute(statement, user.id, hashed)
+    await challenge.end_all(user.id)  # whoever began to sign in with the old one
     user.password_hash = hashed
 
 

@@ -293,7 +293,7 @@ def _decoded(rows: list[Row]) -> list[Row]:
 
 
 #: Ids that others have given.
-_NO_UUIDS: Final = frozenset({"external_id"})
+_NO_UUIDS: Final = frozenset({"credential_id", "external_id"})
 
 
 @lru_cache(maxsize=512)

@@ -134,7 +134,7 @@ class SessionQuery:
     @refused_at_top
     async def sessions(self, info: Info) -> list[Session]:
         """The viewer's own sessions, newest first: the last 100."""
-        by = info.context.signed_in()
+        by = info.context.signed_in(to_enrol=True)
         return [Session.of(record, by) for record in await session.sessions_of(by)]
 
 
@@ -249,7 +249,7 @@ class SessionMutation:
     async def end_session(self, info: Info, input: EndSessionInput) -> DonePayload:
         """Ends one of the viewer's own sessions, with all that it has open."""
         context = info.context
-        by = context.signed_in()
+        by = context.signed_in(to_enrol=True)
         session_id = id_of(session.Session.PREFIX, input.session_id, "session_id")
         await session.end_session(session_id, by)
         if session_id == by.session_id:
