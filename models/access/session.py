@@ -175,6 +175,7 @@ def _by_device(person: str, device_id: str) -> list[tuple[str, str, int]]:
 async def open_session(
     user: User,
     *,
+    account_id: UUID | None = None,
     address: str = "",
     user_agent: str = "",
     confirmed_at: datetime | None = None,
@@ -183,12 +184,13 @@ async def open_session(
 ) -> tuple[Actor, str]:
     """Open a session for a user who has proved who they are; the actor and the token.
 
-    It is about the account that the user came with, or the first they may use.
+    It is about `account_id`, or the account that the user came with, or the first they may use.
     `first` is done in the same transaction. With a browser's `notes` they are told by mail of a new
     one. Raises Unauthenticated when the user has been disabled meanwhile, or has another password
     than in `user`.
     """
-    session, token = new_session(user.id, address=address, user_agent=user_agent)
+    where = {"address": address, "user_agent": user_agent}
+    session, token = new_session(user.id, account_id=account_id, **where)
     session.confirmed_at = confirmed_at
 
     async def add() -> None:
