@@ -189,8 +189,9 @@ async def open_session(
     one. Raises Unauthenticated when the user has been disabled meanwhile, or has another password
     than in `user`.
     """
-    where = {"address": address, "user_agent": user_agent}
-    session, token = new_session(user.id, account_id=account_id, **where)
+    session, token = new_session(
+        user.id, account_id=account_id, address=address, user_agent=user_agent
+    )
     session.confirmed_at = confirmed_at
 
     async def add() -> None:
@@ -199,9 +200,14 @@ async def open_session(
         await _add(session, user, notes)
 
     await transaction(add)
-    if (actor := await actor_of_session(token, address)) is None:
+    return await _opened(token, address), token
+
+
+async def _opened(token: str, address: str) -> Actor:
+    actor = await actor_of_session(token, address)
+    if actor is None:
         raise Unauthenticated
-    return actor, token
+    return actor
 
 
 def new_session(
