@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("db")]
 
-#: What works before: it says who asks, ends the session, proves it again, and sets one up. What
-#: needs nobody to be signed in is as for everybody.
+#: What works before: it says who asks, shows and ends their sessions, proves it again, and sets one
+#: up. What needs nobody to be signed in is as for everybody.
 TO_ENROL = {
     *("viewer", "creditPolicy", "signIn", "signOut", "completeSignIn"),
+    *("signUp", "requestPasswordReset", "setPassword", "confirmEmail"),
+    *("sessions", "endSession"),
     *("beginTotp", "confirmTotp", "beginPasskey", "confirmPasskey"),
     *("confirmIdentity", "beginConfirmIdentity"),
 }

@@ -2,7 +2,8 @@
 
 One letter a role, in the order of `ROLES`:
 
-    y  answered or done      U  UNAUTHENTICATED      F  FORBIDDEN
+    y  answered, done, or refused for what was given      U  UNAUTHENTICATED      F  FORBIDDEN
+    N  NOT_FOUND: they have none
 
 An operation that the schema has and this table has not, or the other way round, fails a test. What
 is somebody else's is in `tests.support.access.table`; here it is always their own.
@@ -21,10 +22,13 @@ _PAYING: Final = "UyyFyy"
 _OWNERS: Final = "UyFFFy"
 _ORDERS: Final = "UFFFyy"
 _STAFF: Final = "UFFFFy"
+_PEOPLE: Final = "UyyyFy"
 
 MATRIX: Final = {
     "Query.account": _SIGNED_IN,
+    "Query.accountByExternalId": _ORDERS,
     "Query.accounts": "UFFFyy",
+    "Query.apiKeys": _STAFF,
     "Query.balance": _SIGNED_IN,
     "Query.bankCredits": _STAFF,
     "Query.creditPolicy": _EVERYBODY,
@@ -41,9 +45,21 @@ MATRIX: Final = {
     "Mutation.addFunds": _MONEY,
     "Mutation.adjustCredit": _STAFF,
     "Mutation.assignBankCredit": _STAFF,
+    "Mutation.beginConfirmIdentity": "UNNNFN",  # nobody has a passkey
+    "Mutation.beginPasskey": _PEOPLE,
+    "Mutation.beginTotp": _PEOPLE,
     "Mutation.cancelPayment": _PAYING,
+    "Mutation.changeEmail": _PEOPLE,
     "Mutation.changeMember": _OWNERS,
-    "Mutation.createAccount": _STAFF,
+    "Mutation.changePassword": _PEOPLE,
+    "Mutation.completeSignIn": _EVERYBODY,
+    "Mutation.confirmEmail": _EVERYBODY,
+    "Mutation.confirmIdentity": _PEOPLE,
+    "Mutation.confirmPasskey": _PEOPLE,
+    "Mutation.confirmTotp": _PEOPLE,
+    "Mutation.createAccount": _ORDERS,
+    "Mutation.createApiKey": _STAFF,
+    "Mutation.createClientSession": _ORDERS,
     "Mutation.createInvoice": _ORDERS,
     "Mutation.dismissBankCredit": _STAFF,
     "Mutation.endSession": "Uyyy-y",  # a partner has none
@@ -56,10 +72,16 @@ MATRIX: Final = {
     "Mutation.redeemVoucher": _MONEY,
     "Mutation.refundPayment": _STAFF,
     "Mutation.removeMember": _OWNERS,
+    "Mutation.removeSecondFactor": _PEOPLE,
+    "Mutation.renewRecoveryCodes": _PEOPLE,
+    "Mutation.requestPasswordReset": _EVERYBODY,
+    "Mutation.revokeApiKey": _STAFF,
+    "Mutation.setPassword": _EVERYBODY,
     "Mutation.signIn": _EVERYBODY,
     "Mutation.signOut": _EVERYBODY,
+    "Mutation.signUp": _EVERYBODY,
     "Mutation.switchAccount": "UyyyFF",
-    "Mutation.updateAccount": _OWNERS,
+    "Mutation.updateAccount": "UyFFyy",
     "Mutation.voidInvoice": _ORDERS,
     "Subscription.creditUpdated": _SIGNED_IN,
     "Subscription.invoiceUpdated": _SIGNED_IN,
