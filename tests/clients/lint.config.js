@@ -11,6 +11,7 @@ const values = [
   "FundsLimits",
   "InsufficientCredit",
   "InvoiceLine",
+  "MetadataEntry",
   "Money",
   "PageInfo",
   "PaymentDiagnosis",
@@ -18,6 +19,7 @@ const values = [
   "PromotionalExpiry",
   "RateLimited",
   "Refusal",
+  "SignInChallenge",
   "Viewer",
 ];
 const exceptions = { types: values, suffixes: ["Action", "Connection", "Edge", "Payload"] };
