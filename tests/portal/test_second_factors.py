@@ -35,7 +35,7 @@ def a_code(secret: str, steps: int = 0) -> str:
 
 def row(page: Page, number: int) -> Any:
     """What is said of the app (0), passkeys (1) and recovery codes (2)."""
-    return page.locator(".people > li").nth(number)
+    return page.locator("section[aria-labelledby=settings-factors] .people > li").nth(number)
 
 
 def open_settings(visitor: Visitor) -> Page:

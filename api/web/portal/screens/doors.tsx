@@ -62,7 +62,7 @@ function Frame({ title, children }: { title: string; children: ComponentChildren
         <Brand />
         <Heading title={title}>{title}</Heading>
         {children}
-        <p class="ways">
+        <p class="doors">
           <Link to="/">{t("door.back")}</Link>
         </p>
         <Preferences />

@@ -80,7 +80,7 @@ export function SignIn({ expired }: { expired: boolean }) {
           <Button kind="primary" type="submit" busy={busy}>{t("session.sign-in")}</Button>
         </form>
         <IdentityProviders />
-        <p class="ways">
+        <p class="doors">
           <Link to="/billing/forgot-password">{t("door.forgot")}</Link>
           {signUpCurrencies && <Link to="/billing/sign-up">{t("door.sign-up")}</Link>}
         </p>
