@@ -1,4 +1,6 @@
-"""Who may sign in: `account-credit create-staff | create-key | list-keys | revoke-key`."""
+"""Who may sign in: `account-credit create-staff | reset-factors | create-key | list-keys |
+revoke-key`.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +43,22 @@ def _password(*, from_stdin: bool) -> tuple[str, bool]:
         given: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
         return given, False
     return secrets.token_urlsafe(15), True
+
+
+def reset_factors(
+    email: Annotated[str, typer.Argument(help="The e-mail address that they sign in with.")],
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Remove somebody's second factors and end their sessions: they have lost them all.
+
+    Make sure that it is them who ask.
+    """
+    with errors_as_sentences():
+        settings = load(secret=False, database_url=database_url)
+        from api.cli import commands
+
+        count = asyncio.run(commands.reset_factors(settings, email))
+        say(f"{email} had no second factors." if not count else f"{email} can set them up again.")
 
 
 def create_key(

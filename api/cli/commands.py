@@ -22,8 +22,9 @@ from api.live.local import LocalFeed
 from api.settings.settings import SettingsError
 from models import audit, clock
 from models.access import api_key, user
-from models.accounts import account
+from models.accounts import account, enrolment
 from models.db import connection, record
+from models.email import key_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -86,6 +87,18 @@ async def create_staff(settings: Settings, email: str, password: str, name: str)
     """Add a member of staff. Raises Invalid."""
     async with _connected(settings):
         await user.create_staff(email, password, name=name)
+
+
+async def reset_factors(settings: Settings, email: str) -> int:
+    """Remove the second factors of whoever signs in with that address; how many there were.
+
+    Raises SettingsError where nobody does.
+    """
+    async with _connected(settings):
+        found = await user.user_of_email(key_of(email) or "")
+        if found is None:
+            raise SettingsError("Nobody signs in with this e-mail address.")
+        return await enrolment.reset(found)
 
 
 async def create_key(

@@ -195,7 +195,13 @@ def audit(database_url: DatabaseUrl = None) -> None:
 
 
 app.command()(bank.import_statement)
-for command in (access.create_staff, access.create_key, access.list_keys, access.revoke_key):
+for command in (
+    access.create_staff,
+    access.reset_factors,
+    access.create_key,
+    access.list_keys,
+    access.revoke_key,
+):
     app.command()(command)
 
 

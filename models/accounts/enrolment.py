@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from models.access import session
 from models.accounts import account
 from models.db import sql
 from models.db.transactions import transaction
@@ -142,6 +143,24 @@ async def remove(by: Actor, factor: SecondFactor, password: str) -> None:
         await _tell(by, user, MailKind.SECOND_FACTOR_REMOVED, factor)
 
     await transaction(write)
+
+
+async def reset(user: User) -> int:
+    """Remove all second factors of somebody who has lost them, and end their sessions; how many
+    there were. The provider asks for it on the command line, and has made sure who it is.
+    """
+
+    async def write() -> int:
+        await _lock(user)
+        held = await held_by(user.id)
+        for factor in held:
+            await _removed(user, factor)
+            await _tell(user.actor(), user, MailKind.SECOND_FACTOR_REMOVED, factor, reset="yes")
+        await challenges.end_all(user.id)
+        await session.end_all(user.id)
+        return len(held)
+
+    return await transaction(write)
 
 
 async def _removed(user: User, factor: SecondFactor) -> int:

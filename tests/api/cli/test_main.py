@@ -25,7 +25,11 @@ from typer.main import get_command
 from api import demo
 from api.cli import main
 from api.pdf.frames import TEMPLATES
+from models.access.user import User
+from models.clock import now
 from models.db import connection, sql
+from models.factors.totp import Totp
+from models.mail.outgoing import OutgoingMail
 from tests.support import servers
 from tests.support.command_line import SECRET, run
 from tests.support.documents.views import needs_pango, pages
@@ -234,6 +238,34 @@ def test_a_key_that_is_none_is_not_revoked(database_url: str, key: str) -> None:
     assert done.stderr == "There is no such API key. List them with: account-credit list-keys\n"
     [kept] = json.loads(run("list-keys", "--json", url=database_url).stdout)
     assert kept["revokedAt"] is None
+
+
+def test_who_has_lost_their_second_factors_sets_them_up_again(database_url: str) -> None:
+    email = "ada@example.com"
+    assert run("create-staff", "--email", email, url=database_url).exit_code == 0
+
+    async def enrol() -> None:
+        await connection.connect(database_url)
+        found = await User.get(email=email)
+        await Totp.create(user_id=found.id, sealed_secret="sealed", confirmed_at=now())
+        await connection.disconnect()
+
+    async def state() -> tuple[int, list[str]]:
+        await connection.connect(database_url)
+        kinds = [one.kind for one in await OutgoingMail.all()]
+        count = await Totp.all().count()
+        await connection.disconnect()
+        return count, kinds
+
+    asyncio.run(enrol())
+    done = run("reset-factors", email.upper(), url=database_url)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "can set them up again" in done.stderr
+    assert asyncio.run(state()) == (0, ["second_factor_removed"])
+    again = run("reset-factors", email, url=database_url)
+    assert again.stderr == f"{email} had no second factors.\n"
+    unknown = run("reset-factors", "nobody@example.com", url=database_url)
+    assert (unknown.exit_code, unknown.stderr) == (1, "Nobody signs in with this e-mail address.\n")
 
 
 # ------------------------------------------------------------------------------- demo and audit
