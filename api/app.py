@@ -34,7 +34,6 @@ from api.html.graphiql import graphiql_routes
 from api.html.hand_over import hand_over_route
 from api.html.mailbox import mailbox_routes
 from api.html.portal import Built, portal_routes
-from api.issuers.issuers import Issuers
 from api.observe.metrics import Metrics
 from api.observe.requests import Observer
 from api.pdf.pool import Pool, ProcessPool
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from api.gateways.sandbox.delivery import Delivery
+    from api.issuers.issuers import Issuers
     from api.live.local import LiveFeed
     from api.server.shared import Shared
     from api.settings.settings import Settings
@@ -159,6 +159,14 @@ def _pages(settings: Settings) -> list[BaseRoute]:
     ]
 
 
+def _issuers(settings: Settings) -> Issuers | None:
+    if not settings.trusted_issuers:
+        return None
+    from api.issuers.issuers import Issuers  # noqa: PLC0415 - importing it takes long
+
+    return Issuers(settings.trusted_issuers, list(settings.funds_limits))
+
+
 def _oidc_routes(settings: Settings) -> list[Route]:
     if not settings.oidc_providers:
         return []
@@ -257,7 +265,7 @@ def _endpoint(
         watchers=watchers,
         document_url=links.url,
         revocations=revocations,
-        issuers=Issuers(settings.trusted_issuers, list(settings.funds_limits)),
+        issuers=_issuers(settings),
     )
     options = EdgeOptions(
         allowed_origins=settings.origins,

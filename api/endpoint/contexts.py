@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
 
@@ -19,13 +19,15 @@ from api.endpoint.endpoint import Contexts
 from api.endpoint.http import Connection
 from api.endpoint.revocations import Revocations
 from api.endpoint.websocket import credential_of
-from api.issuers.issuers import Issuers
 from models.access.credential import reaches
 from models.access.identity import Actor
 from models.db.caller import set_caller
 from models.errors import Unauthenticated
 from schema.core.context import Context, DocumentUrl
 from schema.core.watch import Watchers
+
+if TYPE_CHECKING:
+    from api.issuers.issuers import Issuers
 
 
 @dataclass(kw_only=True)

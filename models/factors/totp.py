@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import pyotp
 import structlog
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tortoise import fields
 
 from models.clock import now
@@ -22,6 +20,8 @@ from models.provider.provider import provider
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 #: Of the apps that people have; most know no others.
 _DIGITS: Final = 6
@@ -118,6 +118,8 @@ def _sealed(secret: str, user_id: UUID) -> str:
 def _unsealed(totp: Totp) -> str | None:
     sealed = urlsafe_b64decode(totp.sealed_secret)
     nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as in `_cipher`
+
     try:
         return _cipher().decrypt(nonce, rest, totp.user_id.bytes).decode()
     except InvalidTag:
@@ -126,4 +128,7 @@ def _unsealed(totp: Totp) -> str | None:
 
 
 def _cipher() -> AESGCM:
+    # Importing it takes long, and most processes never see a code.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
     return AESGCM(hmac.digest(provider().secret, b"totp", "sha256"))
