@@ -185,7 +185,9 @@ function SignUp() {
   const [email, setEmail] = useState("");
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
-  const [currency, setCurrency] = useState(signUpCurrencies?.find((code) => code === "USD") ?? signUpCurrencies?.[0] ?? "");
+  const [currency, setCurrency] = useState(
+    signUpCurrencies?.find((code) => code === "USD") ?? signUpCurrencies?.[0] ?? "",
+  );
   const [sent, setSent] = useState(false);
   const { busy, errors, problem, run } = useAction(SIGN_UP);
   const form = useFocusOnError(errors);
