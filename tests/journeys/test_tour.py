@@ -9,7 +9,9 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from graphql import build_schema, parse, validate
 
+from api.settings.settings import load_settings
 from tests.support.server.api_client import at_sandbox, plain
 from tests.support.server.demo_server import ROOT
 from tests.support.server.live import streaming
@@ -43,13 +45,25 @@ def blocks() -> list[tuple[str, str]]:
 def tour() -> list[Step]:
     steps: list[Step] = []
     for info, text in blocks():
-        if info.startswith("graphql"):
+        if info in {"graphql", "graphql partner"}:
             steps.append(Step(text, by_partner="partner" in info))
         elif info == "json":
             steps[-1].variables = text
         elif info == "json answer":
             steps[-1].answer = text
     return steps
+
+
+def test_examples_beside_the_tour_are_of_this_schema_and_its_settings() -> None:
+    told = blocks()
+    schema = build_schema((ROOT / "schema" / "schema.graphql").read_text(encoding="utf-8"))
+    examples = [text for info, text in told if info == "graphql example"]
+    assert examples
+    for text in examples:
+        assert validate(schema, parse(text)) == []
+    [issuers] = [text for info, text in told if info == "json setting"]
+    given: dict[str, Any] = {"account_credit_demo": True, "secret_key": "s" * 32}
+    assert load_settings(trusted_issuers=json.loads(issuers), **given).trusted_issuers
 
 
 def test_the_tour_runs_as_it_is_written(server: DemoServer) -> None:
