@@ -73,7 +73,7 @@ class ContextMaker:
             viewer=viewer,
             caller=lambda context: context.actor.principal if context.actor else context.address,
             signed_in=lambda context: context.actor is not None,
-            trusted=lambda context: context.actor is not None and context.actor.is_staff,
+            trusted=lambda context: _is_trusted(context.actor),
             response_headers=lambda context: context.headers,
         )
 
@@ -143,6 +143,10 @@ def _rights(actor: Actor) -> tuple[object, ...]:
         actor.member_role,
         actor.scopes,
     )
+
+
+def _is_trusted(actor: Actor | None) -> bool:
+    return actor is not None and actor.is_staff and not actor.must_enrol
 
 
 def _known(actor: Actor | None) -> Actor | None:

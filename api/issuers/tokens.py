@@ -10,7 +10,6 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from joserfc.errors import JoseError
@@ -140,6 +139,7 @@ def external_id_of(claims: dict[str, Any], issuer: TrustedIssuer) -> str:
 def _seconds(told: object, name: str) -> float:
     if isinstance(told, bool) or not isinstance(told, int | float):
         raise TokenRejected(name)
-    if not (isfinite(told) and 0 <= told <= _LAST_SECOND):
+    # Compared before it is converted: an integer may be too large for that. NaN is in no range.
+    if not 0 <= told <= _LAST_SECOND:
         raise TokenRejected(name)
     return float(told)

@@ -34,7 +34,7 @@ _KEPT: Final = timedelta(days=1)
 _USE: Final = """
     UPDATE client_link SET used_at = $1
     WHERE token_hash = $2 AND used_at IS NULL AND expires_at > $1
-    RETURNING user_id, account_id, return_url
+    RETURNING id, user_id, account_id, return_url
 """
 _STILL_THEIRS: Final = """
     SELECT id FROM users
@@ -101,6 +101,8 @@ async def follow(text: str, *, address: str, user_agent: str) -> tuple[str, str]
         if await sql.fetch_one(_STILL_THEIRS, user_id, account_id, Role.CLIENT.value) is None:
             raise TokenRefused("token")
         opened, token = session.new_session(user_id, address=address, user_agent=user_agent)
+        # By the link's id, which the audit log has.
+        opened.id, opened.confirmed_at = link["id"], session.NOT_PROVEN
         await sql.add(opened)
         return token, link["return_url"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final, TypeAlias
 from uuid import UUID
 
@@ -26,7 +26,13 @@ from models.db.coalesced import Coalesced
 from models.db.record import Record, new_id
 from models.db.transactions import transaction
 from models.email import key_of
-from models.errors import Forbidden, InvalidCredentials, NotFound, Unauthenticated
+from models.errors import (
+    Forbidden,
+    InvalidCredentials,
+    NotFound,
+    StepUpRequired,
+    Unauthenticated,
+)
 from models.mail.outgoing import MailKind, mail
 from models.provider import retention
 from models.provider.provider import provider
@@ -92,6 +98,9 @@ _SWITCH: Final = """
 """
 
 _seen: Final = LastUse("session", "seen_at")
+
+#: `confirmed_at` of a session for which another portal vouches: its user has proved nothing here.
+NOT_PROVEN: Final = datetime.fromtimestamp(0, UTC)
 
 #: A role, a client's account, what they may do with it, and whether they must enrol first.
 Rights: TypeAlias = tuple[Role, UUID | None, MemberRole, bool]
@@ -367,11 +376,15 @@ async def end_session(session_id: UUID, by: Actor) -> None:
 async def switch_account(account_id: UUID | None, by: Actor) -> Actor:
     """Make the session of `by` one about another account of theirs; who they are there.
 
-    Raises Forbidden for whoever has no session as a client, NotFound at `account_id`.
+    Raises Forbidden for whoever has no session as a client, NotFound at `account_id`, and
+    StepUpRequired for who was handed over and has not proved who they are: whoever vouches for them
+    reaches the one account.
     """
     session_id = by.session_id
     if by.role is not Role.CLIENT or session_id is None:
         raise Forbidden("client")
+    if by.proven_at == NOT_PROVEN:
+        raise StepUpRequired
 
     async def switch() -> None:
         if account_id not in await member.accounts_of(by.user_id):

@@ -19,7 +19,8 @@ _ID_CHARS_MAX: Final = 200
 
 # Of several users that came with an account, the first: rows come last first.
 _FIND: Final = """
-    SELECT g.partner, g.client, u.id, u.account_id, a.locale, m.role AS member_role
+    SELECT g.partner, g.client, u.id, u.account_id, a.locale, m.role AS member_role,
+           EXISTS (SELECT 1 FROM member o WHERE o.account_id = a.id) AS shared
     FROM {vouchers}
     JOIN users p ON p.name = g.partner AND p.role = 'PARTNER' AND p.disabled_at IS NULL
     JOIN account a ON a.partner_id = p.id AND a.external_id = g.client
@@ -45,6 +46,7 @@ async def actor_of(partner: str, external_id: str, address: str) -> Actor | None
         address=address,
         locale=row["locale"] or "",
         member_role=member_role,
+        shared=bool(row["shared"]),
         vouched_as=(partner, external_id),
     )
 

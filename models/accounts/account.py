@@ -10,6 +10,7 @@ from tortoise import fields
 
 from models.access.identity import Actor, Role
 from models.access.member import accounts_of
+from models.access.session import NOT_PROVEN
 from models.accounts.billing import Billing
 from models.db import sql
 from models.db.page import Page, PageRequest, Rows, by_id, fetch_page
@@ -114,10 +115,13 @@ async def by_ids(ids: Sequence[UUID]) -> dict[UUID, Account]:
 
 
 async def of_user(by: Actor) -> list[Account]:
-    """The accounts that a client may use, their own first; none for others."""
+    """The accounts that a client may use, their own first; none for others. Of who was handed over,
+    or is vouched for, the one that this was for.
+    """
     if by.role is not Role.CLIENT:
         return []
-    ids = await accounts_of(by.user_id)
+    is_bound = by.vouched_as is not None or by.proven_at == NOT_PROVEN
+    ids = [by.account_id] if is_bound and by.account_id else await accounts_of(by.user_id)
     found = await by_ids(ids)
     return [found[id] for id in ids if id in found]
 

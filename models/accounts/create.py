@@ -18,7 +18,7 @@ from models.access.user import User, email_key_sql, new_user
 from models.accounts.account import Account, by_ids, search_key
 from models.accounts.external import External, belonging
 from models.db import sql
-from models.errors import Invalid, NotFound
+from models.errors import Forbidden, Invalid, NotFound
 from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made
 from models.journal.journal import Journal
@@ -85,6 +85,10 @@ class CreateAccount(Command[_Found, Account, _Checked]):
     @override
     def require(self, by: Actor) -> None:
         by.require_scope("accounts:write")
+        if by.role is Role.PARTNER and self.password is not None:
+            # They would know the password of an address that nobody has confirmed: `invite` is for
+            # that. Members of other accounts are known by their address alone.
+            raise Forbidden("staff")
 
     @override
     async def prepare(self, asked: Invocation) -> _Checked:

@@ -84,6 +84,7 @@ class CreateClientSession(Command[_Found, HandedOver]):
         opened, token = session.new_session(
             user_id, lifetime=timedelta(seconds=self.expires_in_seconds), address=asked.by.address
         )
+        opened.confirmed_at = session.NOT_PROVEN
         return _Found(account_id, link, link_token, opened, token)
 
     def _check(self) -> None:

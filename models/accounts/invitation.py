@@ -15,7 +15,14 @@ from models.access.member import ACCOUNTS_MAX, MEMBERS_MAX, Member, accounts_of
 from models.access.one_use_token import Purpose
 from models.access.user import User, email_key_sql, new_user
 from models.accounts.account import Account, by_ids
-from models.accounts.members import AccountMember, lock, members_of, require_manager, set_role
+from models.accounts.members import (
+    AccountMember,
+    check_owned,
+    lock,
+    members_of,
+    require_manager,
+    set_role,
+)
 from models.db import sql
 from models.errors import EmailTaken, Forbidden, Invalid, NotAllowed, NotFound
 from models.journal.command import Command, Invocation
@@ -26,6 +33,8 @@ from models.mail.outgoing import MailKind, mail
 _WINDOW_SECONDS: Final = 60 * 60
 _PER_ACCOUNT: Final = 20
 _PER_USER: Final = 40
+#: Mails to one address, whoever sends them.
+_PER_EMAIL: Final = 5
 
 _OF_EMAIL: Final = "SELECT * FROM users WHERE email = $1 OR {key} = $2"
 
@@ -80,6 +89,7 @@ class InviteMember(Command[Invited, AccountMember, _Address]):
         limits = [
             ("invite:account", account.hex, _PER_ACCOUNT),
             ("invite:user", asked.by.principal, _PER_USER),
+            ("invite:email", key, _PER_EMAIL),
         ]
         if not asked.by.is_staff:
             await rate_limit.spend_all(limits, window_seconds=_WINDOW_SECONDS)
@@ -99,6 +109,8 @@ class InviteMember(Command[Invited, AccountMember, _Address]):
         user = users[0] if users else None
         member = next((one for one in members if user and one.user_id == user.id), None)
         if member is not None and member.is_invited and member.role is not self.role:
+            if self.role is not MemberRole.OWNER:
+                check_owned(member, [one for one in members if one is not member], "role")
             await set_role(member, self.role)
         accounts = 0 if user is None else len(await accounts_of(user.id))
         return Invited(account, user, member, len(members), accounts)

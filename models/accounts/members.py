@@ -111,6 +111,12 @@ async def _found(member_id: UUID, by: Actor) -> AccountMember | None:
     return _member(row) if row is not None and by.sees(row["account_id"]) else None
 
 
+async def is_owned_by(account_id: UUID, user_id: UUID) -> bool:
+    """Whether the user is an owner of the account."""
+    there = (await members_of([account_id])).get(account_id, [])
+    return any(one.user_id == user_id and one.is_owner for one in there)
+
+
 def require_manager(by: Actor) -> None:
     """Raises Forbidden for all but owners and staff, and StepUpRequired (`proof.require_proof`)."""
     if by.role is Role.PARTNER:
@@ -136,7 +142,7 @@ async def change_member(member_id: UUID, role: MemberRole, by: Actor) -> Account
         if target.role is role:
             return target
         if role is not MemberRole.OWNER:
-            _check_owned(target, others, "role")
+            check_owned(target, others, "role")
         await set_role(target, role)
         subject, facts = public_id("acc", target.account_id), {"role": role.value}
         entry = audit_log.entry(by, "member.change", subject, member=target.public_id, **facts)
@@ -152,7 +158,7 @@ async def remove_member(member_id: UUID, by: Actor) -> None:
 
     async def remove() -> None:
         target, others = await _locked(member_id, by)
-        _check_owned(target, others, "member_id")
+        check_owned(target, others, "member_id")
         await sql.execute(_END, now(), target.user_id, target.account_id)
         own = (target.user_id, target.account_id)
         await sql.execute("DELETE FROM member WHERE user_id = $1 AND account_id = $2", *own)
@@ -184,7 +190,7 @@ async def _locked(member_id: UUID, by: Actor) -> tuple[AccountMember, list[Accou
     return target, [one for one in members if one is not target]
 
 
-def _check_owned(target: AccountMember, others: Sequence[AccountMember], *field: str) -> None:
+def check_owned(target: AccountMember, others: Sequence[AccountMember], *field: str) -> None:
     """Raises NotAllowed where the account would have no owner who can sign in without this one."""
     if target.is_owner and not any(
         one.is_owner and (target.is_invited or not one.is_invited) for one in others

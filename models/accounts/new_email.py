@@ -10,7 +10,7 @@ from models import email as emails
 from models.access import one_use_token
 from models.access.one_use_token import OneUseToken, Purpose, new_token
 from models.access.user import User
-from models.accounts import person
+from models.accounts import members, person
 from models.accounts.account import search_key
 from models.accounts.new_password import limit_mails, proven_user
 from models.db import sql
@@ -53,7 +53,7 @@ async def change_email(email: str, password: str, by: Actor, *, notes: str = "")
 
 async def confirm(token: OneUseToken) -> User:
     """Use the address that a token of `change_email` was sent to: the user's, and their account's
-    where it was the same.
+    where it was the same and is still theirs.
 
     Raises TokenRefused, and EmailTaken where somebody was faster, at `token`.
     """
@@ -82,7 +82,7 @@ async def _change(user: User, email: str) -> None:
     await sql.execute(
         "UPDATE users SET email = $2, email_key = $3 WHERE id = $1", user.id, email, key
     )
-    if account is not None:
+    if account is not None and await members.is_owned_by(account.id, user.id):
         journal.watch(account).put(
             email=email, email_key=key, search_key=search_key(account.name, email)
         )

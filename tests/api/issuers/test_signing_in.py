@@ -59,6 +59,16 @@ async def test_a_portals_token_is_a_bearer(settings: Settings) -> None:
         assert anonymous.json() == {"data": {"viewer": None}}
 
 
+@pytest.mark.parametrize("claim", ["exp", "nbf"])
+async def test_a_number_that_is_too_large_for_a_time_is_refused(
+    settings: Settings, claim: str
+) -> None:
+    async with running(settings) as client:
+        headers = {"authorization": f"Bearer {a_token(key(), **{claim: 10**400})}"}
+        answer = await client.post("/graphql", json={"query": VIEWER}, headers=headers)
+        assert answer.status_code == 401
+
+
 async def test_a_websocket_of_a_token_ends_when_that_expires(settings: Settings) -> None:
     name = key()
     app = create_app(settings)

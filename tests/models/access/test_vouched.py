@@ -15,8 +15,11 @@ from models.accounts import first_sight
 from models.accounts.account import Account
 from models.accounts.create import CreateAccount
 from models.accounts.external import External
+from models.accounts.settings import UpdateAccount
 from models.clock import now
+from models.db import sql
 from models.db.transactions import transaction
+from models.journal.audit_log import AuditEntry
 from models.journal.command import run
 from tests.support.factories import STAFF
 from tests.support.identities import ADDRESS
@@ -93,3 +96,15 @@ async def test_a_disabled_partner_vouches_for_nobody() -> None:
     await a_client(partner, name)
     await transaction(lambda: User.filter(name=partner).update(disabled_at=now()))
     assert await vouched.actor_of(partner, name, ADDRESS) is None
+
+
+async def test_what_they_do_in_an_account_of_several_is_logged() -> None:
+    partner, name = key(), key()
+    account = await a_client(partner, name)
+    other = await User.create(role=Role.CLIENT.value, email=f"{key()}@example.com")
+    row = Member(account_id=account.id, user_id=other.id, role=MemberRole.OWNER.value)
+    await transaction(lambda: sql.add(row))
+    actor = await vouched.actor_of(partner, name, ADDRESS)
+    assert actor is not None
+    await run(UpdateAccount(None, {"name": "Other"}), actor, key())
+    assert await AuditEntry.filter(subject=account.public_id, action="account.update").count() == 1

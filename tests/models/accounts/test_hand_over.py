@@ -14,16 +14,28 @@ from models.access import client_link, session
 from models.access.api_key import create_key
 from models.access.client_link import ClientLink
 from models.access.credential import actor_of_credential
-from models.access.identity import SCOPES, Actor, Role
+from models.access.identity import SCOPES, Actor, MemberRole, Role
+from models.access.member import Member
 from models.access.session import Session
 from models.access.user import User
+from models.accounts import enrolment
+from models.accounts.account import of_user
 from models.accounts.create import CreateAccount
 from models.accounts.external import External
 from models.accounts.hand_over import CreateClientSession, HandedOver
+from models.accounts.invitation import InviteMember
 from models.clock import now
 from models.db import sql
 from models.db.transactions import transaction
-from models.errors import Forbidden, Invalid, NotAllowed, NotFound, Refusal, TokenRefused
+from models.errors import (
+    Forbidden,
+    Invalid,
+    NotAllowed,
+    NotFound,
+    Refusal,
+    StepUpRequired,
+    TokenRefused,
+)
 from models.journal.audit_log import AuditEntry
 from models.journal.command import run
 from models.provider import provider as providers
@@ -230,3 +242,42 @@ async def test_links_that_ran_out_are_forgotten_after_a_day() -> None:
     before = await ClientLink.all().count()
     assert await client_link.forget() >= 1
     assert await ClientLink.all().count() < before
+
+
+# ------------------------------------------------------------------------------- what it is not
+
+
+async def test_who_is_handed_over_reaches_that_account_alone() -> None:
+    """Their user may be a member elsewhere, which the key that handed them over does not reach."""
+    shop = await a_partner()
+    ada = await an_account(shop)
+    only, other = await a_partner("sessions:create", accounts=[ada.id]), await an_account(shop)
+    user = await User.get(account_id=ada.id)
+    member = Member(account_id=other.id, user_id=user.id, role=MemberRole.OWNER.value)
+    await transaction(lambda: sql.add(member))
+    handed = await run(CreateClientSession(ada.id), only, key())
+    for token in (str(handed.token), (await followed(token_of(handed)))[0]):
+        actor = await actor_of_credential(token, ADDRESS)
+        assert actor is not None
+        assert [one.id for one in await of_user(actor)] == [ada.id]
+        with pytest.raises(StepUpRequired):
+            await session.switch_account(other.id, actor)
+
+
+async def test_who_is_handed_over_has_proved_nothing_here() -> None:
+    shop = await a_partner()
+    ada = await an_account(shop)
+    handed = await run(CreateClientSession(ada.id), shop, key())
+    actor = await actor_of_credential(str(handed.token), ADDRESS)
+    assert actor is not None
+    with pytest.raises(StepUpRequired):
+        await enrolment.begin_totp(actor)
+    with pytest.raises(StepUpRequired):
+        await run(InviteMember(None, f"{key()}@evil.example", MemberRole.OWNER), actor, key())
+
+
+async def test_a_partner_chooses_no_password_for_an_address_that_nobody_has_confirmed() -> None:
+    shop, email = await a_partner(), f"{key()}@client.example"
+    with pytest.raises(Forbidden):
+        await run(CreateAccount("Ada", email, "USD", password="four kazoos in it"), shop, key())
+    assert not await User.filter(email=email).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -368,3 +369,24 @@ async def test_the_audit_log_says_who_did_what_where_several_use_an_account() ->
     assert [one.action for one in told] == actions
     assert {one.role for one in told} == {"CLIENT"}
     assert told[2].details == {"member": member.public_id, "role": "BILLING"}
+
+
+async def test_an_only_owner_who_has_not_come_yet_is_invited_as_nothing_less() -> None:
+    owner = await an_owner()
+    await transaction(lambda: User.filter(id=owner.id).update(password_hash=None))
+    account = await Account.get(id=owner.account_id)
+    with pytest.raises(NotAllowed):
+        await run(InviteMember(account.id, account.email, MemberRole.VIEWER), STAFF, key())
+    roles = [member.role for member in (await people(account.id)).values()]
+    assert roles == [MemberRole.OWNER]
+
+
+async def test_one_address_is_sent_few_invitations_whoever_invites() -> None:
+    email, sent = f"{key()}@victim.example", 0
+    for _ in range(3):
+        owner = await signed_in(await an_owner())
+        for _ in range(4):
+            with suppress(RateLimited):
+                await run(InviteMember(None, email, MemberRole.VIEWER), owner, key())
+                sent += 1
+    assert sent == 5

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from models.access.identity import MemberRole
+from models.access.member import Member
 from models.access.user import User, create_staff
 from models.accounts import new_password
 from models.accounts.account import Account
 from models.accounts.confirm import confirm_email
 from models.accounts.new_email import change_email
+from models.db import sql
+from models.db.transactions import transaction
 from models.errors import EmailTaken, Invalid, InvalidCredentials, RateLimited, TokenRefused
 from models.journal.audit_log import AuditEntry
 from models.mail.outgoing import MailKind, OutgoingMail
@@ -132,3 +136,15 @@ async def test_staff_change_theirs_too() -> None:
     new = fresh()
     await confirm_email(await a_link(staff, new))
     assert (await User.get(id=staff.id)).email == new
+
+
+async def test_whoever_is_no_owner_any_more_changes_their_own_address_alone() -> None:
+    user = await a_person()
+    row = Member(
+        id=user.id, account_id=user.account_id, user_id=user.id, role=MemberRole.VIEWER.value
+    )
+    await transaction(lambda: sql.add(row))
+    old, new = str(user.email), fresh()
+    await confirm_email(await a_link(user, new))
+    assert (await User.get(id=user.id)).email == new
+    assert (await Account.get(id=user.account_id)).email == old
