@@ -38,7 +38,8 @@ MARK: Final = "ack_"
 _PREFIX_BYTES: Final = 8
 _SECRET_BYTES: Final = 32
 _USED_AFTER: Final = timedelta(minutes=1)
-_NETWORKS_MAX: Final = 50
+#: How many networks a key may be used from.
+NETWORKS_MAX: Final = 50
 
 _FIND: Final = """
     SELECT k.prefix, k.id, k.user_id, k.secret_hash, k.scopes, k.all_accounts, k.expires_at,
@@ -203,7 +204,7 @@ def checked_networks(texts: Iterable[str]) -> list[str]:
     networks = list(dict.fromkeys(texts))
     if not networks:
         raise Invalid("allowed_addresses", problem="none")
-    if len(networks) > _NETWORKS_MAX:
+    if len(networks) > NETWORKS_MAX:
         raise Invalid("allowed_addresses", problem="too_long")
     for number, text in enumerate(networks):
         try:

@@ -18,7 +18,8 @@ from models.provider.provider import provider
 if TYPE_CHECKING:
     from uuid import UUID
 
-_COUNT: Final = 10
+#: How many a user has.
+COUNT: Final = 10
 #: Crockford's base32, 80 bits in four groups: nobody guesses one, however often they try.
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LOOKS_LIKE: Final = str.maketrans("OIL", "011")
@@ -43,7 +44,7 @@ class RecoveryCode(Record):
 async def renew(user_id: UUID) -> list[str]:
     """Ten new codes in place of the user's others, in a transaction. They are shown only now."""
     await remove(user_id)
-    codes, moment = [_new() for _ in range(_COUNT)], now()
+    codes, moment = [_new() for _ in range(COUNT)], now()
     await sql.add(
         *(
             RecoveryCode(

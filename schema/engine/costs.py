@@ -24,11 +24,15 @@ from graphql import (
     is_list_type,
 )
 
+from models.access.api_key import NETWORKS_MAX
 from models.access.identity import SCOPES
 from models.access.member import ACCOUNTS_MAX, MEMBERS_MAX
 from models.access.session import SESSIONS_MAX
 from models.accounts.billing import LINES_MAX as ADDRESS_LINES_MAX
+from models.accounts.external import ENTRIES_MAX as METADATA_ENTRIES_MAX
 from models.credit.issue_vouchers import CODES_MAX
+from models.factors.recovery_code import COUNT as RECOVERY_CODES
+from models.factors.second_factor import SecondFactor
 from models.invoices.order import LINES_MAX as INVOICE_LINES_MAX
 from models.money import EXPONENTS
 from models.payments.refund import REFUNDS_MAX
@@ -62,7 +66,14 @@ def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
     return {
         "Account.balances": currencies,  # one for each that the provider supports
         "Account.members": MEMBERS_MAX,
+        "Account.metadata": METADATA_ENTRIES_MAX,
+        "ApiKey.allowedAddresses": NETWORKS_MAX,
+        # None has a budget yet.
+        "ApiKey.dailyBudget": 0,
+        "ApiKey.paymentBudget": 0,
+        "ApiKey.scopes": len(SCOPES),
         "Billing.address": ADDRESS_LINES_MAX,
+        "ConfirmFactorPayload.recoveryCodes": RECOVERY_CODES,
         "Gateway.currencies": len(EXPONENTS),
         "Invoice.lines": INVOICE_LINES_MAX,
         # Beyond it there is money alone that came in unasked; the executor bounds that.
@@ -73,7 +84,9 @@ def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
         "Query.nodes": IDS_MAX,
         "Query.sessions": SESSIONS_MAX,
         "Viewer.accounts": ACCOUNTS_MAX,
+        "SignInChallenge.methods": len(SecondFactor),
         "Viewer.scopes": len(SCOPES),
+        "Viewer.secondFactors": len(SecondFactor),
     }
 
 
