@@ -21,7 +21,13 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections import Counter
 from pathlib import Path
+from string import ascii_letters
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WEB = Path(__file__).parent
 STATIC = WEB.parent / "static"
@@ -39,6 +45,8 @@ FONTS = {
 _COMPRESSED = {".js", ".css", ".json", ".txt"}
 #: GraphiQL's style has 0.4 MB of these; the pages have fonts of their own.
 _EMBEDDED_FONT = re.compile(r"@font-face\s*\{[^}]*data:[^}]*\}")
+#: What many of the elements' documents have in common.
+_COMMON = ("{amount currency}", "userErrors{code message field}", "(locale:$locale)")
 # `const NAME = graphql(`…`, [FRAGMENTS])`, as graphql.ts puts it together.
 _DOCUMENT = re.compile(r"const (\w+) = graphql\(\s*`([^`]*)`(?:,\s*\[([^\]]*)\])?,?\s*\)")
 
@@ -138,6 +146,7 @@ def _embed(work: Path, made: Path) -> dict[str, object]:
     script, style = _script_and_style(work, "embed", EMBED)
     style = _within(_used(style, script))
     script, names = _numbered(work, script)
+    script = _named_once(_folded(_without_math(script)))
     return {
         "script": _store(made, "embed.js", script.encode()),
         "style": _store(made, "embed.css", style.encode()),
@@ -189,6 +198,59 @@ def _numbered(work: Path, script: str) -> tuple[str, dict[str, str]]:
         script = re.sub(rf'(?<=\w)"{re.escape(key)}"', f" {number}", script)
         script = script.replace(f'"{key}"', str(number))
     return script, names
+
+
+def _without_math(script: str) -> str:
+    """The script without what Preact has for MathML, which no element shows."""
+    space = '"http://www\\.w3\\.org/1998/Math/MathML"'
+    script = re.sub(rf'\w+=="math"\?\w+={space}:', "", script)
+    return re.sub(
+        rf'\(\w+=="foreignObject"\|\|\w+=={space}&&\w+\.test\(\w+\)\)&&\(\w+="[^"]+"\),', "", script
+    )
+
+
+def _folded(script: str) -> str:
+    """The script with a short variable in place of what many documents have in common."""
+    free = _free_names(script)
+    names = {part: next(free) for part in _COMMON}
+
+    def folded(document: re.Match[str]) -> str:
+        text = document[1]
+        for part, name in names.items():
+            text = text.replace(part, f"${{{name}}}")
+        return document[0] if text == document[1] else f"`{text}`"
+
+    made = ",".join(f'{name}="{part}"' for part, name in names.items())
+    document = r'"((?:query|mutation|subscription|fragment) [^"\\`]+)"'
+    return f"var {made};{re.sub(document, folded, script)}"
+
+
+def _free_names(script: str) -> Iterator[str]:
+    taken = set(re.findall(r"[\w$]+", script))
+    return (name for letter in ascii_letters if (name := f"${letter}") not in taken)
+
+
+def _named_once(script: str) -> str:
+    """The script with a short variable in place of each value that it has so often that this makes
+    it shorter: words in quotes that are no keys, and `void 0`.
+    """
+    value = re.compile(r'(?<=[=(,?:&|[!+>])(?:"[\w -]+"|void 0)(?=[]),;?&|}:.=!+])')
+
+    def is_key(found: re.Match[str]) -> bool:
+        return script[found.start() - 1] == "," and script[found.end()] == ":"
+
+    counted = Counter(found[0] for found in value.finditer(script) if not is_key(found))
+    free = _free_names(script)
+    names: dict[str, str] = {}
+    for text, times in counted.most_common():
+        if times * (len(text) - 2) > len(f"$a={text},") and (name := next(free, "")):
+            names[text] = name
+
+    def named(found: re.Match[str]) -> str:
+        return found[0] if is_key(found) else names.get(found[0], found[0])
+
+    made = ",".join(f"{name}={text}" for text, name in names.items())
+    return f"var {made};{value.sub(named, script)}"
 
 
 def _shorten(work: Path) -> None:

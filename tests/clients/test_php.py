@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from graphql import build_schema, parse, validate
 
 from tests.support import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SCHEMA = Path(__file__).parents[2] / "schema" / "schema.graphql"
 FOLDER = Path(__file__).parent / "php"
 ADD_ON = FOLDER / "account_credit.php"
 #: What WHMCS does before it calls the add-on: it knows who is signed in, and the settings.
@@ -144,6 +146,16 @@ def test_what_the_api_says_is_not_told_to_the_browser(
         for own.answer in answers:
             answer = httpx.post(f"{page}&action=token")
             assert (answer.status_code, answer.text) == (502, "")
+
+
+def test_what_it_asks_is_in_the_schema() -> None:
+    [document] = re.findall(r"<<<'GRAPHQL'\n(.*?)\nGRAPHQL;", ADD_ON.read_text(), re.DOTALL)
+    schema = build_schema(SCHEMA.read_text(encoding="utf-8"))
+    assert validate(schema, parse(document)) == []
+    given = re.search(r"'input' => \[(.*?)\]", ADD_ON.read_text(), re.DOTALL)
+    assert given is not None
+    fields = schema.type_map["CreateClientSessionInput"].fields  # type: ignore[attr-defined]
+    assert set(re.findall(r"'(\w+)' =>", given[1])) <= fields.keys()
 
 
 def test_the_key_stays_on_the_server() -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from html import unescape
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser.looks import serious, settle
+from tests.support.factors import code_of
 from tests.support.providers import key
+from tests.support.server.people import PASSWORD
 
 if TYPE_CHECKING:
     from tests.support.browser.portal_visitor import Visit, Visitor
@@ -60,18 +59,6 @@ WORDS: Final = {
 }
 
 
-def link_to(visitor: Visitor, email: str, place: str) -> str:
-    """The link of the last mail to an address, which comes within five seconds."""
-    until = monotonic() + 5
-    pattern = re.compile(rf'{re.escape(email)}.*?href="([^"]*/{place}\?token=[^"]*)"', re.DOTALL)
-    while monotonic() < until:
-        page = httpx.get(f"{visitor.server.url}/mailbox").text
-        for article in page.split("<article")[1:]:
-            if found := pattern.search(article):
-                return unescape(found[1])
-    raise AssertionError(f"no mail to {email}")
-
-
 def checked(visitor: Visitor) -> None:
     """Whoever cannot see it finds their way, and nothing is wider than the device."""
     settle(visitor.page)
@@ -98,7 +85,7 @@ def test_a_forgotten_password_is_set_anew_by_the_link_in_a_mail(
     page.get_by_role("button", name=say["send"]).click()
     expect(page.get_by_text(say["sent"])).to_be_visible()
     checked(visitor)
-    page.goto(link_to(visitor, email, "set-password"))
+    page.goto(visitor.link_in_mail(email, "set-password"))
     expect(page.get_by_label(say["new"])).to_be_visible()
     assert "token" not in page.url
     checked(visitor)
@@ -109,6 +96,28 @@ def test_a_forgotten_password_is_set_anew_by_the_link_in_a_mail(
     checked(visitor)
     page.get_by_label(say["new"]).fill(SECRET)
     page.get_by_role("button", name=say["save"]).click()
+    expect(page).to_have_url(re.compile("/billing/invoices$"))
+    expect(page.locator(".available")).to_be_visible()
+
+
+def test_a_reset_asks_for_the_second_factor_as_signing_in_does(
+    visit: Visit, device: dict[str, Any]
+) -> None:
+    visitor, say = visit(**device), WORDS[device["locale"]]
+    page, email = visitor.page, visitor.client.email
+    secret = visitor.client.set_up_app(PASSWORD)
+    visitor.client.do("requestPasswordReset", "", email=email)
+    page.goto(visitor.link_in_mail(email, "set-password"))
+    page.get_by_label(say["new"]).fill(SECRET)
+    page.get_by_role("button", name=say["save"]).click()
+    expect(page.locator("#second")).to_be_visible()
+    checked(visitor)
+    assert page.context.cookies() == []
+    page.locator("#second").fill("000000")
+    page.locator("form .button.primary").click()
+    expect(page.locator("#second-error")).to_be_visible()
+    page.locator("#second").fill(code_of(secret))
+    page.locator("form .button.primary").click()
     expect(page).to_have_url(re.compile("/billing/invoices$"))
     expect(page.locator(".available")).to_be_visible()
 
@@ -130,7 +139,7 @@ def test_somebody_new_signs_up_confirms_the_address_and_is_in(
     page.get_by_role("button", name=say["up"]).click()
     expect(page.get_by_text(say["sent"])).to_be_visible()
     checked(visitor)
-    link = link_to(visitor, email, "confirm-email")
+    link = visitor.link_in_mail(email, "confirm-email")
     page.goto(link)
     checked(visitor)
     page.get_by_role("button", name=say["confirm"]).click()

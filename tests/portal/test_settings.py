@@ -53,6 +53,8 @@ def test_settings_are_changed_and_nothing_is_wider_than_the_device(
     speak(visitor, locale)
     visitor.sign_in()
     page = at_settings(visitor, words["settings"])
+    for section in ("account", "members", "password", "email", "factors", "sessions"):
+        expect(page.locator(f"section[aria-labelledby=settings-{section}]")).to_be_visible()
     page.locator("#account-name").fill("Sōseki 合同会社")
     page.locator("#account-address").fill("1-2-3 Honcho\n\nTokyo")
     page.locator("#account-country").select_option("JP")

@@ -25,6 +25,9 @@ export interface Action<P, I> {
   run(input: Omit<I, "idempotencyKey">): Promise<P | undefined>;
 }
 
+/** What stands between a mutation and its answer; undefined where the person wants neither. */
+export type Through = <P extends Payload>(send: () => Promise<P>) => Promise<P | undefined>;
+
 interface State {
   busy: boolean;
   errors: Record<string, string>;
@@ -34,33 +37,41 @@ interface State {
 /**
  * A mutation behind a button. A click has one idempotency key, and keeps it until an answer came:
  * who presses again after a lost connection repeats the same request and does nothing twice.
- * A mutation that is not `keyed` may be repeated as it is.
+ * A mutation that is not `keyed` may be repeated as it is; one that may ask for a proof of who it is
+ * goes `through` that of `useProof`.
  */
 export function useAction<P extends Payload, I extends object>(
   document: Document<{ [name: string]: P }, { input: I }>,
-  { keyed = true } = {},
+  { keyed = true, through = plainly as Through } = {},
 ): Action<P, I> {
   const click = useRef({ input: "", key: "" });
   const [state, setState] = useState<State>({ busy: false, errors: {} });
 
-  const run = async (given: Omit<I, "idempotencyKey">) => {
+  const send = async (given: Omit<I, "idempotencyKey">) => {
     const asked = JSON.stringify(given);
     if (click.current.input !== asked || !click.current.key) {
       click.current = { input: asked, key: newKey() };
     }
+    const key = keyed && { idempotencyKey: click.current.key };
+    const payload = await persist(document, { ...given, ...key } as never);
+    click.current.key = "";
+    return payload;
+  };
+  const run = async (given: Omit<I, "idempotencyKey">) => {
     setState({ busy: true, errors: {} });
     try {
-      const key = keyed && { idempotencyKey: click.current.key };
-      const payload = await persist(document, { ...given, ...key } as never);
-      click.current.key = "";
-      setState({ busy: false, errors: byField(payload.userErrors) });
-      return payload.userErrors.length ? undefined : payload;
+      const payload = await through(() => send(given));
+      const refused = payload?.userErrors ?? [];
+      setState({ busy: false, errors: byField(refused) });
+      return refused.length ? undefined : payload;
     } catch (problem) {
       setState({ busy: false, errors: {}, problem: problem as Problem });
     }
   };
   return { ...state, run };
 }
+
+const plainly = <P>(send: () => Promise<P>) => send();
 
 /** Send it again with the same key while nobody can answer, or another copy is being worked on. */
 async function persist<P extends Payload, I>(

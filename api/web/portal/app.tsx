@@ -12,6 +12,7 @@ import { doorAt } from "./screens/doors.tsx";
 import { AddFundsScreen } from "./screens/add_funds.tsx";
 import { InvoiceScreen } from "./screens/invoice.tsx";
 import { InvoicesScreen } from "./screens/invoices.tsx";
+import { challenge, SecondStep } from "./screens/second_step.tsx";
 import { SettingsScreen } from "./screens/settings.tsx";
 import { SignIn } from "./screens/sign_in.tsx";
 import { TransactionsScreen } from "./screens/transactions.tsx";
@@ -24,6 +25,7 @@ export function App() {
   useStore(language);
   const now = useStore(session);
   const Door = doorAt(useStore(path));
+  const asked = useStore(challenge);
   const [broken] = useErrorBoundary();
   if (broken) {
     return (
@@ -32,6 +34,7 @@ export function App() {
       </main>
     );
   }
+  if (asked && now.state !== "loading") return <SecondStep key={asked.token} challenge={asked} />;
   if (Door && now.state !== "loading" && now.state !== "unreachable") return <Door />;
   switch (now.state) {
     case "loading":

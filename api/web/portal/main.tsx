@@ -10,7 +10,7 @@ import { render } from "preact";
 import { App } from "./app.tsx";
 import { backend } from "./backend.ts";
 import { firstLanguage, language, remembered, speak } from "./i18n.ts";
-import { tell } from "./page.ts";
+import { tellPortal } from "./page.ts";
 import { open } from "./session.ts";
 import "./more_icons.ts";
 import "./screens/card_form.tsx";
@@ -19,7 +19,7 @@ import "./screens/credit_slide.tsx";
 import "./theme.ts";
 
 backend.returnUrl = (invoice) => `${location.origin}/billing/invoices/${invoice}/return`;
-tell(document.documentElement.dataset);
+tellPortal(document.documentElement.dataset);
 await speak(firstLanguage(remembered()));
 if (language.get()) {
   render(<App />, document.body);

@@ -33,6 +33,11 @@ export function tell(said: DOMStringMap) {
   logo = said.logo ?? "";
   zone = said.zone ?? "UTC";
   languages = JSON.parse(said.languages ?? "{}");
+}
+
+/** What is said to the portal alone. */
+export function tellPortal(said: DOMStringMap) {
+  tell(said);
   signUpCurrencies = JSON.parse(said.signUp ?? "null");
   demo = JSON.parse(said.demo ?? "null");
   identityProviders = JSON.parse(said.providers ?? "[]");

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import unescape
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from playwright.sync_api import expect, sync_playwright
 
 from tests.support.server.people import PASSWORD
@@ -120,6 +124,17 @@ class Visitor:
 
     def sees_credit(self, amount: str) -> None:
         expect(self.credit).to_have_text(amount)
+
+    def link_in_mail(self, email: str, place: str) -> str:
+        """The link of the last mail to an address, which comes within five seconds."""
+        until = monotonic() + 5
+        link = re.compile(rf'{re.escape(email)}.*?href="([^"]*/{place}\?token=[^"]*)"', re.DOTALL)
+        while monotonic() < until:
+            page = httpx.get(f"{self.server.url}/mailbox").text
+            for article in page.split("<article")[1:]:
+                if found := link.search(article):
+                    return unescape(found[1])
+        raise AssertionError(f"no mail to {email}")
 
     # ------------------------------------------------------------------------- what is done
 

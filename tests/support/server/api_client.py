@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.factors import code_of
+
 Answer = dict[str, Any]
 
 ERRORS = """userErrors {
@@ -54,6 +56,9 @@ INVOICES = """query ($first: Int, $after: String, $filter: InvoiceFilter) {
     edges { node { id number kind status reference total { amount } lines { description } } }
   }
 }"""
+
+#: They take no idempotency key.
+_UNKEYED = {"signIn", "recheckPayment", "requestPasswordReset", "removeSecondFactor"}
 
 _keys = count()
 
@@ -105,7 +110,7 @@ class Portal:
 
     def attempt(self, mutation: str, selection: str, /, **given: object) -> Answer:
         """The payload of a mutation, done or refused; with a fresh key where it takes one."""
-        if mutation not in {"signIn", "recheckPayment"}:
+        if mutation not in _UNKEYED:
             given.setdefault("idempotencyKey", new_key())
         name = f"{mutation[0].upper()}{mutation[1:]}Input"
         document = (
@@ -136,6 +141,16 @@ class Portal:
         )
         self.token = signed["token"]
         return signed
+
+    def set_up_app(self, password: str) -> str:
+        """Sign in and set an authenticator app up; its secret. This step's code is still good."""
+        self.sign_in(password)
+        secret: str = self.ask("mutation { beginTotp { secret } }")["beginTotp"]["secret"]
+        self.ask(
+            "mutation ($code: String!) { confirmTotp(input: {code: $code}) { recoveryCodes } }",
+            code=code_of(secret, -1),
+        )
+        return secret
 
     def balance(self) -> Answer:
         document = f"query ($account: ID, $currency: CurrencyCode) {{ {_BALANCE_OF} }}"

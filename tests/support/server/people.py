@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -21,7 +22,8 @@ from models import audit
 from models.access import password, session
 from models.access.user import User
 from models.accounts.create import CreateAccount
-from models.db import connection
+from models.clock import now
+from models.db import connection, sql
 from models.journal.command import run
 from models.provider import provider
 from tests.support.identities import CHEAP_HASHER
@@ -87,6 +89,24 @@ async def _person(staff: User, currency: str) -> dict[str, str]:
     )
     _, token = await session.open_session(await User.get(email=email))
     return {"token": token, "email": email, "account_id": made.public_id, "currency": currency}
+
+
+def sessions_grow_old(database_url: str, email: str) -> None:
+    """It is eleven minutes ago that somebody proved who they are, wherever they are signed in."""
+    asyncio.run(_grow_old(database_url, email))
+
+
+async def _grow_old(database_url: str, email: str) -> None:
+    await connection.connect(database_url)
+    try:
+        await sql.execute(
+            "UPDATE session SET created_at = $1, confirmed_at = NULL"
+            " WHERE user_id = (SELECT id FROM users WHERE email = $2)",
+            now() - timedelta(minutes=11),
+            email,
+        )
+    finally:
+        await connection.disconnect()
 
 
 def findings(database_url: str) -> list[str]:

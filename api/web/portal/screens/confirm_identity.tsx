@@ -1,10 +1,20 @@
-/** Asks who it is once more, before what matters is changed (STEP_UP_REQUIRED). */
+/** Asks who it is once more, before what matters is changed (`useProof`). */
 
-import { useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { useAction } from "../action.ts";
+import { ask, type Problem } from "../client.ts";
 import { graphql } from "../graphql.ts";
 import { t } from "../i18n.ts";
-import { Button, Field, Notice, Refused, useFocusOnError } from "../ui.tsx";
+import { answerWithPasskey, supported } from "../passkeys.ts";
+import { useQuery } from "../query.ts";
+import type { Proof } from "../step_up.ts";
+import { Button, Field, Notice, Refused, Trouble, useFocusOnError } from "../ui.tsx";
+
+export const FACTORS = graphql(`query SecondFactors { viewer { secondFactors } }`);
+
+const BEGIN = graphql(`
+  mutation BeginConfirmIdentity { beginConfirmIdentity { options userErrors { code message field } } }
+`);
 
 const CONFIRM = graphql(`
   mutation ConfirmIdentity($input: ConfirmIdentityInput!) {
@@ -12,30 +22,83 @@ const CONFIRM = graphql(`
   }
 `);
 
-export function ConfirmIdentity({ done }: { done: () => void }) {
-  const [password, setPassword] = useState("");
+type Way = "PASSWORD" | "TOTP" | "PASSKEY";
+
+export function ConfirmIdentity({ proof }: { proof: Proof }) {
+  const has = useQuery(FACTORS, {}).data?.viewer?.secondFactors ?? [];
+  const [way, setWay] = useState<Way>("PASSWORD");
+  const [typed, setTyped] = useState("");
+  const [declined, setDeclined] = useState(false);
+  const [unasked, setUnasked] = useState<Problem>();
   const { busy, errors, problem, run } = useAction(CONFIRM, { keyed: false });
   const form = useFocusOnError(errors);
+  const id = useId();
+  const ways = (["PASSWORD", "TOTP", "PASSKEY"] as const).filter((one) =>
+    one === "PASSWORD" || (has.includes(one) && (one === "TOTP" || supported()))
+  );
+  const field = way === "TOTP" ? "code" : "password";
+  const withPasskey = async () => {
+    setUnasked(undefined);
+    try {
+      const { options } = (await ask(BEGIN, {})).beginConfirmIdentity;
+      const passkey = options ? await answerWithPasskey(options) : undefined;
+      setDeclined(!passkey);
+      return passkey;
+    } catch (met) {
+      setUnasked(met as Problem);
+    }
+  };
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (!busy && await run({ password })) done();
+    if (busy) return;
+    const passkey = way === "PASSKEY" ? await withPasskey() : undefined;
+    if (way === "PASSKEY" && !passkey) return;
+    if (await run(passkey ? { passkey } : { [field]: typed })) proof.end(true);
   };
   return (
-    <form ref={form} onSubmit={submit} novalidate>
-      <Notice tone="info" title={t("factors.confirm")} />
-      <Field id="confirm-password" label={t("session.password")} error={errors.password}>
-        {(props) => (
-          <input
-            {...props}
-            type="password"
-            autocomplete="current-password"
-            value={password}
-            onInput={(event) => setPassword(event.currentTarget.value)}
-          />
-        )}
-      </Field>
-      <Refused errors={errors} problem={problem} fields={["password"]} />
-      <Button kind="primary" type="submit" busy={busy}>{t("factors.continue")}</Button>
+    <form ref={form} onSubmit={submit} novalidate class="confirm">
+      <Notice tone="info" title={t("factors.confirm")} alert />
+      {way !== "PASSKEY" && (
+        <Field
+          key={way}
+          id={id}
+          label={way === "TOTP" ? t("factors.step.TOTP") : t("session.password")}
+          error={errors[field]}
+        >
+          {(props) => {
+            const onInput = (event: InputEvent) =>
+              setTyped((event.currentTarget as HTMLInputElement).value);
+            const given = { ...props, value: typed, onInput };
+            return way === "TOTP"
+              ? <input {...given} class="code" inputmode="numeric" autocomplete="one-time-code" />
+              : <input {...given} type="password" autocomplete="current-password" />;
+          }}
+        </Field>
+      )}
+      {declined && <Notice tone="warn" title={t("factors.declined")} alert />}
+      {unasked && <Trouble problem={unasked} />}
+      <Refused errors={errors} problem={problem} fields={way === "PASSKEY" ? [] : [field]} />
+      <Button kind="primary" type="submit" busy={busy}>
+        {way === "PASSKEY" ? t("factors.use-passkey") : t("factors.continue")}
+      </Button>
+      <div class="ways">
+        {ways.filter((one) => one !== way).map((one) => (
+          <Button
+            key={one}
+            kind="quiet"
+            onClick={() => {
+              setWay(one);
+              setTyped("");
+              setDeclined(false);
+            }}
+          >
+            {t(`factors.instead.${one}`)}
+          </Button>
+        ))}
+        <Button kind="quiet" icon="back" onClick={() => proof.end(false)}>
+          {t("factors.not-now")}
+        </Button>
+      </div>
     </form>
   );
 }

@@ -10,6 +10,7 @@ import { demo, signUpCurrencies } from "../page.ts";
 import { go, Heading, Link } from "../router.tsx";
 import { open } from "../session.ts";
 import { Button, Field, Notice, Refused, useFocusOnError } from "../ui.tsx";
+import { challenge } from "./second_step.tsx";
 
 const RESET = graphql(`
   mutation RequestPasswordReset($input: RequestPasswordResetInput!) {
@@ -19,7 +20,11 @@ const RESET = graphql(`
 
 const SET_PASSWORD = graphql(`
   mutation SetPassword($input: SetPasswordInput!) {
-    setPassword(input: $input) { viewer { role } userErrors { code message field } }
+    setPassword(input: $input) {
+      viewer { role }
+      challenge { token methods passkeyOptions }
+      userErrors { code message field }
+    }
   }
 `);
 
@@ -152,9 +157,12 @@ function SetPassword() {
   const form = useFocusOnError(errors);
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (busy || !await run({ token, password })) return;
+    if (busy) return;
+    const done = await run({ token, password });
+    if (!done) return;
     go("/", true);
-    await open();
+    if (done.challenge) challenge.set(done.challenge);
+    else await open();
   };
   return (
     <Frame title={t("door.set-password")}>

@@ -5,8 +5,10 @@ import { useAction } from "../action.ts";
 import { graphql } from "../graphql.ts";
 import { t } from "../i18n.ts";
 import { answerWithPasskey, supported } from "../passkeys.ts";
+import { Brand, Preferences } from "../layout.tsx";
 import { Heading } from "../router.tsx";
 import { open } from "../session.ts";
+import { store } from "../store.ts";
 import { Button, Field, Notice, Refused, useFocusOnError } from "../ui.tsx";
 
 const COMPLETE = graphql(`
@@ -20,9 +22,43 @@ export interface Challenge {
   methods: readonly Way[];
   passkeyOptions: string | null;
 }
-type Way = "TOTP" | "PASSKEY" | "RECOVERY_CODE";
+const WAYS = ["TOTP", "PASSKEY", "RECOVERY_CODE"] as const;
+type Way = typeof WAYS[number];
 
-export function SecondStep({ challenge, again }: { challenge: Challenge; again: () => void }) {
+/** What somebody is asked who has proved the first step; null where nobody is. */
+export const challenge = store(inFragment());
+
+/** After an identity provider's sign-in the server says it in the fragment of the address, which is
+ * in no address from then on.
+ */
+function inFragment(): Challenge | null {
+  const said = new URLSearchParams(location.hash.slice(1));
+  const token = said.get("token");
+  const methods = said.get("methods")?.split(",") ?? [];
+  if (!token) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return {
+    token,
+    methods: WAYS.filter((one) => methods.includes(one)),
+    passkeyOptions: said.get("passkey"),
+  };
+}
+
+export function SecondStep({ challenge }: { challenge: Challenge }) {
+  return (
+    <main class="door">
+      <div class="panel">
+        <Brand />
+        <Question challenge={challenge} />
+        <Preferences />
+      </div>
+    </main>
+  );
+}
+
+const startAgain = () => challenge.set(null);
+
+function Question({ challenge }: { challenge: Challenge }) {
   const ways = challenge.methods.filter((one) => one !== "PASSKEY" || supported());
   const [way, setWay] = useState(ways[0] ?? "RECOVERY_CODE");
   const [typed, setTyped] = useState("");
@@ -30,7 +66,9 @@ export function SecondStep({ challenge, again }: { challenge: Challenge; again: 
   const { busy, errors, problem, run } = useAction(COMPLETE, { keyed: false });
   const form = useFocusOnError(errors);
   const give = async (answer: { code?: string; passkey?: string; recoveryCode?: string }) => {
-    if (await run({ challenge: challenge.token, ...answer })) await open();
+    if (!await run({ challenge: challenge.token, ...answer })) return;
+    await open();
+    startAgain();
   };
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -84,7 +122,7 @@ export function SecondStep({ challenge, again }: { challenge: Challenge; again: 
             {t(`factors.instead.${one}`)}
           </Button>
         ))}
-        <Button kind="quiet" icon="back" onClick={again}>{t("factors.start-again")}</Button>
+        <Button kind="quiet" icon="back" onClick={startAgain}>{t("factors.start-again")}</Button>
       </div>
     </>
   );

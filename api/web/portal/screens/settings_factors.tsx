@@ -8,11 +8,10 @@ import { graphql, type ResultOf } from "../graphql.ts";
 import { t } from "../i18n.ts";
 import { makePasskey, supported } from "../passkeys.ts";
 import { useQuery } from "../query.ts";
+import { useProof } from "../step_up.ts";
 import { Button, Field, Notice, Pill, Refused, Skeleton, Trouble } from "../ui.tsx";
 import { Copy } from "./copy.tsx";
-import { ConfirmIdentity } from "./confirm_identity.tsx";
-
-const FACTORS = graphql(`query SecondFactors { viewer { secondFactors } }`);
+import { ConfirmIdentity, FACTORS } from "./confirm_identity.tsx";
 
 const BEGIN_TOTP = graphql(`
   mutation BeginTotp { beginTotp { secret qrCode userErrors { code message field } } }
@@ -50,42 +49,35 @@ type Factor = "TOTP" | "PASSKEY" | "RECOVERY_CODE";
 type NewApp = ResultOf<typeof BEGIN_TOTP>["beginTotp"];
 type Open = { as: "nothing" } | { as: "app"; app: NewApp } | { as: "remove"; factor: Factor };
 
-/** What is being sent, what it was refused for, and what waits for a proof of who it is. */
+/** What is being sent, what it was refused for, and the proof of who it is that it may ask for. */
 function useSteps() {
   const [busy, setBusy] = useState(false);
   const [errors, setErrors] = useState<Record<string, string>>({});
   const [problem, setProblem] = useState<Problem>();
-  const [waiting, setWaiting] = useState<(() => void) | null>(null);
+  const proof = useProof();
 
-  /** The payload where it was done. What needs a proof is done once that has been given. */
-  const run = async <P extends Payload>(asked: () => Promise<P>, repeat: () => void) => {
+  /** The payload where it was done. */
+  const run = async <P extends Payload>(send: () => Promise<P>) => {
     setBusy(true);
     setErrors({});
     setProblem(undefined);
     try {
-      const payload = await asked();
-      if (payload.userErrors.some(({ code }) => code === "STEP_UP_REQUIRED")) {
-        setWaiting(() => repeat);
-        return undefined;
-      }
-      setErrors(byField(payload.userErrors));
-      return payload.userErrors.length ? undefined : payload;
+      const payload = await proof.through(send);
+      const refused = payload?.userErrors ?? [];
+      setErrors(byField(refused));
+      return refused.length ? undefined : payload;
     } catch (met) {
       setProblem(met as Problem);
     } finally {
       setBusy(false);
     }
   };
-  const proven = () => {
-    setWaiting(null);
-    waiting?.();
-  };
   const forget = () => {
     setErrors({});
     setProblem(undefined);
-    setWaiting(null);
+    proof.end(false);
   };
-  return { busy, errors, problem, waiting, run, proven, forget };
+  return { busy, errors, problem, proof, run, forget };
 }
 
 export function FactorsSection() {
@@ -110,22 +102,18 @@ export function FactorsSection() {
   };
   const beginApp = async () => {
     show({ as: "nothing" });
-    const app = await steps.run(() => ask(BEGIN_TOTP, {}).then((d) => d.beginTotp), beginApp);
+    const app = await steps.run(() => ask(BEGIN_TOTP, {}).then((d) => d.beginTotp));
     if (app) setOpen({ as: "app", app });
   };
   const confirmApp = async (code: string) => {
     const done = await steps.run(
       () => ask(CONFIRM_TOTP, { input: { code } }).then((d) => d.confirmTotp),
-      () => confirmApp(code),
     );
     added(done);
   };
   const addPasskey = async () => {
     show({ as: "nothing" });
-    const begun = await steps.run(
-      () => ask(BEGIN_PASSKEY, {}).then((d) => d.beginPasskey),
-      addPasskey,
-    );
+    const begun = await steps.run(() => ask(BEGIN_PASSKEY, {}).then((d) => d.beginPasskey));
     if (!begun?.options) return;
     const credential = await makePasskey(begun.options);
     setDeclined(!credential);
@@ -133,19 +121,17 @@ export function FactorsSection() {
     const input = { credential, name: t("factors.PASSKEY") };
     const done = await steps.run(
       () => ask(CONFIRM_PASSKEY, { input }).then((d) => d.confirmPasskey),
-      addPasskey,
     );
     added(done);
   };
   const renew = async () => {
     show({ as: "nothing" });
-    const done = await steps.run(() => ask(RENEW, {}).then((d) => d.renewRecoveryCodes), renew);
+    const done = await steps.run(() => ask(RENEW, {}).then((d) => d.renewRecoveryCodes));
     added(done);
   };
   const remove = async (factor: Factor, password: string) => {
     const done = await steps.run(
       () => ask(REMOVE, { input: { factor, password } }).then((d) => d.removeSecondFactor),
-      () => remove(factor, password),
     );
     if (!done) return;
     show({ as: "nothing" });
@@ -179,11 +165,11 @@ export function FactorsSection() {
       )}
       {declined && <Notice tone="warn" title={t("factors.declined")} alert />}
       {open.as === "nothing" && <Refused errors={steps.errors} problem={steps.problem} />}
-      {steps.waiting && <ConfirmIdentity done={steps.proven} />}
-      {open.as === "app" && !steps.waiting && (
+      {steps.proof.asked && <ConfirmIdentity proof={steps.proof} />}
+      {open.as === "app" && !steps.proof.asked && (
         <AppForm app={open.app} steps={steps} confirm={confirmApp} />
       )}
-      {open.as === "remove" && !steps.waiting && (
+      {open.as === "remove" && !steps.proof.asked && (
         <RemoveForm factor={open.factor} steps={steps} remove={remove} />
       )}
       {codes.length > 0 && <RecoveryCodes codes={codes} done={() => setCodes([])} />}

@@ -6,6 +6,7 @@ import { graphql, type ResultOf } from "../graphql.ts";
 import { t } from "../i18n.ts";
 import { useQuery } from "../query.ts";
 import { type MemberRole, ROLES, useMay } from "../rights.ts";
+import { useProof } from "../step_up.ts";
 import {
   Button,
   Field,
@@ -16,6 +17,7 @@ import {
   Trouble,
   useFocusOnError,
 } from "../ui.tsx";
+import { ConfirmIdentity } from "./confirm_identity.tsx";
 
 const MEMBERS = graphql(`
   query Members { viewer { email account { id members { id email name role invited } } } }
@@ -63,8 +65,9 @@ export function MembersSection() {
 
 function Row({ member, again }: { member: Member; again: () => void }) {
   const [asked, setAsked] = useState(false);
-  const change = useAction(CHANGE, { keyed: false });
-  const remove = useAction(REMOVE, { keyed: false });
+  const proof = useProof();
+  const change = useAction(CHANGE, { keyed: false, through: proof.through });
+  const remove = useAction(REMOVE, { keyed: false, through: proof.through });
   const put = async (role: MemberRole) => {
     await change.run({ memberId: member.id, role });
     again();
@@ -92,12 +95,13 @@ function Row({ member, again }: { member: Member; again: () => void }) {
       </select>
       <Button
         kind={asked ? "danger" : "quiet"}
-        busy={remove.busy}
+        busy={remove.busy && !proof.asked}
         onClick={asked ? end : () => setAsked(true)}
       >
         {t(asked ? "members.remove.sure" : "members.remove")}
         <span class="unseen">{member.email}</span>
       </Button>
+      {proof.asked && <ConfirmIdentity proof={proof} />}
     </li>
   );
 }
@@ -106,7 +110,8 @@ function Invite({ again }: { again: () => void }) {
   const [email, setEmail] = useState("");
   const [role, setRole] = useState<MemberRole>("VIEWER");
   const [sent, setSent] = useState("");
-  const { busy, errors, problem, run } = useAction(INVITE);
+  const proof = useProof();
+  const { busy, errors, problem, run } = useAction(INVITE, { through: proof.through });
   const form = useFocusOnError(errors);
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -118,6 +123,7 @@ function Invite({ again }: { again: () => void }) {
     setEmail("");
     again();
   };
+  if (proof.asked) return <ConfirmIdentity proof={proof} />;
   return (
     <form ref={form} onSubmit={submit} novalidate>
       <h3>{t("members.invite")}</h3>

@@ -5,7 +5,9 @@ import { useAction } from "../action.ts";
 import { graphql } from "../graphql.ts";
 import { t } from "../i18n.ts";
 import { useQuery } from "../query.ts";
+import { useProof } from "../step_up.ts";
 import { Button, Notice, Refused, useFocusOnError } from "../ui.tsx";
+import { ConfirmIdentity } from "./confirm_identity.tsx";
 import { TextField } from "./doors.tsx";
 
 const CHANGE_PASSWORD = graphql(`
@@ -82,7 +84,11 @@ function ChangeEmail({ now }: { now: string }) {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const [sentTo, setSentTo] = useState("");
-  const { busy, errors, problem, run } = useAction(CHANGE_EMAIL, { keyed: false });
+  const proof = useProof();
+  const { busy, errors, problem, run } = useAction(CHANGE_EMAIL, {
+    keyed: false,
+    through: proof.through,
+  });
   const form = useFocusOnError(errors);
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -97,29 +103,35 @@ function ChangeEmail({ now }: { now: string }) {
     <section class="card narrow" aria-labelledby="settings-email">
       <h2 id="settings-email">{t("settings.email")}</h2>
       <p>{t("settings.email.now", { email: now })}</p>
-      <form ref={form} onSubmit={submit} novalidate>
-        <TextField
-          id="new-email"
-          type="email"
-          autocomplete="email"
-          label={t("settings.email.new")}
-          error={errors.email}
-          value={email}
-          set={setEmail}
-        />
-        <TextField
-          id="email-password"
-          type="password"
-          autocomplete="current-password"
-          label={t("settings.password.current")}
-          error={errors.password}
-          value={password}
-          set={setPassword}
-        />
-        <Refused errors={errors} problem={problem} fields={["email", "password"]} />
-        {sentTo && <Notice tone="good" title={t("settings.email.done", { email: sentTo })} alert />}
-        <Button kind="primary" type="submit" busy={busy}>{t("settings.email.save")}</Button>
-      </form>
+      {proof.asked
+        ? <ConfirmIdentity proof={proof} />
+        : (
+          <form ref={form} onSubmit={submit} novalidate>
+            <TextField
+              id="new-email"
+              type="email"
+              autocomplete="email"
+              label={t("settings.email.new")}
+              error={errors.email}
+              value={email}
+              set={setEmail}
+            />
+            <TextField
+              id="email-password"
+              type="password"
+              autocomplete="current-password"
+              label={t("settings.password.current")}
+              error={errors.password}
+              value={password}
+              set={setPassword}
+            />
+            <Refused errors={errors} problem={problem} fields={["email", "password"]} />
+            {sentTo && (
+              <Notice tone="good" title={t("settings.email.done", { email: sentTo })} alert />
+            )}
+            <Button kind="primary" type="submit" busy={busy}>{t("settings.email.save")}</Button>
+          </form>
+        )}
     </section>
   );
 }

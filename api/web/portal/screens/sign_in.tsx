@@ -10,7 +10,7 @@ import { Heading, Link } from "../router.tsx";
 import { open } from "../session.ts";
 import { IdentityProviders, ProviderOutcome } from "./identity_providers.tsx";
 import { Button, Field, Notice, Refused, useFocusOnError } from "../ui.tsx";
-import { type Challenge, SecondStep } from "./second_step.tsx";
+import { challenge } from "./second_step.tsx";
 
 const SIGN_IN = graphql(`
   mutation SignIn($input: SignInInput!) {
@@ -25,27 +25,15 @@ const SIGN_IN = graphql(`
 export function SignIn({ expired }: { expired: boolean }) {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
-  const [challenge, setChallenge] = useState<Challenge | null>(null);
   const { busy, errors, problem, run } = useAction(SIGN_IN, { keyed: false });
   const form = useFocusOnError(errors);
   const submit = async (event: Event) => {
     event.preventDefault();
     if (busy) return;
     const done = await run({ email, password });
-    if (done?.challenge) setChallenge(done.challenge);
+    if (done?.challenge) challenge.set(done.challenge);
     else if (done) await open();
   };
-  if (challenge) {
-    return (
-      <main class="door">
-        <div class="panel">
-          <Brand />
-          <SecondStep challenge={challenge} again={() => setChallenge(null)} />
-          <Preferences />
-        </div>
-      </main>
-    );
-  }
   return (
     <main class="door">
       <div class="panel">
