@@ -21,7 +21,7 @@ LIFETIME: Final = timedelta(minutes=10)
 _TOKEN_BYTES: Final = 32
 _COOKIE_CHARS_MAX: Final = 2000
 #: Addresses of the portal: nothing that a browser could take for another host.
-_PORTAL: Final = re.compile(r"/(billing(/[A-Za-z0-9_-]+)*)?", re.ASCII)
+_PORTAL: Final = re.compile(r"/(settings|billing(/[A-Za-z0-9_-]+)*)?", re.ASCII)
 
 
 class LoginCookie(Cookie):
