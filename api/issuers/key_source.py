@@ -45,15 +45,23 @@ def _file(path: Path) -> bytes:
 
 async def _fetched(url: str) -> bytes:
     headers = {"accept": "application/jwk-set+json, application/json"}
-    text = bytearray()
     async with (
         httpx.AsyncClient(follow_redirects=False, timeout=SECONDS_MAX) as client,
         client.stream("GET", url, headers=headers) as response,
     ):
         if response.status_code != httpx.codes.OK:
             raise KeysUnavailable(f"status {response.status_code}")
-        async for part in response.aiter_bytes():
-            text += part
-            if len(text) > BYTES_MAX:
-                raise KeysUnavailable("too large")
+        text = await body_of(response)
+    if text is None:
+        raise KeysUnavailable("too large")
+    return text
+
+
+async def body_of(response: httpx.Response) -> bytes | None:
+    """The body of a streamed answer; None, and not read on, where it is longer than `BYTES_MAX`."""
+    text = bytearray()
+    async for part in response.aiter_bytes():
+        text += part
+        if len(text) > BYTES_MAX:
+            return None
     return bytes(text)

@@ -15,6 +15,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from api.issuers.key_source import body_of
 from models.access.external_identity import ProvenIdentity
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ ALGORITHMS: Final = [
 ]
 
 _TIMEOUT: Final = httpx.Timeout(10.0)
-_ANSWER_BYTES_MAX: Final = 256 * 1024
 _LEEWAY_SECONDS: Final = 60
 #: How long what a provider publishes is believed, and how often it may be asked at most.
 _FRESH_SECONDS: Final = 3600.0
@@ -210,13 +210,11 @@ async def _object_of(answer: httpx.Response) -> Mapping[str, Any]:
     try:
         if answer.status_code != httpx.codes.OK:
             raise SignInFailed(f"{answer.url} answered {answer.status_code}")
-        content = bytearray()
-        async for part in answer.aiter_bytes():
-            content += part
-            if len(content) > _ANSWER_BYTES_MAX:
-                raise SignInFailed(f"{answer.url} answered too much")
+        content = await body_of(answer)
     finally:
         await answer.aclose()
+    if content is None:
+        raise SignInFailed(f"{answer.url} answered too much")
     found = orjson.loads(content)
     if not isinstance(found, dict):
         raise SignInFailed(f"{answer.url} answered no JSON object")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from models.access import session
-from models.accounts import account
+from models.accounts import person
 from models.db import sql
 from models.db.transactions import transaction
 from models.errors import CodeRefused, NotAllowed, NotFound
@@ -21,7 +21,7 @@ from models.factors.proof import require_password, require_proof, user_in_sessio
 from models.factors.second_factor import SecondFactor, held_by
 from models.factors.totp import Totp
 from models.journal import audit_log
-from models.mail.outgoing import MailKind, mail
+from models.mail.outgoing import MailKind
 from models.text import clean_text
 
 if TYPE_CHECKING:
@@ -202,9 +202,4 @@ async def _tell(
     action = kind.value.replace("second_factor_", "second_factor.")
     await sql.add(audit_log.entry(by, action, user.public_id, factor=factor.value, **details))
     if user.email is not None:
-        await sql.add(mail(kind, user.email, await _locale(user), factor=factor.value))
-
-
-async def _locale(user: User) -> str:
-    own = None if user.account_id is None else await account.read(user.account_id)
-    return own.locale if own else "en"
+        await sql.add(await person.letter_to(user, kind, factor=factor.value))
