@@ -17,6 +17,7 @@ from models.bank.line import BankCredit
 from models.bank.statement import BankStatement
 from models.credit.hold import Hold
 from models.credit.redemption import Redemption
+from models.credit.reservation import Reservation
 from models.credit.voucher import Voucher
 from models.db.pulse import Pulse
 from models.edge.registered_query import RegisteredQuery
@@ -75,6 +76,7 @@ __all__ = [
     "Redemption",
     "Refund",
     "RegisteredQuery",
+    "Reservation",
     "SandboxCharge",
     "Session",
     "Settlement",

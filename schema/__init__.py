@@ -22,6 +22,7 @@ from schema.engine.describe import describe, hide_null_defaults
 from schema.engine.guard import Schema
 from schema.funds import FundsMutation
 from schema.gateway import GatewayQuery
+from schema.hold import HoldMutation
 from schema.invoice import InvoiceQuery
 from schema.live import Subscription
 from schema.order import OrderMutation
@@ -54,6 +55,7 @@ class Mutation(
     RefundMutation,
     StaffMutation,
     VoucherMutation,
+    HoldMutation,
     OrderMutation,
     AccountMutation,
     PayMutation,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -10,7 +10,8 @@ from models.accounts import account, billing, external, members
 from models.accounts.create import CreateAccount
 from models.accounts.external import External
 from models.accounts.settings import UpdateAccount
-from models.credit import balance
+from models.credit import balance, reservation
+from models.credit.reservation import ReservationState
 from models.db.record import parse_id
 from models.journal.command import run
 from models.text import clean_text
@@ -23,7 +24,12 @@ from schema.core.pages import After, Before, Connection, First, Last, page_reque
 from schema.core.scalars import CurrencyCode
 from schema.member import Member
 
+if TYPE_CHECKING:
+    from schema.hold import Hold
+
 PREFIX = account.Account.PREFIX
+
+strawberry.enum(ReservationState, name="HoldState")
 
 
 @strawberry.type
@@ -170,6 +176,31 @@ class Account(Node):
         """The people who use the account, in the order in which they joined: at most 50."""
         by, find = info.context.signed_in(), info.context.loaders.members.load
         return [Member.of(one) for one in await members.seen_of(self.record.id, by, find)]
+
+    @strawberry.field
+    @refused_at_top
+    async def holds(  # noqa: PLR0917 - the API's arguments
+        self,
+        info: Info,
+        state: Annotated[
+            list[ReservationState] | None,
+            strawberry.argument(description="Only holds in one of these states."),
+        ] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Annotated[Hold, strawberry.lazy("schema.hold")]]:
+        """The credit that partners have reserved for orders, newest first. For partners with
+        `credit:hold` or `credit:read`.
+        """
+        from schema.hold import Hold  # noqa: PLC0415 - each names the other
+
+        states = None if state is None else [one.value for one in state]
+        request = page_request(info, first, after, last, before)
+        by = info.context.signed_in()
+        page = await reservation.page(self.record.id, states, request, by)
+        return Connection.of(page, Hold.of)
 
     @strawberry.field
     async def spending_frozen(self, info: Info) -> bool:

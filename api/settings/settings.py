@@ -321,6 +321,12 @@ class Settings(BaseModel):
         description="The maximum number of open invoices per account. Beyond it, invoices are "
         "only issued if credit pays them at once.",
     )
+    hold_days_max: int = Field(
+        31,
+        ge=1,
+        le=365,
+        description="How long partners may reserve credit at a time, in days.",
+    )
     invoice_prefix: str = Field(
         "INV",
         pattern=r"^[A-Z][A-Z0-9]{0,7}$",
@@ -610,6 +616,7 @@ class Settings(BaseModel):
             staff_second_factor=self.staff_second_factor == "required",
             payments_per_invoice=self.payments_per_invoice_max,
             open_invoices=self.open_invoices_max,
+            longest_hold=timedelta(days=self.hold_days_max),
             invoice_prefix=self.invoice_prefix,
             credit_note_prefix=self.credit_note_prefix,
             sign_up=self.sign_up or "off",

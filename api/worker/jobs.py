@@ -11,7 +11,7 @@ from api.worker.scheduler import Job
 from models import audit
 from models.access import client_link, one_use_token, rate_limit, session
 from models.accounts import mail_delivery
-from models.credit import expiry
+from models.credit import expiry, reserve
 from models.factors import challenge
 from models.journal import idempotency, outbox
 from models.payments import inbox, reconcile, transmission
@@ -53,6 +53,7 @@ def jobs(
         _batch("check_payments", 15, reconcile.check_payments),
         _batch("check_refunds", 15, reconcile.check_refunds),
         _batch("expire_grants", 60, expiry.expire_grants),
+        _batch("expire_holds", 10, reserve.expire_holds),
         Job("forget_attempts", 600, rate_limit.forget, at_once=False),
         Job("forget_sessions", _HOUR, session.forget, at_once=False),
         Job("forget_client_links", _HOUR, client_link.forget, at_once=False),

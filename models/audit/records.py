@@ -69,6 +69,12 @@ EVENTS: Final = Sweep(
                AND (p.id IS NULL OR p.account_id <> e.account_id)""",
             "payment {subject}: its event {kind} names another client, or it doesn't exist",
         ),
+        Check(
+            "told-hold",
+            """SUBSTR(e.kind, 1, 5) = 'hold.' AND NOT EXISTS (SELECT 1 FROM reservation v
+                WHERE v.id = e.subject_id AND v.account_id = e.account_id)""",
+            "hold {subject}: its event {kind} names another client, or it doesn't exist",
+        ),
     ),
     scope="recent(e.id)",
 )
@@ -79,7 +85,13 @@ def _gone(table: str, prefix: str, text: str) -> str:
                (SELECT 1 FROM {table} x WHERE told_of(x.id, {text})))"""
 
 
-_LOGGED: Final = {"account": "acc", "invoice": "inv", "payment": "pay", "bank_credit": "bcr"}
+_LOGGED: Final = {
+    "account": "acc",
+    "invoice": "inv",
+    "payment": "pay",
+    "bank_credit": "bcr",
+    "reservation": "hld",
+}
 
 LOGGED: Final = Sweep(
     "e.action, e.subject",
@@ -101,6 +113,7 @@ _KEYS: Final = {
     "transaction": ("credit_transaction", "ctx"),
     "refund": ("refund", "rfd"),
     "credit": ("bank_credit", "bcr"),
+    "hold": ("reservation", "hld"),
 }
 
 KEYS: Final = Sweep(

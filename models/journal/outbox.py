@@ -49,6 +49,11 @@ class FactKind(StrEnum):
     PAYMENT_DISPUTED = "payment.disputed"
     PAYMENT_DISPUTE_WON = "payment.dispute_won"
     PAYMENT_DISPUTE_LOST = "payment.dispute_lost"
+    HOLD_RESERVED = "hold.reserved"
+    HOLD_EXTENDED = "hold.extended"
+    HOLD_CAPTURED = "hold.captured"
+    HOLD_RELEASED = "hold.released"
+    HOLD_EXPIRED = "hold.expired"
 
 
 class Event(Record):

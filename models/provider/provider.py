@@ -70,6 +70,8 @@ class Provider:
     """Maximum payments that can be started per invoice. Unrequested money is still booked."""
     open_invoices: int = 1_000
     """Of one account; none is issued beyond, unless credit pays it at once."""
+    longest_hold: timedelta = timedelta(days=31)
+    """How long credit may be reserved, from now."""
     invoice_prefix: str = "INV"
     credit_note_prefix: str = "CN"
     sign_up: SignUpMode = "off"

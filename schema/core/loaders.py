@@ -16,8 +16,9 @@ from models.accounts.account import Account
 from models.accounts.members import AccountMember
 from models.bank import line as bank_line
 from models.bank.line import BankCredit
-from models.credit import balance, lines
+from models.credit import balance, lines, reservation
 from models.credit.balance import BalanceState
+from models.credit.reservation import Reservation
 from models.invoices import invoice
 from models.invoices.invoice import Invoice, InvoiceLine
 from models.ledger.credit_transaction import CreditTransaction
@@ -77,6 +78,11 @@ class Loaders:
     def statement_line(self) -> DataLoader[UUID, CreditTransaction | None]:
         """Lines of the statement, by id; None if there is none."""
         return _loader(lines.by_ids, None)
+
+    @cached_property
+    def reservation(self) -> DataLoader[UUID, Reservation | None]:
+        """By id; None if there is none."""
+        return _loader(reservation.by_ids, None)
 
     @cached_property
     def refunds(self) -> DataLoader[UUID, Sequence[Refund]]:

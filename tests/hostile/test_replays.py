@@ -47,6 +47,10 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "cancelPayment": ON_PAYMENT,
     "createInvoice": ON_ORDER,
     "voidInvoice": ON_ORDER,
+    "reserveCredit": ON_ORDER,
+    "extendHold": ON_ORDER,
+    "captureHold": ON_ORDER,
+    "releaseHold": ON_ORDER,
     "updateAccount": {"client moved": "N", "demoted": "N"} | ON_ACCOUNT,
     "createAccount": {"other account": "N", "no scope": "F", "demoted": "F"},
     "createClientSession": ON_ORDER,
@@ -180,7 +184,7 @@ async def test_a_repeated_key_shows_what_it_made_to_who_may_still_see_it(
     populated: PopulatedServer,
 ) -> None:
     """By another key of the same partner, with the same rights."""
-    for name in ("createInvoice", "voidInvoice", "payInvoice", "cancelPayment"):
+    for name in ("createInvoice", "voidInvoice", "payInvoice", "cancelPayment", "captureHold"):
         ask, variables = table.MUTATIONS[name], await a_target(populated, name)
         first = (await populated.post(ask.document, "partner", variables)).json()
         _, token = await create_key("partner", SCOPES, [populated.account_id])
@@ -240,6 +244,10 @@ FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
     "cancelPayment": ("client", "PAYMENT_NOT_CANCELABLE"),
     "recordPaymentOutcome": ("staff", "PAYMENT_NOT_CANCELABLE"),
     "voidInvoice": ("staff", "INVOICE_NOT_VOIDABLE"),
+    "reserveCredit": ("partner", "IDEMPOTENCY_KEY_REUSED"),
+    "extendHold": ("partner", ""),
+    "captureHold": ("partner", "HOLD_NOT_OPEN"),
+    "releaseHold": ("partner", "HOLD_NOT_OPEN"),
     "createAccount": ("staff", "INVALID"),
     "recordBankTransfer": ("staff", ""),
     "assignBankCredit": ("staff", "NOT_ALLOWED"),

@@ -7,6 +7,7 @@ export const possibleTypes = {
     "BankCredit",
     "CreditTransaction",
     "Gateway",
+    "Hold",
     "Invoice",
     "Member",
     "Payment",

@@ -36,10 +36,12 @@ from models.bank.by_hand import RecordBankTransfer
 from models.clock import now
 from models.credit.adjustment import AdjustCredit
 from models.credit.issue_vouchers import IssueVouchers
+from models.credit.reserve import ReserveCredit
 from models.db import sql
 from models.db.record import public_id
 from models.gateway import EventKind, GatewayEvent
 from models.invoices import order
+from models.invoices.capture_hold import CaptureHold
 from models.invoices.deposit import AddFunds
 from models.invoices.order import CreateOrder
 from models.journal.command import run
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from models.access.identity import Actor
     from models.accounts.account import Account
     from models.bank.line import BankCredit
+    from models.credit.reservation import Reservation
     from models.invoices.invoice import Invoice
     from models.payments.payment import Payment
     from models.payments.refund import Refund
@@ -132,6 +135,17 @@ class PopulatedServer:
         how = {"due_at": None, "apply_credit": False, "reference": "HIDDEN-1", **wish}
         by = self.actor("staff")
         return await run(CreateOrder(self.account_id, "USD", [line], **how), by, key())
+
+    async def a_hold(self, amount: int = 5) -> Reservation:
+        """Credit of Ada's that is put by for an order, for a day."""
+        until = now() + timedelta(days=1)
+        asked = ReserveCredit(self.account_id, Decimal(amount), "USD", until, "HIDDEN-1", LINE)
+        return await run(asked, self.actor("staff"), key())
+
+    async def a_captured_hold(self) -> Reservation:
+        """The same, of which a part has been billed."""
+        asked = CaptureHold((await self.a_hold(20)).id, Decimal(5), keep_rest=True)
+        return (await run(asked, self.actor("staff"), key())).hold
 
     async def a_key(self) -> str:
         """An API key for Ada's account, by its id."""
@@ -371,6 +385,7 @@ async def _furnish(populated: PopulatedServer, ada: Account) -> None:
         "api_key": await populated.a_key(),
         "balance": f"{public_id('bal', ada.id)}_USD",
         "line": given.public_id,
+        "hold": (await populated.a_captured_hold()).public_id,
         "invoice": bill.public_id,
         "number": bill.number,
         "payment": waiting.public_id,

@@ -42,7 +42,7 @@ def mutation(field: str, letters: str, input: str, selection: str, **edges: tupl
     name = field.partition(".")[2]
     verdicts = {field: (name, letters)}
     verdicts |= {at: (f"{name}.{path}", its) for path, (at, its) in edges.items()}
-    variables = _declared(input, key="String!", target="ID!", text="String!")
+    variables = _declared(input, key="String!", target="ID!", text="String!", until="DateTime!")
     given = f"({input})" if input else ""
     document = f"mutation {variables}{{ {name}{given} {{ {ERRORS} {selection} }} }}"
     return Ask(document, verdicts)
@@ -132,6 +132,7 @@ NODES: Final = {
     "ApiKey": ("api_key", "UU--------+"),
     "Balance": ("balance", "UU+-+-+---+"),
     "CreditTransaction": ("line", "UU+-+-+---+"),
+    "Hold": ("hold", "UU+-+-+---+"),
     "Invoice": ("invoice", "UU+-+--++-+"),
     "Payment": ("payment", "UU+-+--++-+"),
     "Refund": ("refund", "UU+-+--++-+"),
@@ -171,6 +172,25 @@ EDGES: Final = [
         "account.balances",
         "UU+-+FFFF-+",
         "account(id: $account) { id balances { id } }",
+    ),
+    query(
+        "Account.holds",
+        "account.holds",
+        "UU+-+FFFF-+",
+        "account(id: $account) { id holds(state: [OPEN]) { edges { node { id } } totalCount } }",
+        "HoldConnection.edges HoldEdge.node",
+    ),
+    query(
+        "Hold.account",
+        "node.account",
+        "UU+-+-F---+",
+        "node(id: $id) { ... on Hold { account { id name } } }",
+    ),
+    query(
+        "Hold.invoice",
+        "node.invoice",
+        "UU+-+-F---+",
+        "node(id: $id) { ... on Hold { invoice { id reference } } }",
     ),
     query(
         "Invoice.account",
@@ -260,6 +280,7 @@ _ON_PAYMENT: Final = "UU+N+FFF+N+"
 _ON_ORDER: Final = "UUFF+FFF+N+"
 _CREDIT_AFTER: Final = {_ON_PAYMENT: "UU+N+FFF-N+", _ON_ORDER: "UUFF+FFF-N+"}
 _STAFF: Final = "UUFFFFFFFF+"
+_HOLDER: Final = "UUFF+FFFFN+"
 _KEY: Final = "idempotencyKey: $key"
 _MONEY: Final = '{amount: "5.00", currency: "USD"}'
 
@@ -315,6 +336,38 @@ MUTATIONS: Final = {
         "balance { id } invoice { id }",
         balance=("VoidInvoicePayload.balance", _CREDIT_AFTER[_ON_ORDER]),
         invoice=("VoidInvoicePayload.invoice", _ON_ORDER),
+    ),
+    "reserveCredit": mutation(
+        "Mutation.reserveCredit",
+        _HOLDER,
+        f'input: {{accountId: $target, amount: {_MONEY}, expiresAt: $until, reference: "HIDDEN-1", '
+        f'description: "A hidden thing", {_KEY}}}',
+        "balance { id } hold { id reference }",
+        balance=("HoldPayload.balance", _HOLDER),
+        hold=("HoldPayload.hold", _HOLDER),
+    ),
+    "extendHold": mutation(
+        "Mutation.extendHold",
+        _HOLDER,
+        f"input: {{holdId: $target, expiresAt: $until, {_KEY}}}",
+        "balance { id } hold { id reference }",
+        hold=("HoldPayload.hold", _HOLDER),
+    ),
+    "captureHold": mutation(
+        "Mutation.captureHold",
+        _HOLDER,
+        f'input: {{holdId: $target, amount: "1.00", {_KEY}}}',
+        "balance { id } hold { id reference } invoice { reference lines { description } }",
+        balance=("HoldPayload.balance", _HOLDER),
+        hold=("HoldPayload.hold", _HOLDER),
+        invoice=("HoldPayload.invoice", _HOLDER),
+    ),
+    "releaseHold": mutation(
+        "Mutation.releaseHold",
+        _HOLDER,
+        f"input: {{holdId: $target, {_KEY}}}",
+        "balance { id } hold { id reference }",
+        hold=("HoldPayload.hold", _HOLDER),
     ),
     "updateAccount": mutation(
         "Mutation.updateAccount",
@@ -571,6 +624,7 @@ PLAIN: Final = {
     "payerName payerAccount text note createdAt",
     "CreditTransaction": "id kind amount balanceAfter version refundable createdAt description",
     "Gateway": "id code kind currencies available name minimum maximum fee",
+    "Hold": "id amount captured reference description state expiresAt createdAt endedAt",
     "Invoice": "id number kind status overdue issuedAt dueAt dueOn paidAt subtotal tax total "
     "reference transferReference creditApplied amountPaid amountDue voidedAt voidReason "
     "creditNoteNumber gateway voidDocumentUrl",
