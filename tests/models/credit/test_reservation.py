@@ -195,7 +195,7 @@ async def test_what_cannot_be_captured_is_refused_at_its_field_and_changes_nothi
     ada = await a_client()
     await ada.given(2000)
     hold = await _reserve(ada)
-    command = CaptureHold(hold.id, amount and Decimal(amount), lines)
+    command = CaptureHold(hold.id, None if amount is None else Decimal(amount), lines)
     with pytest.raises(refused) as refusal:
         await run(command, HOLDER, key())
     assert refusal.value.field == field
