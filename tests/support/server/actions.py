@@ -36,9 +36,8 @@ def reserve(
     holder: Portal, client: Portal, amount: str, seconds: float = 3600, **more: object
 ) -> Answer:
     """The payload of `reserveCredit`; the credit is held for that long."""
-    return holder.do(
-        "reserveCredit", f"{HOLD} {BALANCE}", **reserving(client, amount, seconds), **more
-    )
+    given = reserving(client, amount, seconds) | more
+    return holder.do("reserveCredit", f"{HOLD} {BALANCE}", **given)
 
 
 def reserving(client: Portal, amount: str, seconds: float = 3600) -> Answer:
