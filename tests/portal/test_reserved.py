@@ -56,8 +56,10 @@ def test_it_is_told_in_japanese_on_a_phone(
     long = "W" * 120
     reserve(server.partner, visitor.client, "1200")
     reserve(server.partner, visitor.client, "300", reference=long, description=long)
-    visitor.sign_in()
     page = visitor.page
+    page.get_by_label("言語").select_option("en")
+    page.get_by_label("Language").select_option("ja")
+    visitor.sign_in()
     page.goto("/billing/transactions")
     reserved = page.get_by_role("region", name="確保中")
     for told in ("2件の注文", "A dedicated server", "¥1,200", "期限"):
