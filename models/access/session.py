@@ -68,20 +68,29 @@ _BARE: Final = """
     AND NOT EXISTS (SELECT 1 FROM totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL)
     AND NOT EXISTS (SELECT 1 FROM passkey p WHERE p.user_id = u.id)
 """
+#: Nobody whom a key has handed over (`key_id`) stays when it is revoked, or its partner disabled.
+KEY_HOLDS: Final = """
+    NOT EXISTS (
+        SELECT 1 FROM api_key k JOIN users p ON p.id = k.user_id
+        WHERE k.id = {key_id} AND (k.revoked_at IS NOT NULL OR p.disabled_at IS NOT NULL)
+    )
+"""
+_HOLDS: Final = (
+    f"s.revoked_at IS NULL AND s.expires_at > $1 AND {KEY_HOLDS.format(key_id='s.key_id')}"
+)
 _FIND: Final = f"""
     SELECT s.token_hash, s.id, s.user_id, s.created_at, s.expires_at, s.seen_at, s.confirmed_at,
            s.account_id AS switched_to_id, u.role, u.account_id, a.locale, m.role AS member_role,
            {_SHARED} AS shared, CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
     FROM session s JOIN users u ON u.id = s.user_id
     LEFT JOIN account a ON a.id = COALESCE(s.account_id, u.account_id) {_MEMBERSHIP}
-    WHERE {{which}} AND s.revoked_at IS NULL AND s.expires_at > $1
-      AND u.disabled_at IS NULL
+    WHERE {{which}} AND u.disabled_at IS NULL AND {_HOLDS}
 """
 _RIGHTS: Final = f"""
     SELECT s.id, s.account_id AS switched_to_id, u.role, u.account_id, m.role AS member_role,
            CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
     FROM session s JOIN users u ON u.id = s.user_id {_MEMBERSHIP}
-    WHERE s.id IN ({{ids}}) AND s.revoked_at IS NULL AND s.expires_at > $1 AND u.disabled_at IS NULL
+    WHERE s.id IN ({{ids}}) AND u.disabled_at IS NULL AND {_HOLDS}
 """
 
 _SIGNED_IN_BEFORE: Final = """
@@ -89,9 +98,9 @@ _SIGNED_IN_BEFORE: Final = """
     WHERE u.id = $1 AND EXISTS (SELECT 1 FROM session s WHERE s.user_id = u.id)
 """
 
-_OWN: Final = """
-    SELECT * FROM session WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
-    ORDER BY id DESC LIMIT $3
+_OWN: Final = f"""
+    SELECT s.* FROM session s WHERE s.user_id = $2 {{which}} AND {_HOLDS}
+    ORDER BY s.id DESC LIMIT $3
 """
 _SWITCH: Final = """
     UPDATE session SET account_id = $1, rights_changed_at = $2 WHERE id = $3 AND revoked_at IS NULL
@@ -111,7 +120,8 @@ class Session(Record):
 
     `account_id` is the account that a client has switched to; None for the one they came with.
     `confirmed_at` is when they proved again who they are, and `rights_changed_at` when they
-    switched, or got another role in their account.
+    switched, or got another role in their account. `key_id` is the API key that has handed its user
+    over: it holds no longer than that.
     """
 
     PREFIX: ClassVar[str] = "ses"
@@ -126,6 +136,7 @@ class Session(Record):
     address = fields.CharField(max_length=64, db_default="")
     confirmed_at = fields.DatetimeField(null=True)
     rights_changed_at = fields.DatetimeField(null=True)
+    key_id = fields.UUIDField(null=True)
 
     class Meta:
         table = "session"
@@ -353,22 +364,43 @@ async def revoke_session(session_id: UUID) -> None:
     )
 
 
+def is_handed_over(actor: Actor) -> bool:
+    """Whether somebody else vouches for the caller, who has proved nothing here: an existing portal
+    or a trusted issuer. What is their user's beyond that one account is out of their sight.
+    """
+    return actor.vouched_as is not None or actor.proven_at == NOT_PROVEN
+
+
+def _sees(by: Actor, session_id: UUID) -> bool:
+    """Whether that session of their own user is in sight."""
+    return session_id == by.session_id or not is_handed_over(by)
+
+
 async def sessions_of(by: Actor) -> list[Session]:
-    """The sessions of `by` that still hold, newest first: the last `SESSIONS_MAX`."""
-    return await sql.records(Session, _OWN, by.user_id, now(), SESSIONS_MAX)
+    """The sessions of `by` that still hold, newest first: the last `SESSIONS_MAX`. Who is handed
+    over sees no other than this one.
+    """
+    if is_handed_over(by):
+        own = await own_session(by.session_id, by)
+        return [own] if own else []
+    return await sql.records(Session, _OWN.format(which=""), now(), by.user_id, SESSIONS_MAX)
 
 
 async def own_session(session_id: UUID | None, by: Actor) -> Session | None:
     """One of them; None for anything else."""
-    found = None if session_id is None else await Session.get_or_none(id=session_id)
-    holds = found is not None and found.revoked_at is None and found.expires_at > now()
-    return found if found is not None and holds and found.user_id == by.user_id else None
+    if session_id is None or not _sees(by, session_id):
+        return None
+    statement = _OWN.format(which="AND s.id = $4")
+    found = await sql.records(Session, statement, now(), by.user_id, 1, session_id)
+    return found[0] if found else None
 
 
 async def end_session(session_id: UUID, by: Actor) -> None:
-    """End one of the sessions of `by`, if it has not ended yet. Raises NotFound at `session_id`."""
+    """End one of the sessions of `by`, if it has not ended yet. Raises NotFound at `session_id`:
+    who is handed over ends none but this one.
+    """
     found = await Session.get_or_none(id=session_id)
-    if found is None or found.user_id != by.user_id:
+    if found is None or found.user_id != by.user_id or not _sees(by, session_id):
         raise NotFound("session_id")
     await revoke_session(session_id)
 
@@ -383,7 +415,7 @@ async def switch_account(account_id: UUID | None, by: Actor) -> Actor:
     session_id = by.session_id
     if by.role is not Role.CLIENT or session_id is None:
         raise Forbidden("client")
-    if by.proven_at == NOT_PROVEN:
+    if is_handed_over(by):
         raise StepUpRequired
 
     async def switch() -> None:

@@ -10,7 +10,7 @@ from tortoise import fields
 
 from models.access.identity import Actor, Role
 from models.access.member import accounts_of
-from models.access.session import NOT_PROVEN
+from models.access.session import is_handed_over
 from models.accounts.billing import Billing
 from models.db import sql
 from models.db.page import Page, PageRequest, Rows, by_id, fetch_page
@@ -120,8 +120,7 @@ async def of_user(by: Actor) -> list[Account]:
     """
     if by.role is not Role.CLIENT:
         return []
-    is_bound = by.vouched_as is not None or by.proven_at == NOT_PROVEN
-    ids = [by.account_id] if is_bound and by.account_id else await accounts_of(by.user_id)
+    ids = [by.account_id] if is_handed_over(by) and by.account_id else await accounts_of(by.user_id)
     found = await by_ids(ids)
     return [found[id] for id in ids if id in found]
 

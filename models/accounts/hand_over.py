@@ -85,6 +85,7 @@ class CreateClientSession(Command[_Found, HandedOver]):
             user_id, lifetime=timedelta(seconds=self.expires_in_seconds), address=asked.by.address
         )
         opened.confirmed_at = session.NOT_PROVEN
+        link.key_id = opened.key_id = asked.by.key_id
         return _Found(account_id, link, link_token, opened, token)
 
     def _check(self) -> None:

@@ -81,7 +81,7 @@ def _new() -> str:
 
 
 def _hash(user_id: UUID, typed: str) -> str:
-    key = hmac.digest(provider().secret, b"recovery codes", "sha256")
+    key = provider().key_for(b"recovery codes")
     normal = unicodedata.normalize("NFKC", typed[:_TYPED_CHARS_MAX]).upper().translate(_LOOKS_LIKE)
     letters = "".join(filter(_ALPHABET.__contains__, normal))
     return hmac.new(key, user_id.bytes + letters.encode(), "sha256").hexdigest()
