@@ -541,6 +541,14 @@ class Settings(BaseModel):
             return sender
         raise SettingsError("SMTP_URL needs MAIL_FROM, such as Example <billing@example.com>.")
 
+    @property
+    def warnings(self) -> list[str]:
+        """What works, but hardly as it was meant: sentences for who starts a server or a worker."""
+        if self.smtp_url is not None or self.demo:
+            return []
+        what = "nobody gets invitations, new passwords or notices"
+        return [f"No mail is sent, as SMTP_URL isn't set: {what}. Set SMTP_URL and MAIL_FROM."]
+
     def require_processes(self) -> None:
         """Raises SettingsError where WEB_CONCURRENCY processes cannot serve together."""
         if self.web_concurrency == 1:

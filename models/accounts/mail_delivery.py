@@ -11,12 +11,12 @@ down as a mail, and whether somebody has that address is only looked up here (`_
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
-from anyio import create_task_group
 
 from models import email as emails
 from models.access import one_use_token
@@ -25,7 +25,9 @@ from models.access.user import User, user_of_email
 from models.accounts.person import is_taken, locale_of
 from models.clock import now
 from models.db import sql
+from models.db.tasks import task_of
 from models.db.transactions import transaction
+from models.errors import Busy
 from models.mail.mailer import Letter, MailDelayed, Mailer, MailRefused
 from models.mail.outgoing import MailKind, OutgoingMail
 from models.provider import retention
@@ -53,16 +55,28 @@ _FORGET: Final = "DELETE FROM mail WHERE created_at < $1"
 log = structlog.get_logger(__name__)
 
 
-async def deliver(mailer: Mailer, batch: int) -> int:
-    """Send what is due, at most `batch`; how many were tried."""
-    # It is asked every second: where nothing is due nobody waits for the writer.
-    if await sql.fetch_one(_IS_DUE, now()) is None:
-        return 0
-    claimed = await transaction(lambda: _claim(batch))
-    async with create_task_group() as group:
+class Delivery:
+    """One worker's: `places` mails are under way at most. One that takes long keeps no other one
+    waiting, as long as there is a place.
+    """
+
+    def __init__(self, mailer: Mailer, places: int) -> None:
+        self._mailer, self._places = mailer, places
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def begin(self) -> int:
+        """Begin to send what is due, when there is a place; how many were begun."""
+        if len(self._under_way) == self._places:
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        # It is asked every second: where nothing is due nobody waits for the writer.
+        if await sql.fetch_one(_IS_DUE, now()) is None:
+            return 0
+        claimed = await transaction(lambda: _claim(self._places - len(self._under_way)))
         for mail in claimed:
-            group.start_soon(_try, mailer, mail)
-    return len(claimed)
+            task = task_of(_tried(self._mailer, mail))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return len(claimed)
 
 
 async def forget() -> int:
@@ -76,6 +90,16 @@ async def _claim(batch: int) -> list[OutgoingMail]:
     lock = f"{sql.for_update()} SKIP LOCKED" if sql.for_update() else ""
     statement = _CLAIM.format(lock=lock)
     return await sql.records(OutgoingMail, statement, moment, moment + _CLAIMED, batch)
+
+
+async def _tried(mailer: Mailer, mail: OutgoingMail) -> None:
+    try:
+        await _try(mailer, mail)
+    except Busy as busy:
+        log.warning("mail_put_off", mail=mail.public_id, code=busy.code)
+    except Exception:
+        # It is claimed again when its time has come.
+        log.exception("mail_failed", mail=mail.public_id)
 
 
 async def _try(mailer: Mailer, mail: OutgoingMail) -> None:

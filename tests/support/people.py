@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from models.access.user import User
-from models.accounts import mail_delivery
 from models.accounts.create import CreateAccount
+from models.accounts.mail_delivery import Delivery
+from models.db import tasks
 from models.journal.command import run
 from tests.support.factories import STAFF
 from tests.support.providers import key
 
 if TYPE_CHECKING:
-    from models.mail.mailer import Letter
+    from models.mail.mailer import Letter, Mailer
 
 PASSWORD: Final = "four kazoos in the attic"
 OTHER: Final = "nine harps under a bridge"
@@ -32,13 +33,19 @@ class Postbox:
 
     async def fetched(self) -> list[Letter]:
         """What is due is delivered; the letters that came, and the box is empty."""
-        await mail_delivery.deliver(self, 50)
+        await delivered(self, 50)
         letters, self.letters = self.letters, []
         return letters
 
     async def only(self) -> Letter:
         (letter,) = await self.fetched()
         return letter
+
+
+async def delivered(mailer: Mailer, places: int) -> None:
+    """What is due is sent, as far as there are places, and is over."""
+    await Delivery(mailer, places).begin()
+    await tasks.drain()
 
 
 async def a_person(
