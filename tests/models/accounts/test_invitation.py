@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from statistics import median
-from time import perf_counter
 
 import pytest
 
@@ -51,6 +49,7 @@ from tests.support.people import (
 from tests.support.providers import key
 from tests.support.query_counter import asked
 from tests.support.rate_windows import begin_early_in
+from tests.support.timing import assert_alike
 
 pytestmark = pytest.mark.usefixtures("people")
 
@@ -220,19 +219,14 @@ async def test_an_answer_says_nothing_of_who_has_the_address_nor_does_what_it_co
 
 
 async def test_an_invitation_takes_as_long_whoever_has_the_address() -> None:
-    """Medians of interleaved requests, as of other answers that are alike."""
-    times: dict[str, list[float]] = {"known": [], "unknown": []}
-    for _ in range(15):
-        by = await signed_in(await an_owner())
-        for who, address in (
-            ("known", (await an_owner()).email or ""),
-            ("unknown", f"{key()}@nobody.example"),
-        ):
-            started = perf_counter()
-            await invited(address, by)
-            times[who].append(perf_counter() - started)
-    known, unknown = (median(each) for each in times.values())
-    assert max(known, unknown) < 1.5 * min(known, unknown) + 0.002
+    rounds = 15
+    owners = [await signed_in(await an_owner()) for _ in range(rounds + 1)]
+    known = [(await an_owner()).email or "" for _ in range(rounds + 1)]
+    asks = {
+        "known": lambda turn: invited(known[turn], owners[turn]),
+        "unknown": lambda turn: invited(f"{key()}@nobody.example", owners[turn]),
+    }
+    await assert_alike(asks, rounds)
 
 
 async def test_whoever_can_be_no_member_is_sent_nothing_and_comes_in_nowhere() -> None:

@@ -35,7 +35,8 @@ from models.errors import (
 from models.invoices.deposit import AddFunds
 from models.journal.audit_log import AuditEntry
 from models.journal.command import Command, run
-from tests.support.factories import STAFF
+from models.payments.follow_up import CancelPayment
+from tests.support.factories import STAFF, Client
 from tests.support.people import (
     a_member,
     a_person,
@@ -253,3 +254,36 @@ async def test_the_audit_log_says_who_did_what_where_several_use_an_account() ->
     assert [one.action for one in told] == actions
     assert {one.role for one in told} == {"CLIENT"}
     assert told[2].details == {"member": member.public_id, "role": "BILLING"}
+
+
+async def test_who_paid_deposited_and_redeemed_in_a_shared_account_is_in_the_audit_log() -> None:
+    ada = await an_owner()
+    bo = await a_member(ada.account_id, MemberRole.BILLING)
+    account = await Account.get(id=ada.account_id)
+    by_ada, by_bo = Client(account, await signed_in(ada)), Client(account, await signed_in(bo))
+    funds = await by_bo.funds()
+    begun = await by_bo.begin(funds)
+    await run(CancelPayment(begun.id), by_bo.actor, key())
+    line = await by_bo.granted(3000)
+    bill = await by_bo.order(2500)
+    await by_bo.spend(bill)
+    await by_ada.granted(1000)
+    told = await AuditEntry.filter(user_id=bo.id).order_by("id")
+    assert [(one.action, one.subject) for one in told] == [
+        ("funds.add", funds.public_id),
+        ("invoice.pay", funds.public_id),
+        ("payment.cancel", begun.public_id),
+        ("voucher.redeem", line.public_id),
+        ("invoice.pay", bill.public_id),
+    ]
+    assert {(one.role, one.key_id) for one in told} == {("CLIENT", None)}
+    assert await AuditEntry.filter(user_id=ada.id, action="voucher.redeem").count() == 1
+
+
+async def test_what_an_only_client_pays_deposits_and_redeems_is_not_logged() -> None:
+    ada = await an_owner()
+    alone = Client(await Account.get(id=ada.account_id), await signed_in(ada))
+    await alone.begin(await alone.funds())
+    await alone.granted(3000)
+    await alone.spend(await alone.order(2500))
+    assert await AuditEntry.filter(user_id=ada.id).count() == 0
