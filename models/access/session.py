@@ -199,10 +199,9 @@ async def open_session(
     """Open a session for a user who has proved who they are; the actor and the token.
 
     It is about `account_id`, or the account that the user came with, or the first they may use.
-    `with_factor`: they have proved it with a second factor just now.
-    `first` is done in the same transaction. With a browser's `notes` they are told by mail of a new
-    one. Raises Unauthenticated when the user has been disabled meanwhile, or has another password
-    than in `user`.
+    `with_factor`: they have proved it with a second factor just now. `first` is done in the same
+    transaction. With a browser's `notes` they are told by mail of a new one. Raises Unauthenticated
+    when the user has been disabled meanwhile, or has another password than in `user`.
     """
     session, token = new_session(
         user.id, account_id=account_id, address=address, user_agent=user_agent
@@ -210,12 +209,7 @@ async def open_session(
     session.confirmed_at = confirmed_at
     session.factor_at = session.created_at if with_factor else None
 
-    async def add() -> None:
-        if first is not None:
-            await first()
-        await _add(session, user, notes)
-
-    await transaction(add)
+    await transaction(lambda: _add(session, user, notes, first))
     return await _opened(token, address), token
 
 
@@ -251,7 +245,11 @@ def new_session(
     return session, token
 
 
-async def _add(session: Session, user: User, notes: str | None) -> None:
+async def _add(
+    session: Session, user: User, notes: str | None, first: Callable[[], Awaitable[None]] | None
+) -> None:
+    if first is not None:
+        await first()
     # Who has just proved it with a password that is being changed is nobody any more.
     statement = f"SELECT password_hash FROM users WHERE id = $1{sql.for_update()}"
     row = await sql.fetch_one(statement, user.id)

@@ -77,10 +77,8 @@ async def complete(
     wrong answer, and so is the sixth. Raises RateLimited where codes have been guessed too often.
     """
     asked = await challenges.try_token(token, Purpose.SIGN_IN)
-    if asked is None:
-        raise CodeRefused(answer.field)
-    user = await User.get_or_none(id=asked.user_id, disabled_at=None)
-    if user is None:
+    user = None if asked is None else await User.get_or_none(id=asked.user_id, disabled_at=None)
+    if asked is None or user is None:
         raise CodeRefused(answer.field)
     guesses = Guesses(user, notes=notes) if answer.factor is SecondFactor.TOTP else None
     if guesses is not None:
@@ -93,12 +91,7 @@ async def complete(
         await come_in(user)
 
     opened = await session.open_session(
-        user,
-        address=address,
-        user_agent=user_agent,
-        notes=notes,
-        first=end,
-        with_factor=True,
+        user, address=address, user_agent=user_agent, notes=notes, first=end, with_factor=True
     )
     if guesses is not None:
         await guesses.forgive()

@@ -112,10 +112,7 @@ async def confirm(
     user = await user_in_session(actor)
     used: list[Use] = []
     if password is not None:
-        # One that was stolen, with the session that it is tried in, opens nothing.
-        if await held_by(user.id):
-            raise SecondFactorRequired("password", why="has_one")
-        await require_password(actor, user, password)
+        await _password_checked(actor, user, password)
     elif code is not None:
         used.append(await _code_checked(actor, user, code))
     elif passkey is not None:
@@ -133,6 +130,13 @@ async def note(actor: Actor, *, with_factor: bool) -> None:
     """The caller proves who they are now, in the transaction that uses the proof up."""
     moment = now()
     await sql.execute(_CONFIRM, moment, actor.session_id, moment if with_factor else None)
+
+
+async def _password_checked(actor: Actor, user: User, password: str) -> None:
+    # One that was stolen, with the session that it is tried in, opens nothing.
+    if await held_by(user.id):
+        raise SecondFactorRequired("password", why="has_one")
+    await require_password(actor, user, password)
 
 
 async def _code_checked(actor: Actor, user: User, code: str) -> Use:
