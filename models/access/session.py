@@ -62,10 +62,9 @@ _MEMBERSHIP: Final = """
 _SHARED: Final = """
     EXISTS (SELECT 1 FROM member o WHERE o.account_id = COALESCE(s.account_id, u.account_id))
 """
-#: Staff who have no second factor yet.
+#: Who has no second factor yet.
 _BARE: Final = """
-    u.role = 'STAFF'
-    AND NOT EXISTS (SELECT 1 FROM totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL)
+    NOT EXISTS (SELECT 1 FROM totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL)
     AND NOT EXISTS (SELECT 1 FROM passkey p WHERE p.user_id = u.id)
 """
 #: Nobody whom a key has handed over (`key_id`) stays when it is revoked, or its partner disabled.
@@ -80,8 +79,8 @@ _HOLDS: Final = (
 )
 _FIND: Final = f"""
     SELECT s.token_hash, s.id, s.user_id, s.created_at, s.expires_at, s.seen_at, s.confirmed_at,
-           s.account_id AS switched_to_id, u.role, u.account_id, a.locale, m.role AS member_role,
-           {_SHARED} AS shared, CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
+           s.factor_at, s.account_id AS switched_to_id, u.role, u.account_id, a.locale,
+           m.role AS member_role, {_SHARED} AS shared, CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
     FROM session s JOIN users u ON u.id = s.user_id
     LEFT JOIN account a ON a.id = COALESCE(s.account_id, u.account_id) {_MEMBERSHIP}
     WHERE {{which}} AND u.disabled_at IS NULL AND {_HOLDS}
@@ -93,9 +92,11 @@ _RIGHTS: Final = f"""
     WHERE s.id IN ({{ids}}) AND u.disabled_at IS NULL AND {_HOLDS}
 """
 
-_SIGNED_IN_BEFORE: Final = """
+#: One that was begun by signing in, or was used since: of user `u`.
+USED_SESSION: Final = "SELECT 1 FROM session s WHERE s.user_id = u.id AND s.seen_at >= s.created_at"
+_SIGNED_IN_BEFORE: Final = f"""
     SELECT a.locale FROM users u LEFT JOIN account a ON a.id = $2
-    WHERE u.id = $1 AND EXISTS (SELECT 1 FROM session s WHERE s.user_id = u.id)
+    WHERE u.id = $1 AND EXISTS ({USED_SESSION})
 """
 
 _OWN: Final = f"""
@@ -110,6 +111,8 @@ _seen: Final = LastUse("session", "seen_at")
 
 #: `confirmed_at` of a session for which another portal vouches: its user has proved nothing here.
 NOT_PROVEN: Final = datetime.fromtimestamp(0, UTC)
+#: `seen_at` of a session that was begun for somebody who may never come.
+NEVER_SEEN: Final = datetime.fromtimestamp(0, UTC)
 
 #: A role, a client's account, what they may do with it, and whether they must enrol first.
 Rights: TypeAlias = tuple[Role, UUID | None, MemberRole, bool]
@@ -119,9 +122,9 @@ class Session(Record):
     """Somebody signed in. `token_hash` is the SHA-256 of the token, in hexadecimal.
 
     `account_id` is the account that a client has switched to; None for the one they came with.
-    `confirmed_at` is when they proved again who they are, and `rights_changed_at` when they
-    switched, or got another role in their account. `key_id` is the API key that has handed its user
-    over: it holds no longer than that.
+    `confirmed_at` is when they proved again who they are, `factor_at` when they did so with a
+    second factor, and `rights_changed_at` when they switched, or got another role in their account.
+    `key_id` is the API key that has handed its user over: it holds no longer than that.
     """
 
     PREFIX: ClassVar[str] = "ses"
@@ -135,6 +138,7 @@ class Session(Record):
     user_agent = fields.CharField(max_length=400, db_default="")
     address = fields.CharField(max_length=64, db_default="")
     confirmed_at = fields.DatetimeField(null=True)
+    factor_at = fields.DatetimeField(null=True)
     rights_changed_at = fields.DatetimeField(null=True)
     key_id = fields.UUIDField(null=True)
 
@@ -199,27 +203,24 @@ async def open_session(
     address: str = "",
     user_agent: str = "",
     confirmed_at: datetime | None = None,
+    with_factor: bool = False,
     first: Callable[[], Awaitable[None]] | None = None,
     notes: str | None = None,
 ) -> tuple[Actor, str]:
     """Open a session for a user who has proved who they are; the actor and the token.
 
     It is about `account_id`, or the account that the user came with, or the first they may use.
-    `first` is done in the same transaction. With a browser's `notes` they are told by mail of a new
-    one. Raises Unauthenticated when the user has been disabled meanwhile, or has another password
-    than in `user`.
+    `with_factor`: they have proved it with a second factor just now. `first` is done in the same
+    transaction. With a browser's `notes` they are told by mail of a new one. Raises Unauthenticated
+    when the user has been disabled meanwhile, or has another password than in `user`.
     """
     session, token = new_session(
         user.id, account_id=account_id, address=address, user_agent=user_agent
     )
     session.confirmed_at = confirmed_at
+    session.factor_at = session.created_at if with_factor else None
 
-    async def add() -> None:
-        if first is not None:
-            await first()
-        await _add(session, user, notes)
-
-    await transaction(add)
+    await transaction(lambda: _add(session, user, notes, first))
     return await _opened(token, address), token
 
 
@@ -255,7 +256,11 @@ def new_session(
     return session, token
 
 
-async def _add(session: Session, user: User, notes: str | None) -> None:
+async def _add(
+    session: Session, user: User, notes: str | None, first: Callable[[], Awaitable[None]] | None
+) -> None:
+    if first is not None:
+        await first()
     # Who has just proved it with a password that is being changed is nobody any more.
     statement = f"SELECT password_hash FROM users WHERE id = $1{sql.for_update()}"
     row = await sql.fetch_one(statement, user.id)
@@ -319,16 +324,25 @@ def _actor(row: sql.Row, address: str) -> Actor | None:
         expires_at=row["expires_at"],
         locale=row["locale"] or "",
         member_role=member_role,
-        proven_at=row["confirmed_at"] or row["created_at"],
+        proven_at=_proven_at(row),
         shared=bool(row["shared"]),
         must_enrol=must_enrol,
     )
 
 
+def _proven_at(row: sql.Row) -> datetime | None:
+    """When they last proved who they are: who has a second factor, with that. A password alone is
+    no proof then, however new the session is.
+    """
+    if row["confirmed_at"] == NOT_PROVEN or row["bare"]:
+        return row["confirmed_at"] or row["created_at"]  # type: ignore[no-any-return]
+    return row["factor_at"]  # type: ignore[no-any-return]
+
+
 def _rights(row: sql.Row) -> Rights | None:
     """What a session gives; None where its user is no member any more of what it switched to."""
     role, own, switched_to = Role(row["role"]), row["account_id"], row["switched_to_id"]
-    must_enrol = bool(row["bare"]) and provider().staff_second_factor
+    must_enrol = role is Role.STAFF and bool(row["bare"]) and provider().staff_second_factor
     if row["member_role"] is not None:
         return role, switched_to or own, MemberRole(row["member_role"]), must_enrol
     return (role, own, MemberRole.OWNER, must_enrol) if switched_to in {None, own} else None
@@ -405,8 +419,11 @@ async def end_session(session_id: UUID, by: Actor) -> None:
     await revoke_session(session_id)
 
 
-async def switch_account(account_id: UUID | None, by: Actor) -> Actor:
-    """Make the session of `by` one about another account of theirs; who they are there.
+async def switch_account(
+    account_id: UUID | None, by: Actor, first: Callable[[], Awaitable[None]] | None = None
+) -> Actor:
+    """Make the session of `by` one about another account of theirs; who they are there. `first` is
+    done in the same transaction.
 
     Raises Forbidden for whoever has no session as a client, NotFound at `account_id`, and
     StepUpRequired for who was handed over and has not proved who they are: whoever vouches for them
@@ -419,6 +436,8 @@ async def switch_account(account_id: UUID | None, by: Actor) -> Actor:
         raise StepUpRequired
 
     async def switch() -> None:
+        if first is not None:
+            await first()
         if account_id not in await member.accounts_of(by.user_id):
             raise NotFound("account_id")
         if account_id != by.account_id:
