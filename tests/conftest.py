@@ -89,7 +89,8 @@ _FIRST: Final = (
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     chosen = config.getoption("--database")
-    kept, left = [], []
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         (kept if _runs_on(item, chosen) else left).append(item)
     config.hook.pytest_deselected(items=left)
