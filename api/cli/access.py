@@ -66,8 +66,9 @@ def create_key(
     scope: Annotated[
         list[str],
         typer.Option(
-            help="The scopes: accounts:read, accounts:write, credit:read, invoices:read, "
-            "invoices:write, sessions:create. Repeat the option, or separate them with commas."
+            help="The scopes: accounts:read, accounts:write, audit:read, credit:hold, "
+            "credit:read, funds:write, invoices:read, invoices:write, sessions:create, "
+            "vouchers:redeem, webhooks:manage. Repeat the option, or separate them with commas."
         ),
     ],
     account: Annotated[

@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 SCOPES: Final = (
     "accounts:read",
     "accounts:write",
+    "audit:read",
+    "credit:hold",
     "credit:read",
+    "funds:write",
     "invoices:read",
     "invoices:write",
     "sessions:create",
+    "vouchers:redeem",
+    "webhooks:manage",
 )
+
+#: Scopes of what clients see of their own account.
+_OF_CLIENTS: Final = frozenset({"accounts:read", "credit:read", "invoices:read"})
 
 _IMPLIED_BY: Final = {"accounts:read": "accounts:write", "invoices:read": "invoices:write"}
 
@@ -155,11 +163,18 @@ class Actor:
         =============== ======= ===================================== =====
         accounts:read   yes     with the scope, or accounts:write     yes
         accounts:write  no      with the scope                        yes
+        audit:read      no      with the scope                        yes
+        credit:hold     no      with the scope                        yes
         credit:read     yes     with the scope                        yes
+        funds:write     no      with the scope                        yes
         invoices:read   yes     with the scope, or invoices:write     yes
         invoices:write  no      with the scope                        yes
         sessions:create no      with the scope                        yes
+        vouchers:redeem no      with the scope                        yes
+        webhooks:manage no      with the scope                        yes
         =============== ======= ===================================== =====
+
+        What clients do with their own account, their place in it says: `require_member`.
         """
         if not self.may(scope):
             raise Forbidden(scope)
@@ -170,7 +185,7 @@ class Actor:
         if self.role is Role.STAFF:
             return True
         if self.role is Role.CLIENT:
-            return scope.endswith(":read")
+            return scope in _OF_CLIENTS
         return scope in self.scopes or _IMPLIED_BY.get(scope) in self.scopes
 
 
