@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
+from tortoise.connection import get_connection
 
 from models.access.external_identity import ProvenIdentity, user_of_identity
 from models.access.identity import MemberRole, Role
+from models.access.invitation import Invitation
+from models.access.member import Member
 from models.access.session import NOT_PROVEN
 from models.access.user import User, add_user
 from models.accounts import sign_in
@@ -19,6 +24,7 @@ from models.accounts.members import change_member, remove_member
 from models.accounts.new_password import set_password
 from models.accounts.sign_in import SignedIn
 from models.clock import now
+from models.db import sql
 from models.db.transactions import transaction
 from models.errors import (
     Forbidden,
@@ -359,3 +365,33 @@ async def test_one_address_is_sent_few_invitations_whoever_invites() -> None:
                 await run(InviteMember(None, email, MemberRole.VIEWER), owner, key())
                 sent += 1
     assert sent == 5
+
+
+class _Undo(Exception):
+    pass
+
+
+async def test_who_was_invited_before_invitations_were_kept_by_address_is_still_invited() -> None:
+    ada, bo = await an_owner(), await an_owner()
+    came, address = await a_member(ada.account_id, MemberRole.BILLING), f"{key()}@Waiting.example"
+    migration = import_module("models.migrations.0026_invitations")
+
+    async def again() -> None:
+        await migration._drop_indexes(None, SimpleNamespace(client=get_connection("default")))
+        await sql.execute("DELETE FROM invitation")
+        waiting = await add_user(role=Role.CLIENT, email=address)
+        for user, account_id in ((waiting, ada.account_id), (waiting, bo.account_id)):
+            row = Member(account_id=account_id, user_id=user.id, role=MemberRole.OWNER.value)
+            await sql.add(row)
+        await migration._move(None, SimpleNamespace(client=get_connection("default")))
+        assert not await User.exists(id=waiting.id)
+        for account_id in (ada.account_id, bo.account_id):
+            found = await Invitation.get(account_id=account_id)
+            assert (found.email, found.email_key) == (address, address.lower())
+            assert found.id in await those_in(account_id)
+        assert {came.id, ada.id} < set(await those_in(ada.account_id))
+        assert await Member.filter(user_id=came.id).exists()
+        raise _Undo
+
+    with pytest.raises(_Undo):
+        await transaction(again)
