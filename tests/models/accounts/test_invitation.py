@@ -374,7 +374,7 @@ class _Undo(Exception):
 async def test_who_was_invited_before_invitations_were_kept_by_address_is_still_invited() -> None:
     ada, bo = await an_owner(), await an_owner()
     came, address = await a_member(ada.account_id, MemberRole.BILLING), f"{key()}@Waiting.example"
-    migration = import_module("models.migrations.0026_invitations")
+    migration = import_module("models.migrations.0027_invitations")
 
     async def again() -> None:
         await migration._drop_indexes(None, SimpleNamespace(client=get_connection("default")))
