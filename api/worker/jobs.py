@@ -14,7 +14,8 @@ from models.accounts import mail_delivery
 from models.accounts.mail_delivery import Delivery
 from models.credit import expiry, reserve
 from models.factors import challenge
-from models.journal import idempotency, outbox
+from models.invoices import overdue
+from models.journal import feed, idempotency
 from models.payments import inbox, reconcile, transmission
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _BATCH: Final = 50
 #: Each has a connection to the mail server of its own.
 _MAILS: Final = 10
 _HOUR: Final = 3600
+#: One transaction's: on SQLite nobody else writes meanwhile.
+_EVENTS: Final = 200
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +58,9 @@ def jobs(
         _batch("check_refunds", 15, reconcile.check_refunds),
         _batch("expire_grants", 60, expiry.expire_grants),
         _batch("expire_holds", 10, reserve.expire_holds),
+        _batch("tell_expiring", 60, expiry.tell_expiring),
+        _batch("tell_overdue", 60, overdue.tell_overdue),
+        Job("publish_events", 1, partial(feed.publish, limit=_EVENTS), batch=_EVENTS),
         Job("forget_attempts", 600, rate_limit.forget, at_once=False),
         Job("forget_sessions", _HOUR, session.forget, at_once=False),
         Job("forget_client_links", _HOUR, client_link.forget, at_once=False),
@@ -62,7 +68,7 @@ def jobs(
         Job("forget_tokens", _HOUR, one_use_token.forget, at_once=False),
         Job("forget_challenges", _HOUR, challenge.forget, at_once=False),
         Job("forget_keys", _HOUR, idempotency.forget, at_once=False),
-        Job("forget_events", _HOUR, outbox.forget, at_once=False),
+        Job("forget_events", _HOUR, feed.forget, at_once=False),
         Job("forget_transmissions", _HOUR, transmission.forget, at_once=False),
         Job("audit", 300, partial(_audit, metrics), at_once=False),
     ]

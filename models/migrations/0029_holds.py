@@ -38,7 +38,7 @@ async def _drop_indexes(apps: Any, editor: Any) -> None:
 
 
 class Migration(migration.Migration):
-    dependencies = [("models", "0027_invitations")]
+    dependencies = [("models", "0028_events")]
 
     operations = [
         ops.CreateModel(

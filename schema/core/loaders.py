@@ -21,6 +21,8 @@ from models.credit.balance import BalanceState
 from models.credit.reservation import Reservation
 from models.invoices import invoice
 from models.invoices.invoice import Invoice, InvoiceLine
+from models.journal import feed
+from models.journal.outbox import Event
 from models.ledger.credit_transaction import CreditTransaction
 from models.payments import payment, refund
 from models.payments.payment import Payment
@@ -78,6 +80,11 @@ class Loaders:
     def statement_line(self) -> DataLoader[UUID, CreditTransaction | None]:
         """Lines of the statement, by id; None if there is none."""
         return _loader(lines.by_ids, None)
+
+    @cached_property
+    def event(self) -> DataLoader[UUID, Event | None]:
+        """Published events, by id; None if there is none."""
+        return _loader(feed.by_ids, None)
 
     @cached_property
     def reservation(self) -> DataLoader[UUID, Reservation | None]:

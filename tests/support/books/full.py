@@ -20,6 +20,7 @@ from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
 from models.invoices import invoice, order
 from models.invoices.capture_hold import CaptureHold
+from models.journal import feed
 from models.journal.command import run
 from models.money import Money
 from models.payments.ask_refund import RefundPayment
@@ -54,6 +55,8 @@ async def everything() -> Everything:
         await happens(there)
     await _reservations(there)
     await _staff(there)
+    while await feed.publish():
+        pass
     return there
 
 
