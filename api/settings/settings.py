@@ -329,6 +329,9 @@ class Settings(BaseModel):
     credit_note_prefix: str = Field(
         "CN", pattern=r"^[A-Z][A-Z0-9]{0,7}$", description="The prefix of credit note numbers."
     )
+    webhook_endpoints_max: int = Field(
+        20, ge=1, le=100, description="The maximum number of webhook endpoints per partner."
+    )
     introspection: bool | None = Field(
         None,
         description="Whether callers who aren't signed in can introspect the schema and get "
@@ -610,6 +613,8 @@ class Settings(BaseModel):
             staff_second_factor=self.staff_second_factor == "required",
             payments_per_invoice=self.payments_per_invoice_max,
             open_invoices=self.open_invoices_max,
+            webhook_endpoints=self.webhook_endpoints_max,
+            webhooks_to_loopback=self.demo,
             invoice_prefix=self.invoice_prefix,
             credit_note_prefix=self.credit_note_prefix,
             sign_up=self.sign_up or "off",

@@ -14,6 +14,7 @@ from models.accounts import mail_delivery
 from models.credit import expiry
 from models.factors import challenge
 from models.journal import idempotency, outbox
+from models.partners import delivery
 from models.payments import inbox, reconcile, transmission
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from api.downloads.prerender import Prerenderer
     from api.observe.metrics import Metrics
+    from api.webhooks.sender import Sender
     from models.mail.mailer import Mailer
 
 _BATCH: Final = 50
@@ -36,10 +38,11 @@ def jobs(
     prerenderer: Prerenderer | None = None,
     prune: Callable[[], Awaitable[object]] | None = None,
     mailer: Mailer | None = None,
+    sender: Sender | None = None,
 ) -> list[Job]:
     """All jobs; the audit's outcome goes to `metrics`. With `prerenderer` documents are rendered in
     advance, and with `prune` the document store is kept within its limits. Mail is sent
-    where there is a `mailer`.
+    where there is a `mailer`, and webhooks where there is a `sender`.
     """
     documents = [Job("render_ahead", 2, prerenderer.render)] if prerenderer else []
     if prune is not None:
@@ -47,6 +50,8 @@ def jobs(
     if mailer is not None:
         deliver = partial(mail_delivery.deliver, mailer)
         documents.append(Job("send_mail", 1, partial(deliver, _MAILS), batch=_MAILS))
+    if sender is not None:
+        documents.append(Job("send_webhooks", 1, sender.start_due))
     return [
         *documents,
         _batch("retry_receipts", 15, inbox.retry_parked),
@@ -61,6 +66,7 @@ def jobs(
         Job("forget_challenges", _HOUR, challenge.forget, at_once=False),
         Job("forget_keys", _HOUR, idempotency.forget, at_once=False),
         Job("forget_events", _HOUR, outbox.forget, at_once=False),
+        Job("forget_deliveries", _HOUR, delivery.forget, at_once=False),
         Job("forget_transmissions", _HOUR, transmission.forget, at_once=False),
         Job("audit", 300, partial(_audit, metrics), at_once=False),
     ]
