@@ -28,6 +28,7 @@ from models.factors.totp import Totp
 from models.invoices.invoice import Invoice, InvoiceCount, InvoiceLine, InvoiceSource
 from models.invoices.number import NumberSeries
 from models.journal.audit_log import AuditEntry
+from models.journal.feed import EventCount, Feed
 from models.journal.idempotency import IdempotencyKey
 from models.journal.outbox import Event
 from models.ledger.chart import Balance, LedgerAccount
@@ -56,7 +57,9 @@ __all__ = [
     "CreditTransaction",
     "DeliveryAttempt",
     "Event",
+    "EventCount",
     "ExternalIdentity",
+    "Feed",
     "Grant",
     "Hold",
     "IdempotencyKey",

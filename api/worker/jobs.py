@@ -13,7 +13,7 @@ from models.access import client_link, one_use_token, rate_limit, session
 from models.accounts import mail_delivery
 from models.credit import expiry
 from models.factors import challenge
-from models.journal import idempotency, outbox
+from models.journal import feed, idempotency, outbox
 from models.partners import delivery
 from models.payments import inbox, reconcile, transmission
 
@@ -29,6 +29,8 @@ _BATCH: Final = 50
 #: Each has a connection to the mail server of its own.
 _MAILS: Final = 10
 _HOUR: Final = 3600
+#: One transaction's: on SQLite nobody else writes meanwhile.
+_EVENTS: Final = 200
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +60,12 @@ def jobs(
         _batch("check_payments", 15, reconcile.check_payments),
         _batch("check_refunds", 15, reconcile.check_refunds),
         _batch("expire_grants", 60, expiry.expire_grants),
+        Job(
+            "publish_events",
+            1,
+            partial(feed.publish, delivery.enqueue, _EVENTS),
+            batch=_EVENTS,
+        ),
         Job("forget_attempts", 600, rate_limit.forget, at_once=False),
         Job("forget_sessions", _HOUR, session.forget, at_once=False),
         Job("forget_client_links", _HOUR, client_link.forget, at_once=False),

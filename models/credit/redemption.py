@@ -151,7 +151,7 @@ class RedeemVoucher(Command[Redeemer, CreditTransaction, bool]):
             StatementLineKind.VOUCHER, grant_id.hex, note=voucher.note, id=asked.id
         )
         book.post(line, [Leg(book.provider_account(LedgerKind.PROMOTIONS), grant, voucher.amount)])
-        journal.tell(FactKind.VOUCHER_REDEEMED, found.account.id, voucher.id)
+        journal.tell(FactKind.VOUCHER_REDEEMED, found.account.id, asked.id)
         line_id = public_id(CreditTransaction.PREFIX, asked.id)
         journal.log_person(asked.by, "voucher.redeem", line_id)
         return book.posted(asked.id)

@@ -18,6 +18,7 @@ from models.db.changes import Changes
 from models.db.record import new_id
 from models.db.together import find_some
 from models.journal.journal import Journal, Writer
+from models.journal.outbox import FactKind
 from models.journal.topics import topic_of_credit
 from models.ledger.chart import (
     Balance,
@@ -165,6 +166,7 @@ class Book(Writer):
         self.version += 1
         self._touched = True
         self._lines.append((line, self._line_row(line, amount)))
+        self.journal.tell(FactKind.CREDIT_CHANGED, self.account_id, line.id)
         self._add_transfers(
             line.kind.value, line.source, legs, line_id=line.id, payment_id=line.payment_id
         )
@@ -201,6 +203,7 @@ class Book(Writer):
                 line = StatementLine(StatementLineKind.EXPIRY, f"{grant.id.hex}:{self.version + 1}")
                 promotions = self.provider_account(LedgerKind.PROMOTIONS)
                 self.post(line, [Leg(self.grant(grant.id), promotions, grant.remaining)])
+                self.journal.tell(FactKind.GRANT_EXPIRED, self.account_id, grant.id)
 
     def _repay_debt(self) -> None:
         """Deposits that were held while the debt arose repay it when they are free again."""

@@ -146,10 +146,8 @@ def _begin(at: LockedPayment, asked: Refund) -> None:
     """Write the refund down, and hold the credit that goes with it."""
     at.book.journal.claim(asked)
     hold(at.book, asked)
-    facts = {"invoice": at.invoice.public_id, "refund": asked.public_id}
-    at.book.journal.tell(
-        FactKind.PAYMENT_REFUND_PENDING, asked.account_id, asked.payment_id, **facts
-    )
+    facts = {"payment": at.payment.public_id, "refund": asked.public_id}
+    at.book.journal.tell(FactKind.INVOICE_UPDATED, asked.account_id, at.invoice.id, **facts)
     at.book.touch()
 
 

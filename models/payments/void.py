@@ -97,7 +97,7 @@ class VoidInvoice(Command[Voidable, Invoice]):
         )
         journal.log(asked.by, "invoice.void", invoice.public_id, reason=text)
         facts = {"number": invoice.number, "status": invoice.status, "reason": text}
-        journal.tell(FactKind.INVOICE_VOID, invoice.account_id, invoice.id, **facts)
+        journal.tell(FactKind.INVOICE_VOIDED, invoice.account_id, invoice.id, **facts)
         return invoice
 
     @override
@@ -133,4 +133,7 @@ class _CreditNote:
         return series_of(provider().credit_note_prefix, day)
 
     def take(self, number: str) -> None:
-        self.invoice.put(credit_note_number=number)
+        invoice = self.invoice
+        invoice.put(credit_note_number=number)
+        facts = {"number": invoice.number, "credit_note": number}
+        self.journal.tell(FactKind.INVOICE_CREDITED, invoice.account_id, invoice.id, **facts)
