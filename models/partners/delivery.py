@@ -32,7 +32,7 @@ from models.provider import retention
 _ROWS_MAX: Final = 500
 
 _LISTENING: Final = f"""
-    SELECT e.id, k.id AS key_id, e.events, k.scopes, k.all_accounts
+    SELECT e.id, k.id AS key_id, e.events, e.created_at, k.scopes, k.all_accounts
     FROM webhook_endpoint e {rights.OF_KEY}
     WHERE e.disabled_at IS NULL AND e.deleted_at IS NULL AND {rights.in_force("$1")}
 """
@@ -68,7 +68,7 @@ class WebhookDelivery(Record):
     endpoint_id = fields.UUIDField()
     event_id = fields.UUIDField(null=True)
     kind = fields.CharField(max_length=64)
-    body = fields.TextField(null=True)
+    body: fields.Field[str | None] = fields.TextField(null=True)
     state = fields.CharField(max_length=10)
     next_at = fields.DatetimeField(null=True)
     leased_until_at = fields.DatetimeField(null=True)
@@ -88,6 +88,7 @@ class Listening:
     events: Sequence[str]
     scopes: str
     all_accounts: bool
+    since: datetime
 
     def wants(self, event: Event) -> bool:
         """Whether it is told of such an event, of an account that its key reaches."""
@@ -110,6 +111,7 @@ def _listening(row: sql.Row) -> Listening:
         orjson.loads(patterns) if isinstance(patterns, str) else patterns,
         row["scopes"],
         bool(row["all_accounts"]),
+        row["created_at"],
     )
 
 
@@ -119,7 +121,10 @@ async def enqueue(events: Sequence[Event]) -> None:
     """
     if not events or not (found := await listening()):
         return
-    rows = [row_of(one.id, event) for one, event in await told(found, events)]
+    # What happened before there was an endpoint may be published after: a version that publishes
+    # nothing yet had it.
+    new = [pair for pair in await told(found, events) if pair[1].created_at >= pair[0].since]
+    rows = [row_of(one.id, event) for one, event in new]
     for start in range(0, len(rows), _ROWS_MAX):
         part = rows[start : start + _ROWS_MAX]
         await sql.insert(sql.table_of(WebhookDelivery), part, ignore_conflicts=True)

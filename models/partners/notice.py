@@ -30,12 +30,15 @@ async def tell_owner(endpoint: WebhookEndpoint, reason: DisabledReason) -> None:
     if reason in _KNOWN or not address:
         return
     names = await partner.names_of([endpoint.user_id])
-    facts = {
-        "partner": names[endpoint.user_id],
-        "url": endpoint.url[:_URL_CHARS_MAX],
-        "endpoint": endpoint.public_id,
-    }
-    await sql.add(mail(_MAILS[reason], address, "en", **facts))
+    letter = mail(
+        _MAILS[reason],
+        address,
+        "en",
+        partner=names[endpoint.user_id],
+        url=endpoint.url[:_URL_CHARS_MAX],
+        endpoint=endpoint.public_id,
+    )
+    await sql.add(letter)
 
 
 _MAILS: Final = {
