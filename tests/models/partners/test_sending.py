@@ -37,12 +37,20 @@ from tests.support.webhooks import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from models.partners.manage import GivenEndpoint
     from tests.support.clock import At
 
 pytestmark = pytest.mark.usefixtures("provider")
 
 GONE = Outcome(7, 410, "HTTP 410 Gone")
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():
+            await asyncio.sleep(0.001)
 
 
 async def waiting(count: int = 1) -> GivenEndpoint:
@@ -163,8 +171,7 @@ async def test_a_failing_endpoint_does_not_use_up_more_than_one_attempt_at_once(
         asyncio.create_task(sending.send_next(given.endpoint.id, receiver, NoAnswers()))
         for _ in range(5)
     ]
-    while not receiver.under_way or sum(lane.done() for lane in lanes) < 4:
-        await asyncio.sleep(0)
+    await until(lambda: receiver.under_way > 0 and sum(lane.done() for lane in lanes) == 4)
     receiver.held.set()
     assert sorted(await asyncio.gather(*lanes)) == [False] * 4 + [True]
     assert receiver.most_under_way == 1
@@ -176,8 +183,7 @@ async def test_one_endpoint_is_called_four_times_at_once_at_most_however_many_wo
         asyncio.create_task(sending.send_next(given.endpoint.id, receiver, NoAnswers()))
         for _ in range(8)
     ]
-    while receiver.under_way < 4 or sum(lane.done() for lane in lanes) < 4:
-        await asyncio.sleep(0)
+    await until(lambda: receiver.under_way == 4 and sum(lane.done() for lane in lanes) == 4)
     assert receiver.held is not None
     receiver.held.set()
     assert sum(await asyncio.gather(*lanes)) == 4
@@ -213,8 +219,7 @@ async def test_what_a_killed_worker_had_in_hand_is_sent_by_the_next(at: At) -> N
 async def test_a_worker_that_took_too_long_does_not_undo_what_the_next_has_done(at: At) -> None:
     given, slow, quick = await waiting(), Receiver(BROKEN, held=asyncio.Event()), Receiver()
     late = asyncio.create_task(sending.send_next(given.endpoint.id, slow, NoAnswers()))
-    while not slow.under_way:
-        await asyncio.sleep(0)
+    await until(lambda: slow.under_way > 0)
     at(timedelta(minutes=1))
     assert await sent(given, quick) == 1
     assert slow.held is not None
