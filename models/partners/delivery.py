@@ -57,7 +57,7 @@ class DeliveryState(StrEnum):
 class WebhookDelivery(Record):
     """One message to one endpoint; of an event there is one each.
 
-    `body` is made with the first attempt, and the same in all that follow. `next_at` is when it is
+    `body` is empty until the first attempt, and the same in all that follow. `next_at` is when it is
     due while it is PENDING; while one is being made it is leased until then, and `claims` tells one
     attempt from a later one. `tries` are counted since it was sent or resent. Without an event it
     is a test.
@@ -68,7 +68,7 @@ class WebhookDelivery(Record):
     endpoint_id = fields.UUIDField()
     event_id = fields.UUIDField(null=True)
     kind = fields.CharField(max_length=64)
-    body: fields.Field[str | None] = fields.TextField(null=True)
+    body = fields.TextField(default="")
     state = fields.CharField(max_length=10)
     next_at = fields.DatetimeField(null=True)
     leased_until_at = fields.DatetimeField(null=True)

@@ -48,7 +48,7 @@ class WebhookEndpoint(Changing):
     events: fields.Field[list[str]] = fields.JSONField()
     document = fields.CharField(max_length=255, null=True)
     sealed_secret = fields.TextField()
-    sealed_old_secret: fields.Field[str | None] = fields.TextField(null=True)
+    sealed_old_secret = fields.CharField(max_length=500, null=True)
     old_secret_until_at = fields.DatetimeField(null=True)
     disabled_at = fields.DatetimeField(null=True)
     disabled_reason = fields.CharField(max_length=20, null=True)

@@ -75,9 +75,9 @@ class CreateWebhookEndpoint(Command[None, GivenEndpoint, list[str]]):
     @override
     async def read(self, asked: Invocation[list[str]], journal: Journal) -> None:
         await partner.lock(asked.by.user_id)
-        row = await sql.fetch_one(_COUNT, asked.by.user_id)
-        if row is not None and row["count"] >= provider().webhook_endpoints:
-            raise NotAllowed(why="webhook_endpoints")
+        row, maximum = await sql.fetch_one(_COUNT, asked.by.user_id), provider().webhook_endpoints
+        if row is not None and row["count"] >= maximum:
+            raise NotAllowed(why="webhook_endpoints", maximum=maximum)
 
     @override
     def decide(self, found: None, asked: Invocation[list[str]], journal: Journal) -> GivenEndpoint:

@@ -76,9 +76,11 @@ _CLAIM: Final = """
                 ORDER BY next_at, id LIMIT 1)
     RETURNING *
 """
-_KEEP_BODY: Final = (
-    "UPDATE webhook_delivery SET body = COALESCE(body, $2) WHERE id = $1 RETURNING body"
-)
+_KEEP_BODY: Final = """
+    UPDATE webhook_delivery SET body = CASE body WHEN '' THEN $2 ELSE body END
+    WHERE id = $1
+    RETURNING body
+"""
 # Not what another worker has claimed meanwhile, or what has been resent since.
 _ENDED: Final = """
     UPDATE webhook_delivery SET state = $3, next_at = $4, leased_until_at = NULL
@@ -170,7 +172,7 @@ async def _attempt(claimed: Claimed, caller: Caller, answers: Answers) -> Outcom
 async def _body(claimed: Claimed, answers: Answers) -> str:
     """The body, which is made once."""
     delivery = claimed.delivery
-    if delivery.body is not None:
+    if delivery.body:
         return delivery.body
     made = await message.body_of(delivery, claimed.endpoint, answers)
     row = await transaction(lambda: sql.fetch_one(_KEEP_BODY, delivery.id, made))

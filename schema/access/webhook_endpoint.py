@@ -124,7 +124,7 @@ class UpdateWebhookEndpointInput:
     """What to change; what is omitted stays as it is."""
 
     endpoint_id: strawberry.ID
-    "The endpoint to change."
+    "The endpoint to change, of this API key."
     url: URL | None = None
     "Where events are posted from now on, those that wait included."
     events: list[str] | None = None
@@ -150,7 +150,7 @@ class RotateWebhookSecretInput:
     """The endpoint that gets a new secret."""
 
     endpoint_id: strawberry.ID
-    "The endpoint."
+    "The endpoint that gets a new secret."
     old_secret_valid_hours: int = 24
     "How long messages are signed with the old secret as well: 0 to 168 hours."
     idempotency_key: str
@@ -162,9 +162,9 @@ class ResendWebhooksInput:
     """What to send again: `deliveryId` or `after`."""
 
     endpoint_id: strawberry.ID
-    "The endpoint to send to."
+    "The endpoint to send it to."
     delivery_id: strawberry.ID | None = None
-    "One delivery."
+    "The delivery to send again."
     after: str | None = None
     """All events after this cursor of `events`, which may be an event's ID, that the endpoint is
     told of: also those that were delivered. At most 10,000 events.

@@ -12,6 +12,8 @@ export const possibleTypes = {
     "Payment",
     "Refund",
     "Session",
+    "WebhookDelivery",
+    "WebhookEndpoint",
   ],
   PaymentAction: ["BankTransferAction", "ConfirmCardAction", "RedirectAction"],
   UserError: [
@@ -32,6 +34,7 @@ export const valueTypes = [
   "CreditPolicy",
   "CreditStatement",
   "CreditUpdate",
+  "DeliveryAttempt",
   "FundsLimits",
   "InsufficientCredit",
   "InvoiceLine",

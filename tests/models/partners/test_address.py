@@ -175,7 +175,15 @@ def test_a_public_host_is_called_by_its_name(url: str, authority: str, path: str
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.1.2.3", "::1", "::ffff:8.8.8.8", "fe80::1%eth0", "2606:4700::1%1", "nonsense"],
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "::1",
+        "::ffff:8.8.8.8",
+        "fe80::1%eth0",
+        "2606:4700::1%1",
+        "nonsense",
+    ],
 )
 def test_a_name_that_leads_inside_is_not_connected_to(address: str) -> None:
     assert not target_of("https://hooks.example.com/").admits(address)
