@@ -57,10 +57,10 @@ class DeliveryState(StrEnum):
 class WebhookDelivery(Record):
     """One message to one endpoint; of an event there is one each.
 
-    `body` is empty until the first attempt, and the same in all that follow. `next_at` is when it is
-    due while it is PENDING; while one is being made it is leased until then, and `claims` tells one
-    attempt from a later one. `tries` are counted since it was sent or resent. Without an event it
-    is a test.
+    `body` is empty until the first attempt, and the same in all that follow. `next_at` is when it
+    is due while it is PENDING; while one is being made it is leased until then, and `claims` tells
+    one attempt from a later one. `tries` are counted since it was sent or resent. Without an event
+    it is a test.
     """
 
     PREFIX: ClassVar[str] = "whd"

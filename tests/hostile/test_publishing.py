@@ -51,11 +51,10 @@ async def test_events_are_published_once_and_in_order_whoever_is_killed(database
     await connection.connect(database_url)
     await sql.execute(TOLD)
     ids = [(await a_client()).id for _ in range(3)]
-    choice = random.Random(7)  # noqa: S311 - no secret
+    choice = random.Random(7)
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(started("write", database_url, hours, *ids))
-            for hours in CLOCKS
+            stack.enter_context(started("write", database_url, hours, *ids)) for hours in CLOCKS
         ]
         publishers = [
             stack.enter_context(started("publish", database_url)) for _ in range(PUBLISHERS)
