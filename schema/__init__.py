@@ -7,6 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema.access.api_key import ApiKeyMutation, ApiKeyQuery
 from schema.access.client_session import ClientSessionMutation
+from schema.access.event import EventQuery
 from schema.access.factor import FactorMutation
 from schema.access.member import MemberMutation
 from schema.access.password import PasswordMutation
@@ -43,6 +44,7 @@ class Query(
     NodeQuery,
     SessionQuery,
     ApiKeyQuery,
+    EventQuery,
     BankQuery,
     WebhookQuery,
 ):

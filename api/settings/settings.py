@@ -437,6 +437,14 @@ class Settings(BaseModel):
         "", description="A folder with a modified copy of `pdf_templates` to use instead."
     )
 
+    events_kept_days: int = Field(
+        90,
+        ge=7,
+        le=3_650,
+        description="How long events are kept, in days: for so long a partner that was away can "
+        "read what it missed.",
+    )
+
     @model_validator(mode="after")
     def _complete(self) -> Settings:
         self.public_url = self.public_url or f"http://127.0.0.1:{self.port}"
@@ -610,6 +618,7 @@ class Settings(BaseModel):
             support_url=self.support_url,
             invoice_due=timedelta(days=self.invoice_due_days),
             session_lifetime=timedelta(hours=self.session_hours),
+            events_kept=timedelta(days=self.events_kept_days),
             staff_second_factor=self.staff_second_factor == "required",
             payments_per_invoice=self.payments_per_invoice_max,
             open_invoices=self.open_invoices_max,

@@ -13,7 +13,8 @@ from models.access import client_link, one_use_token, rate_limit, session
 from models.accounts import mail_delivery
 from models.credit import expiry
 from models.factors import challenge
-from models.journal import feed, idempotency, outbox
+from models.invoices import overdue
+from models.journal import feed, idempotency
 from models.partners import delivery
 from models.payments import inbox, reconcile, transmission
 
@@ -60,6 +61,8 @@ def jobs(
         _batch("check_payments", 15, reconcile.check_payments),
         _batch("check_refunds", 15, reconcile.check_refunds),
         _batch("expire_grants", 60, expiry.expire_grants),
+        _batch("tell_expiring", 60, expiry.tell_expiring),
+        _batch("tell_overdue", 60, overdue.tell_overdue),
         Job(
             "publish_events",
             1,
@@ -73,7 +76,7 @@ def jobs(
         Job("forget_tokens", _HOUR, one_use_token.forget, at_once=False),
         Job("forget_challenges", _HOUR, challenge.forget, at_once=False),
         Job("forget_keys", _HOUR, idempotency.forget, at_once=False),
-        Job("forget_events", _HOUR, outbox.forget, at_once=False),
+        Job("forget_events", _HOUR, feed.forget, at_once=False),
         Job("forget_deliveries", _HOUR, delivery.forget, at_once=False),
         Job("forget_transmissions", _HOUR, transmission.forget, at_once=False),
         Job("audit", 300, partial(_audit, metrics), at_once=False),

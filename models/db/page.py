@@ -1,5 +1,5 @@
-"""Pages of a list, newest first, by key: a page costs the same wherever it is, and however long the
-list.
+"""Pages of a list, newest first unless its key says otherwise, by key: a page costs the same
+wherever it is, and however long the list.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class Key:
     column: str
     read: Callable[[str], object]
     within: str = "1 = 1"
+    oldest_first: bool = False
 
 
 def by_id(prefix: str) -> Key:
@@ -114,7 +115,9 @@ class Rows:
 
 
 async def fetch_page(model: type[M], rows: Rows, request: PageRequest, key: Key) -> Page[M]:
-    """A part of `rows`, which are of `model`'s table, newest first. Raises Invalid for a cursor."""
+    """A part of `rows`, which are of `model`'s table, in the order of `key`. Raises Invalid for a
+    cursor.
+    """
     table = sql.table_of(model)
     total = await _total(table, rows) if request.count else None
     found = await sql.records(model, _query(table, rows, request, key), *rows.args)
@@ -133,10 +136,11 @@ async def fetch_page(model: type[M], rows: Rows, request: PageRequest, key: Key)
 def _query(table: str, rows: Rows, request: PageRequest, key: Key) -> str:
     """The query for a page, and of one row more; adds its arguments to those of `rows`."""
     where = rows.where
-    for name, cursor, sign in (("after", request.after, "<"), ("before", request.before, ">")):
+    later, sooner = (">", "<") if key.oldest_first else ("<", ">")
+    for name, cursor, sign in (("after", request.after, later), ("before", request.before, sooner)):
         if cursor is not None:
             where += f" AND {key.column} {sign} {rows.arg(_read(key, cursor, name))}"
-    order = f"ORDER BY {key.column} {'ASC' if request.backward else 'DESC'}"
+    order = f"ORDER BY {key.column} {'ASC' if request.backward is not key.oldest_first else 'DESC'}"
     end = f"{order} LIMIT {request.size + 1}"
     if rows.few:
         return (

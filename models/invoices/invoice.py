@@ -65,6 +65,7 @@ class Invoice(Changing):
     paid_at = fields.DatetimeField(null=True)
     voided_at = fields.DatetimeField(null=True)
     void_reason = fields.CharField(max_length=500, null=True)
+    overdue_told_at = fields.DatetimeField(null=True)
     credit_note_number = fields.CharField(max_length=64, null=True)
     gateway = fields.CharField(max_length=64, null=True)
     reference = fields.CharField(max_length=200, null=True)

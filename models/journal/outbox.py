@@ -18,9 +18,8 @@ from models.clock import now
 from models.db import sql
 from models.db.changes import Changes
 from models.db.record import Record, new_id, parse_id, public_id
-from models.db.transactions import ring, transaction
+from models.db.transactions import ring
 from models.journal.topics import topic_of_invoice
-from models.provider import retention
 
 
 class FactKind(StrEnum):
@@ -150,9 +149,3 @@ async def after(event_id: UUID, kinds: Sequence[str], limit: int) -> list[Event]
         limit,
         *kinds,
     )
-
-
-async def forget() -> int:
-    """Delete what is older than `retention.EVENTS`; how many."""
-    old = now() - retention.EVENTS
-    return await transaction(lambda: sql.execute("DELETE FROM event WHERE created_at < $1", old))

@@ -15,7 +15,8 @@ from models.db.record import Table
 class Grant(Table):
     """Promotional credit: `remaining` of `amount` is free to spend until `expires_at`.
 
-    Its id is its ledger account's. What a hold has reserved is not in `remaining`.
+    Its id is its ledger account's. What a hold has reserved is not in `remaining`. At
+    `expiry_told_at` partners were told that it expires soon.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -25,6 +26,7 @@ class Grant(Table):
     remaining = fields.BigIntField()
     expires_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(default=now)
+    expiry_told_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "credit_grant"

@@ -1,5 +1,5 @@
 """Events are published: each gets its place in the one order in which partners hear of them, and
-is of a type that they know. Events of before are published as well, as oldest.
+is of a type that they know. What is told because time has passed is told once. Events of before are published as well, as oldest.
 """
 
 from typing import Any
@@ -19,12 +19,20 @@ _INDEXES = (
         " WHERE sequence IS NOT NULL"
     ),
     "CREATE INDEX ix_event_account ON event (account_id, position) WHERE position IS NOT NULL",
+    (
+        "CREATE INDEX ix_invoice_overdue ON invoice (due_on)"
+        " WHERE status IN ('UNPAID', 'PROCESSING') AND overdue_told_at IS NULL"
+    ),
+    (
+        "CREATE INDEX ix_grant_expiring ON credit_grant (expires_at)"
+        " WHERE remaining > 0 AND expiry_told_at IS NULL"
+    ),
 )
 _ORDINAL = (
     "CREATE SEQUENCE event_ordinal OWNED BY event.ordinal",
     "ALTER TABLE event ALTER COLUMN ordinal SET DEFAULT nextval('event_ordinal')",
 )
-_FEED = "INSERT INTO event_feed (id, position, forgotten) VALUES (1, 0, 0)"
+_FEED = "INSERT INTO event_feed (id, position) VALUES (1, 0)"
 
 _RENAMED = {
     "credit.adjusted": "credit.changed",
@@ -96,6 +104,16 @@ class Migration(migration.Migration):
     dependencies = [("models", "0025_members")]
 
     operations = [
+        ops.AddField(
+            "Grant",
+            "expiry_told_at",
+            fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+        ops.AddField(
+            "Invoice",
+            "overdue_told_at",
+            fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
         ops.AddField("Event", "ordinal", fields.BigIntField(null=True)),
         ops.AddField("Event", "position", fields.BigIntField(null=True)),
         ops.AddField("Event", "sequence", fields.IntField(null=True)),
@@ -107,7 +125,6 @@ class Migration(migration.Migration):
                     fields.IntField(primary_key=True, generated=False, unique=True, db_index=True),
                 ),
                 ("position", fields.BigIntField()),
-                ("forgotten", fields.BigIntField()),
             ],
             options={
                 "table": "event_feed",

@@ -27,7 +27,7 @@ from models.partners import endpoint as endpoints
 from models.partners import rights
 from models.partners.endpoint import WebhookEndpoint
 from models.partners.pattern import matches, scope_of
-from models.provider import retention
+from models.provider.provider import provider
 
 _ROWS_MAX: Final = 500
 
@@ -197,10 +197,10 @@ def next_at(delivery: WebhookDelivery, of: WebhookEndpoint) -> datetime | None:
 
 
 async def forget() -> int:
-    """Delete what is older than `retention.EVENTS`, and endpoints that were deleted before; how
+    """Delete what is older than events are kept, and endpoints that were deleted before; how
     many rows.
     """
-    old = now() - retention.EVENTS
+    old = now() - provider().events_kept
 
     async def delete() -> int:
         return sum([await sql.execute(statement, old) for statement in _FORGET])

@@ -12,8 +12,8 @@ from typing_extensions import override
 from models.access.identity import Actor
 from models.clock import now
 from models.db import sql
-from models.db.record import parse_id
 from models.errors import Invalid, NotAllowed, NotFound
+from models.journal import feed
 from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made
 from models.journal.journal import Journal
@@ -42,7 +42,6 @@ _ONE: Final = (
     " WHERE id = $1 AND endpoint_id = $2 RETURNING *"
 )
 _SINCE: Final = "SELECT * FROM event WHERE position > $1 ORDER BY position LIMIT $2"
-_POSITION: Final = "SELECT position FROM event WHERE id = $1 AND position IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class ResendWebhooks(Command[_Found, list[WebhookDelivery]]):
         return again
 
     async def _since(self, after: str) -> list[WebhookDelivery]:
-        position = await _position_of(after)
+        position = await feed.position_of(after, "after")
         events = await sql.records(Event, _SINCE, position, EVENTS_MAX + 1)
         if len(events) > EVENTS_MAX:
             raise Invalid("after", problem="too_many_events")
@@ -113,15 +112,6 @@ class ResendWebhooks(Command[_Found, list[WebhookDelivery]]):
             raise NotFound("endpoint_id")
         found = await deliveries.find(self.delivery_id, asked.by)
         return [] if found is None or found.endpoint_id != self.endpoint_id else [found]
-
-
-async def _position_of(cursor: str) -> int:
-    """The place of the event that is a cursor of the feed. Raises Invalid at `after`."""
-    id = parse_id(Event.PREFIX, cursor)
-    row = None if id is None else await sql.fetch_one(_POSITION, id)
-    if row is None:
-        raise Invalid("after", problem="cursor")
-    return int(row["position"])
 
 
 async def _due_again(endpoint_id: UUID, events: Sequence[Event]) -> list[WebhookDelivery]:

@@ -60,6 +60,8 @@ class Provider:
     support_url: str = ""
     invoice_due: timedelta = timedelta(days=14)
     session_lifetime: timedelta = timedelta(hours=12)
+    events_kept: timedelta = timedelta(days=90)
+    """How long partners can read what happened: a cursor from before is refused."""
     staff_second_factor: bool = False
     """Whether staff who are signed in without a second factor may only set one up."""
     deposit_tax: str = ""

@@ -9,9 +9,11 @@ import strawberry
 
 from models.db.record import parse_id, public_id
 from models.errors import NotFound
+from models.journal import feed
 from models.partners import attempt, delivery
 from models.partners.delivery import DeliveryState
 from models.partners.endpoint import WebhookEndpoint as EndpointRecord
+from schema.access.event import Event
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_at_top
 from schema.core.nodes import Node, find_node, found_by
@@ -82,6 +84,13 @@ class WebhookDelivery(Node):
         if found is None:
             raise NotFound
         return cast("WebhookEndpoint", found)
+
+    @strawberry.field
+    async def event(self, info: Info) -> Event | None:
+        """The event; null for a test, and once it isn't kept any more."""
+        by, load = info.context.signed_in(), info.context.loaders.event.load
+        record = await feed.visible(self.record.event_id, by, load)
+        return Event.of(record) if record else None
 
     @strawberry.field
     async def next_attempt_at(self, info: Info) -> datetime | None:

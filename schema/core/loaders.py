@@ -20,6 +20,8 @@ from models.credit import balance, lines
 from models.credit.balance import BalanceState
 from models.invoices import invoice
 from models.invoices.invoice import Invoice, InvoiceLine
+from models.journal import feed
+from models.journal.outbox import Event
 from models.ledger.credit_transaction import CreditTransaction
 from models.partners import attempt, endpoint
 from models.partners.attempt import DeliveryAttempt
@@ -80,6 +82,11 @@ class Loaders:
     def statement_line(self) -> DataLoader[UUID, CreditTransaction | None]:
         """Lines of the statement, by id; None if there is none."""
         return _loader(lines.by_ids, None)
+
+    @cached_property
+    def event(self) -> DataLoader[UUID, Event | None]:
+        """Published events, by id; None if there is none."""
+        return _loader(feed.by_ids, None)
 
     @cached_property
     def refunds(self) -> DataLoader[UUID, Sequence[Refund]]:

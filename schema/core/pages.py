@@ -75,7 +75,7 @@ class Edge(Generic[T]):
 
 @strawberry.type
 class Connection(Generic[T]):
-    """A page of a list, newest first."""
+    """A page of a list, newest first unless the list says otherwise."""
 
     edges: list[Edge[T]]
     "The entries of this page."

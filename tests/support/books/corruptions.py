@@ -1224,6 +1224,28 @@ PROMISES: Final = (
         "UPDATE invoice SET account_id = :ben WHERE id = :unpaid_invoice",
     ),
     _plant(
+        "event-sequence",
+        "an event that is gone",
+        "events are kept, numbered 1 to ",
+        "DELETE FROM event WHERE account_id = :ada AND sequence = 2",
+    ),
+    _plant(
+        "event-published",
+        "an event with a place that nobody has given it",
+        "event :new1: has the place 999999 among all and None among its account's",
+        "INSERT INTO event (id, created_at, kind, account_id, subject_id, data, position)"
+        " SELECT :new1, created_at, 'account.updated', id, id, '{}', 999999 FROM account"
+        " WHERE id = :ada",
+    ),
+    _plant(
+        "event-late",
+        "an event that is not published",
+        "event :new1: account.updated, but nobody has been told of it",
+        "INSERT INTO event (id, created_at, kind, account_id, subject_id, data)"
+        " SELECT :new1, '2026-01-01 00:00:00+00:00', 'account.updated', id, id, '{}' FROM account"
+        " WHERE id = :ada",
+    ),
+    _plant(
         "told-payment",
         "an invoice and its payments given to another client",
         "payment :moving: its event payment.begun names another client",

@@ -18,6 +18,7 @@ from models.db import record, sql
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
 from models.invoices import invoice, order
+from models.journal import feed
 from models.journal.command import run
 from models.money import Money
 from models.payments.ask_refund import RefundPayment
@@ -51,6 +52,8 @@ async def everything() -> Everything:
     for happens in (_deposits, _orders, _ends, _voids, _refunds, _disputes, _promotions, _bank):
         await happens(there)
     await _staff(there)
+    while await feed.publish():
+        pass
     return there
 
 
