@@ -43,7 +43,9 @@ from models.gateway import EventKind, GatewayEvent
 from models.invoices import order
 from models.invoices.deposit import AddFunds
 from models.invoices.order import CreateOrder
+from models.journal import feed
 from models.journal.command import run
+from models.partners import delivery
 from models.partners.manage import CreateWebhookEndpoint
 from models.payments import follow_up, inbox
 from models.payments.ask_refund import RefundPayment
@@ -238,6 +240,8 @@ class PopulatedServer:
         """Differs whenever anything was stored, but for when credentials were last used."""
         if isinstance(sandbox_ := provider().gateways.get("sandbox"), SandboxGateway):
             await Delivery(sandbox_).deliver_due()  # or it comes while something else is tried
+        while await feed.publish():
+            pass  # as well
         found = hashlib.sha256()
         for model in Tortoise.apps["models"].values():
             table = model._meta.db_table
@@ -379,6 +383,7 @@ async def _furnish(populated: PopulatedServer, ada: Account) -> None:
     how: dict[str, Any] = {"due_at": None, "apply_credit": False, "reference": None}
     await run(CreateOrder(bo, "USD", [line], **how), by, key())
     populated.ids = {
+        "event": await _event_of(bill),
         "account": ada.public_id,
         "api_key": await populated.a_key(),
         "balance": f"{public_id('bal', ada.id)}_USD",
@@ -408,6 +413,15 @@ async def _delivery_of(bill: Invoice) -> str:
     where = "WHERE e.subject_id = $1 AND e.kind = 'invoice.issued'"
     [row] = await sql.fetch(f"{statement} {where}", bill.id)
     return public_id("whd", row["id"])
+
+
+async def _event_of(bill: Invoice) -> str:
+    """The event of its issue, which is published."""
+    while await feed.publish(delivery.enqueue):
+        pass
+    statement = "SELECT id FROM event WHERE subject_id = $1 AND kind = 'invoice.issued'"
+    [row] = await sql.fetch(statement, bill.id)
+    return public_id("evt", row["id"])
 
 
 async def book(populated: PopulatedServer, transfer: Payment) -> None:

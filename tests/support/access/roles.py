@@ -34,6 +34,7 @@ MATRIX: Final = {
     "Query.creditPolicy": _EVERYBODY,
     "Query.creditStatement": _SIGNED_IN,
     "Query.creditTransactions": _SIGNED_IN,
+    "Query.events": _SIGNED_IN,
     "Query.fundsLimits": _SIGNED_IN,
     "Query.gateways": _SIGNED_IN,
     "Query.invoice": _SIGNED_IN,

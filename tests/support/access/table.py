@@ -114,6 +114,14 @@ QUERIES: Final = [
         "bankCredits { edges { node { id payerName } } totalCount }",
         "BankCreditConnection.edges BankCreditEdge.node",
     ),
+    query(
+        "Query.events",
+        "events",
+        "UU+N+~~++N+",
+        "events(accountId: $account) { edges { node { id type } } totalCount }",
+        "EventConnection.edges EventEdge.node",
+    ),
+    query("Query.events", "events", "UU+~+~~++~+", "events { edges { node { id type } } }"),
     query("Query.gateways", "gateways", "UU~~~~~~~~~", "gateways { id name }"),
     query(
         "Query.fundsLimits",
@@ -143,6 +151,7 @@ NODES: Final = {
     "Payment": ("payment", "UU+-+--++-+"),
     "Refund": ("refund", "UU+-+--++-+"),
     "BankCredit": ("bank_credit", "UU--------+"),
+    "Event": ("event", "UU+-+--++-+"),
     "Gateway": ("gateway", "UU~~~~~~~~~"),
     "Member": ("member", "UU+-++----+"),
     "Session": ("session", "UU+--------"),
@@ -180,6 +189,18 @@ EDGES: Final = [
         "account.balances",
         "UU+-+FFFF-+",
         "account(id: $account) { id balances { id } }",
+    ),
+    query(
+        "Event.account",
+        "events.edges.node.account",
+        "UU+~+00FF~+",
+        'events(types: ["invoice.issued"]) { edges { node { account { id name } } } }',
+    ),
+    query(
+        "Event.subject",
+        "events.edges.node.subject",
+        "UU+~+00++~+",
+        'events(types: ["invoice.issued"]) { edges { node { subject { id } } } }',
     ),
     query(
         "Invoice.account",
@@ -632,6 +653,7 @@ PLAIN: Final = {
     "BankCredit": "id kind state parkedReason bankAccount bankTransactionId amount bookedOn "
     "payerName payerAccount text note createdAt",
     "CreditTransaction": "id kind amount balanceAfter version refundable createdAt description",
+    "Event": "id type sequence occurredAt",
     "Gateway": "id code kind currencies available name minimum maximum fee",
     "Invoice": "id number kind status overdue issuedAt dueAt dueOn paidAt subtotal tax total "
     "reference transferReference creditApplied amountPaid amountDue voidedAt voidReason "
