@@ -330,7 +330,7 @@ class Settings(BaseModel):
         "CN", pattern=r"^[A-Z][A-Z0-9]{0,7}$", description="The prefix of credit note numbers."
     )
     webhook_endpoints_max: int = Field(
-        20, ge=1, le=100, description="The maximum number of webhook endpoints per partner."
+        20, ge=1, le=50, description="The maximum number of webhook endpoints per partner."
     )
     introspection: bool | None = Field(
         None,

@@ -101,7 +101,7 @@ async def by_ids(ids: Sequence[UUID]) -> dict[UUID, WebhookEndpoint]:
 
 
 #: As many as staff are shown, newest first; a partner has fewer (`Provider.webhook_endpoints`).
-SHOWN_MAX: Final = 100
+SHOWN_MAX: Final = 50
 
 
 async def managed(by: Actor) -> list[WebhookEndpoint]:

@@ -95,7 +95,7 @@ class WebhookQuery:
     @refused_at_top
     async def webhook_endpoints(self, info: Info) -> list[WebhookEndpoint]:
         """Partners (scope `webhooks:manage`): the endpoints that this API key created, newest
-        first. Staff: those of all partners, the newest 100.
+        first. Staff: those of all partners, the newest 50.
         """
         found = await endpoint.managed(info.context.signed_in())
         return [WebhookEndpoint.of(one) for one in found]

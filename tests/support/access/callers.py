@@ -271,7 +271,7 @@ async def open_populated_server(database_url: str, **more: Any) -> AsyncIterator
         "secret_key": SECRET,
         "account_credit_sandbox": True,
         "staff_second_factor": "optional",
-        "webhook_endpoints_max": 100,
+        "webhook_endpoints_max": 50,
         "embedded_worker": False,
         "bank_accounts": demo_bank_accounts(),
         "allowed_origins": PORTAL,

@@ -261,17 +261,15 @@ EDGES: Final = [
     *(
         query(
             f"WebhookDelivery.{name}",
-            f"webhookEndpoints.deliveries.edges.node.{name}",
+            "webhookEndpoints",
             "UUFF+FFFF0+",
-            f"webhookEndpoints {{ deliveries {{ edges {{ node {{ {name} {{ id }} }} }} }} }}",
+            f"webhookEndpoints {{ deliveries {{ edges {{ node {{ {asked} }} }} }} }}",
         )
-        for name in ("endpoint", "event")
-    ),
-    query(
-        "WebhookDelivery.attempts",
-        "node",
-        "UU--+-----+",
-        "node(id: $id) { id ... on WebhookDelivery { attempts { problem } } }",
+        for name, asked in (
+            ("endpoint", "endpoint { id }"),
+            ("event", "event { account { id } }"),
+            ("attempts", "id attempts { problem }"),
+        )
     ),
     query(
         "BankCredit.payment",
@@ -392,10 +390,10 @@ MUTATIONS: Final = {
     ),
     "createWebhookEndpoint": mutation(
         "Mutation.createWebhookEndpoint",
-        "UUFF+FFFF~F",
+        "UUFF~FFFF~F",
         f'input: {{url: "https://hooks.example.com/Ada", events: ["*"], {_KEY}}}',
         "endpoint { id url } secret",
-        endpoint=("WebhookEndpointPayload.endpoint", "UUFF+FFFF~F"),
+        endpoint=("WebhookEndpointPayload.endpoint", "UUFF~FFFF~F"),
     ),
     "updateWebhookEndpoint": mutation(
         "Mutation.updateWebhookEndpoint",
