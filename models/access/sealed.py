@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Final
@@ -40,4 +39,4 @@ def _cipher(purpose: bytes) -> AESGCM:
     # Importing it takes long, and most processes never see a sealed secret.
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
-    return AESGCM(hmac.digest(provider().secret, purpose, "sha256"))
+    return AESGCM(provider().key_for(purpose))
