@@ -38,6 +38,9 @@ from models.ledger.credit_transaction import CreditTransaction
 from models.ledger.grant import Grant
 from models.ledger.transfer import Transfer
 from models.mail.outgoing import OutgoingMail
+from models.partners.attempt import DeliveryAttempt
+from models.partners.delivery import WebhookDelivery
+from models.partners.endpoint import WebhookEndpoint
 from models.payments.inbox import Message
 from models.payments.payment import Payment
 from models.payments.refund import Refund
@@ -54,6 +57,7 @@ __all__ = [
     "BankStatement",
     "ClientLink",
     "CreditTransaction",
+    "DeliveryAttempt",
     "Event",
     "EventCount",
     "ExternalIdentity",
@@ -93,4 +97,6 @@ __all__ = [
     "User",
     "Voucher",
     "Watermark",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -13,6 +13,7 @@ from schema.access.member import MemberMutation
 from schema.access.password import PasswordMutation
 from schema.access.session import SessionMutation, SessionQuery
 from schema.access.sign_up import SignUpMutation
+from schema.access.webhook_endpoint import WebhookMutation, WebhookQuery
 from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
 from schema.bank import BankMutation, BankQuery
@@ -46,6 +47,7 @@ class Query(
     ApiKeyQuery,
     EventQuery,
     BankQuery,
+    WebhookQuery,
 ):
     """Queries change nothing."""
 
@@ -68,6 +70,7 @@ class Mutation(
     SessionMutation,
     ClientSessionMutation,
     ApiKeyMutation,
+    WebhookMutation,
 ):
     """Mutations. A mutation that is refused changes nothing, and its `userErrors` say why."""
 

@@ -164,7 +164,7 @@ async def import_documents(settings: Settings, path: Path) -> tuple[int, int]:
 
 async def work(settings: Settings) -> None:
     """Be a worker until SIGTERM or SIGINT; what is under way is finished."""
-    from api.app import make_mailer, pruning  # the only command with jobs
+    from api.app import make_mailer, make_sender, pruning  # the only command with jobs
     from api.observe.metrics import Metrics
     from api.worker.jobs import jobs
     from api.worker.scheduler import Scheduler
@@ -175,12 +175,13 @@ async def work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     if settings.worker_metrics_port is not None:
         metrics.serve(settings.host, settings.worker_metrics_port)
-    gateways = load_gateways(settings)
+    gateways, sender = load_gateways(settings), make_sender(settings, metrics)
     async with (
         opened(settings, gateways, make_feed(settings)),
         _prerenderer(settings, gateways) as prerenderer,
+        sender.running(),
     ):
-        work = jobs(metrics, prerenderer, pruning(settings), make_mailer(settings))
+        work = jobs(metrics, prerenderer, pruning(settings), make_mailer(settings), sender)
         await Scheduler(work, metrics).run(stop)
 
 

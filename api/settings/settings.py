@@ -333,6 +333,9 @@ class Settings(BaseModel):
     credit_note_prefix: str = Field(
         "CN", pattern=r"^[A-Z][A-Z0-9]{0,7}$", description="The prefix of credit note numbers."
     )
+    webhook_endpoints_max: int = Field(
+        20, ge=1, le=50, description="The maximum number of webhook endpoints per partner."
+    )
     introspection: bool | None = Field(
         None,
         description="Whether callers who aren't signed in can introspect the schema and get "
@@ -632,6 +635,8 @@ class Settings(BaseModel):
             payments_per_invoice=self.payments_per_invoice_max,
             open_invoices=self.open_invoices_max,
             longest_hold=timedelta(days=self.hold_days_max),
+            webhook_endpoints=self.webhook_endpoints_max,
+            webhooks_to_loopback=self.demo,
             invoice_prefix=self.invoice_prefix,
             credit_note_prefix=self.credit_note_prefix,
             sign_up=self.sign_up or "off",

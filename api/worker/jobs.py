@@ -16,6 +16,7 @@ from models.credit import expiry, reserve
 from models.factors import challenge
 from models.invoices import overdue
 from models.journal import feed, idempotency
+from models.partners import delivery
 from models.payments import inbox, reconcile, transmission
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from api.downloads.prerender import Prerenderer
     from api.observe.metrics import Metrics
+    from api.webhooks.sender import Sender
     from models.mail.mailer import Mailer
 
 _BATCH: Final = 50
@@ -40,10 +42,11 @@ def jobs(
     prerenderer: Prerenderer | None = None,
     prune: Callable[[], Awaitable[object]] | None = None,
     mailer: Mailer | None = None,
+    sender: Sender | None = None,
 ) -> list[Job]:
     """All jobs; the audit's outcome goes to `metrics`. With `prerenderer` documents are rendered in
     advance, and with `prune` the document store is kept within its limits. Mail is sent
-    where there is a `mailer`.
+    where there is a `mailer`, and webhooks where there is a `sender`.
     """
     documents = [Job("render_ahead", 2, prerenderer.render)] if prerenderer else []
     if prune is not None:
@@ -51,6 +54,8 @@ def jobs(
     if mailer is not None:
         # Where there was one there may be more.
         documents.append(Job("send_mail", 1, Delivery(mailer, _MAILS).begin, batch=1))
+    if sender is not None:
+        documents.append(Job("send_webhooks", 1, sender.start_due))
     return [
         *documents,
         _batch("retry_receipts", 15, inbox.retry_parked),
@@ -60,7 +65,12 @@ def jobs(
         _batch("expire_holds", 10, reserve.expire_holds),
         _batch("tell_expiring", 60, expiry.tell_expiring),
         _batch("tell_overdue", 60, overdue.tell_overdue),
-        Job("publish_events", 1, partial(feed.publish, limit=_EVENTS), batch=_EVENTS),
+        Job(
+            "publish_events",
+            1,
+            partial(feed.publish, delivery.enqueue, _EVENTS),
+            batch=_EVENTS,
+        ),
         Job("forget_attempts", 600, rate_limit.forget, at_once=False),
         Job("forget_sessions", _HOUR, session.forget, at_once=False),
         Job("forget_client_links", _HOUR, client_link.forget, at_once=False),
@@ -69,6 +79,7 @@ def jobs(
         Job("forget_challenges", _HOUR, challenge.forget, at_once=False),
         Job("forget_keys", _HOUR, idempotency.forget, at_once=False),
         Job("forget_events", _HOUR, feed.forget, at_once=False),
+        Job("forget_deliveries", _HOUR, delivery.forget, at_once=False),
         Job("forget_transmissions", _HOUR, transmission.forget, at_once=False),
         Job("audit", 300, partial(_audit, metrics), at_once=False),
     ]

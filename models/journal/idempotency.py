@@ -15,8 +15,10 @@ The answer is kept for `retention.KEYS`. What an old key does after that:
         is taken or the line that is booked can be dealt with once only, whatever the key
     updateAccount
         sets what it says once more
-    createClientSession createApiKey
-        signs the client in once more, or makes another key
+    createClientSession createApiKey createWebhookEndpoint rotateWebhookSecret
+        signs the client in once more, or makes another key, endpoint or secret
+    resendWebhooks sendTestEvent
+        sends once more
 """
 
 from __future__ import annotations

@@ -77,6 +77,10 @@ class Provider:
     """How long credit may be reserved, from now."""
     invoice_prefix: str = "INV"
     credit_note_prefix: str = "CN"
+    webhook_endpoints: int = 20
+    """Of one partner."""
+    webhooks_to_loopback: bool = False
+    """Whether endpoints may be on this machine, without TLS: for trying it out (demo mode)."""
     sign_up: SignUpMode = "off"
     """Who may open an account by themselves: nobody, who has been invited, or anybody."""
 

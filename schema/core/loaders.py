@@ -24,6 +24,9 @@ from models.invoices.invoice import Invoice, InvoiceLine
 from models.journal import feed
 from models.journal.outbox import Event
 from models.ledger.credit_transaction import CreditTransaction
+from models.partners import attempt, endpoint
+from models.partners.attempt import DeliveryAttempt
+from models.partners.endpoint import WebhookEndpoint
 from models.payments import payment, refund
 from models.payments.payment import Payment
 from models.payments.refund import Refund
@@ -115,6 +118,16 @@ class Loaders:
     def bank_credit(self) -> DataLoader[UUID, BankCredit | None]:
         """Lines of bank statements, by id; None if there is none."""
         return _loader(bank_line.by_ids, None)
+
+    @cached_property
+    def webhook_endpoint(self) -> DataLoader[UUID, WebhookEndpoint | None]:
+        """By id; None if there is none."""
+        return _loader(endpoint.by_ids, None)
+
+    @cached_property
+    def delivery_attempts(self) -> DataLoader[UUID, Sequence[DeliveryAttempt]]:
+        """A delivery's attempts, oldest first."""
+        return _loader(attempt.of_deliveries, ())
 
     @cached_property
     def invoice_payments(self) -> DataLoader[UUID, Sequence[Payment]]:

@@ -35,6 +35,10 @@ from models.factors.recovery_code import COUNT as RECOVERY_CODES
 from models.factors.second_factor import SecondFactor
 from models.invoices.order import LINES_MAX as INVOICE_LINES_MAX
 from models.money import EXPONENTS
+from models.partners.attempt import SHOWN_MAX as ATTEMPTS_MAX
+from models.partners.endpoint import SHOWN_MAX as ENDPOINTS_MAX
+from models.partners.pattern import PATTERNS_MAX
+from models.partners.resend import SHOWN_MAX as RESENT_MAX
 from models.payments.refund import REFUNDS_MAX
 from models.provider.offer import GATEWAYS_MAX
 from schema.core.nodes import IDS_MAX
@@ -83,10 +87,14 @@ def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
         "Query.gateways": GATEWAYS_MAX,
         "Query.nodes": IDS_MAX,
         "Query.sessions": SESSIONS_MAX,
+        "Query.webhookEndpoints": ENDPOINTS_MAX,
         "Viewer.accounts": ACCOUNTS_MAX,
         "SignInChallenge.methods": len(SecondFactor),
         "Viewer.scopes": len(SCOPES),
         "Viewer.secondFactors": len(SecondFactor),
+        "WebhookDelivery.attempts": ATTEMPTS_MAX,
+        "WebhookDeliveryPayload.deliveries": RESENT_MAX,
+        "WebhookEndpoint.events": PATTERNS_MAX,
     }
 
 

@@ -54,6 +54,12 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "updateAccount": {"client moved": "N", "demoted": "N"} | ON_ACCOUNT,
     "createAccount": {"other account": "N", "no scope": "F", "demoted": "F"},
     "createClientSession": ON_ORDER,
+    "createWebhookEndpoint": ON_ACCOUNT,
+    "updateWebhookEndpoint": {},
+    "deleteWebhookEndpoint": {},
+    "rotateWebhookSecret": ON_ORDER,
+    "resendWebhooks": ON_ORDER,
+    "sendTestEvent": ON_ORDER,
     "createApiKey": STAFF,
     "revokeApiKey": {},
     "adjustCredit": STAFF,
@@ -257,6 +263,10 @@ FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
     "createClientSession": ("partner", ""),
     "inviteMember": ("client", ""),
     "createApiKey": ("staff", ""),
+    "createWebhookEndpoint": ("partner", ""),
+    "rotateWebhookSecret": ("partner", ""),
+    "resendWebhooks": ("partner", ""),
+    "sendTestEvent": ("partner", ""),
 }
 
 

@@ -14,6 +14,8 @@ export const possibleTypes = {
     "Payment",
     "Refund",
     "Session",
+    "WebhookDelivery",
+    "WebhookEndpoint",
   ],
   PaymentAction: ["BankTransferAction", "ConfirmCardAction", "RedirectAction"],
   UserError: [
@@ -34,6 +36,7 @@ export const valueTypes = [
   "CreditPolicy",
   "CreditStatement",
   "CreditUpdate",
+  "DeliveryAttempt",
   "FundsLimits",
   "InsufficientCredit",
   "InvoiceLine",

@@ -25,6 +25,7 @@ from api.settings.defaults import demo_bank_accounts
 from api.settings.settings import Settings, load_settings
 from models.access import password, session
 from models.access.api_key import ApiKey, create_key, revoke_key
+from models.access.credential import actor_of_credential
 from models.access.identity import SCOPES, MemberRole
 from models.access.session import Session
 from models.access.user import User, create_staff
@@ -46,6 +47,8 @@ from models.invoices.deposit import AddFunds
 from models.invoices.order import CreateOrder
 from models.journal import feed
 from models.journal.command import run
+from models.partners import delivery
+from models.partners.manage import CreateWebhookEndpoint
 from models.payments import follow_up, inbox
 from models.payments.ask_refund import RefundPayment
 from models.payments.pay import PayInvoice
@@ -64,6 +67,7 @@ if TYPE_CHECKING:
     from models.bank.line import BankCredit
     from models.credit.reservation import Reservation
     from models.invoices.invoice import Invoice
+    from models.partners.endpoint import WebhookEndpoint
     from models.payments.payment import Payment
     from models.payments.refund import Refund
 
@@ -230,6 +234,14 @@ class PopulatedServer:
         assert actor.session_id is not None
         return public_id("ses", actor.session_id)
 
+    async def an_endpoint(self) -> WebhookEndpoint:
+        """A webhook endpoint of the partner whose key is for Ada's account, with all scopes."""
+        by = await actor_of_credential(_token(self.callers["partner"]), "192.0.2.1")
+        assert by is not None
+        url = f"https://hooks.example.com/{NAME.partition(' ')[0]}"
+        asked = CreateWebhookEndpoint(url, ("*",), None, check=lambda _text: None)
+        return (await run(asked, by, key())).endpoint
+
     async def a_member(self) -> str:
         """The id of somebody who was invited to Ada's account."""
         address = f"{key()}@client.example"
@@ -273,6 +285,7 @@ async def open_populated_server(database_url: str, **more: Any) -> AsyncIterator
         "secret_key": SECRET,
         "account_credit_sandbox": True,
         "staff_second_factor": "optional",
+        "webhook_endpoints_max": 50,
         "embedded_worker": False,
         "bank_accounts": demo_bank_accounts(),
         "allowed_origins": PORTAL,
@@ -371,7 +384,7 @@ def _hash_of(headers: Headers) -> str:
 
 async def _furnish(populated: PopulatedServer, ada: Account) -> None:
     """Something of every type, of Ada's; and an order of the other client's."""
-    by = populated.actor("staff")
+    by, endpoint = populated.actor("staff"), await populated.an_endpoint()
     given = await run(AdjustCredit(ada.id, Decimal(500), "USD", REASON), by, key())
     await populated.an_order(apply_credit=True)
     transfer = await populated.a_payment("bank-transfer")
@@ -396,6 +409,8 @@ async def _furnish(populated: PopulatedServer, ada: Account) -> None:
         "funds": public_id("inv", waiting.invoice_id),
         "deposit": transfer.public_id,
         "bank_credit": (await populated.a_bank_credit_told_twice()).public_id,
+        "webhook_endpoint": endpoint.public_id,
+        "webhook_delivery": await _delivery_of(bill),
         "member": public_id("mem", populated.users["client"].id),
         "session": await populated.a_session("client"),
     }
@@ -407,9 +422,17 @@ async def _furnish(populated: PopulatedServer, ada: Account) -> None:
         }
 
 
+async def _delivery_of(bill: Invoice) -> str:
+    """What the partner is told of its issue."""
+    statement = "SELECT d.id FROM webhook_delivery d JOIN event e ON e.id = d.event_id"
+    where = "WHERE e.subject_id = $1 AND e.kind = 'invoice.issued'"
+    [row] = await sql.fetch(f"{statement} {where}", bill.id)
+    return public_id("whd", row["id"])
+
+
 async def _event_of(bill: Invoice) -> str:
     """The event of its issue, which is published."""
-    while await feed.publish():
+    while await feed.publish(delivery.enqueue):
         pass
     statement = "SELECT id FROM event WHERE subject_id = $1 AND kind = 'invoice.issued'"
     [row] = await sql.fetch(statement, bill.id)

@@ -131,6 +131,13 @@ QUERIES: Final = [
     ),
     query("Query.creditPolicy", "creditPolicy", "~~~~~~~~~~~", "creditPolicy { version url }"),
     query("Query.sessions", "sessions", "UU+~000000~", "sessions { id address userAgent }"),
+    query(
+        "Query.webhookEndpoints",
+        "webhookEndpoints",
+        "UUFF+FFFF0+",
+        "webhookEndpoints { id url deliveries { edges { node { id type } } totalCount } }",
+        "WebhookEndpoint.deliveries WebhookDeliveryConnection.edges WebhookDeliveryEdge.node",
+    ),
     query("Query.viewer", "viewer", "--~~~~~~~~~", "viewer { role scopes }"),
 ]
 
@@ -149,6 +156,8 @@ NODES: Final = {
     "Gateway": ("gateway", "UU~~~~~~~~~"),
     "Member": ("member", "UU+-++----+"),
     "Session": ("session", "UU+--------"),
+    "WebhookDelivery": ("webhook_delivery", "UU--+-----+"),
+    "WebhookEndpoint": ("webhook_endpoint", "UU--+-----+"),
 }
 
 _INVOICE: Final = "UU+-+FF++-+"
@@ -268,6 +277,19 @@ EDGES: Final = [
         "node.payment",
         "UU+-+--++-+",
         "node(id: $id) { ... on Refund { payment { id } } }",
+    ),
+    *(
+        query(
+            f"WebhookDelivery.{name}",
+            "webhookEndpoints",
+            "UUFF+FFFF0+",
+            f"webhookEndpoints {{ deliveries {{ edges {{ node {{ {asked} }} }} }} }}",
+        )
+        for name, asked in (
+            ("endpoint", "endpoint { id }"),
+            ("event", "event { account { id } }"),
+            ("attempts", "id attempts { problem }"),
+        )
     ),
     query(
         "BankCredit.payment",
@@ -418,6 +440,44 @@ MUTATIONS: Final = {
         "input: {apiKeyId: $target}",
         "apiKey { id name revokedAt }",
         apiKey=("ApiKeyPayload.apiKey", "UUFFFFFFFF+"),
+    ),
+    "createWebhookEndpoint": mutation(
+        "Mutation.createWebhookEndpoint",
+        "UUFF~FFFF~F",
+        f'input: {{url: "https://hooks.example.com/Ada", events: ["*"], {_KEY}}}',
+        "endpoint { id url } secret",
+        endpoint=("WebhookEndpointPayload.endpoint", "UUFF~FFFF~F"),
+    ),
+    "updateWebhookEndpoint": mutation(
+        "Mutation.updateWebhookEndpoint",
+        "UUFF+FFFFN+",
+        "input: {endpointId: $target, enabled: true}",
+        "endpoint { id }",
+    ),
+    "deleteWebhookEndpoint": mutation(
+        "Mutation.deleteWebhookEndpoint",
+        "UUFF~FFFFN~",
+        "input: {endpointId: $target}",
+        "",
+    ),
+    "rotateWebhookSecret": mutation(
+        "Mutation.rotateWebhookSecret",
+        "UUFF+FFFFN+",
+        f"input: {{endpointId: $target, {_KEY}}}",
+        "endpoint { id } secret",
+    ),
+    "resendWebhooks": mutation(
+        "Mutation.resendWebhooks",
+        "UUFF+FFFFN+",
+        f"input: {{endpointId: $target, after: $text, {_KEY}}}",
+        "deliveries { id endpoint { id } }",
+        deliveries=("WebhookDeliveryPayload.deliveries", "UUFF+FFFFN+"),
+    ),
+    "sendTestEvent": mutation(
+        "Mutation.sendTestEvent",
+        "UUFF+FFFFN+",
+        f"input: {{endpointId: $target, {_KEY}}}",
+        "deliveries { id endpoint { id } }",
     ),
     "createClientSession": mutation(
         "Mutation.createClientSession",
@@ -655,6 +715,8 @@ PLAIN: Final = {
     "createdAt completedAt failureMessage receiptUrl",
     "Refund": "id amount status reason failureCode failureMessage createdAt completedAt",
     "Session": "id createdAt lastSeenAt expiresAt address userAgent current",
+    "WebhookDelivery": "id type state nextAttemptAt",
+    "WebhookEndpoint": "id url events document enabled disabledReason createdAt",
 }
 
 #: Values: they belong to what they are part of, and say nothing without it.
@@ -672,6 +734,7 @@ VALUES: Final = {
     "CreditPolicy": "version url refundableInCash summary",
     "CreditStatement": "currency firstDay lastDay openingBalance closingBalance added spent "
     "transactionCount pdfUrl csvUrl",
+    "DeliveryAttempt": "at status milliseconds problem answer",
     "FundsLimits": "minimumDeposit maximumDeposit maximumBalance",
     "InsufficientCredit": "code message field available required",
     "InvoiceLine": "description quantity unitPrice unitPriceExact taxRate total",
@@ -686,6 +749,7 @@ VALUES: Final = {
     "Refusal": "code message field",
     "SignInChallenge": "token methods passkeyOptions expiresAt",
     "SignInPayload": "token",
+    "WebhookEndpointPayload": "secret",
     "Viewer": "role scopes memberRole secondFactors",
 }
 

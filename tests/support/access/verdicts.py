@@ -80,6 +80,12 @@ async def a_target(populated: PopulatedServer, name: str) -> Body:  # noqa: C901
             made = {"text": (await populated.a_payment("bank-transfer")).reference}
         case "revokeApiKey":
             made = {"target": await populated.a_key()}
+        case "deleteWebhookEndpoint":
+            made = {"target": (await populated.an_endpoint()).public_id}
+        case "resendWebhooks":
+            made = {"target": populated.ids["webhook_endpoint"], "text": populated.ids["event"]}
+        case "updateWebhookEndpoint" | "rotateWebhookSecret" | "sendTestEvent":
+            made = {"target": populated.ids["webhook_endpoint"]}
         case "redeemVoucher":
             made = {"text": await populated.a_voucher()}
         case "changeMember" | "removeMember":
