@@ -6,6 +6,7 @@ export const possibleTypes = {
     "Balance",
     "BankCredit",
     "CreditTransaction",
+    "Event",
     "Gateway",
     "Invoice",
     "Member",
