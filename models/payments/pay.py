@@ -33,7 +33,6 @@ from models.errors import (
 )
 from models.gateway import Gateway
 from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
-from models.invoices.invoice import visible as invoice_visible
 from models.invoices.order import spend_on
 from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made
@@ -231,7 +230,8 @@ class PayInvoice(Command[Payable, Paid]):
 
     @override
     async def recall(self, made: Made, asked: Invocation) -> Paid:
-        if await invoice_visible(self.invoice_id, asked.by) is None:
+        invoice = await made_invoice(self.invoice_id)
+        if not asked.by.sees(invoice.account_id):
             raise NotFound("invoice_id")
         assert made.id is not None
         payment = await joined(made.id, asked.by, asked.key)

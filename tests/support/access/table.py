@@ -257,6 +257,7 @@ EDGES: Final = [
 ]
 
 _ON_PAYMENT: Final = "UU+N+FFF+N+"
+_FOR_CLIENT: Final = "UU+N+FFFFN+"
 _ON_ORDER: Final = "UUFF+FFF+N+"
 _CREDIT_AFTER: Final = {_ON_PAYMENT: "UU+N+FFF-N+", _ON_ORDER: "UUFF+FFF-N+"}
 _STAFF: Final = "UUFFFFFFFF+"
@@ -268,11 +269,11 @@ _REFUSED: Final = "R" * 11
 MUTATIONS: Final = {
     "addFunds": mutation(
         "Mutation.addFunds",
-        "UU+~FFFFFFF",
-        f'input: {{amount: {_MONEY}, gateway: "sandbox", {_KEY}, '
+        _FOR_CLIENT,
+        f'input: {{accountId: $target, amount: {_MONEY}, gateway: "sandbox", {_KEY}, '
         'acceptedPolicyVersion: "2026-01"}',
         "invoice { id account { id } }",
-        invoice=("AddFundsPayload.invoice", "UU+~FFFFFFF"),
+        invoice=("AddFundsPayload.invoice", _FOR_CLIENT),
     ),
     "payInvoice": mutation(
         "Mutation.payInvoice",
@@ -406,11 +407,11 @@ MUTATIONS: Final = {
     ),
     "redeemVoucher": mutation(
         "Mutation.redeemVoucher",
-        "UU+~FFFFFFF",
-        f"input: {{code: $text, {_KEY}}}",
+        _FOR_CLIENT,
+        f"input: {{accountId: $target, code: $text, {_KEY}}}",
         "balance { id } transaction { id }",
-        balance=("RedeemVoucherPayload.balance", "UU+~FFFFFFF"),
-        transaction=("RedeemVoucherPayload.transaction", "UU~~FFFFFFF"),
+        balance=("RedeemVoucherPayload.balance", _FOR_CLIENT),
+        transaction=("RedeemVoucherPayload.transaction", "UU~N~FFFFN~"),
     ),
     "issueVouchers": mutation(
         "Mutation.issueVouchers",
