@@ -158,7 +158,8 @@ class RedeemVoucher(Command[Redeemer, CreditTransaction, bool]):
         book.post(line, [Leg(book.provider_account(LedgerKind.PROMOTIONS), grant, voucher.amount)])
         journal.tell(FactKind.VOUCHER_REDEEMED, found.account.id, voucher.id)
         line_id = public_id(CreditTransaction.PREFIX, asked.id)
-        journal.log_person(asked.by, "voucher.redeem", line_id)
+        own = found.account.id
+        journal.log_person(asked.by, "voucher.redeem", line_id, own)
         return book.posted(asked.id)
 
     @override

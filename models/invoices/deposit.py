@@ -124,6 +124,7 @@ class AddFunds(Command[Depositor, Invoice]):
             asked.by,
             "funds.add",
             public_id(Invoice.PREFIX, asked.id),
+            found.account.id,
             policy=self.accepted_policy_version,
         )
         return issue(journal, draft)

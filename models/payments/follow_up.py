@@ -135,7 +135,8 @@ class CancelPayment(Command[LockedPayment, Payment]):
         if payment.status not in _GIVEN_UP:  # else the gateway's own message of it was faster
             _check_cancelable(payment, asked.by)
             outcome.give_up(found, told=payment.has_gateway)
-        journal.log_person(asked.by, "payment.cancel", payment.public_id)
+        own = payment.account_id
+        journal.log_person(asked.by, "payment.cancel", payment.public_id, own)
         return payment
 
     @override

@@ -136,7 +136,8 @@ class PayInvoice(Command[Payable, Paid]):
     @override
     def decide(self, found: Payable, asked: Invocation, journal: Journal) -> Paid:
         invoice, book = found.at.invoice, found.at.book
-        journal.log_person(asked.by, "invoice.pay", invoice.public_id)
+        own = invoice.account_id
+        journal.log_person(asked.by, "invoice.pay", invoice.public_id, own)
         if self.use_credit and book.stopped:
             raise AccountFrozen("use_credit")
         # Before anything is counted: the credit that they hold is free for what takes their place.

@@ -28,6 +28,7 @@ MATRIX: Final = {
     "Query.accountByExternalId": _ORDERS,
     "Query.accounts": "UFFFyy",
     "Query.apiKeys": _STAFF,
+    "Query.auditLog": _ORDERS,
     "Query.balance": _SIGNED_IN,
     "Query.bankCredits": _STAFF,
     "Query.creditPolicy": _EVERYBODY,

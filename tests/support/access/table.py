@@ -114,6 +114,14 @@ QUERIES: Final = [
         "bankCredits { edges { node { id payerName } } totalCount }",
         "BankCreditConnection.edges BankCreditEdge.node",
     ),
+    query(
+        "Query.auditLog",
+        "auditLog",
+        "UUFF+FFFFN+",
+        "auditLog(accountId: $account) { edges { node { id action actor } } totalCount }",
+        "AuditEntryConnection.edges AuditEntryEdge.node",
+    ),
+    query("Query.auditLog", "auditLog", "UUFF+FFFF~+", "auditLog { edges { node { id } } }"),
     query("Query.gateways", "gateways", "UU~~~~~~~~~", "gateways { id name }"),
     query(
         "Query.fundsLimits",
@@ -130,8 +138,10 @@ QUERIES: Final = [
 NODES: Final = {
     "Account": ("account", "UU+-++----+"),
     "ApiKey": ("api_key", "UU--------+"),
+    "AuditEntry": ("audit_entry", "UU--+-----+"),
     "Balance": ("balance", "UU+-+-+---+"),
     "CreditTransaction": ("line", "UU+-+-+---+"),
+    "Grant": ("grant", "UU+-+-+---+"),
     "Invoice": ("invoice", "UU+-+--++-+"),
     "Payment": ("payment", "UU+-+--++-+"),
     "Refund": ("refund", "UU+-+--++-+"),
@@ -171,6 +181,45 @@ EDGES: Final = [
         "account.balances",
         "UU+-+FFFF-+",
         "account(id: $account) { id balances { id } }",
+    ),
+    query(
+        "Account.invoices",
+        "account.invoices",
+        "UU+-+FFFF-+",
+        "account(id: $account) { invoices { edges { node { id number } } totalCount } }",
+    ),
+    query(
+        "Account.creditTransactions",
+        "account.creditTransactions",
+        "UU+-+FFFF-+",
+        "account(id: $account) { creditTransactions { edges { node { id } } totalCount } }",
+    ),
+    query(
+        "Account.grants",
+        "account.grants",
+        "UU+-+FFFF-+",
+        "account(id: $account) { grants { edges { node { id name state } } totalCount } }",
+        "GrantConnection.edges GrantEdge.node",
+    ),
+    query(
+        "CreditTransaction.sources",
+        "creditTransactions.edges.node.sources",
+        "UU+N+F+FFN+",
+        "creditTransactions(accountId: $account, filter: {kind: [INVOICE_PAYMENT]}) "
+        "{ edges { node { sources { amount { amount } grant { id name } } } } }",
+        "CreditSource.grant",
+    ),
+    query(
+        "AuditEntry.account",
+        "auditLog.edges.node.account",
+        "UUFF+FFFFN+",
+        "auditLog(accountId: $account) { edges { node { account { id name } } } }",
+    ),
+    query(
+        "AuditEntry.subject",
+        "auditLog.edges.node.subject",
+        "UUFF+FFFFN+",
+        "auditLog(accountId: $account) { edges { node { subject { id } } } }",
     ),
     query(
         "Invoice.account",
@@ -546,7 +595,7 @@ SUBSCRIPTIONS: Final = [
         },
     ),
     Ask(
-        "subscription ($account: ID!) { creditUpdated(accountId: $account, afterVersion: 1) "
+        "subscription ($account: ID!) { creditUpdated(accountId: $account, afterVersion: 2) "
         "{ balance { id } transaction { id invoice { id reference } } } }",
         {"CreditTransaction.invoice": ("creditUpdated.transaction.invoice", "UU+N+FFFFN+")},
     ),
@@ -566,15 +615,17 @@ PLAIN: Final = {
     "externalId metadata",
     "ApiKey": "id partner name prefix scopes allAccounts allowedAddresses dailyBudget "
     "paymentBudget createdAt lastUsedAt expiresAt revokedAt",
+    "AuditEntry": "id at actor action details address",
     "Balance": "id currency available reserved pending promotional nextExpiry debt version "
     "updatedAt spendingFrozen",
     "BankCredit": "id kind state parkedReason bankAccount bankTransactionId amount bookedOn "
     "payerName payerAccount text note createdAt",
     "CreditTransaction": "id kind amount balanceAfter version refundable createdAt description",
     "Gateway": "id code kind currencies available name minimum maximum fee",
+    "Grant": "id source name amount remaining effectiveAt expiresAt state",
     "Invoice": "id number kind status overdue issuedAt dueAt dueOn paidAt subtotal tax total "
     "reference transferReference creditApplied amountPaid amountDue voidedAt voidReason "
-    "creditNoteNumber gateway voidDocumentUrl",
+    "creditNoteNumber gateway voidDocumentUrl metadata",
     "Member": "id email name role invited",
     "Payment": "id gateway amount fee charged received refunded status failureCode expiresAt "
     "createdAt completedAt failureMessage receiptUrl",
@@ -594,6 +645,7 @@ VALUES: Final = {
     "ConfirmFactorPayload": "recoveryCodes",
     "ConfirmCardAction": "clientSecret publishableKey",
     "CreateClientSessionPayload": "url token expiresAt",
+    "CreditSource": "amount",
     "CreditPolicy": "version url refundableInCash summary",
     "CreditStatement": "currency firstDay lastDay openingBalance closingBalance added spent "
     "transactionCount pdfUrl csvUrl",
