@@ -6,6 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from schema.access.api_key import ApiKeyMutation, ApiKeyQuery
+from schema.access.audit_entry import AuditQuery
 from schema.access.client_session import ClientSessionMutation
 from schema.access.factor import FactorMutation
 from schema.access.member import MemberMutation
@@ -43,6 +44,7 @@ class Query(
     NodeQuery,
     SessionQuery,
     ApiKeyQuery,
+    AuditQuery,
     BankQuery,
 ):
     """Queries change nothing."""

@@ -81,7 +81,7 @@ async def a_target(populated: PopulatedServer, name: str) -> Body:  # noqa: C901
         case "revokeApiKey":
             made = {"target": await populated.a_key()}
         case "redeemVoucher":
-            made = {"text": await populated.a_voucher()}
+            made = {"target": populated.ids["account"], "text": await populated.a_voucher()}
         case "changeMember" | "removeMember":
             made = {"target": await populated.a_member()}
         case "endSession":
