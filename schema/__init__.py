@@ -6,6 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from schema.access.api_key import ApiKeyMutation, ApiKeyQuery
+from schema.access.audit_entry import AuditQuery
 from schema.access.client_session import ClientSessionMutation
 from schema.access.event import EventQuery
 from schema.access.factor import FactorMutation
@@ -45,6 +46,7 @@ class Query(
     NodeQuery,
     SessionQuery,
     ApiKeyQuery,
+    AuditQuery,
     EventQuery,
     BankQuery,
     WebhookQuery,

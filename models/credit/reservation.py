@@ -17,7 +17,7 @@ from tortoise import fields
 from models.access.identity import Actor, seen
 from models.credit.hold import holds_of
 from models.db import sql
-from models.db.page import Page, PageRequest, Rows, by_id, fetch_page
+from models.db.page import Page, PageRequest, Rows, by_id, fetch_pages
 from models.db.record import Changing
 from models.errors import HoldNotOpen, NotFound
 from models.journal.journal import Journal
@@ -150,20 +150,41 @@ async def visible(
     return await seen(_scope(by), reservation_id, by, find)
 
 
-async def page(
-    account_id: UUID, states: Sequence[str] | None, request: PageRequest, by: Actor
+@dataclass(frozen=True, slots=True)
+class HoldList:
+    """A page of one account's reservations in one of these states, None for all; newest first."""
+
+    account_id: UUID
+    states: tuple[str, ...] | None
+    request: PageRequest
+
+
+async def page_of(
+    asked: HoldList, by: Actor, find: Callable[[HoldList], Awaitable[Page[Reservation]]]
 ) -> Page[Reservation]:
-    """Reservations of an account in one of these states, None for all; newest first.
+    """A page that `find` reads, perhaps together with those of other accounts (`pages_of`).
 
     Raises Forbidden, and NotFound at `account_id`.
     """
     by.require_scope(_scope(by))
-    rows = Rows("account_id = $1", [by.account_meant(account_id)])
-    if states is not None:
+    by.account_meant(asked.account_id)
+    return await find(asked)
+
+
+async def pages_of(lists: Sequence[HoldList]) -> dict[HoldList, Page[Reservation]]:
+    """Pages that differ in nothing but whose they are, without a check of who asks."""
+    rows = [_rows(one.account_id, one.states) for one in lists]
+    found = await fetch_pages(Reservation, rows, lists[0].request, by_id(Reservation.PREFIX))
+    return dict(zip(lists, found, strict=True))
+
+
+def _rows(account_id: UUID, states: tuple[str, ...] | None) -> Rows:
+    rows = Rows("account_id = $1", [account_id])
+    if states:
         rows.each = ("state", sorted(set(states)))
-        if not states:
-            rows.where, rows.each = f"{rows.where} AND 1 = 0", None
-    return await fetch_page(Reservation, rows, request, by_id(Reservation.PREFIX))
+    elif states is not None:
+        rows.where += " AND 1 = 0"
+    return rows
 
 
 def _scope(by: Actor) -> str:

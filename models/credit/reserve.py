@@ -100,7 +100,7 @@ class ReserveCredit(Command[Book, Reservation]):
         holds_of(found).hold(record.id, amount.minor)
         Reserved(record, found).tell(FactKind.HOLD_RESERVED, amount=amount.minor)
         facts = {"amount": amount.minor, "currency": amount.currency, "reference": record.reference}
-        journal.log(asked.by, "hold.reserve", record.public_id, **facts)
+        journal.log(asked.by, "hold.reserve", record.public_id, record.account_id, **facts)
         return record
 
     def _amount(self, book: Book) -> Money:
@@ -147,7 +147,13 @@ class ExtendHold(Command[Reserved, Reservation]):
             raise AccountFrozen("hold_id")
         record.put(expires_at=until)
         found.tell(FactKind.HOLD_EXTENDED)
-        journal.log(asked.by, "hold.extend", record.public_id, expires_at=until.isoformat())
+        journal.log(
+            asked.by,
+            "hold.extend",
+            record.public_id,
+            record.account_id,
+            expires_at=until.isoformat(),
+        )
         return record
 
     @override
@@ -178,7 +184,8 @@ class ReleaseHold(Command[Reserved, Reservation]):
     def decide(self, found: Reserved, asked: Invocation, journal: Journal) -> Reservation:
         found.record.check_open(journal.at)
         found.release(ReservationState.RELEASED, FactKind.HOLD_RELEASED)
-        journal.log(asked.by, "hold.release", found.record.public_id)
+        record = found.record
+        journal.log(asked.by, "hold.release", record.public_id, record.account_id)
         return found.record
 
     @override

@@ -106,7 +106,7 @@ class CaptureHold(Command[Capturable, Captured]):
         holds_of(book).capture(record.id, amount, line)
         self._end(found.at, amount, invoice)
         facts = {"amount": amount, "currency": record.currency, "invoice": invoice.public_id}
-        journal.log(asked.by, "hold.capture", record.public_id, **facts)
+        journal.log(asked.by, "hold.capture", record.public_id, record.account_id, **facts)
         return Captured(record, invoice)
 
     def _billed(self, record: Reservation) -> list[DraftLine]:

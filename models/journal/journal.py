@@ -129,16 +129,32 @@ class Journal:
         """Put an event in the outbox."""
         self.facts.append(outbox.Fact(kind, account_id, subject_id, data))
 
-    def log(self, by: Actor, action: str, subject: str, **details: object) -> None:
+    def log(
+        self,
+        by: Actor,
+        action: str,
+        subject: str,
+        account_id: UUID | None = None,
+        /,
+        **details: object,
+    ) -> None:
         """Add to the audit log: see `audit_log.entry`."""
-        self._entries.append(audit_log.entry(by, action, subject, **details))
+        self._entries.append(audit_log.entry(by, action, subject, account_id, **details))
 
-    def log_person(self, by: Actor, action: str, subject: str, **details: object) -> None:
+    def log_person(
+        self,
+        by: Actor,
+        action: str,
+        subject: str,
+        account_id: UUID | None = None,
+        /,
+        **details: object,
+    ) -> None:
         """As `log`, for what an account's only client does without being logged: staff, partners,
         and clients where several people use the account.
         """
         if by.role is not Role.CLIENT or by.shared:
-            self.log(by, action, subject, **details)
+            self.log(by, action, subject, account_id, **details)
 
     def ring(self, *topics: str) -> None:
         """Notify listeners of `topics`, once this has been committed."""

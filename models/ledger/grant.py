@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from tortoise import fields
 
 from models.clock import now
-from models.db.record import Table
+from models.db.record import Table, public_id
 
 
 class Grant(Table):
@@ -18,6 +19,8 @@ class Grant(Table):
     Its id is its ledger account's. What a hold has reserved is not in `remaining`. At
     `expiry_told_at` partners were told that it expires soon.
     """
+
+    PREFIX: ClassVar[str] = "grt"
 
     id = fields.UUIDField(primary_key=True)
     account_id = fields.UUIDField()
@@ -30,6 +33,11 @@ class Grant(Table):
 
     class Meta:
         table = "credit_grant"
+
+    @property
+    def public_id(self) -> str:
+        """The id that the API shows."""
+        return public_id(self.PREFIX, self.id)
 
 
 @dataclass(slots=True)

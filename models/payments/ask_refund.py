@@ -99,7 +99,8 @@ class RefundPayment(StaffCommand[Refundable, Refund]):
         )
         _begin(found.at, refund)
         facts = {"amount": refund.amount, "currency": refund.currency, "reason": why}
-        journal.log(asked.by, "payment.refund", payment.public_id, **facts)
+        own = payment.account_id
+        journal.log(asked.by, "payment.refund", payment.public_id, own, **facts)
         return refund
 
     @override

@@ -33,7 +33,6 @@ from models.errors import (
 )
 from models.gateway import Gateway
 from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
-from models.invoices.invoice import visible as invoice_visible
 from models.invoices.order import spend_on
 from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made
@@ -137,7 +136,8 @@ class PayInvoice(Command[Payable, Paid]):
     @override
     def decide(self, found: Payable, asked: Invocation, journal: Journal) -> Paid:
         invoice, book = found.at.invoice, found.at.book
-        journal.log_person(asked.by, "invoice.pay", invoice.public_id)
+        own = invoice.account_id
+        journal.log_person(asked.by, "invoice.pay", invoice.public_id, own)
         if self.use_credit and book.stopped:
             raise AccountFrozen("use_credit")
         # Before anything is counted: the credit that they hold is free for what takes their place.
@@ -231,7 +231,8 @@ class PayInvoice(Command[Payable, Paid]):
 
     @override
     async def recall(self, made: Made, asked: Invocation) -> Paid:
-        if await invoice_visible(self.invoice_id, asked.by) is None:
+        invoice = await made_invoice(self.invoice_id)
+        if not asked.by.sees(invoice.account_id):
             raise NotFound("invoice_id")
         assert made.id is not None
         payment = await joined(made.id, asked.by, asked.key)

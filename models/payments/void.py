@@ -95,7 +95,8 @@ class VoidInvoice(Command[Voidable, Invoice]):
             amount_paid=0,
             credit_applied=0,
         )
-        journal.log(asked.by, "invoice.void", invoice.public_id, reason=text)
+        own = invoice.account_id
+        journal.log(asked.by, "invoice.void", invoice.public_id, own, reason=text)
         facts = {"number": invoice.number, "status": invoice.status, "reason": text}
         journal.tell(FactKind.INVOICE_VOIDED, invoice.account_id, invoice.id, **facts)
         return invoice

@@ -13,11 +13,11 @@ import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
 from models.db.page import Page, PageRequest
-from models.db.record import Record
+from models.db.record import Table
 from schema.core.context import Info
 
 T = TypeVar("T")
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=Table)
 
 First: TypeAlias = Annotated[
     int | None,

@@ -76,10 +76,14 @@ def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
         "ApiKey.dailyBudget": 0,
         "ApiKey.paymentBudget": 0,
         "ApiKey.scopes": len(SCOPES),
+        "AuditEntry.details": 10,
         "Billing.address": ADDRESS_LINES_MAX,
+        # A spend draws on as many grants as there are left; the executor bounds that.
+        "CreditTransaction.sources": 20,
         "ConfirmFactorPayload.recoveryCodes": RECOVERY_CODES,
         "Gateway.currencies": len(EXPONENTS),
         "Invoice.lines": INVOICE_LINES_MAX,
+        "Invoice.metadata": METADATA_ENTRIES_MAX,
         # Beyond it there is money alone that came in unasked; the executor bounds that.
         "Invoice.payments": payments_per_invoice,
         "IssueVouchersPayload.codes": CODES_MAX,

@@ -41,7 +41,7 @@ ON_ACCOUNT: Final = {"other account": "N", "no scope": "F"}
 #: What each way to lose one's rights (LOSSES) makes of a repeated mutation, in the letters of the
 #: access table. "-": it has no key, or nobody can lose anything by it.
 REPLAYS: Final[dict[str, dict[str, str]]] = {
-    "addFunds": {"client moved": "N"},
+    "addFunds": ON_PAYMENT,
     "payInvoice": ON_PAYMENT,
     "recheckPayment": ON_PAYMENT,
     "cancelPayment": ON_PAYMENT,
@@ -68,7 +68,7 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "recordBankTransfer": STAFF,
     "assignBankCredit": STAFF,
     "dismissBankCredit": STAFF,
-    "redeemVoucher": {"client moved": "N"},
+    "redeemVoucher": ON_PAYMENT,
     "issueVouchers": STAFF,
     "inviteMember": {"client moved": "N", "demoted": "N"},
     "changeMember": {},

@@ -37,6 +37,7 @@ from models.bank.by_hand import RecordBankTransfer
 from models.clock import now
 from models.credit.adjustment import AdjustCredit
 from models.credit.issue_vouchers import IssueVouchers
+from models.credit.redemption import RedeemVoucher
 from models.credit.reserve import ReserveCredit
 from models.db import sql
 from models.db.record import public_id
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from models.bank.line import BankCredit
     from models.credit.reservation import Reservation
     from models.invoices.invoice import Invoice
+    from models.ledger.credit_transaction import CreditTransaction
     from models.partners.endpoint import WebhookEndpoint
     from models.payments.payment import Payment
     from models.payments.refund import Refund
@@ -386,6 +388,9 @@ async def _furnish(populated: PopulatedServer, ada: Account) -> None:
     """Something of every type, of Ada's; and an order of the other client's."""
     by, endpoint = populated.actor("staff"), await populated.an_endpoint()
     given = await run(AdjustCredit(ada.id, Decimal(500), "USD", REASON), by, key())
+    granted = await run(
+        RedeemVoucher.of(await populated.a_voucher()), populated.actor("client"), key()
+    )
     await populated.an_order(apply_credit=True)
     transfer = await populated.a_payment("bank-transfer")
     await book(populated, transfer)
@@ -403,6 +408,8 @@ async def _furnish(populated: PopulatedServer, ada: Account) -> None:
         "balance": f"{public_id('bal', ada.id)}_USD",
         "line": given.public_id,
         "hold": (await populated.a_captured_hold()).public_id,
+        "audit_entry": await last_entry(ada),
+        "grant": await grant_of(granted),
         "invoice": bill.public_id,
         "number": bill.number,
         "payment": waiting.public_id,
@@ -437,6 +444,20 @@ async def _event_of(bill: Invoice) -> str:
     statement = "SELECT id FROM event WHERE subject_id = $1 AND kind = 'invoice.issued'"
     [row] = await sql.fetch(statement, bill.id)
     return public_id("evt", row["id"])
+
+
+async def last_entry(ada: Account) -> str:
+    """The id of an entry of the audit log, of the account's."""
+    rows = await sql.fetch(
+        "SELECT id FROM audit_entry WHERE account_id = $1 ORDER BY id LIMIT 1", ada.id
+    )
+    return public_id("log", rows[0]["id"])
+
+
+async def grant_of(line: CreditTransaction) -> str:
+    """The id of the promotional credit that a redemption gave."""
+    rows = await sql.fetch("SELECT id FROM redemption WHERE credit_transaction_id = $1", line.id)
+    return public_id("grt", rows[0]["id"])
 
 
 async def book(populated: PopulatedServer, transfer: Payment) -> None:

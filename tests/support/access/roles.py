@@ -17,7 +17,6 @@ ROLES: Final = ("anonymous", "OWNER", "BILLING", "VIEWER", "partner", "staff")
 
 _EVERYBODY: Final = "yyyyyy"
 _SIGNED_IN: Final = "Uyyyyy"
-_MONEY: Final = "UyyFFF"
 _PAYING: Final = "UyyFyy"
 _OWNERS: Final = "UyFFFy"
 _ORDERS: Final = "UFFFyy"
@@ -29,6 +28,7 @@ MATRIX: Final = {
     "Query.accountByExternalId": _ORDERS,
     "Query.accounts": "UFFFyy",
     "Query.apiKeys": _STAFF,
+    "Query.auditLog": _ORDERS,
     "Query.balance": _SIGNED_IN,
     "Query.bankCredits": _STAFF,
     "Query.creditPolicy": _EVERYBODY,
@@ -44,7 +44,7 @@ MATRIX: Final = {
     "Query.sessions": _SIGNED_IN,
     "Query.viewer": _EVERYBODY,
     "Query.webhookEndpoints": _ORDERS,
-    "Mutation.addFunds": _MONEY,
+    "Mutation.addFunds": _PAYING,
     "Mutation.adjustCredit": _STAFF,
     "Mutation.assignBankCredit": _STAFF,
     "Mutation.beginConfirmIdentity": "UNNNFN",  # nobody has a passkey
@@ -75,7 +75,7 @@ MATRIX: Final = {
     "Mutation.recheckPayment": _PAYING,
     "Mutation.recordBankTransfer": _STAFF,
     "Mutation.recordPaymentOutcome": _STAFF,
-    "Mutation.redeemVoucher": _MONEY,
+    "Mutation.redeemVoucher": _PAYING,
     "Mutation.refundPayment": _STAFF,
     "Mutation.releaseHold": _ORDERS,
     "Mutation.removeMember": _OWNERS,

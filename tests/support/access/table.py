@@ -122,6 +122,14 @@ QUERIES: Final = [
         "EventConnection.edges EventEdge.node",
     ),
     query("Query.events", "events", "UU+~+~~++~+", "events { edges { node { id type } } }"),
+    query(
+        "Query.auditLog",
+        "auditLog",
+        "UUFF+FFFFN+",
+        "auditLog(accountId: $account) { edges { node { id action actor } } totalCount }",
+        "AuditEntryConnection.edges AuditEntryEdge.node",
+    ),
+    query("Query.auditLog", "auditLog", "UUFF+FFFF~+", "auditLog { edges { node { id } } }"),
     query("Query.gateways", "gateways", "UU~~~~~~~~~", "gateways { id name }"),
     query(
         "Query.fundsLimits",
@@ -145,8 +153,10 @@ QUERIES: Final = [
 NODES: Final = {
     "Account": ("account", "UU+-++----+"),
     "ApiKey": ("api_key", "UU--------+"),
+    "AuditEntry": ("audit_entry", "UU--+-----+"),
     "Balance": ("balance", "UU+-+-+---+"),
     "CreditTransaction": ("line", "UU+-+-+---+"),
+    "Grant": ("grant", "UU+-+-+---+"),
     "Hold": ("hold", "UU+-+-+---+"),
     "Invoice": ("invoice", "UU+-+--++-+"),
     "Payment": ("payment", "UU+-+--++-+"),
@@ -202,6 +212,45 @@ EDGES: Final = [
         "events.edges.node.subject",
         "UU+~+00++~+",
         'events(types: ["invoice.issued"]) { edges { node { subject { id } } } }',
+    ),
+    query(
+        "Account.invoices",
+        "account.invoices",
+        "UU+-+FFFF-+",
+        "account(id: $account) { invoices { edges { node { id number } } totalCount } }",
+    ),
+    query(
+        "Account.creditTransactions",
+        "account.creditTransactions",
+        "UU+-+FFFF-+",
+        "account(id: $account) { creditTransactions { edges { node { id } } totalCount } }",
+    ),
+    query(
+        "Account.grants",
+        "account.grants",
+        "UU+-+FFFF-+",
+        "account(id: $account) { grants { edges { node { id name state } } totalCount } }",
+        "GrantConnection.edges GrantEdge.node",
+    ),
+    query(
+        "CreditTransaction.sources",
+        "creditTransactions.edges.node.sources",
+        "UU+N+F+FFN+",
+        "creditTransactions(accountId: $account, filter: {kind: [INVOICE_PAYMENT]}) "
+        "{ edges { node { sources { amount { amount } grant { id name } } } } }",
+        "CreditSource.grant",
+    ),
+    query(
+        "AuditEntry.account",
+        "auditLog.edges.node.account",
+        "UUFF+FFFFN+",
+        "auditLog(accountId: $account) { edges { node { account { id name } } } }",
+    ),
+    query(
+        "AuditEntry.subject",
+        "auditLog.edges.node.subject",
+        "UUFF+FFFFN+",
+        "auditLog(accountId: $account) { edges { node { subject { id } } } }",
     ),
     query(
         "Account.holds",
@@ -320,6 +369,7 @@ EDGES: Final = [
 ]
 
 _ON_PAYMENT: Final = "UU+N+FFF+N+"
+_FOR_CLIENT: Final = "UU+N+FFFFN+"
 _ON_ORDER: Final = "UUFF+FFF+N+"
 _CREDIT_AFTER: Final = {_ON_PAYMENT: "UU+N+FFF-N+", _ON_ORDER: "UUFF+FFF-N+"}
 _STAFF: Final = "UUFFFFFFFF+"
@@ -332,11 +382,11 @@ _REFUSED: Final = "R" * 11
 MUTATIONS: Final = {
     "addFunds": mutation(
         "Mutation.addFunds",
-        "UU+~FFFFFFF",
-        f'input: {{amount: {_MONEY}, gateway: "sandbox", {_KEY}, '
+        _FOR_CLIENT,
+        f'input: {{accountId: $target, amount: {_MONEY}, gateway: "sandbox", {_KEY}, '
         'acceptedPolicyVersion: "2026-01"}',
         "invoice { id account { id } }",
-        invoice=("AddFundsPayload.invoice", "UU+~FFFFFFF"),
+        invoice=("AddFundsPayload.invoice", _FOR_CLIENT),
     ),
     "payInvoice": mutation(
         "Mutation.payInvoice",
@@ -540,11 +590,11 @@ MUTATIONS: Final = {
     ),
     "redeemVoucher": mutation(
         "Mutation.redeemVoucher",
-        "UU+~FFFFFFF",
-        f"input: {{code: $text, {_KEY}}}",
+        _FOR_CLIENT,
+        f"input: {{accountId: $target, code: $text, {_KEY}}}",
         "balance { id } transaction { id }",
-        balance=("RedeemVoucherPayload.balance", "UU+~FFFFFFF"),
-        transaction=("RedeemVoucherPayload.transaction", "UU~~FFFFFFF"),
+        balance=("RedeemVoucherPayload.balance", _FOR_CLIENT),
+        transaction=("RedeemVoucherPayload.transaction", "UU~N~FFFFN~"),
     ),
     "issueVouchers": mutation(
         "Mutation.issueVouchers",
@@ -679,7 +729,7 @@ SUBSCRIPTIONS: Final = [
         },
     ),
     Ask(
-        "subscription ($account: ID!) { creditUpdated(accountId: $account, afterVersion: 1) "
+        "subscription ($account: ID!) { creditUpdated(accountId: $account, afterVersion: 2) "
         "{ balance { id } transaction { id invoice { id reference } } } }",
         {"CreditTransaction.invoice": ("creditUpdated.transaction.invoice", "UU+N+FFFFN+")},
     ),
@@ -699,6 +749,7 @@ PLAIN: Final = {
     "externalId metadata",
     "ApiKey": "id partner name prefix scopes allAccounts allowedAddresses dailyBudget "
     "paymentBudget createdAt lastUsedAt expiresAt revokedAt",
+    "AuditEntry": "id at actor action details address",
     "Balance": "id currency available reserved pending promotional nextExpiry debt version "
     "updatedAt spendingFrozen",
     "BankCredit": "id kind state parkedReason bankAccount bankTransactionId amount bookedOn "
@@ -706,10 +757,11 @@ PLAIN: Final = {
     "CreditTransaction": "id kind amount balanceAfter version refundable createdAt description",
     "Event": "id type sequence occurredAt",
     "Gateway": "id code kind currencies available name minimum maximum fee",
+    "Grant": "id source name amount remaining effectiveAt expiresAt state",
     "Hold": "id amount captured reference description state expiresAt createdAt endedAt",
     "Invoice": "id number kind status overdue issuedAt dueAt dueOn paidAt subtotal tax total "
     "reference transferReference creditApplied amountPaid amountDue voidedAt voidReason "
-    "creditNoteNumber gateway voidDocumentUrl",
+    "creditNoteNumber gateway voidDocumentUrl metadata",
     "Member": "id email name role invited",
     "Payment": "id gateway amount fee charged received refunded status failureCode expiresAt "
     "createdAt completedAt failureMessage receiptUrl",
@@ -731,6 +783,7 @@ VALUES: Final = {
     "ConfirmFactorPayload": "recoveryCodes",
     "ConfirmCardAction": "clientSecret publishableKey",
     "CreateClientSessionPayload": "url token expiresAt",
+    "CreditSource": "amount",
     "CreditPolicy": "version url refundableInCash summary",
     "CreditStatement": "currency firstDay lastDay openingBalance closingBalance added spent "
     "transactionCount pdfUrl csvUrl",

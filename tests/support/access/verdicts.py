@@ -87,7 +87,7 @@ async def a_target(populated: PopulatedServer, name: str) -> Body:  # noqa: C901
         case "updateWebhookEndpoint" | "rotateWebhookSecret" | "sendTestEvent":
             made = {"target": populated.ids["webhook_endpoint"]}
         case "redeemVoucher":
-            made = {"text": await populated.a_voucher()}
+            made = {"target": populated.ids["account"], "text": await populated.a_voucher()}
         case "changeMember" | "removeMember":
             made = {"target": await populated.a_member()}
         case "endSession":
