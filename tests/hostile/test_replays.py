@@ -51,6 +51,7 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "createAccount": {"other account": "N", "no scope": "F", "demoted": "F"},
     "createClientSession": ON_ORDER,
     "createApiKey": STAFF,
+    "rotateApiKey": STAFF,
     "revokeApiKey": {},
     "adjustCredit": STAFF,
     "refundPayment": STAFF,
@@ -249,6 +250,7 @@ FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
     "createClientSession": ("partner", ""),
     "inviteMember": ("client", ""),
     "createApiKey": ("staff", ""),
+    "rotateApiKey": ("staff", "NOT_ALLOWED"),
 }
 
 

@@ -76,6 +76,7 @@ MATRIX: Final = {
     "Mutation.renewRecoveryCodes": _PEOPLE,
     "Mutation.requestPasswordReset": _EVERYBODY,
     "Mutation.revokeApiKey": _STAFF,
+    "Mutation.rotateApiKey": _STAFF,
     "Mutation.setPassword": _EVERYBODY,
     "Mutation.signIn": _EVERYBODY,
     "Mutation.signOut": _EVERYBODY,

@@ -74,7 +74,7 @@ async def a_target(populated: PopulatedServer, name: str) -> Body:  # noqa: C901
             }
         case "recordBankTransfer":
             made = {"text": (await populated.a_payment("bank-transfer")).reference}
-        case "revokeApiKey":
+        case "revokeApiKey" | "rotateApiKey":
             made = {"target": await populated.a_key()}
         case "redeemVoucher":
             made = {"target": populated.ids["account"], "text": await populated.a_voucher()}
