@@ -7,6 +7,7 @@ from models.access.api_key import ApiKey, KeyAccount
 from models.access.budget import KeySpending
 from models.access.client_link import ClientLink
 from models.access.external_identity import ExternalIdentity
+from models.access.invitation import Invitation
 from models.access.member import Member
 from models.access.one_use_token import OneUseToken
 from models.access.rate_limit import RateCounter
@@ -57,6 +58,7 @@ __all__ = [
     "Grant",
     "Hold",
     "IdempotencyKey",
+    "Invitation",
     "Invoice",
     "InvoiceCount",
     "InvoiceLine",

@@ -22,6 +22,11 @@ _REVOKED: Final = """
     UNION ALL SELECT id FROM api_key WHERE revoked_at > $1
     UNION ALL SELECT id FROM api_key WHERE expires_at > $1 AND expires_at <= $2
     UNION ALL SELECT id FROM users WHERE disabled_at > $1
+    UNION ALL SELECT id FROM session WHERE key_id IN (
+        SELECT id FROM api_key WHERE revoked_at > $1
+        UNION ALL SELECT id FROM api_key
+        WHERE user_id IN (SELECT id FROM users WHERE disabled_at > $1)
+    )
 """
 _CHANGED: Final = "SELECT id FROM session WHERE rights_changed_at > $1"
 
@@ -81,8 +86,9 @@ def reaches(now: frozenset[UUID] | None, before: frozenset[UUID] | None) -> bool
 
 
 async def revoked_since(moment: datetime) -> set[UUID]:
-    """The ids of sessions, keys and users that were ended after `moment`, and of keys that have
-    expired since, as those that were replaced do; one statement.
+    """The ids of sessions, keys and users that were ended after `moment`, of the sessions that
+    those keys have opened, and of keys that have expired since, as those that were replaced do; one
+    statement.
     """
     return {row["id"] for row in await sql.fetch(_REVOKED, moment, now())}
 

@@ -108,9 +108,9 @@ class CreateAccount(Command[_Found, Account, _Checked]):
     @override
     async def read(self, asked: Invocation[_Checked], journal: Journal) -> _Found:
         told, by = asked.prepared, asked.by
-        external = await told.external.columns(by, belonging(asked.id))
-        if by.role is Role.PARTNER:
-            external["partner_id"] = by.user_id
+        owner = by.user_id if by.role is Role.PARTNER else None
+        external = await told.external.columns(by, belonging(asked.id, owner))
+        external.setdefault("partner_id", owner)
         line_id = by.line_id or by.key_id
         by_name = line_id is not None and await api_key.names_accounts(line_id)
         taken = bool(await sql.fetch(_taken(), told.email, told.email_key))

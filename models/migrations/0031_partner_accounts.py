@@ -71,7 +71,7 @@ async def _drop_indexes(apps: Any, editor: Any) -> None:
 
 
 class Migration(migration.Migration):
-    dependencies = [("models", "0025_members")]
+    dependencies = [("models", "0027_invitations")]
 
     operations = [
         ops.AddField("AuditEntry", "account_id", fields.UUIDField(null=True)),
