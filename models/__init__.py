@@ -4,6 +4,7 @@ Tortoise loads its tables from here.
 """
 
 from models.access.api_key import ApiKey, KeyAccount
+from models.access.budget import KeySpending
 from models.access.client_link import ClientLink
 from models.access.external_identity import ExternalIdentity
 from models.access.invitation import Invitation
@@ -71,6 +72,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceSource",
     "KeyAccount",
+    "KeySpending",
     "LedgerAccount",
     "Member",
     "Message",

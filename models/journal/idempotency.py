@@ -10,7 +10,7 @@ The answer is kept for `retention.KEYS`. What an old key does after that:
         nothing, ever: what they made has `source_of` the key, or its codes, in a UNIQUE column, and
         the key is refused as reused
     payInvoice voidInvoice cancelPayment recordPaymentOutcome redeemVoucher createAccount
-    recordBankTransfer assignBankCredit dismissBankCredit
+    recordBankTransfer assignBankCredit dismissBankCredit rotateApiKey
         what a new key would: the invoice that is paid, the code that is redeemed, the address that
         is taken or the line that is booked can be dealt with once only, whatever the key
     updateAccount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum, auto
@@ -31,6 +32,12 @@ class Writer:
 
     def write_to(self, changes: Changes) -> None:
         """Have what has changed written with `changes`."""
+
+    def taken(self) -> tuple[str, int]:
+        """What has been spent of it or reserved: a currency and minor units, of which there are
+        none where more came back.
+        """
+        return "", 0
 
     def remembered(self) -> dict[str, Any]:
         """What `go_back` takes: what is in its lists and dictionaries is not changed itself."""
@@ -159,6 +166,14 @@ class Journal:
     def ring(self, *topics: str) -> None:
         """Notify listeners of `topics`, once this has been committed."""
         self._topics += topics
+
+    def taken(self) -> dict[str, int]:
+        """The credit that has been spent or reserved, in minor units by currency."""
+        every: defaultdict[str, int] = defaultdict(int)
+        for writer in self._writers.values():
+            currency, minor = writer.taken()
+            every[currency] += max(0, minor)
+        return every
 
     # -- taking back what one of several has put down
 

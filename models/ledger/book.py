@@ -65,6 +65,7 @@ class Book(Writer):
         self._opened: dict[UUID, Ref] = {}
         self._disputes = 0
         self._touched = False
+        self._taken = 0
 
     # -- the accounts of this book
 
@@ -105,6 +106,10 @@ class Book(Writer):
         """As `stopped`, leaving that many of the open disputes out."""
         disputes = self.open_disputes - but_disputes
         return is_stopped(frozen=self.frozen, open_disputes=disputes, debt=self.debt)
+
+    @override
+    def taken(self) -> tuple[str, int]:
+        return self.currency, self._taken
 
     # -- its grants
 
@@ -150,17 +155,23 @@ class Book(Writer):
         before = self._total
         if isinstance(what, StatementLine):
             legs = debt_first(legs, self.debt, self.deposited, self.owed)
-        for leg in legs:
-            assert leg.amount > 0, "a transfer is positive"
-            self._apply(leg.source, -leg.amount)
-            self._apply(leg.target, leg.amount)
-        self._check()
+        self._move(what, legs)
         if isinstance(what, MoveKind):
             assert self._total == before or not legs
             self._add_transfers(what.value, source, legs, payment_id=payment_id)
             return None
         self._add_line(what, self._total - before, legs)
         return what.id
+
+    def _move(self, what: StatementLine | MoveKind, legs: Sequence[Leg]) -> None:
+        available = self.available
+        for leg in legs:
+            assert leg.amount > 0, "a transfer is positive"
+            self._apply(leg.source, -leg.amount)
+            self._apply(leg.target, leg.amount)
+        self._check()
+        if not isinstance(what, StatementLine) or what.kind is not StatementLineKind.EXPIRY:
+            self._taken += available - self.available
 
     def _add_line(self, line: StatementLine, amount: int, legs: Sequence[Leg]) -> None:
         self.version += 1

@@ -1,11 +1,12 @@
 """What partners read and keep: the account of each entry of the audit log, which is found by it, and
-metadata of invoices; grants are listed by their accounts.
+metadata of invoices; grants are listed by their accounts. Keys replace others, and have budgets.
 """
 
 from typing import Any
 
 from tortoise import fields
 from tortoise.migrations import operations as ops
+from tortoise.migrations.constraints import CheckConstraint
 
 from models.db import migration
 
@@ -13,6 +14,8 @@ _INDEXES = (
     "CREATE INDEX ix_audit_account ON audit_entry (account_id, id) WHERE account_id IS NOT NULL",
     "CREATE INDEX ix_audit_action ON audit_entry (action, id)",
     "CREATE INDEX ix_grant_page ON credit_grant (account_id, currency, id)",
+    "CREATE INDEX ix_api_key_line ON api_key (line_id) WHERE line_id IS NOT NULL",
+    "CREATE INDEX ix_api_key_expiry ON api_key (expires_at) WHERE expires_at IS NOT NULL",
 )
 #: Whose account the entries from before are of, by what their subjects' ids begin with.
 _OWNERS = {
@@ -73,5 +76,28 @@ class Migration(migration.Migration):
     operations = [
         ops.AddField("AuditEntry", "account_id", fields.UUIDField(null=True)),
         ops.AddField("Invoice", "details", fields.JSONField(null=True)),
+        ops.AddField("ApiKey", "line_id", fields.UUIDField(null=True)),
+        ops.AddField("ApiKey", "daily_budget", fields.JSONField(null=True)),
+        ops.AddField("ApiKey", "payment_budget", fields.JSONField(null=True)),
+        ops.CreateModel(
+            name="KeySpending",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True, unique=True, db_index=True)),
+                ("line_id", fields.UUIDField()),
+                ("currency", fields.CharField(max_length=3)),
+                ("day", fields.CharField(max_length=10)),
+                ("spent", fields.BigIntField()),
+            ],
+            options={
+                "table": "key_spending",
+                "app": "models",
+                "pk_attr": "id",
+                "table_description": "What the keys of a line have spent on a day.",
+            },
+            bases=["Model"],
+        ),
+        ops.AddConstraint(
+            "KeySpending", CheckConstraint(check="spent > 0", name="ck_key_spending_spent")
+        ),
         ops.RunPython(_fill, _drop_indexes),
     ]

@@ -223,6 +223,11 @@ class PayInvoice(Command[Payable, Paid]):
         return payment
 
     @override
+    def paid(self, answer: Paid) -> tuple[str, int]:
+        payment = answer.payment
+        return ("", 0) if payment is None else (payment.currency, payment.charged)
+
+    @override
     async def follow(self, answer: Paid, asked: Invocation) -> Paid:
         if answer.payment is None:
             return answer

@@ -25,6 +25,7 @@ from graphql import (
 )
 
 from models.access.api_key import NETWORKS_MAX
+from models.access.budget import CURRENCIES_MAX as BUDGET_CURRENCIES_MAX
 from models.access.identity import SCOPES
 from models.access.member import ACCOUNTS_MAX, MEMBERS_MAX
 from models.access.session import SESSIONS_MAX
@@ -72,9 +73,8 @@ def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
         "Account.members": MEMBERS_MAX,
         "Account.metadata": METADATA_ENTRIES_MAX,
         "ApiKey.allowedAddresses": NETWORKS_MAX,
-        # None has a budget yet.
-        "ApiKey.dailyBudget": 0,
-        "ApiKey.paymentBudget": 0,
+        "ApiKey.dailyBudget": BUDGET_CURRENCIES_MAX,
+        "ApiKey.paymentBudget": BUDGET_CURRENCIES_MAX,
         "ApiKey.scopes": len(SCOPES),
         "AuditEntry.details": 10,
         "Billing.address": ADDRESS_LINES_MAX,

@@ -61,6 +61,7 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "resendWebhooks": ON_ORDER,
     "sendTestEvent": ON_ORDER,
     "createApiKey": STAFF,
+    "rotateApiKey": STAFF,
     "revokeApiKey": {},
     "adjustCredit": STAFF,
     "refundPayment": STAFF,
@@ -267,6 +268,7 @@ FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
     "rotateWebhookSecret": ("partner", ""),
     "resendWebhooks": ("partner", ""),
     "sendTestEvent": ("partner", ""),
+    "rotateApiKey": ("staff", "NOT_ALLOWED"),
 }
 
 

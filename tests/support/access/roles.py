@@ -85,6 +85,7 @@ MATRIX: Final = {
     "Mutation.reserveCredit": _ORDERS,
     "Mutation.resendWebhooks": _ORDERS,
     "Mutation.revokeApiKey": _STAFF,
+    "Mutation.rotateApiKey": _STAFF,
     "Mutation.rotateWebhookSecret": _ORDERS,
     "Mutation.sendTestEvent": _ORDERS,
     "Mutation.setPassword": _EVERYBODY,

@@ -484,6 +484,12 @@ MUTATIONS: Final = {
         "apiKey { id accounts { edges { node { id name } } } } token",
         apiKey=("ApiKeyPayload.apiKey", "UUFFFFFFFF+"),
     ),
+    "rotateApiKey": mutation(
+        "Mutation.rotateApiKey",
+        "UUFFFFFFFF+",
+        f"input: {{apiKeyId: $target, {_KEY}}}",
+        "apiKey { id name accounts { edges { node { id name } } } } token",
+    ),
     "revokeApiKey": mutation(
         "Mutation.revokeApiKey",
         "UUFFFFFFFF+",

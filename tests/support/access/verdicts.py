@@ -78,7 +78,7 @@ async def a_target(populated: PopulatedServer, name: str) -> Body:  # noqa: C901
             }
         case "recordBankTransfer":
             made = {"text": (await populated.a_payment("bank-transfer")).reference}
-        case "revokeApiKey":
+        case "revokeApiKey" | "rotateApiKey":
             made = {"target": await populated.a_key()}
         case "deleteWebhookEndpoint":
             made = {"target": (await populated.an_endpoint()).public_id}
