@@ -77,7 +77,7 @@ class Migration(migration.Migration):
             "A URL of a partner that events are posted to.",
             "Changing",
             user_id=fields.UUIDField(),
-            key_id=fields.UUIDField(),
+            line_id=fields.UUIDField(),
             url=fields.TextField(),
             events=fields.JSONField(),
             document=_text(255, null=True),

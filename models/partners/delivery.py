@@ -32,7 +32,7 @@ from models.provider.provider import provider
 _ROWS_MAX: Final = 500
 
 _LISTENING: Final = f"""
-    SELECT e.id, k.id AS key_id, e.events, e.created_at, k.scopes, k.all_accounts
+    SELECT e.id, e.line_id, e.events, e.created_at, k.scopes, k.all_accounts
     FROM webhook_endpoint e {rights.OF_KEY}
     WHERE e.disabled_at IS NULL AND e.deleted_at IS NULL AND {rights.in_force("$1")}
 """
@@ -84,7 +84,7 @@ class Listening:
     """An endpoint that may be told of events, and what its key gives."""
 
     id: UUID
-    key_id: UUID
+    line_id: UUID
     events: Sequence[str]
     scopes: str
     all_accounts: bool
@@ -107,7 +107,7 @@ def _listening(row: sql.Row) -> Listening:
     patterns = row["events"]
     return Listening(
         row["id"],
-        row["key_id"],
+        row["line_id"],
         orjson.loads(patterns) if isinstance(patterns, str) else patterns,
         row["scopes"],
         bool(row["all_accounts"]),
@@ -137,12 +137,12 @@ async def told(
     wanted = [(one, event) for event in events for one in found if one.wants(event)]
     confined = [(one, event) for one, event in wanted if not one.all_accounts]
     reached = await rights.reached(
-        {one.key_id for one, _ in confined}, {event.account_id for _, event in confined}
+        {one.line_id for one, _ in confined}, {event.account_id for _, event in confined}
     )
     return [
         (one, event)
         for one, event in wanted
-        if one.all_accounts or (one.key_id, event.account_id) in reached
+        if one.all_accounts or (one.line_id, event.account_id) in reached
     ]
 
 

@@ -32,8 +32,8 @@ class DisabledReason(StrEnum):
 
 
 class WebhookEndpoint(Changing):
-    """A URL that events are posted to, with the rights of the key that made it (models.partners.
-    rights).
+    """A URL that events are posted to, with the rights of the key that made it, or of the one that
+    has replaced that: `line_id` is the first of them (models.partners.rights).
 
     `events` are patterns, `document` the identifier of a registered GraphQL document. The secrets
     are sealed; the old one signs as well until `old_secret_until_at`. `failing_since_at` is when
@@ -43,7 +43,7 @@ class WebhookEndpoint(Changing):
     PREFIX: ClassVar[str] = "whe"
 
     user_id = fields.UUIDField()
-    key_id = fields.UUIDField()
+    line_id = fields.UUIDField()
     url = fields.TextField()
     events: fields.Field[list[str]] = fields.JSONField()
     document = fields.CharField(max_length=255, null=True)
@@ -109,7 +109,7 @@ async def managed(by: Actor) -> list[WebhookEndpoint]:
     the scope.
     """
     rights.require_manager(by)
-    where, args = ("", []) if by.is_staff else (" AND key_id = $2", [by.key_id])
+    where, args = ("", []) if by.is_staff else (" AND line_id = $2", [by.line_id])
     return await sql.records(
         WebhookEndpoint,
         f"SELECT * FROM webhook_endpoint WHERE deleted_at IS NULL{where} ORDER BY id DESC LIMIT $1",

@@ -62,7 +62,7 @@ class CreateWebhookEndpoint(Command[None, GivenEndpoint, list[str]]):
 
     @override
     def require(self, by: Actor) -> None:
-        rights.key_of(by)
+        rights.line_of(by)
 
     @override
     async def prepare(self, asked: Invocation) -> list[str]:
@@ -86,7 +86,7 @@ class CreateWebhookEndpoint(Command[None, GivenEndpoint, list[str]]):
             id=asked.id,
             created_at=journal.at,
             user_id=asked.by.user_id,
-            key_id=rights.key_of(asked.by),
+            line_id=rights.line_of(asked.by),
             url=self.url,
             events=asked.prepared,
             document=self.document,

@@ -1,7 +1,7 @@
 """Rights of an endpoint: those of the key that made it, as they are now.
 
-`OF_KEY` is how every statement gets from an endpoint to that key: a key that is rotated is found
-there.
+An endpoint keeps the line of its key: the first of the keys that replace each other. `OF_KEY` is
+how every statement gets from there to the newest of them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,13 @@ from models.errors import Forbidden
 if TYPE_CHECKING:
     from models.partners.endpoint import WebhookEndpoint
 
-#: Joins `k`, the key of an endpoint `e`, and `u`, its partner.
-OF_KEY: Final = "JOIN api_key k ON k.id = e.key_id JOIN users u ON u.id = k.user_id"
+#: Joins `k`, the newest key of an endpoint `e`, and `u`, its partner.
+OF_KEY: Final = """
+    JOIN api_key k ON k.id = (
+        SELECT n.id FROM api_key n WHERE n.id = e.line_id OR n.line_id = e.line_id
+        ORDER BY n.id DESC LIMIT 1
+    ) JOIN users u ON u.id = k.user_id
+"""
 
 
 def in_force(moment: str) -> str:
@@ -36,41 +41,45 @@ def require_manager(by: Actor) -> None:
     by.require_scope("webhooks:manage")
 
 
-def key_of(by: Actor) -> UUID:
-    """The key whose rights an endpoint gets that this actor makes. Raises Forbidden for staff: an
-    endpoint with all rights would be nobody's.
+def line_of(by: Actor) -> UUID:
+    """The line of the key whose rights an endpoint gets that this actor makes. Raises Forbidden for
+    staff: an endpoint with all rights would be nobody's.
     """
     require_manager(by)
-    if by.key_id is None:
+    if by.line_id is None:
         raise Forbidden("partner")
-    return by.key_id
+    return by.line_id
 
 
 def manages(by: Actor, endpoint: WebhookEndpoint) -> bool:
     """Whether an endpoint is in sight. Another key of the same partner may have fewer rights, and
     would have events sent to where it likes.
     """
-    return by.is_staff or (by.key_id is not None and by.key_id == endpoint.key_id)
+    return by.is_staff or (by.line_id is not None and by.line_id == endpoint.line_id)
 
 
 async def actor_of(endpoint: WebhookEndpoint) -> Actor | None:
     """Who asks for an endpoint's data; None where its key is not valid any more."""
-    rights = (await api_key.rights_of([endpoint.key_id])).get(endpoint.key_id)
-    if rights is None:
+    row = await sql.fetch_one(
+        f"SELECT k.id FROM webhook_endpoint e {OF_KEY} WHERE e.id = $1", endpoint.id
+    )
+    rights = {} if row is None else await api_key.rights_of([row["id"]])
+    if row is None or row["id"] not in rights:
         return None
-    scopes, accounts = rights
+    scopes, accounts = rights[row["id"]]
     return Actor(
         role=Role.PARTNER,
         user_id=endpoint.user_id,
         scopes=scopes,
         accounts=accounts,
-        key_id=endpoint.key_id,
+        key_id=row["id"],
+        line_id=endpoint.line_id,
     )
 
 
 async def reached(keys: Collection[UUID], account_ids: Collection[UUID]) -> set[tuple[UUID, UUID]]:
-    """Which of the keys, none of which reaches all accounts, reach which of these accounts: pairs
-    of key and account. Two statements, however many accounts a key reaches.
+    """Which of the keys, each the first of its line and none of which reaches all accounts, reach
+    which of these accounts: pairs of both. Two statements, however many accounts a key reaches.
     """
     if not keys or not account_ids:
         return set()
@@ -93,14 +102,14 @@ async def reached(keys: Collection[UUID], account_ids: Collection[UUID]) -> set[
 async def sees(endpoint: WebhookEndpoint, scope: str, account_id: UUID) -> bool:
     """Whether the endpoint's key may still see what needs that scope, of that account."""
     row = await sql.fetch_one(
-        f"SELECT k.id, k.scopes, k.all_accounts FROM webhook_endpoint e {OF_KEY}"
+        f"SELECT k.scopes, k.all_accounts FROM webhook_endpoint e {OF_KEY}"
         f" WHERE e.id = $1 AND {in_force('$2')}",
         endpoint.id,
         now(),
     )
     if row is None or not may(row["scopes"], scope):
         return False
-    return bool(row["all_accounts"]) or bool(await reached([row["id"]], [account_id]))
+    return bool(row["all_accounts"]) or bool(await reached([endpoint.line_id], [account_id]))
 
 
 def may(scopes: str, scope: str) -> bool:

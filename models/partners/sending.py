@@ -102,7 +102,7 @@ _DISABLE: Final = """
 _ENDED_KEYS: Final = f"""
     SELECT e.id FROM webhook_endpoint e
     WHERE e.disabled_at IS NULL AND e.deleted_at IS NULL AND NOT EXISTS (
-        SELECT 1 FROM webhook_endpoint o {rights.OF_KEY.replace("e.key_id", "o.key_id")}
+        SELECT 1 FROM webhook_endpoint o {rights.OF_KEY.replace("e.line_id", "o.line_id")}
         WHERE o.id = e.id AND {rights.in_force("$1")})
 """
 

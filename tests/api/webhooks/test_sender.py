@@ -123,7 +123,7 @@ async def test_a_fault_of_one_lane_ends_no_other() -> None:
 
 async def test_an_endpoint_whose_key_was_revoked_is_disabled_by_the_next_look() -> None:
     given = await an_endpoint(await a_partner())
-    await revoke_key(given.endpoint.key_id)
+    await revoke_key(given.endpoint.line_id)
     async with Sender(Receiver(), NoAnswers()).running():
         await Sender(Receiver(), NoAnswers()).start_due()
     assert (await as_it_is(given)).disabled_reason == "KEY_ENDED"

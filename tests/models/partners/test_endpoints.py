@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models.access.api_key import revoke_key
+from models.access.credential import actor_of_credential
+from models.access.rotation import rotate_key
 from models.accounts.create import CreateAccount
 from models.clock import now
 from models.db import sql
@@ -255,11 +257,31 @@ async def test_an_endpoint_that_is_enabled_again_gets_what_waited() -> None:
 async def test_an_endpoint_whose_key_has_ended_is_not_enabled_again() -> None:
     partner = await a_partner()
     given = await an_endpoint(partner)
-    await revoke_key(given.endpoint.key_id)
+    await revoke_key(given.endpoint.line_id)
     await sending.disable_ended()
     with pytest.raises(NotAllowed):
         await change(given, STAFF, enabled=True)
     assert not (await as_it_is(given)).enabled
+
+
+async def test_an_endpoint_goes_on_with_the_key_that_replaces_its_own_and_ends_with_the_line() -> (
+    None
+):
+    client, receiver = await a_client(), Receiver()
+    partner = await a_partner([client.id])
+    given = await an_endpoint(partner)
+    assert partner.key_id is not None
+    newer, token = await rotate_key(partner.key_id, 0)
+    await client.given(100)
+    await published()
+    assert await sent(given, receiver) > 0
+    assert await sending.disable_ended() == 0
+    successor = await actor_of_credential(token, "192.0.2.1")
+    assert successor is not None
+    assert [one.id for one in await endpoint.managed(successor)] == [given.endpoint.id]
+    await revoke_key(newer.id)
+    assert await sending.disable_ended() == 1
+    assert (await as_it_is(given)).disabled_reason == "KEY_ENDED"
 
 
 async def test_a_document_is_named_and_taken_away_again() -> None:

@@ -279,7 +279,7 @@ async def test_with_another_secret_key_nothing_is_signed_and_nobody_is_blamed(
 async def test_a_revoked_key_ends_its_endpoint_before_another_word_is_said() -> None:
     given, receiver = await waiting(3), Receiver()
     await sending.send_next(given.endpoint.id, receiver, NoAnswers())
-    await revoke_key(given.endpoint.key_id)
+    await revoke_key(given.endpoint.line_id)
     assert await sent(given, receiver) == 0
     assert len(receiver.messages) == 1
     assert await sending.disable_ended() >= 1
@@ -290,7 +290,7 @@ async def test_a_revoked_key_ends_its_endpoint_before_another_word_is_said() -> 
 async def test_what_a_key_may_not_see_any_more_is_not_sent(at: At) -> None:
     given, receiver = await waiting(2), Receiver(BROKEN)
     await sql.execute(
-        "UPDATE api_key SET scopes = 'webhooks:manage' WHERE id = $1", given.endpoint.key_id
+        "UPDATE api_key SET scopes = 'webhooks:manage' WHERE id = $1", given.endpoint.line_id
     )
     await sent(given, receiver)
     assert receiver.messages == []
@@ -328,7 +328,7 @@ async def test_a_message_that_cannot_be_made_now_is_made_later(at: At) -> None:
     [message] = receiver.messages
     assert message.told["data"] == {"node": {"amount": "1.00"}}
     assert [event for _, event, _ in answers.asked] == [message.id] * 2
-    assert answers.asked[0][2].key_id == given.endpoint.key_id
+    assert answers.asked[0][2].line_id == given.endpoint.line_id
 
 
 async def test_a_test_is_sent_once_and_blames_nobody() -> None:
