@@ -101,7 +101,7 @@ async def _back(apps: Any, editor: Any) -> None:
 
 
 class Migration(migration.Migration):
-    dependencies = [("models", "0025_members")]
+    dependencies = [("models", "0027_invitations")]
 
     operations = [
         ops.AddField(
