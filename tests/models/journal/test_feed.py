@@ -5,14 +5,18 @@ may see.
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tortoise.connection import get_connection
 
 from models.access.identity import Actor, Role
 from models.clock import now
 from models.db import record, sql
 from models.db.page import PageRequest
+from models.db.transactions import transaction
 from models.errors import Forbidden, Invalid, NotFound
 from models.journal import feed
 from models.journal.outbox import Event, FactKind
@@ -221,6 +225,56 @@ async def test_what_is_younger_keeps_what_came_after_it_whatever_clocks_say(at: 
     await publish_all()
     await feed.forget()
     assert len(await read(client.actor)) == 2
+
+
+class _Undo(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("credit.adjusted", "credit.changed"),
+        ("invoice.void", "invoice.voided"),
+        ("invoice.refunded", "invoice.updated"),
+        ("payment.captured", "payment.succeeded"),
+        ("payment.dispute_won", "payment.disputed"),
+        ("payment.declined", "invoice.updated"),
+        ("payment.begun", "payment.begun"),
+        ("voucher.redeemed", "voucher.redeemed"),
+    ],
+)
+async def test_what_was_told_before_there_were_public_types_is_of_one(
+    was: str, becomes: str
+) -> None:
+    client = await a_client()
+    gift = await client.granted(100)
+    bill = await client.order()
+    begun = await client.begin(bill)
+    [used] = await sql.fetch("SELECT voucher_id FROM redemption WHERE account_id = $1", client.id)
+    subjects = {"credit": gift.id, "invoice": bill.id, "payment": begun.id}
+    expected = subjects | {"voucher": gift.id}
+    migration = import_module("models.migrations.0028_events")
+
+    async def again() -> None:
+        told = Event(
+            kind=was,
+            account_id=client.id,
+            subject_id=(subjects | {"voucher": used["voucher_id"]})[was.partition(".")[0]],
+            data={"invoice": bill.public_id},
+        )
+        await sql.add(told)
+        connected = get_connection("default")
+        dialect = connected.capabilities.dialect
+        await migration._retell(SimpleNamespace(client=connected, DIALECT=dialect))
+        found = (await sql.by_ids(Event, [told.id]))[told.id]
+        assert (found.kind, found.subject_id) == (becomes, expected[becomes.partition(".")[0]])
+        assert found.data["invoice"] == bill.public_id
+        assert found.data.get("outcome") == ("WON" if was == "payment.dispute_won" else None)
+        raise _Undo
+
+    with pytest.raises(_Undo):
+        await transaction(again)
 
 
 async def test_a_cursor_of_no_event_is_refused() -> None:

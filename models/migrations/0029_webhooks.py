@@ -68,7 +68,7 @@ def _record(model: str, table: str, told: str, base: str, /, **columns: Any) -> 
 
 
 class Migration(migration.Migration):
-    dependencies = [("models", "0027_events")]
+    dependencies = [("models", "0028_events")]
 
     operations = [
         _record(

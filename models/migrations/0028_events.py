@@ -80,14 +80,18 @@ _WON_OR_LOST = {
 }
 
 
+async def _retell(editor: Any) -> None:
+    put = _WON_OR_LOST["sqlite" if editor.DIALECT == "sqlite" else "postgres"]
+    outcome = _OUTCOME.format(won=put.format("WON"), lost=put.format("LOST"))
+    for statement in _RETOLD:
+        await editor.client.execute_query(statement.replace("{outcome}", outcome))
+
+
 async def _publishable(apps: Any, editor: Any) -> None:
     run, is_sqlite = editor.client.execute_query, editor.DIALECT == "sqlite"
     for statement in () if is_sqlite else _ORDINAL:
         await run(statement)
-    put = _WON_OR_LOST["sqlite" if is_sqlite else "postgres"]
-    outcome = _OUTCOME.format(won=put.format("WON"), lost=put.format("LOST"))
-    for statement in _RETOLD:
-        await run(statement.replace("{outcome}", outcome))
+    await _retell(editor)
     arrival = "position" if is_sqlite else "ordinal NULLS FIRST, id"
     for statement in _INDEXES:
         await run(statement.format(arrival=arrival))
