@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-import httpcore
 import structlog
 
-from api.webhooks import network
-from api.webhooks.network import AddressRefused, Pinned
 from models.partners.attempt import CALL_SECONDS_MAX, KEPT_BYTES_MAX, READ_BYTES_MAX, Outcome
 
 if TYPE_CHECKING:
+    import httpcore
+
     from api.webhooks.network import Resolve
     from models.partners.address import Target
 
@@ -35,7 +34,7 @@ class HttpCaller:
 
     def __init__(
         self,
-        resolve: Resolve = network.resolve,
+        resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
         seconds_max: float = CALL_SECONDS_MAX,
     ) -> None:
@@ -65,12 +64,17 @@ class HttpCaller:
         self, target: Target, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, bytes]:
         """The status, and how the answer begins."""
+        # Importing it takes long, and most processes never call anybody.
+        import httpcore  # noqa: PLC0415
+
+        from api.webhooks import network  # noqa: PLC0415 - as above
+
         async with (
             httpcore.AsyncConnectionPool(
                 ssl_context=self._tls,
                 max_connections=1,
                 max_keepalive_connections=0,
-                network_backend=Pinned(target, self._resolve),
+                network_backend=network.Pinned(target, self._resolve or network.resolve),
             ) as pool,
             pool.stream(
                 "POST",
@@ -119,28 +123,36 @@ def _problem_of(status: int) -> str | None:
 
 
 _TLS: Final = "The TLS certificate isn't valid for this host."
-#: What went wrong, in words that tell nothing of our network; the first that fits.
-_PROBLEMS: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (TimeoutError, "No answer in time."),
-    (httpcore.TimeoutException, "No answer in time."),
-    (AddressRefused, "The host has an address that isn't public."),
-    (ssl.SSLError, _TLS),
-    (OSError, "The host wasn't found."),
-    (httpcore.ConnectError, "No connection."),
-    (httpcore.NetworkError, "The connection was lost."),
-    (httpcore.ProtocolError, "The answer wasn't HTTP."),
-)
+_NO_CONNECTION: Final = "No connection."
+
+
+@cache
+def _problems() -> tuple[tuple[type[Exception], str], ...]:
+    """What may go wrong, in words that tell nothing of our network; the first that fits."""
+    import httpcore  # noqa: PLC0415 - as in `_posted`
+
+    from api.webhooks.network import AddressRefused  # noqa: PLC0415 - as above
+
+    return (
+        (TimeoutError, "No answer in time."),
+        (httpcore.TimeoutException, "No answer in time."),
+        (AddressRefused, "The host has an address that isn't public."),
+        (ssl.SSLError, _TLS),
+        (OSError, "The host wasn't found."),
+        (httpcore.ConnectError, _NO_CONNECTION),
+        (httpcore.NetworkError, "The connection was lost."),
+        (httpcore.ProtocolError, "The answer wasn't HTTP."),
+    )
 
 
 def _told(error: Exception) -> str:
     """What went wrong."""
-    if isinstance(error, httpcore.ConnectError) and isinstance(error.__context__, ssl.SSLError):
-        return _TLS
-    for kind, words in _PROBLEMS:
-        if isinstance(error, kind):
-            return words
-    log.error("webhook_call_failed", exc_info=error)
-    return "The call failed."
+    words = next((words for kind, words in _problems() if isinstance(error, kind)), None)
+    if words is None:
+        log.error("webhook_call_failed", exc_info=error)
+        return "The call failed."
+    of_tls = words is _NO_CONNECTION and isinstance(error.__context__, ssl.SSLError)
+    return _TLS if of_tls else words
 
 
 def _shown(answer: bytes) -> str:

@@ -137,6 +137,14 @@ async def send_next(endpoint_id: UUID, caller: Caller, answers: Answers) -> bool
         return False
     outcome = await _attempt(claimed, caller, answers)
     await transaction(lambda: _settle(claimed, outcome))
+    log.info(
+        "webhook_delivered" if outcome.delivered else "webhook_failed",
+        endpoint=claimed.endpoint.public_id,
+        message=message.id_of(claimed.delivery),
+        status=outcome.status,
+        problem=outcome.problem,
+        milliseconds=outcome.milliseconds,
+    )
     return True
 
 
