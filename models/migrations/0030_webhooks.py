@@ -68,11 +68,7 @@ def _record(model: str, table: str, told: str, base: str, /, **columns: Any) -> 
 
 
 class Migration(migration.Migration):
-<<<<<<<< HEAD:models/migrations/0030_webhooks.py
     dependencies = [("models", "0029_holds")]
-========
-    dependencies = [("models", "0028_events")]
->>>>>>>> 572c022a958746d4001617a784409d182a0dc7d8:models/migrations/0029_webhooks.py
 
     operations = [
         _record(

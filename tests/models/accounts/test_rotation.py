@@ -13,6 +13,7 @@ from models.access.credential import actor_of_credential, revoked_since
 from models.accounts import api_keys
 from models.accounts.api_keys import CreateApiKey, GivenKey, RotateApiKey
 from models.accounts.create import CreateAccount
+from models.accounts.hand_over import CreateClientSession
 from models.clock import now
 from models.db import sql
 from models.db.page import PageRequest
@@ -151,3 +152,18 @@ async def test_what_cannot_be_replaced_is_refused_and_nothing_is_made() -> None:
             await run(RotateApiKey(made.key.id), by, key())
     assert await ApiKey.all().count() == before
     assert (await ApiKey.get(id=made.key.id)).expires_at is None
+
+
+async def test_what_a_key_handed_over_outlives_its_rotation_and_ends_with_the_line() -> None:
+    old = await given(scopes=("accounts:write", "sessions:create"))
+    by = await holder(old)
+    assert by is not None
+    opened = CreateAccount(name="B", email=f"{key()}@x.org", password=None, currency="USD")
+    account, old_by = await run(opened, by, key()), await holder(old)
+    assert old_by is not None
+    handed = await run(CreateClientSession(account.id), old_by, key())
+    new = await rotated(old, 0)
+    assert await holder(old) is None
+    assert await actor_of_credential(str(handed.token), PLACE) is not None
+    await api_keys.revoke(new.key.id, STAFF)
+    assert await actor_of_credential(str(handed.token), PLACE) is None
