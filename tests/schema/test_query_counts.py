@@ -141,3 +141,17 @@ async def test_paying_with_credit_takes_four_in_the_transaction_and_three_around
     assert seen.transactions == 1
     assert len(seen.inside) <= (10 if connection.dialect() == "sqlite" else 4)
     assert len(seen.statements) <= len(seen.inside) + 3
+
+
+@pytest.mark.parametrize("count", [1, 5])
+async def test_a_page_of_accounts_with_what_is_reserved_of_each_takes_three(count: int) -> None:
+    for number in range(count):
+        ada = await an_account(f"Ada{number}")
+        await give(ada, "25.00")
+        for _ in range(2):
+            await Client(ada, client(ada)).reserve(500)
+    holds = "holds(state: [OPEN]) { totalCount edges { node { id amount { amount } } } }"
+    document = f"{{ accounts(first: 20) {{ edges {{ node {{ id {holds} }} }} }} }}"
+    shown = (await data(document, STAFF))["accounts"]["edges"][:count]
+    assert [one["node"]["holds"]["totalCount"] for one in shown] == [2] * count
+    assert await statements(document, STAFF) == 3

@@ -75,7 +75,10 @@ export function TransactionsScreen() {
                     <small>{one.description}</small>
                   </th>
                   <td data-label={t("transaction.when")}>{moment(one.createdAt)}</td>
-                  <td data-label={t("transaction.invoice")} class={one.invoice ? undefined : "none"}>
+                  <td
+                    data-label={t("transaction.invoice")}
+                    class={one.invoice ? undefined : "none"}
+                  >
                     {one.invoice
                       ? <Link to={`/billing/invoices/${one.invoice.id}`}>{one.invoice.number}</Link>
                       : "–"}
