@@ -154,7 +154,7 @@ class Shop:
             page = self.api.events_after(self._get("feed", "cursor")).events
             for node in (edge.node for edge in page.edges):
                 new += self._note(
-                    node.id, node.account.external_id, node.sequence, node.type, "feed"
+                    node.id, node.account.external_id, node.sequence, node.type_, "feed"
                 )
             if page.page_info.end_cursor:
                 # After the events themselves: whoever is stopped here reads them again, no fewer.
