@@ -20,12 +20,12 @@ from schema.core.nodes import NodeQuery
 from schema.core.scalars import SCALARS
 from schema.engine.describe import describe, hide_null_defaults
 from schema.engine.guard import Schema
-from schema.funds import FundsMutation
+from schema.funds import FundsMutation, FundsQuery
 from schema.gateway import GatewayQuery
 from schema.invoice import InvoiceQuery
 from schema.live import Subscription
 from schema.order import OrderMutation
-from schema.pay import PayMutation
+from schema.pay import PayMutation, PayQuery
 from schema.refund import RefundMutation
 from schema.staff import StaffMutation
 from schema.statement import StatementQuery
@@ -43,6 +43,8 @@ class Query(
     SessionQuery,
     ApiKeyQuery,
     BankQuery,
+    FundsQuery,
+    PayQuery,
 ):
     """Queries change nothing."""
 

@@ -25,7 +25,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import Field, dataclass, is_dataclass
 from dataclasses import fields as fields_of
 from datetime import datetime
 from operator import attrgetter
@@ -46,6 +46,10 @@ from models.provider import retention
 
 #: What fingerprints of commands begin with.
 FORM: Final = "c1:"
+
+#: `field(default=…, metadata=LATER)`: the command has it since some release. Where it is not given
+#: the fingerprint is the one from before, so that a click is repeated across an upgrade.
+LATER: Final = {"later": True}
 
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
@@ -163,8 +167,16 @@ def fingerprint(name: str, asked: object) -> str:
 
 def _plain(value: object) -> object:
     if is_dataclass(value):
-        return [getattr(value, each.name) for each in fields_of(value) if each.compare]
+        return [one for each in fields_of(value) if each.compare for one in _told(each, value)]
     return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def _told(each: Field[object], value: object) -> list[object]:
+    """What one field adds to a fingerprint."""
+    given = getattr(value, each.name)
+    if "later" not in each.metadata:
+        return [given]
+    return [] if given == each.default else [{each.name: given}]
 
 
 # The standard library's: text that is no Unicode (a lone surrogate) is refused by its rule.

@@ -25,6 +25,7 @@ export const possibleTypes = {
 
 /** What has no id: it is part of what it is found in. */
 export const valueTypes = [
+  "AddFundsPreview",
   "AmountOutOfRange",
   "BankTransferAction",
   "Billing",
@@ -38,6 +39,7 @@ export const valueTypes = [
   "MetadataEntry",
   "Money",
   "PaymentDiagnosis",
+  "PaymentPreview",
   "PossibleDuplicate",
   "PromotionalExpiry",
   "RateLimited",

@@ -40,6 +40,8 @@ MATRIX: Final = {
     "Query.invoices": _SIGNED_IN,
     "Query.node": _SIGNED_IN,
     "Query.nodes": _SIGNED_IN,
+    "Query.previewAddFunds": _MONEY,
+    "Query.previewPayment": _PAYING,
     "Query.sessions": _SIGNED_IN,
     "Query.viewer": _EVERYBODY,
     "Mutation.addFunds": _MONEY,
