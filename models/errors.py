@@ -14,7 +14,7 @@ transaction it rolls everything back, so a refused operation has changed nothing
     ├── NotFound                    Invalid                  PossibleDuplicate
     ├── TokenRefused                WeakPassword             EmailTaken
     ├── CodeRefused                 SignUpClosed             StepUpRequired
-    └── SecondFactorRequired        HoldNotOpen
+    └── SecondFactorRequired        HoldNotOpen              PriceChanged
     Unauthenticated                 no valid sign-in or API key
     Forbidden                       the role or the scope does not allow it
     Busy                            not now: nothing was done, and it may be retried
@@ -59,6 +59,8 @@ class UserErrorCode(StrEnum):
     "An invoice that adds funds can't be paid with credit."
     INVOICE_NOT_PAYABLE = "INVOICE_NOT_PAYABLE"
     "The invoice is paid, void or refunded."
+    PRICE_CHANGED = "PRICE_CHANGED"
+    "Paying would come out differently from the preview that `quote` is of. Preview it again."
     PAYMENT_NOT_CANCELABLE = "PAYMENT_NOT_CANCELABLE"
     "The payment is being processed, or has ended."
     PAYMENT_IN_PROGRESS = "PAYMENT_IN_PROGRESS"
@@ -227,6 +229,12 @@ class InvoiceNotPayable(Refusal):
     """The invoice is paid, void or refunded (`status`)."""
 
     code = UserErrorCode.INVOICE_NOT_PAYABLE
+
+
+class PriceChanged(Refusal):
+    """Paying would come out differently from what was quoted."""
+
+    code = UserErrorCode.PRICE_CHANGED
 
 
 class PaymentNotCancelable(Refusal):

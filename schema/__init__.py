@@ -23,13 +23,13 @@ from schema.core.nodes import NodeQuery
 from schema.core.scalars import SCALARS
 from schema.engine.describe import describe, hide_null_defaults
 from schema.engine.guard import Schema
-from schema.funds import FundsMutation
+from schema.funds import FundsMutation, FundsQuery
 from schema.gateway import GatewayQuery
 from schema.hold import HoldMutation
 from schema.invoice import InvoiceQuery
 from schema.live import Subscription
 from schema.order import OrderMutation
-from schema.pay import PayMutation
+from schema.pay import PayMutation, PayQuery
 from schema.refund import RefundMutation
 from schema.staff import StaffMutation
 from schema.statement import StatementQuery
@@ -49,6 +49,8 @@ class Query(
     AuditQuery,
     EventQuery,
     BankQuery,
+    FundsQuery,
+    PayQuery,
     WebhookQuery,
 ):
     """Queries change nothing."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import strawberry
 
+from models.checkout.preview import preview_funds
 from models.invoices.deposit import AddFunds
 from models.journal.command import run
+from models.provider.provider import provider
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_in_payload
 from schema.core.ids import account_named
-from schema.core.money import MoneyInput
+from schema.core.money import Money, MoneyInput
 from schema.invoice import Invoice
 
 
@@ -38,6 +42,60 @@ class AddFundsPayload(Payload):
 
     invoice: Invoice | None = None
     "The unpaid invoice for the deposit; pay it with `payInvoice`."
+
+
+@strawberry.type
+class AddFundsPreview(Payload):
+    """What a deposit would come to, once it has been paid."""
+
+    credited: Money | None = None
+    "What is added to the available credit."
+    fee: Money | None = None
+    "The gateway's fee."
+    charged: Money | None = None
+    "The total charged: credited + debtRepaid + fee."
+    bonus: Money | None = None
+    "Promotional credit that comes with it; null if none does."
+    debt_repaid: Money | None = None
+    "What repays a debt first."
+    available_after: Money | None = None
+    "The available credit after that."
+
+
+@strawberry.type
+class FundsQuery:
+    """Previews of deposits."""
+
+    @strawberry.field
+    @refused_in_payload
+    async def preview_add_funds(
+        self,
+        info: Info,
+        amount: Annotated[MoneyInput, strawberry.argument(description="The amount to deposit.")],
+        account_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(description="The client. Clients may omit it."),
+        ] = None,
+        gateway: Annotated[
+            str | None,
+            strawberry.argument(
+                description="The code of the gateway. Defaults to the first that `gateways` lists."
+            ),
+        ] = None,
+    ) -> AddFundsPreview:
+        """What `addFunds` and then paying its invoice would come to now. Changes nothing."""
+        by = info.context.signed_in()
+        named, version = account_named(account_id), provider().policy.version
+        add = AddFunds(amount.amount, amount.currency, gateway or "", version, named)
+        told = await preview_funds(add, by)
+        currency = told.currency
+        return AddFundsPreview(
+            credited=Money.minor(told.credited, currency),
+            fee=Money.minor(told.fee, currency),
+            charged=Money.minor(told.charged, currency),
+            debt_repaid=Money.minor(told.debt_repaid, currency),
+            available_after=Money.minor(told.available_after, currency),
+        )
 
 
 @strawberry.type

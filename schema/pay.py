@@ -7,6 +7,10 @@ from typing import Annotated
 
 import strawberry
 
+from models.access.identity import Actor
+from models.checkout.preview import PaymentPreview as Preview
+from models.checkout.preview import preview_payment
+from models.errors import Invalid
 from models.invoices.invoice import Invoice as InvoiceRecord
 from models.journal.command import run
 from models.payments import follow_up
@@ -16,8 +20,9 @@ from models.payments.pay import PayInvoice
 from models.payments.payment import Payment as PaymentRecord
 from schema.balance import BalancePayload
 from schema.core.context import Info
-from schema.core.errors import refused_in_payload
+from schema.core.errors import Payload, refused_in_payload
 from schema.core.ids import id_of
+from schema.core.money import Money
 from schema.core.scalars import URL
 from schema.invoice import Invoice
 from schema.payment import Payment, PaymentPayload
@@ -40,8 +45,96 @@ class PayInvoiceInput:
     """
     return_url: URL | None = None
     "Where the browser goes after the gateway's page. Its origin must be allowed."
+    quote: str | None = None
+    "Of `previewPayment`: PRICE_CHANGED if paying would now come out differently."
+    amount: Decimal | None = None
+    """
+    Pay only this much through the gateway, in the invoice's currency; the rest stays due. More than
+    zero, and at most what is due.
+    """
     idempotency_key: str
     "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
+
+
+@strawberry.type
+class PaymentPreview(Payload):
+    """What paying would come to."""
+
+    due: Money | None = None
+    "What is due now."
+    credit: Money | None = None
+    "The part that credit pays."
+    promotional: Money | None = None
+    "The part of `credit` that is promotional."
+    through_gateway: Money | None = None
+    "The part that goes through the gateway, without its fee; zero if credit covers everything."
+    fee: Money | None = None
+    "The gateway's fee."
+    charged: Money | None = None
+    "The total charged through the gateway: throughGateway + fee."
+    remaining_due: Money | None = None
+    "What stays due once the payment has succeeded."
+    available_after: Money | None = None
+    """
+    The available credit once the payment has succeeded; null for API keys without the scope
+    `credit:read`.
+    """
+    quote: str | None = None
+    "For the `quote` of `payInvoice`: only exactly this is done then, or nothing."
+
+
+@strawberry.type
+class PayQuery:
+    """Previews of payments."""
+
+    @strawberry.field
+    @refused_in_payload
+    async def preview_payment(
+        self,
+        info: Info,
+        invoice_ids: Annotated[
+            list[strawberry.ID], strawberry.argument(description="The invoice to pay.")
+        ],
+        use_credit: Annotated[  # noqa: FBT002 - an argument of GraphQL
+            bool, strawberry.argument(description="Whether to use available credit first.")
+        ] = False,
+        credit_limit: Annotated[
+            Decimal | None, strawberry.argument(description="The maximum amount of credit to use.")
+        ] = None,
+        gateway: Annotated[
+            str | None,
+            strawberry.argument(
+                description="The gateway for the rest. Defaults to the invoice's own."
+            ),
+        ] = None,
+    ) -> PaymentPreview:
+        """What `payInvoice` would do now. Changes nothing; with credit it needs `credit:read`."""
+        by = info.context.signed_in()
+        if len(invoice_ids) != 1:
+            raise Invalid("invoice_ids", problem="invoice_count")
+        command = PayInvoice(
+            id_of(InvoiceRecord.PREFIX, invoice_ids[0], "invoice_ids", "0"),
+            use_credit=use_credit,
+            credit_limit=credit_limit,
+            gateway=gateway,
+        )
+        return _shown(await preview_payment(command, by), by)
+
+
+def _shown(told: Preview, by: Actor) -> PaymentPreview:
+    terms, currency = told.terms, told.terms.currency
+    after = Money.minor(told.available_after, currency) if by.may("credit:read") else None
+    return PaymentPreview(
+        due=Money.minor(terms.due, currency),
+        credit=Money.minor(terms.credit, currency),
+        promotional=Money.minor(terms.promotional, currency),
+        through_gateway=Money.minor(terms.amount, currency),
+        fee=Money.minor(terms.fee, currency),
+        charged=Money.minor(terms.charged, currency),
+        remaining_due=Money.minor(terms.remaining, currency),
+        available_after=after,
+        quote=terms.quote,
+    )
 
 
 @strawberry.type
@@ -117,6 +210,8 @@ class PayMutation:
                 credit_limit=input.credit_limit,
                 gateway=input.gateway,
                 return_url=input.return_url,
+                quote=input.quote,
+                amount=input.amount,
             ),
             by,
             input.idempotency_key,

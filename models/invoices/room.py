@@ -40,12 +40,13 @@ async def room_for(journal: Journal, account_id: UUID, source: str) -> Room:
 
     Raises Elsewhere.
     """
-    find = _waited_for if journal.patience is Patience.WAITS else _free
-    if not await find_one(find, account_id, is_lock=True):
-        raise Elsewhere(("account", account_id))
+    if journal.patience is not Patience.LOOKS:
+        find = _waited_for if journal.patience is Patience.WAITS else _free
+        if not await find_one(find, account_id, is_lock=True):
+            raise Elsewhere(("account", account_id))
     room = await find_one(_rooms, (account_id, source))
     assert room is not None
-    if (logo := provider().seller.logo) is not None:
+    if journal.patience is not Patience.LOOKS and (logo := provider().seller.logo) is not None:
         await picture.keep(logo)
     return room
 

@@ -39,6 +39,10 @@ class Writer:
         """
         return "", 0
 
+    async def is_current(self) -> bool:
+        """Whether what was read of it, unlocked, is still so."""
+        return True
+
     def remembered(self) -> dict[str, Any]:
         """What `go_back` takes: what is in its lists and dictionaries is not changed itself."""
         copied = (list, dict, set)
@@ -59,6 +63,8 @@ class Patience(Enum):
     "It waits, as long as a lock may take."
     LEAVES = auto()
     "Others are read together with it: it raises `Elsewhere`."
+    LOOKS = auto()
+    "It takes no lock: nothing will be written."
 
 
 class Elsewhere(Exception):
@@ -113,12 +119,24 @@ class Journal:
             self._unlocked.append(known)
         return known  # type: ignore[return-value]
 
+    async def is_current(self) -> bool:
+        """Whether what was read without a lock (`Patience.LOOKS`) is of one moment."""
+        for writer in self._writers.values():
+            if not await writer.is_current():
+                return False
+        return not await self._is_outdated()
+
     async def check_unchanged(self) -> None:
         """Raises Conflict where what was read before its lock has changed since."""
+        if await self._is_outdated():
+            raise Conflict
+
+    async def _is_outdated(self) -> bool:
         for model in {type(record) for record in self._unlocked}:
             read_before = [record for record in self._unlocked if type(record) is model]
             if await model.outdated(read_before):
-                raise Conflict
+                return True
+        return False
 
     # -- while it decides
 

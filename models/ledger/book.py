@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from typing_extensions import override
@@ -36,6 +36,9 @@ from models.ledger.grant import Grant, OpenGrant, expiry_order
 from models.ledger.posting import Leg, StatementLine, debt_first
 from models.ledger.stopped import is_stopped
 from models.ledger.transfer import MoveKind, Transfer
+
+#: The revision of a balance that there is not yet.
+NOT_THERE: Final = -1
 
 
 class Book(Writer):
@@ -278,6 +281,14 @@ class Book(Writer):
         """A line that was posted here, as it will be written."""
         [found] = [(line, row) for line, row in self._lines if line.id == line_id]
         return CreditTransaction(**found[1], note=found[0].note)
+
+    # -- when it was read without a lock
+
+    @override
+    async def is_current(self) -> bool:
+        id = balance_id(self.account_id, self.currency)
+        rows = await sql.fetch("SELECT revision FROM balance WHERE id = $1", id)
+        return (rows[0]["revision"] if rows else NOT_THERE) == self._revision
 
     # -- writing it back
 

@@ -13,7 +13,7 @@ from models.db.together import find_one
 from models.db.transactions import ring
 from models.journal.journal import Elsewhere, Journal, Patience
 from models.journal.topics import topic_of_credit
-from models.ledger.book import Book
+from models.ledger.book import NOT_THERE, Book
 from models.ledger.chart import (
     Balance,
     LedgerKind,
@@ -33,8 +33,7 @@ async def open_book(journal: Journal, account_id: UUID, currency: str) -> Book:
     key = ("book", account_id, currency)
     if (known := journal.kept(key)) is not None:
         return known  # type: ignore[no-any-return]
-    find = _waited_for if journal.patience is Patience.WAITS else _free
-    rows = await find_one(find, (account_id, currency), is_lock=True)
+    rows = await find_one(_FIND[journal.patience], (account_id, currency), is_lock=True)
     if rows is None:
         raise Elsewhere(key)
     if (known := journal.kept(key)) is not None:  # somebody who reads with us was here before
@@ -78,6 +77,11 @@ SELECT b.id AS balance_id, b.available, b.reserved, b.promotional, b.debt, b.ver
   LEFT JOIN credit_grant g
     ON g.account_id = b.account_id AND g.currency = b.currency AND g.remaining > 0
 """
+_EMPTY: Final = """
+SELECT 0 AS available, 0 AS reserved, 0 AS promotional, 0 AS debt, 0 AS version,
+       frozen, open_disputes, auto_apply_credit, NULL AS grant_id
+  FROM account WHERE id = $1
+"""
 #: A balance: its account and currency.
 _Key = tuple[UUID, str]
 
@@ -91,6 +95,24 @@ async def _free(keys: Sequence[_Key]) -> dict[_Key, list[sql.Row]]:
     """Those that nobody else has locked."""
     lock = sql.for_update("b")
     return await _locked(keys, lock and f"{lock} SKIP LOCKED")
+
+
+async def _seen(keys: Sequence[_Key]) -> dict[_Key, list[sql.Row]]:
+    """Balances as they are, unlocked; one that is not there yet has nothing in it."""
+    ids = {balance_id(*key): key for key in keys}
+    found = {ids[id]: rows for id, rows in (await _rows(list(ids), "")).items()}
+    for account_id, currency in keys:
+        if (account_id, currency) not in found:
+            rows = await sql.fetch(_EMPTY, account_id)
+            found[account_id, currency] = [{**rows[0], "revision": NOT_THERE}]
+    return found
+
+
+_FIND: Final = {
+    Patience.WAITS: _waited_for,
+    Patience.LEAVES: _free,
+    Patience.LOOKS: _seen,
+}
 
 
 async def _locked(keys: Sequence[_Key], lock: str) -> dict[_Key, list[sql.Row]]:

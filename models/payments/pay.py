@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
@@ -34,8 +34,9 @@ from models.errors import (
 from models.gateway import Gateway
 from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
 from models.invoices.order import spend_on
+from models.invoices.terms import Terms
 from models.journal.command import Command, Invocation
-from models.journal.idempotency import Made
+from models.journal.idempotency import LATER, Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.ledger.book import Book
@@ -45,7 +46,7 @@ from models.payments.locked import LockedInvoice, cancel_waiting, locked_invoice
 from models.payments.payment import Payment, require_payer
 from models.payments.start import LEASE, joined, start
 from models.provider.circuit import is_down
-from models.provider.offer import accepts
+from models.provider.offer import accepts, least_taken
 from models.provider.provider import origin_of, provider
 from models.reference import new_reference
 from models.status import PAYABLE, PaymentStatus
@@ -53,10 +54,13 @@ from models.status import PAYABLE, PaymentStatus
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What paying made of the invoice, and the gateway payment that began, if one did."""
+    """What paying made of the invoice, and the gateway payment that began, if one did. `terms` are
+    what was decided, None where that is not known any more.
+    """
 
     invoice: Invoice
     payment: Payment | None
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,28 @@ class Payable:
     is_down: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How it is to be paid. `credit_limit` and `amount`, which goes through the gateway, are in
+    major units; `quote` is of what the client was shown.
+    """
+
+    use_credit: bool = False
+    credit_limit: Decimal | None = None
+    gateway: str | None = None
+    return_url: str | None = None
+    quote: str | None = None
+    amount: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PayInvoice(Command[Payable, Paid]):
     """Pay an invoice. Credit pays at once; a gateway payment begins, and says what to do next.
 
     Raises NotFound, InvoiceNotPayable, PaymentInProgress, CreditNotApplicable, AccountFrozen,
     InsufficientCredit, GatewayNotAvailable, GatewayFailed, BalanceLimitExceeded, NotAllowed where
-    the invoice has had as many payments as it may have, Invalid at `return_url`.
+    the invoice has had as many payments as it may have, AmountOutOfRange, AmountPrecision,
+    PriceChanged, Invalid at `return_url` and `amount`.
     """
 
     mutation: ClassVar[str] = "payInvoice"
@@ -88,6 +107,20 @@ class PayInvoice(Command[Payable, Paid]):
     credit_limit: Decimal | None = None
     gateway: str | None = None
     return_url: str | None = None
+    quote: str | None = field(default=None, metadata=LATER)
+    amount: Decimal | None = field(default=None, metadata=LATER)
+
+    @property
+    def wish(self) -> Wish:
+        """How."""
+        return Wish(
+            use_credit=self.use_credit,
+            credit_limit=self.credit_limit,
+            gateway=self.gateway,
+            return_url=self.return_url,
+            quote=self.quote,
+            amount=self.amount,
+        )
 
     @override
     def require(self, by: Actor) -> None:
@@ -135,92 +168,9 @@ class PayInvoice(Command[Payable, Paid]):
 
     @override
     def decide(self, found: Payable, asked: Invocation, journal: Journal) -> Paid:
-        invoice, book = found.at.invoice, found.at.book
-        own = invoice.account_id
-        journal.log_person(asked.by, "invoice.pay", invoice.public_id, own)
-        if self.use_credit and book.stopped:
-            raise AccountFrozen("use_credit")
-        # Before anything is counted: the credit that they hold is free for what takes their place.
-        under_way = _supersede(found.at)
-        part = self._credit_part(book, invoice)
-        if part == invoice.amount_due:
-            spend_on(book, invoice, part)
-            cancel_waiting(found.at.open)
-            return Paid(invoice, None)
-        if under_way:
-            raise PaymentInProgress("invoice_id")
-        gateway = self._gateway_for(found)
-        part, rest = _split(gateway, invoice, part)
-        payment = self._begin(found, gateway, asked, part=part, rest=rest)
-        return Paid(invoice, payment)
-
-    def _credit_part(self, book: Book, invoice: Invoice) -> int:
-        """How much credit goes first: as far as it is there, is wanted, and is due."""
-        if not self.use_credit:
-            return 0
-        most = invoice.amount_due
-        if self.credit_limit is not None:
-            limit = Money.parse(self.credit_limit, invoice.currency, "credit_limit")
-            if limit.minor < 0:
-                raise AmountOutOfRange("credit_limit", minimum=Money.zero(invoice.currency))
-            most = min(most, limit.minor)
-        return min(most, book.available)
-
-    def _gateway_for(self, found: Payable) -> Gateway:
-        invoice, book = found.at.invoice, found.at.book
-        code = self.gateway or invoice.gateway
-        if code is None and self.use_credit:
-            raise InsufficientCredit(
-                available=Money(book.available, invoice.currency),
-                required=Money(invoice.amount_due, invoice.currency),
-            )
-        if code is None:
-            raise GatewayNotAvailable("gateway")
-        gateway = provider().gateway(code, "gateway")
-        if found.is_down:
-            raise GatewayFailed("gateway", problem="down")
-        return gateway
-
-    def _begin(
-        self, found: Payable, gateway: Gateway, asked: Invocation, *, part: int, rest: int
-    ) -> Payment:
-        invoice, book = found.at.invoice, found.at.book
-        journal = book.journal
-        _check_another(found.at)
-        if invoice.kind == InvoiceKind.FUNDS:
-            check_room(book, Money(rest, invoice.currency), found.begun, "invoice_id")
-        payment = self._payment(invoice, gateway, asked.id, journal.at, part=part, rest=rest)
-        book.open(book.provider_account(LedgerKind.CLEARING, gateway.code))
-        journal.claim(payment)
-        if part:
-            holds_of(book).hold(payment.id, part)
-        invoice.put(gateway=gateway.code)
-        facts = {"invoice": invoice.public_id, "status": payment.status}
-        journal.tell(FactKind.PAYMENT_BEGUN, invoice.account_id, payment.id, **facts)
-        journal.tell(FactKind.INVOICE_UPDATED, invoice.account_id, invoice.id)
-        book.touch()
-        return payment
-
-    def _payment(
-        self, invoice: Invoice, gateway: Gateway, id: UUID, at: datetime, *, part: int, rest: int
-    ) -> Payment:
-        payment = Payment(
-            id=id,
-            created_at=at,
-            invoice_id=invoice.id,
-            account_id=invoice.account_id,
-            currency=invoice.currency,
-            gateway=gateway.code,
-            status=PaymentStatus.CREATED.value,
-            amount=rest,
-            fee=gateway.fee(Money(rest, invoice.currency)).minor,
-            credit_part=part,
-            reference=new_reference(),
-            return_url=self.return_url or "",
-            lease_at=at + LEASE,
-        )
-        payment.next_check_at = payment.check_after(at)
-        return payment
+        invoice = found.at.invoice
+        journal.log_person(asked.by, "invoice.pay", invoice.public_id, invoice.account_id)
+        return pay(found, self.wish, asked.id)
 
     @override
     def paid(self, answer: Paid) -> tuple[str, int]:
@@ -242,6 +192,126 @@ class PayInvoice(Command[Payable, Paid]):
         assert made.id is not None
         payment = await joined(made.id, asked.by, asked.key)
         return Paid(await made_invoice(self.invoice_id), payment)
+
+
+# ------------------------------------------------------------------------------- deciding
+
+
+def pay(found: Payable, wish: Wish, payment_id: UUID) -> Paid:
+    """Pay with credit, or begin a payment with this id for what credit does not cover."""
+    invoice, book = found.at.invoice, found.at.book
+    if wish.use_credit and book.stopped:
+        raise AccountFrozen("use_credit")
+    # Before anything is counted: the credit that they hold is free for what takes their place.
+    under_way = _supersede(found.at)
+    amount, part = _amount(wish, invoice), _credit_part(wish, book, invoice)
+    if amount is None and part == invoice.amount_due:
+        terms = _terms(found.at, part)
+        terms.check(wish.quote)
+        spend_on(book, invoice, part)
+        cancel_waiting(found.at.open)
+        return Paid(invoice, None, terms)
+    if under_way:
+        raise PaymentInProgress("invoice_id")
+    gateway = _gateway_for(found, wish)
+    part, rest = _split(gateway, invoice, part, amount)
+    terms = _terms(found.at, part, gateway, rest)
+    terms.check(wish.quote)
+    payment = _payment(invoice, terms, wish, payment_id, book.journal.at)
+    _begin(found, payment)
+    return Paid(invoice, payment, terms)
+
+
+def _amount(wish: Wish, invoice: Invoice) -> int | None:
+    """How much is to go through the gateway, where not all is."""
+    if wish.amount is None:
+        return None
+    amount = Money.parse(wish.amount, invoice.currency, "amount")
+    if not 0 < amount.minor <= invoice.amount_due:
+        least, most = Money(1, invoice.currency), Money(invoice.amount_due, invoice.currency)
+        raise AmountOutOfRange("amount", minimum=least, maximum=most)
+    return amount.minor
+
+
+def _credit_part(wish: Wish, book: Book, invoice: Invoice) -> int:
+    """How much credit goes first: as far as it is there, is wanted, and is due."""
+    if not wish.use_credit:
+        return 0
+    most = invoice.amount_due
+    if wish.credit_limit is not None:
+        limit = Money.parse(wish.credit_limit, invoice.currency, "credit_limit")
+        if limit.minor < 0:
+            raise AmountOutOfRange("credit_limit", minimum=Money.zero(invoice.currency))
+        most = min(most, limit.minor)
+    return min(most, book.available)
+
+
+def _gateway_for(found: Payable, wish: Wish) -> Gateway:
+    invoice, book = found.at.invoice, found.at.book
+    code = wish.gateway or invoice.gateway
+    if code is None and wish.use_credit:
+        raise InsufficientCredit(
+            available=Money(book.available, invoice.currency),
+            required=Money(invoice.amount_due, invoice.currency),
+        )
+    if code is None:
+        raise GatewayNotAvailable("gateway")
+    gateway = provider().gateway(code, "gateway")
+    if found.is_down:
+        raise GatewayFailed("gateway", problem="down")
+    return gateway
+
+
+def _terms(at: LockedInvoice, part: int, gateway: Gateway | None = None, rest: int = 0) -> Terms:
+    invoice = at.invoice
+    return Terms(
+        invoices=[invoice.id],
+        currency=invoice.currency,
+        due=invoice.amount_due,
+        credit=part,
+        # It is what is spent first.
+        promotional=min(part, at.book.promotional),
+        gateway=gateway.code if gateway else None,
+        amount=rest,
+        fee=gateway.fee(Money(rest, invoice.currency)).minor if gateway else 0,
+    )
+
+
+def _begin(found: Payable, payment: Payment) -> None:
+    invoice, book = found.at.invoice, found.at.book
+    journal = book.journal
+    _check_another(found.at)
+    if invoice.kind == InvoiceKind.FUNDS:
+        check_room(book, Money(payment.amount, invoice.currency), found.begun, "invoice_id")
+    book.open(book.provider_account(LedgerKind.CLEARING, payment.gateway))
+    journal.claim(payment)
+    if payment.credit_part:
+        holds_of(book).hold(payment.id, payment.credit_part)
+    invoice.put(gateway=payment.gateway)
+    facts = {"invoice": invoice.public_id, "status": payment.status}
+    journal.tell(FactKind.PAYMENT_BEGUN, invoice.account_id, payment.id, **facts)
+    journal.tell(FactKind.INVOICE_UPDATED, invoice.account_id, invoice.id)
+    book.touch()
+
+
+def _payment(invoice: Invoice, terms: Terms, wish: Wish, id: UUID, at: datetime) -> Payment:
+    payment = Payment(
+        id=id,
+        created_at=at,
+        invoice_id=invoice.id,
+        account_id=invoice.account_id,
+        currency=invoice.currency,
+        gateway=terms.gateway,
+        status=PaymentStatus.CREATED.value,
+        amount=terms.amount,
+        fee=terms.fee,
+        credit_part=terms.credit,
+        reference=new_reference(),
+        return_url=wish.return_url or "",
+        lease_at=at + LEASE,
+    )
+    payment.next_check_at = payment.check_after(at)
+    return payment
 
 
 async def _payables(ids: Sequence[UUID]) -> dict[UUID, tuple[Invoice, bool]]:
@@ -280,14 +350,34 @@ def _check_another(at: LockedInvoice) -> None:
         raise NotAllowed("invoice_id", why="payments_per_invoice", maximum=maximum)
 
 
-def _split(gateway: Gateway, invoice: Invoice, part: int) -> tuple[int, int]:
+def _split(gateway: Gateway, invoice: Invoice, part: int, amount: int | None) -> tuple[int, int]:
     """(credit, gateway) parts of what is due: less credit where the rest would be too little for
-    the gateway.
+    the gateway, or where `amount` is to go through it.
     """
-    due = invoice.amount_due
-    minimum = gateway.minimum(invoice.currency)
+    due, currency = invoice.amount_due, invoice.currency
+    if amount is not None:
+        part = min(part, due - amount)
+        _check_amount(gateway, Money(amount, currency), due, due - part - amount)
+        return part, amount
+    minimum = gateway.minimum(currency)
     if part and minimum is not None and due - part < minimum.minor:
         part = max(0, due - minimum.minor)
-    if not accepts(gateway, Money(due - part, invoice.currency)):
+    if not accepts(gateway, Money(due - part, currency)):
         raise GatewayNotAvailable("gateway")
     return part, due - part
+
+
+def _check_amount(gateway: Gateway, amount: Money, due: int, left: int) -> None:
+    """Raises GatewayNotAvailable, AmountOutOfRange, and Invalid where what is `left` to be paid
+    would be too little for every gateway.
+    """
+    currency = amount.currency
+    if currency not in gateway.currencies:
+        raise GatewayNotAvailable("gateway")
+    if not accepts(gateway, amount):
+        most = gateway.maximum(currency)
+        least = gateway.minimum(currency) or Money(1, currency)
+        maximum = Money(due if most is None else min(due, most.minor), currency)
+        raise AmountOutOfRange("amount", minimum=least, maximum=maximum)
+    if left and left < least_taken(provider().gateways.values(), currency):
+        raise Invalid("amount", problem="amount_rest")

@@ -28,3 +28,9 @@ def ranked(gateways: Iterable[Gateway], amount: Money) -> list[Gateway]:
     return sorted(
         taking, key=lambda one: (one.fee(amount).minor, one.kind == GatewayKind.BANK_TRANSFER)
     )
+
+
+def least_taken(gateways: Iterable[Gateway], currency: str) -> int:
+    """The least that any of the gateways takes, in minor units; zero where none takes any."""
+    minimums = (one.minimum(currency) for one in gateways if currency in one.currencies)
+    return min((least.minor if least else 1 for least in minimums), default=0)

@@ -28,6 +28,13 @@ PLACES: Final = {
             ' gateway: "sandbox", idempotencyKey: $key})'
         ),
     ),
+    "payInvoice.amount": (
+        "client",
+        (
+            "payInvoice(input: {invoiceId: $target, amount: %s,"
+            ' gateway: "sandbox", idempotencyKey: $key})'
+        ),
+    ),
     "createInvoice.unitPrice": (
         "partner",
         (

@@ -438,3 +438,61 @@ async def test_an_invoice_whose_gateway_is_gone_is_shown_explained_and_ended_by_
     assert (ended["payment"]["status"], ended["invoice"]["status"]) == ("SUCCEEDED", "PAID")
     error = await refused(OUTCOME, STAFF, **wish)
     assert (error["code"], error["field"]) == ("PAYMENT_NOT_CANCELABLE", ["paymentId"])
+
+
+# ------------------------------------------------------------------------------- previews
+
+PREVIEW: Final = """query ($ids: [ID!]!, $gateway: String, $credit: Boolean = true) {
+    previewPayment(invoiceIds: $ids, useCredit: $credit, gateway: $gateway) {
+        due { amount } credit { amount } promotional { amount } throughGateway { amount }
+        fee { amount } charged { amount } remainingDue { amount } availableAfter { amount } quote
+        userErrors { code field message } } }"""
+PAY_QUOTED: Final = """mutation ($input: PayInvoiceInput!) { payInvoice(input: $input) {
+    invoice { status } payment { charged { amount } } userErrors { code field } } }"""
+
+
+async def test_what_is_previewed_is_paid_or_refused() -> None:
+    ada = await an_account()
+    order = await an_order(ada)
+    await give(ada, "2.00")
+    asked = {"ids": [order.public_id], "gateway": "card"}
+    told = (await data(PREVIEW, client(ada), **asked))["previewPayment"]
+    quote = told.pop("quote")
+    assert told.pop("userErrors") == []
+    amounts = {name: money["amount"] for name, money in told.items()}
+    assert (amounts["credit"], amounts["promotional"]) == ("2.00", "0.00")
+    assert (amounts["remainingDue"], amounts["availableAfter"]) == ("0.00", "0.00")
+    await give(ada, "1.00")
+    given = {"invoiceId": order.public_id, "useCredit": True, "gateway": "card", "quote": quote}
+    refused = await data(PAY_QUOTED, client(ada), input={**given, "idempotencyKey": key()})
+    assert refused["payInvoice"]["userErrors"] == [{"code": "PRICE_CHANGED", "field": ["quote"]}]
+    given["quote"] = (await data(PREVIEW, client(ada), **asked))["previewPayment"]["quote"]
+    paid = await data(PAY_QUOTED, client(ada), input={**given, "idempotencyKey": key()})
+    assert paid["payInvoice"]["userErrors"] == []
+
+
+async def test_a_preview_that_is_refused_says_so_at_its_argument() -> None:
+    ada = await an_account()
+    order = await an_order(ada)
+    unknown = f"inv_{'0' * 32}"
+    for ids, code_, field in (
+        ([unknown], "NOT_FOUND", ["invoiceIds", "0"]),
+        (["nonsense"], "NOT_FOUND", ["invoiceIds", "0"]),
+        ([], "INVALID", ["invoiceIds"]),
+        ([order.public_id], "GATEWAY_NOT_AVAILABLE", ["gateway"]),
+    ):
+        told = await data(PREVIEW, client(ada), ids=ids, gateway="unknown", credit=False)
+        [error] = told["previewPayment"]["userErrors"]
+        assert (error["code"], error["field"]) == (code_, field)
+        assert told["previewPayment"]["due"] is None
+
+
+async def test_a_deposit_is_previewed_with_its_fee() -> None:
+    ada = await an_account()
+    asked = """{ previewAddFunds(amount: {amount: "25.00", currency: "USD"}) {
+        credited { amount } fee { amount } charged { amount } bonus { amount }
+        debtRepaid { amount } availableAfter { amount } userErrors { code } } }"""
+    told = (await data(asked, client(ada)))["previewAddFunds"]
+    assert told["userErrors"] == []
+    assert told["bonus"] is None, "there are no bonus rules"
+    assert told["credited"] == told["availableAfter"] == {"amount": "25.00"}

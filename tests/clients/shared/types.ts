@@ -31,6 +31,7 @@ export const possibleTypes = {
 
 /** What has no id: it is part of what it is found in. */
 export const valueTypes = [
+  "AddFundsPreview",
   "AmountOutOfRange",
   "BankTransferAction",
   "Billing",
@@ -46,6 +47,7 @@ export const valueTypes = [
   "MetadataEntry",
   "Money",
   "PaymentDiagnosis",
+  "PaymentPreview",
   "PossibleDuplicate",
   "PromotionalExpiry",
   "RateLimited",

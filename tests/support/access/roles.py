@@ -41,6 +41,8 @@ MATRIX: Final = {
     "Query.invoices": _SIGNED_IN,
     "Query.node": _SIGNED_IN,
     "Query.nodes": _SIGNED_IN,
+    "Query.previewAddFunds": _PAYING,
+    "Query.previewPayment": _PAYING,
     "Query.sessions": _SIGNED_IN,
     "Query.viewer": _EVERYBODY,
     "Query.webhookEndpoints": _ORDERS,

@@ -54,6 +54,11 @@ def _declared(asked: str, **types: str) -> str:
     return f"({named}) " if named else ""
 
 
+_PREVIEWED: Final = (
+    "userErrors due credit promotional throughGateway fee charged remainingDue availableAfter quote"
+)
+_ADDED: Final = "userErrors credited fee charged bonus debtRepaid availableAfter"
+
 QUERIES: Final = [
     query("Query.balance", "balance", "UU+N+F+FFN+", "balance(accountId: $account) { id }"),
     query(
@@ -130,6 +135,21 @@ QUERIES: Final = [
         "AuditEntryConnection.edges AuditEntryEdge.node",
     ),
     query("Query.auditLog", "auditLog", "UUFF+FFFF~+", "auditLog { edges { node { id } } }"),
+    query(
+        "Query.previewPayment",
+        "previewPayment",
+        "UU~N~FFF~N~",
+        f'previewPayment(invoiceIds: [$id], gateway: "sandbox") {{ {ERRORS} due {{ amount }} }}',
+        " ".join(f"PaymentPreview.{name}" for name in _PREVIEWED.split()),
+    ),
+    query(
+        "Query.previewAddFunds",
+        "previewAddFunds",
+        "UU~N~FFFFN~",
+        'previewAddFunds(accountId: $account, amount: {amount: "5.00", currency: "USD"})'
+        f" {{ {ERRORS} charged {{ amount }} }}",
+        " ".join(f"AddFundsPreview.{name}" for name in _ADDED.split()),
+    ),
     query("Query.gateways", "gateways", "UU~~~~~~~~~", "gateways { id name }"),
     query(
         "Query.fundsLimits",

@@ -1,0 +1,1 @@
+"""Before and after paying: what it would come to."""
