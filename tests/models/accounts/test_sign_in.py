@@ -83,7 +83,9 @@ async def test_a_right_answer_given_at_once_five_times_opens_one_session() -> No
     before = await sessions()
     for answer in (Answer.of(code=code_of(secret)), Answer.of(recovery_code=recovery[0])):
         told = await refusals((await asked()).token, [answer] * 5)
-        assert sorted(told) == ["CodeRefused"] * 4 + ["SignedIn"]
+        # Where a machine is so busy that a lock takes two seconds, they are asked to try again.
+        assert told.count("SignedIn") == 1
+        assert set(told) <= {"SignedIn", "CodeRefused", "TryAgain"}
     assert await sessions() == before + 2
 
 
