@@ -44,18 +44,10 @@ _FORGET = (
 
 async def _move(apps: Any, editor: Any) -> None:
     run = editor.client.execute_query
-    for statement in _INDEXES:
-        await run(statement)
     is_sqlite = editor.client.capabilities.dialect == "sqlite"
     lower = "lower(u.email)" if is_sqlite else 'lower(u.email COLLATE "C")'
     for statement in (_MOVE.format(lower=lower), *_FORGET):
         await run(statement)
-
-
-async def _drop_indexes(apps: Any, editor: Any) -> None:
-    for statement in _INDEXES:
-        name = statement.partition(" INDEX ")[2].partition(" ")[0]
-        await editor.client.execute_query(f"DROP INDEX {name}")
 
 
 def _moment(**more: Any) -> Any:
@@ -94,5 +86,6 @@ class Migration(migration.Migration):
             ),
         ),
         ops.AddField("Session", "factor_at", _moment(null=True)),
-        ops.RunPython(_move, _drop_indexes),
+        migration.indexes(*_INDEXES),
+        ops.RunPython(_move, ops.RunPython.noop),
     ]

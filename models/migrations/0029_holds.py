@@ -1,7 +1,5 @@
 """Credit that partners reserve for an order: what for, until when, and what became of it."""
 
-from typing import Any
-
 from tortoise import fields
 from tortoise.migrations import operations as ops
 from tortoise.migrations.constraints import CheckConstraint
@@ -19,22 +17,12 @@ _CHECKS = {
     "billed": "(captured > 0) = (invoice_id IS NOT NULL)",
     "end": "state <> 'CAPTURED' OR captured > 0",
 }
-_INDEXES = {
-    "ix_reservation_account": "INDEX {name} ON reservation (account_id, id)",
-    "ix_reservation_state": "INDEX {name} ON reservation (account_id, state, id)",
-    "ix_reservation_expiry": "INDEX {name} ON reservation (expires_at) WHERE state = 'OPEN'",
-    "uq_reservation_source": "UNIQUE INDEX {name} ON reservation (source)",
-}
-
-
-async def _index(apps: Any, editor: Any) -> None:
-    for name, index in _INDEXES.items():
-        await editor.client.execute_query(f"CREATE {index.format(name=name)}")
-
-
-async def _drop_indexes(apps: Any, editor: Any) -> None:
-    for name in _INDEXES:
-        await editor.client.execute_query(f"DROP INDEX {name}")
+_INDEXES = (
+    "CREATE INDEX ix_reservation_account ON reservation (account_id, id)",
+    "CREATE INDEX ix_reservation_state ON reservation (account_id, state, id)",
+    "CREATE INDEX ix_reservation_expiry ON reservation (expires_at) WHERE state = 'OPEN'",
+    "CREATE UNIQUE INDEX uq_reservation_source ON reservation (source)",
+)
 
 
 class Migration(migration.Migration):
@@ -79,5 +67,5 @@ class Migration(migration.Migration):
             )
             for name, check in _CHECKS.items()
         ),
-        ops.RunPython(_index, _drop_indexes),
+        migration.indexes(*_INDEXES),
     ]

@@ -47,8 +47,6 @@ async def _fill(apps: Any, editor: Any) -> None:
         )
     for statement in guards:
         await run(statement)
-    for statement in _INDEXES:
-        await run(statement)
 
 
 async def _unguarded(editor: Any) -> list[str]:
@@ -62,12 +60,6 @@ async def _unguarded(editor: Any) -> list[str]:
     for row in made:
         await editor.client.execute_query(f"DROP TRIGGER {row['name']}")
     return [row["sql"] for row in made]
-
-
-async def _drop_indexes(apps: Any, editor: Any) -> None:
-    for statement in _INDEXES:
-        name = statement.partition(" INDEX ")[2].partition(" ")[0]
-        await editor.client.execute_query(f"DROP INDEX {name}")
 
 
 class Migration(migration.Migration):
@@ -99,5 +91,6 @@ class Migration(migration.Migration):
         ops.AddConstraint(
             "KeySpending", CheckConstraint(check="spent > 0", name="ck_key_spending_spent")
         ),
-        ops.RunPython(_fill, _drop_indexes),
+        ops.RunPython(_fill, ops.RunPython.noop),
+        migration.indexes(*_INDEXES),
     ]

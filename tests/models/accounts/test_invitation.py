@@ -377,7 +377,6 @@ async def test_who_was_invited_before_invitations_were_kept_by_address_is_still_
     migration = import_module("models.migrations.0027_invitations")
 
     async def again() -> None:
-        await migration._drop_indexes(None, SimpleNamespace(client=get_connection("default")))
         await sql.execute("DELETE FROM invitation")
         waiting = await add_user(role=Role.CLIENT, email=address)
         for user, account_id in ((waiting, ada.account_id), (waiting, bo.account_id)):
