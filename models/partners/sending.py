@@ -100,10 +100,8 @@ _DISABLE: Final = """
     RETURNING *
 """
 _ENDED_KEYS: Final = f"""
-    SELECT e.id FROM webhook_endpoint e
-    WHERE e.disabled_at IS NULL AND e.deleted_at IS NULL AND NOT EXISTS (
-        SELECT 1 FROM webhook_endpoint o {rights.OF_KEY.replace("e.line_id", "o.line_id")}
-        WHERE o.id = e.id AND {rights.in_force("$1")})
+    SELECT e.id FROM webhook_endpoint e {rights.OF_KEY}
+    WHERE e.disabled_at IS NULL AND e.deleted_at IS NULL AND NOT ({rights.in_force("$1")})
 """
 
 log = structlog.get_logger(__name__)

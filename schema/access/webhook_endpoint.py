@@ -194,6 +194,11 @@ class WebhookEndpointPayload(Payload):
     null when the same `idempotencyKey` is sent again.
     """
 
+    @classmethod
+    def of(cls, given: manage.GivenEndpoint) -> WebhookEndpointPayload:
+        """Show an endpoint with what was given for it."""
+        return cls(endpoint=WebhookEndpoint.of(given.endpoint), secret=given.secret)
+
 
 @strawberry.type
 class WebhookMutation:
@@ -210,9 +215,7 @@ class WebhookMutation:
             input.url, tuple(input.events), input.document, _check(info)
         )
         given = await run(command, by, input.idempotency_key)
-        return WebhookEndpointPayload(
-            endpoint=WebhookEndpoint.of(given.endpoint), secret=given.secret
-        )
+        return WebhookEndpointPayload.of(given)
 
     @strawberry.mutation
     @refused_in_payload
@@ -251,9 +254,7 @@ class WebhookMutation:
         endpoint_id = _endpoint_id(input.endpoint_id)
         command = RotateWebhookSecret(endpoint_id, input.old_secret_valid_hours)
         given = await run(command, by, input.idempotency_key)
-        return WebhookEndpointPayload(
-            endpoint=WebhookEndpoint.of(given.endpoint), secret=given.secret
-        )
+        return WebhookEndpointPayload.of(given)
 
     @strawberry.mutation
     @refused_in_payload

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ import pytest
 from graphql import build_schema, parse, validate
 
 from tests.support import servers
+from tests.support.partner_shops import php_with_curl
 from tests.support.server.api_client import nodes
 from tests.support.server.demo_server import DemoServer, open_demo_server
 
@@ -38,13 +38,7 @@ account_credit_clientarea(['ApiUrl' => {api!r}, 'ApiKey' => {key!r}]);
 
 @pytest.fixture
 def php() -> str:
-    found = shutil.which("php")
-    if found is None:
-        pytest.skip("NOT TESTED with PHP: there is no php on PATH")
-    modules = subprocess.run([found, "-m"], capture_output=True, text=True, check=True)
-    if "curl" not in modules.stdout.split():
-        pytest.skip("NOT TESTED with PHP: it has no cURL")
-    return found
+    return php_with_curl()
 
 
 class Backend(BaseHTTPRequestHandler):

@@ -130,10 +130,11 @@ def python_shop() -> list[str]:
 
 
 def php_with_curl() -> str:
+    """The PHP of this machine. Skips where there is none, or it has no cURL."""
     php = shutil.which("php")
     if php is None:
-        pytest.skip("NOT TESTED with the partner in PHP: there is no php on PATH")
+        pytest.skip("NOT TESTED with PHP: there is no php on PATH")
     modules = subprocess.run([php, "-m"], capture_output=True, text=True, check=True)
     if "curl" not in modules.stdout.split():
-        pytest.skip("NOT TESTED with the partner in PHP: it has no cURL")
+        pytest.skip("NOT TESTED with PHP: it has no cURL")
     return php
