@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
@@ -15,7 +14,7 @@ from models.access.identity import Actor, MemberRole
 from models.credit.hold import holds_of
 from models.credit.limits import check_room, deposits_begun
 from models.db import sql
-from models.db.record import public_id
+from models.db.record import new_id, public_id
 from models.db.tasks import to_the_end
 from models.db.together import find_one
 from models.errors import (
@@ -32,6 +31,7 @@ from models.errors import (
     PaymentInProgress,
 )
 from models.gateway import Gateway
+from models.invoices.allocation import Allocation
 from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
 from models.invoices.invoice import visible as invoice_visible
 from models.invoices.order import spend_on
@@ -40,9 +40,9 @@ from models.journal.command import Command, Invocation
 from models.journal.idempotency import LATER, Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
-from models.ledger.book import Book
 from models.ledger.chart import LedgerKind
 from models.money import Money
+from models.payments.capture import fill
 from models.payments.locked import LockedInvoice, cancel_waiting, locked_invoice, supersede
 from models.payments.payment import Payment, require_payer
 from models.payments.start import LEASE, joined, start
@@ -67,12 +67,26 @@ class Paid:
 @dataclass(frozen=True, slots=True)
 class Payable:
     """What paying is decided on: the invoice, what other deposits that have begun will bring, in
-    minor units, and whether its gateway was out of order a moment ago.
+    minor units, whether its gateway was out of order a moment ago, and `more` invoices that are
+    paid with it, which are orders: all in the order in which they are paid. `fields` is where each
+    of them stands in what was asked.
     """
 
     at: LockedInvoice
     begun: int
     is_down: bool
+    more: Sequence[LockedInvoice] = ()
+    fields: Sequence[tuple[str, ...]] = (("invoice_id",),)
+
+    @property
+    def bills(self) -> list[LockedInvoice]:
+        """All that is paid."""
+        return [self.at, *self.more]
+
+    @property
+    def due(self) -> int:
+        """What is due of all; minor units."""
+        return sum(one.invoice.amount_due for one in self.bills)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,18 +168,16 @@ class PayInvoice(Command[Payable, Paid]):
 
     async def _payable(self, by: Actor) -> tuple[Invoice, bool]:
         """The invoice, where it can be paid as wished, and whether it has had payments."""
-        found = await find_one(_payables, self.invoice_id)
+        found = await find_one(payables, self.invoice_id)
         if found is None or not by.sees(found[0].account_id):
             raise NotFound("invoice_id")
-        invoice, has_payments = found
+        invoice = found[0]
         if invoice.status not in PAYABLE:
             raise InvoiceNotPayable("invoice_id", status=invoice.status)
         if self.use_credit and invoice.kind == InvoiceKind.FUNDS:
             raise CreditNotApplicable("use_credit")
-        url = self.return_url
-        if url is not None and origin_of(url) not in provider().return_origins:
-            raise Invalid("return_url", problem="return_origin")
-        return invoice, has_payments
+        check_return(self.return_url)
+        return found
 
     @override
     def decide(self, found: Payable, asked: Invocation, journal: Journal) -> Paid:
@@ -188,54 +200,62 @@ class PayInvoice(Command[Payable, Paid]):
         return Paid(await made_invoice(self.invoice_id), payment)
 
 
+def check_return(url: str | None) -> None:
+    """Raises Invalid where the browser must not be sent there."""
+    if url is not None and origin_of(url) not in provider().return_origins:
+        raise Invalid("return_url", problem="return_origin")
+
+
 # ------------------------------------------------------------------------------- deciding
 
 
 def pay(found: Payable, wish: Wish, payment_id: UUID) -> Paid:
     """Pay with credit, or begin a payment with this id for what credit does not cover."""
-    invoice, book = found.at.invoice, found.at.book
+    book = found.at.book
     if wish.use_credit and book.stopped:
         raise AccountFrozen("use_credit")
     # Before anything is counted: the credit that they hold is free for what takes their place.
-    under_way = _supersede(found.at)
-    amount, part = _amount(wish, invoice), _credit_part(wish, book, invoice)
-    if amount is None and part == invoice.amount_due:
-        terms = _terms(found.at, part)
+    under_way = [_supersede(bill) for bill in found.bills]
+    amount, part = _amount(wish, found), _credit_part(wish, found)
+    if amount is None and part == found.due:
+        terms = _terms(found, part)
         terms.check(wish.quote)
-        spend_on(book, invoice, part)
-        cancel_waiting(found.at.open)
-        return Paid(invoice, None, terms)
-    if under_way:
-        raise PaymentInProgress("invoice_id")
+        for bill in found.bills:
+            spend_on(book, bill.invoice, bill.invoice.amount_due)
+            cancel_waiting(bill.open)
+        return Paid(found.at.invoice, None, terms)
+    if any(under_way):
+        raise PaymentInProgress(*found.fields[under_way.index(True)])
     gateway = _gateway_for(found, wish)
-    part, rest = _split(gateway, invoice, part, amount)
-    terms = _terms(found.at, part, gateway, rest)
+    part, rest = _split(gateway, found, part, amount)
+    terms = _terms(found, part, gateway, rest)
     terms.check(wish.quote)
-    payment = _payment(invoice, terms, wish, payment_id, book.journal.at)
+    payment = _payment(found, terms, wish, payment_id)
     _begin(found, payment)
-    return Paid(invoice, payment, terms)
+    return Paid(found.at.invoice, payment, terms)
 
 
-def _amount(wish: Wish, invoice: Invoice) -> int | None:
+def _amount(wish: Wish, found: Payable) -> int | None:
     """How much is to go through the gateway, where not all is."""
     if wish.amount is None:
         return None
-    amount = Money.parse(wish.amount, invoice.currency, "amount")
-    if not 0 < amount.minor <= invoice.amount_due:
-        least, most = Money(1, invoice.currency), Money(invoice.amount_due, invoice.currency)
+    currency = found.at.book.currency
+    amount = Money.parse(wish.amount, currency, "amount")
+    if not 0 < amount.minor <= found.due:
+        least, most = Money(1, currency), Money(found.due, currency)
         raise AmountOutOfRange("amount", minimum=least, maximum=most)
     return amount.minor
 
 
-def _credit_part(wish: Wish, book: Book, invoice: Invoice) -> int:
+def _credit_part(wish: Wish, found: Payable) -> int:
     """How much credit goes first: as far as it is there, is wanted, and is due."""
     if not wish.use_credit:
         return 0
-    most = invoice.amount_due
+    book, most = found.at.book, found.due
     if wish.credit_limit is not None:
-        limit = Money.parse(wish.credit_limit, invoice.currency, "credit_limit")
+        limit = Money.parse(wish.credit_limit, book.currency, "credit_limit")
         if limit.minor < 0:
-            raise AmountOutOfRange("credit_limit", minimum=Money.zero(invoice.currency))
+            raise AmountOutOfRange("credit_limit", minimum=Money.zero(book.currency))
         most = min(most, limit.minor)
     return min(most, book.available)
 
@@ -246,7 +266,7 @@ def _gateway_for(found: Payable, wish: Wish) -> Gateway:
     if code is None and wish.use_credit:
         raise InsufficientCredit(
             available=Money(book.available, invoice.currency),
-            required=Money(invoice.amount_due, invoice.currency),
+            required=Money(found.due, invoice.currency),
         )
     if code is None:
         raise GatewayNotAvailable("gateway")
@@ -256,39 +276,43 @@ def _gateway_for(found: Payable, wish: Wish) -> Gateway:
     return gateway
 
 
-def _terms(at: LockedInvoice, part: int, gateway: Gateway | None = None, rest: int = 0) -> Terms:
-    invoice = at.invoice
+def _terms(found: Payable, part: int, gateway: Gateway | None = None, rest: int = 0) -> Terms:
+    book = found.at.book
     return Terms(
-        invoices=[invoice.id],
-        currency=invoice.currency,
-        due=invoice.amount_due,
+        invoices=[bill.invoice.id for bill in found.bills],
+        currency=book.currency,
+        due=found.due,
         credit=part,
         # It is what is spent first.
-        promotional=min(part, at.book.promotional),
+        promotional=min(part, book.promotional),
         gateway=gateway.code if gateway else None,
         amount=rest,
-        fee=gateway.fee(Money(rest, invoice.currency)).minor if gateway else 0,
+        fee=gateway.fee(Money(rest, book.currency)).minor if gateway else 0,
     )
 
 
 def _begin(found: Payable, payment: Payment) -> None:
     invoice, book = found.at.invoice, found.at.book
     journal = book.journal
-    _check_another(found.at)
+    for bill, at in zip(found.bills, found.fields, strict=True):
+        _check_another(bill, *at)
     if invoice.kind == InvoiceKind.FUNDS:
         check_room(book, Money(payment.amount, invoice.currency), found.begun, "invoice_id")
     book.open(book.provider_account(LedgerKind.CLEARING, payment.gateway))
     journal.claim(payment)
+    journal.add(*payment.allocations)
     if payment.credit_part:
         holds_of(book).hold(payment.id, payment.credit_part)
-    invoice.put(gateway=payment.gateway)
     facts = {"invoice": invoice.public_id, "status": payment.status}
     journal.tell(FactKind.PAYMENT_BEGUN, invoice.account_id, payment.id, **facts)
-    journal.tell(FactKind.INVOICE_UPDATED, invoice.account_id, invoice.id)
+    for bill in found.bills:
+        bill.invoice.put(gateway=payment.gateway)
+        journal.tell(FactKind.INVOICE_UPDATED, invoice.account_id, bill.invoice.id)
     book.touch()
 
 
-def _payment(invoice: Invoice, terms: Terms, wish: Wish, id: UUID, at: datetime) -> Payment:
+def _payment(found: Payable, terms: Terms, wish: Wish, id: UUID) -> Payment:
+    invoice, at = found.at.invoice, found.at.book.journal.at
     payment = Payment(
         id=id,
         created_at=at,
@@ -303,15 +327,40 @@ def _payment(invoice: Invoice, terms: Terms, wish: Wish, id: UUID, at: datetime)
         reference=new_reference(),
         return_url=wish.return_url or "",
         lease_at=at + LEASE,
+        several=bool(found.more),
     )
     payment.next_check_at = payment.check_after(at)
+    if payment.several:
+        payment.allocations = _allocations(found, payment)
     return payment
 
 
-async def _payables(ids: Sequence[UUID]) -> dict[UUID, tuple[Invoice, bool]]:
+def _allocations(found: Payable, payment: Payment) -> list[Allocation]:
+    """What each invoice gets: credit first, and the first invoice first."""
+    invoices = [bill.invoice for bill in found.bills]
+    credit = fill(payment.credit_part, [(one.amount_due, one.amount_due) for one in invoices])
+    left = [one.amount_due - part for one, part in zip(invoices, credit, strict=True)]
+    amounts = fill(payment.amount, [(one, one) for one in left])
+    return [
+        Allocation(
+            id=new_id(),
+            created_at=payment.created_at,
+            payment_id=payment.id,
+            invoice_id=invoice.id,
+            account_id=invoice.account_id,
+            place=place,
+            amount=amounts[place],
+            credit_part=credit[place],
+        )
+        for place, invoice in enumerate(invoices)
+    ]
+
+
+async def payables(ids: Sequence[UUID]) -> dict[UUID, tuple[Invoice, bool]]:
     """Invoices, and whether each has had payments."""
     rows = await sql.fetch(
-        "SELECT i.*, EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id) AS has_payments"
+        "SELECT i.*, EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id)"
+        " OR EXISTS (SELECT 1 FROM payment_allocation a WHERE a.invoice_id = i.id) AS has_payments"
         " FROM invoice i WHERE " + sql.any_of("i.id", 1),
         list(ids),
     )
@@ -337,18 +386,18 @@ def _supersede(at: LockedInvoice) -> bool:
     return under_way
 
 
-def _check_another(at: LockedInvoice) -> None:
+def _check_another(at: LockedInvoice, *field: str) -> None:
     """Raises NotAllowed where the invoice has had as many payments as it may have."""
     maximum = provider().payments_per_invoice
     if len(at.payments) >= maximum:
-        raise NotAllowed("invoice_id", why="payments_per_invoice", maximum=maximum)
+        raise NotAllowed(*field, why="payments_per_invoice", maximum=maximum)
 
 
-def _split(gateway: Gateway, invoice: Invoice, part: int, amount: int | None) -> tuple[int, int]:
+def _split(gateway: Gateway, found: Payable, part: int, amount: int | None) -> tuple[int, int]:
     """(credit, gateway) parts of what is due: less credit where the rest would be too little for
     the gateway, or where `amount` is to go through it.
     """
-    due, currency = invoice.amount_due, invoice.currency
+    due, currency = found.due, found.at.book.currency
     if amount is not None:
         part = min(part, due - amount)
         _check_amount(gateway, Money(amount, currency), due, due - part - amount)
