@@ -233,7 +233,7 @@ async def _of(ids: Sequence[UUID], which: str = "", *args: object) -> list[tuple
     if not ids:
         return []
     rows = await sql.fetch(
-        "SELECT p.*, p.invoice_id AS of_invoice FROM payment p"
+        "SELECT p.*, p.invoice_id AS of_invoice_id FROM payment p"
         f" WHERE {sql.any_of('p.invoice_id', 1)}{which} UNION ALL"
         " SELECT p.*, a.invoice_id FROM payment_allocation a JOIN payment p ON p.id = a.payment_id"
         f" WHERE a.place > 0 AND {sql.any_of('a.invoice_id', 1)}{which} ORDER BY id",
@@ -243,7 +243,7 @@ async def _of(ids: Sequence[UUID], which: str = "", *args: object) -> list[tuple
     records: dict[UUID, Payment] = {}
     found = []
     for row in rows:
-        invoice_id: UUID = row.pop("of_invoice")
+        invoice_id: UUID = row.pop("of_invoice_id")
         payment = records.get(row["id"]) or sql.record_of(Payment, row)
         records[payment.id] = payment
         found.append((invoice_id, payment))
