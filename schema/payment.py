@@ -118,7 +118,7 @@ class PaymentAllocation:
     @strawberry.field
     @refused_at_top
     async def invoice(self, info: Info) -> Annotated[Invoice, strawberry.lazy("schema.invoice")]:
-        """The invoice."""
+        """The invoice that this part pays."""
         return await _invoice_of(info, self.invoice_id)
 
 

@@ -38,6 +38,7 @@ export const valueTypes = [
   "InvoiceLine",
   "MetadataEntry",
   "Money",
+  "PaymentAllocation",
   "PaymentDiagnosis",
   "PaymentPreview",
   "PossibleDuplicate",

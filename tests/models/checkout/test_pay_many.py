@@ -291,7 +291,7 @@ async def test_what_is_previewed_of_several_happens() -> None:
         if draw.random() < 0.7:
             await ada.given(draw.randint(1, 4000))
         some = await bills(ada, *(draw.randint(600, 2000) for _ in range(draw.randint(2, 5))))
-        wish = {"use_credit": draw.random() < 0.7, "gateway": "paid-card"}
+        wish: dict[str, Any] = {"use_credit": draw.random() < 0.7, "gateway": "paid-card"}
         ids = tuple(one.id for one in some)
         told = await preview_payment(PayInvoices(ids, **wish), ada.actor)
         paid = await pay(ada, some, quote=told.terms.quote, **wish)
