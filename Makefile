@@ -6,10 +6,11 @@
 # throwaway servers that TEST_DATABASE_URL and TEST_REDIS_URL name.
 
 BIN := .venv/bin
-# Every process that tests or benchmarks start sees none of the real databases.
-OWN_SERVERS := env -u DATABASE_URL -u REDIS_URL -u PORT
+# Every process that tests or benchmarks start sees none of the real databases. It keeps what it has
+# compiled, even where containers say not to: hundreds of processes would compile all modules anew.
+OWN_SERVERS := env -u DATABASE_URL -u REDIS_URL -u PORT -u PYTHONDONTWRITEBYTECODE
 # More than there are processors: tests wait for servers, disks and locks most of the time.
-WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # A file stays on one worker, and with it the servers that it starts; the longest come first.
 PYTEST := $(OWN_SERVERS) $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -6,6 +6,7 @@ Tortoise loads its tables from here.
 from models.access.api_key import ApiKey, KeyAccount
 from models.access.client_link import ClientLink
 from models.access.external_identity import ExternalIdentity
+from models.access.invitation import Invitation
 from models.access.member import Member
 from models.access.one_use_token import OneUseToken
 from models.access.rate_limit import RateCounter
@@ -58,6 +59,7 @@ __all__ = [
     "Grant",
     "Hold",
     "IdempotencyKey",
+    "Invitation",
     "Invoice",
     "InvoiceCount",
     "InvoiceLine",

@@ -348,7 +348,9 @@ class StepUpRequired(Refusal):
 
 
 class SecondFactorRequired(Refusal):
-    """Nothing but enrolling is allowed before that."""
+    """Nothing but enrolling is allowed before that; or there is one, and a password is no proof
+    (`why`).
+    """
 
     code = UserErrorCode.SECOND_FACTOR_REQUIRED
 

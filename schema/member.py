@@ -22,13 +22,13 @@ class Member(Node):
     """Somebody who uses an account."""
 
     email: str
-    "The e-mail address that they sign in with."
+    "The e-mail address that they sign in with, or that was invited."
     name: str
-    "Their name; empty until they have given one."
+    "Their name; empty until they have given one. Of who was invited, the address."
     role: MemberRole
     "What they may do with the account."
     invited: bool
-    "Whether they were invited and haven't signed in yet."
+    "Whether they were invited and haven't come in yet."
 
     @classmethod
     def of(cls, member: AccountMember) -> Member:

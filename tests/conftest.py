@@ -89,8 +89,11 @@ _FIRST: Final = (
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     chosen = config.getoption("--database")
-    kept = [item for item in items if _runs_on(item, chosen)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        (kept if _runs_on(item, chosen) else left).append(item)
+    config.hook.pytest_deselected(items=left)
     # With several workers the longest files must not be the last; in one process it is the same.
     items[:] = sorted(kept, key=_turn)
 

@@ -25,6 +25,7 @@ from api.cli.shell import (
     in_columns,
     load,
     say,
+    warn,
 )
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def serve(
             web_concurrency=workers,
         )
         settings.require_processes()
+        warn(settings)
         from api.app import create_app
         from api.server import serve as server
 
@@ -146,6 +148,7 @@ def worker(database_url: DatabaseUrl = None, redis_url: RedisUrl = None) -> None
     """Run background jobs until stopped. On SQLite, `serve` runs them by default."""
     with errors_as_sentences():
         settings = load(logs=True, database_url=database_url, redis_url=redis_url)
+        warn(settings)
         from api.cli import commands
 
         say(f"Working on {settings.database_name}")

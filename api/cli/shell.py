@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
+import structlog
 import typer
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ def errors_as_sentences() -> Iterator[None]:
         if not problems:
             raise
         fail(*problems)
+
+
+def warn(settings: Settings) -> None:
+    """Put what may not be meant so into the log."""
+    log = structlog.get_logger(__name__)
+    for sentence in settings.warnings:
+        log.warning("setting_missing", warning=sentence)
 
 
 def fail(*problems: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from models.clock import now
+from models.provider.provider import derived_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ class LinkSigner:
     """Signs paths with their parameters (HMAC-SHA256), and checks what comes back."""
 
     def __init__(self, secret: bytes) -> None:
-        self._key = hmac.digest(secret, _PURPOSE, hashlib.sha256)
+        self._key = derived_key(secret, _PURPOSE)
 
     def sign(self, path: str, *, expires_at: datetime, **params: str) -> str:
         """`path` with `params`, its expiry (Unix seconds) and the signature as a query."""

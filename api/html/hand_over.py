@@ -7,6 +7,7 @@ they may have changed since.
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -16,6 +17,7 @@ from api.endpoint.http import address_of
 from models.access import client_link
 from models.errors import TokenRefused
 from models.provider.provider import origin_of
+from schema.core import texts
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,19 +28,19 @@ PATH: Final = "/hand-over"
 
 _HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 _REFUSED: Final = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>This link is no longer valid</title>
+<title>{title}</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/page.css">
 </head>
 <body>
 <main>
-<h1>This link is no longer valid</h1>
-<p>It works once, and only for a minute. Go back to the page that you came from, and try again.</p>
+<h1>{title}</h1>
+<p>{text}</p>
 </main>
 </body>
 </html>
@@ -61,13 +63,24 @@ def hand_over_route(cookie: SessionCookie, public_url: str, origins: frozenset[s
                 user_agent=request.headers.get("user-agent", ""),
             )
         except TokenRefused:
-            return HTMLResponse(_REFUSED, 410, _HEADERS)
+            return _refused(request.headers.get("accept-language", ""))
         url = wanted if origin_of(wanted) in origins else f"{public_url}/"
         response = RedirectResponse(url, 303, _HEADERS)
         response.raw_headers.append(cookie.put(token))
         return response
 
     return Route(PATH, hand_over, methods=["GET"])
+
+
+def _refused(accept_language: str) -> Response:
+    """In the browser's language: whose link it was, nobody knows here."""
+    key, locale = "hand_over.refused", texts.best_locale(texts.accepted(accept_language))
+    html = _REFUSED.format(
+        language=texts.language_of(key, locale),
+        title=escape(texts.say(key, locale)),
+        text=escape(texts.say(f"{key}.text", locale)),
+    )
+    return HTMLResponse(html, 410, _HEADERS | {"Vary": "Accept-Language"})
 
 
 def _is_visit(request: Request) -> bool:

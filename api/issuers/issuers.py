@@ -118,7 +118,7 @@ class Issuers:
         email, name = claims.get("email"), claims.get("name")
         if client in self._not_created or not isinstance(email, str):
             return None
-        if claims.get("email_verified", True) is not True:
+        if claims.get("email_verified", issuer.email_verified) is not True:
             log.info("account_not_created", problem="email_verified")
             return None
         locale = claims.get("locale")

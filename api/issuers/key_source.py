@@ -20,15 +20,15 @@ class KeysUnavailable(Exception):
     """The keys could not be read; says why, without what was read."""
 
 
-async def read(url: str) -> bytes:
-    """What is there. Raises KeysUnavailable."""
+async def read(url: str, transport: httpx.AsyncBaseTransport | None = None) -> bytes:
+    """What is there; `transport` reaches it in place of the network. Raises KeysUnavailable."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         return await asyncio.to_thread(_file, Path(unquote(parts.path)))
     try:
         async with asyncio.timeout(SECONDS_MAX):
-            return await _fetched(url)
-    except (httpx.HTTPError, TimeoutError, OSError) as error:
+            return await _fetched(url, transport)
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
         raise KeysUnavailable(type(error).__name__) from error
 
 
@@ -43,10 +43,12 @@ def _file(path: Path) -> bytes:
     return text
 
 
-async def _fetched(url: str) -> bytes:
+async def _fetched(url: str, transport: httpx.AsyncBaseTransport | None) -> bytes:
     headers = {"accept": "application/jwk-set+json, application/json"}
     async with (
-        httpx.AsyncClient(follow_redirects=False, timeout=SECONDS_MAX) as client,
+        httpx.AsyncClient(
+            follow_redirects=False, timeout=SECONDS_MAX, transport=transport
+        ) as client,
         client.stream("GET", url, headers=headers) as response,
     ):
         if response.status_code != httpx.codes.OK:

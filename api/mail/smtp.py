@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from api.mail.message import Messages
     from models.mail.mailer import Letter
 
+#: For each step, and for all of them: a mail is claimed for longer (models.accounts.mail_delivery).
 _TIMEOUT_SECONDS: Final = 10
+_SECONDS_MAX: Final = 30
 _PORTS: Final = {"smtp": 587, "smtps": 465}
 #: Replies from here on are for good (RFC 5321, 4.2.1).
 _FOR_GOOD: Final = 500
@@ -54,7 +57,7 @@ class SmtpMailer:
             tls_context=self._tls,
         )
         try:
-            async with client:
+            async with asyncio.timeout(_SECONDS_MAX), client:
                 await self._secure(client)
                 if self._user:
                     await client.login(self._user, self._password)

@@ -15,6 +15,7 @@ from typing import Final
 import orjson
 
 from api.endpoint.auth import Cookie
+from models.provider.provider import derived_key
 
 LIFETIME: Final = timedelta(minutes=10)
 
@@ -71,5 +72,5 @@ class Login:
 
 
 def _signature(secret: bytes, text: str) -> str:
-    key = hmac.digest(secret, b"oidc login", "sha256")
+    key = derived_key(secret, b"oidc login")
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()

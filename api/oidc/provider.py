@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote_plus
@@ -11,11 +12,12 @@ import orjson
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
-from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
+from api.issuers import key_source, tokens
 from api.issuers.key_source import body_of
+from api.issuers.keys import Keys
+from api.issuers.tokens import TokenRejected, Unverified
 from models.access.external_identity import ProvenIdentity
 
 if TYPE_CHECKING:
@@ -25,16 +27,22 @@ if TYPE_CHECKING:
     from api.settings.identity import IdentityProviderOptions
 
 #: Asymmetric alone: a client secret signs nothing here (RFC 8725, 3.1 and 3.2).
-ALGORITHMS: Final = [
-    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    *("ES256", "ES384", "ES512", "EdDSA"),
-]
+ALGORITHMS: Final = frozenset(
+    {
+        *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+        *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+    }
+)
 
 _TIMEOUT: Final = httpx.Timeout(10.0)
 _LEEWAY_SECONDS: Final = 60
-#: How long what a provider publishes is believed, and how often it may be asked at most.
+#: How long what a provider says of itself is believed; how long where it can't be asked again, and
+#: when that is tried next.
 _FRESH_SECONDS: Final = 3600.0
+_KEPT_SECONDS: Final = 24 * 3600.0
 _ASKED_AGAIN_SECONDS: Final = 30.0
+#: Some put the groups of their people into it.
+_ID_TOKEN_CHARS_MAX: Final = 65_536
 _SUBJECT_CHARS_MAX: Final = 255
 _EMAIL_CHARS_MAX: Final = 254
 _PATH: Final = "/.well-known/openid-configuration"
@@ -61,7 +69,7 @@ class IdentityProvider:
         self.callback = callback
         self._transport = transport
         self._metadata: _Published | None = None
-        self._keys: _Published | None = None
+        self._keys: Keys | None = None
 
     async def address(self, login: Login) -> str:
         """Where the browser goes to sign in. Raises SignInFailed."""
@@ -123,21 +131,30 @@ class IdentityProvider:
         }
         params = {"nonce": login.nonce, "client_id": self.options.client_id}
         try:
-            CodeIDToken(read.claims, read.header, expected, params).validate(leeway=_LEEWAY_SECONDS)
+            header = {"alg": read.algorithm}
+            CodeIDToken(read.claims, header, expected, params).validate(leeway=_LEEWAY_SECONDS)
         except JoseError as error:
             raise SignInFailed(f"the ID token: {type(error).__name__}") from error
         return read.claims
 
-    async def _read(self, metadata: Mapping[str, Any], token: str) -> jwt.Token:
-        """The token, if the provider has signed it. Its key may be newer than ours."""
-        problem: Exception | None = None
-        for again in (False, True):
-            keys = await self._published_keys(metadata, again=again)
-            try:
-                return jwt.decode(token, keys, algorithms=ALGORITHMS)
-            except (JoseError, ValueError) as error:
-                problem = error
-        raise SignInFailed(f"the ID token: {type(problem).__name__}") from problem
+    async def _read(self, metadata: Mapping[str, Any], text: str) -> Unverified:
+        """The token, if the provider has signed it."""
+        if not tokens.looks_like_one(text, _ID_TOKEN_CHARS_MAX):
+            raise SignInFailed("the ID token: form")
+        try:
+            token = tokens.taken_apart(text)
+            if token.algorithm not in ALGORITHMS:
+                raise SignInFailed("the ID token: alg")
+            keys = self._keys_at(_address(metadata, "jwks_uri"))
+            tokens.check_signature(token, await keys.candidates(token.algorithm, token.kid))
+        except TokenRejected as problem:
+            raise SignInFailed(f"the ID token: {problem}") from problem
+        return token
+
+    def _keys_at(self, url: str) -> Keys:
+        if self._keys is None or self._keys.url != url:
+            self._keys = Keys(url, partial(key_source.read, transport=self._transport))
+        return self._keys
 
     async def _user_info(
         self, metadata: Mapping[str, Any], answer: Mapping[str, Any], subject: str
@@ -152,22 +169,21 @@ class IdentityProvider:
         return claims
 
     async def _described(self) -> Mapping[str, Any]:
-        """What the provider publishes of itself."""
-        if self._metadata is None or self._metadata.is_older_than(_FRESH_SECONDS):
-            found = await self._json(self.options.issuer.rstrip("/") + _PATH)
-            if found.get("issuer") != self.options.issuer:
-                raise SignInFailed("the provider names another issuer")
-            self._metadata = _Published(found)
-        return self._metadata.content
-
-    async def _published_keys(self, metadata: Mapping[str, Any], *, again: bool = False) -> KeySet:
-        after = _ASKED_AGAIN_SECONDS if again else _FRESH_SECONDS
-        if self._keys is None or self._keys.is_older_than(after):
-            self._keys = _Published(await self._json(_address(metadata, "jwks_uri")))
+        """What the provider publishes of itself; what is known, while it can't be asked."""
+        known = self._metadata
+        if known is not None and monotonic() < known.fresh_until:
+            return known.content
         try:
-            return KeySet.import_key_set(dict(self._keys.content))  # type: ignore[arg-type] # as it comes
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise SignInFailed("the provider's keys can't be read") from error
+            found = await self._json(self.options.issuer.rstrip("/") + _PATH)
+        except SignInFailed:
+            if known is None or monotonic() >= known.good_until:
+                raise
+            known.fresh_until = monotonic() + _ASKED_AGAIN_SECONDS
+            return known.content
+        if found.get("issuer") != self.options.issuer:
+            raise SignInFailed("the provider names another issuer")
+        self._metadata = _Published(found)
+        return found
 
     async def _json(
         self, url: str, form: dict[str, str] | None = None, bearer: str = ""
@@ -230,14 +246,12 @@ def _verified_email(claims: Mapping[str, Any]) -> str:
 
 
 class _Published:
-    """A document of a provider's, and when it was read."""
+    """What a provider publishes of itself, and until when it is believed."""
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.content = content
-        self._read_at = monotonic()
-
-    def is_older_than(self, seconds: float) -> bool:
-        return monotonic() - self._read_at > seconds
+        self.fresh_until = monotonic() + _FRESH_SECONDS
+        self.good_until = monotonic() + _KEPT_SECONDS
 
 
 def _address(metadata: Mapping[str, Any], name: str) -> str:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from api.settings.settings import Settings
     from models.access.user import User
 
-#: Each asks the provider something: so many by address in so long.
-_CALLBACKS: Final = 60
+#: Each asks the provider something: so many of each by address in so long.
+_VISITS: Final = 60
 _WINDOW_SECONDS: Final = 15 * 60
 _ROLES: Final = {
     "clients": frozenset({Role.CLIENT}),
@@ -84,9 +84,12 @@ class OidcRoutes:
         name, provider = self._named(request)
         login = Login.begin(name, request.query_params.get("to", "/"))
         try:
+            await _count("oidc.start", Connection.of(request.scope))
             url = await provider.address(login)
         except SignInFailed as failed:
             return self._refused("unavailable", name, failed.reason)
+        except RateLimited:
+            return self._refused("failed", name, "too many attempts")
         return _sent_to(url, self._login_cookie.put(login.sealed(self._secret)))
 
     async def _callback(self, request: Request) -> Response:
@@ -123,10 +126,7 @@ class OidcRoutes:
         issuer: str | None,
         connection: Connection,
     ) -> User | None:
-        place = rate_limit.network(connection.address)
-        await rate_limit.spend(
-            "oidc.address", place, limit=_CALLBACKS, window_seconds=_WINDOW_SECONDS
-        )
+        await _count("oidc.address", connection)
         proven = await provider.identity(login, code, issuer)
         return await user_of_identity(proven, _ROLES[provider.options.people])
 
@@ -154,6 +154,12 @@ class OidcRoutes:
     def _refused(self, how: str, name: str, reason: str) -> Response:
         log.warning("oidc_sign_in_refused", provider=name, outcome=how, reason=reason)
         return _sent_to(f"/?{urlencode({'sign-in': how})}", self._login_cookie.clear())
+
+
+async def _count(door: str, connection: Connection) -> None:
+    """Raises RateLimited where an address has been there too often."""
+    place = rate_limit.network(connection.address)
+    await rate_limit.spend(door, place, limit=_VISITS, window_seconds=_WINDOW_SECONDS)
 
 
 def _second_step(asked: FactorAsked, to: str) -> str:

@@ -56,6 +56,8 @@ class TrustedIssuer(Shape):
     external_id_claim: str = Field("sub", min_length=1, max_length=100)
     partner: Annotated[str, AfterValidator(_partner)]
     create_accounts: bool = False
+    #: Whether an `email` is verified where the token has no `email_verified`.
+    email_verified: bool = False
     #: Of accounts that are created; None for USD, or the first of FUNDS_LIMITS without it.
     currency: str | None = None
 

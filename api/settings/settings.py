@@ -6,8 +6,6 @@ and no sentence repeats a value.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 from base64 import b64encode
 from collections.abc import Mapping
@@ -52,7 +50,7 @@ from api.settings.shapes import (
     Templates,
     same_machine,
 )
-from models.provider.provider import CreditPolicy, Provider, SignUpMode
+from models.provider.provider import CreditPolicy, Provider, SignUpMode, derived_key
 from models.provider.seller import owes_e_invoices
 
 if TYPE_CHECKING:
@@ -514,7 +512,7 @@ class Settings(BaseModel):
         """What signs the sandbox's messages, `whsec_…`; the first signs, all verify."""
         if self.sandbox_webhook_secret is not None:
             return self.sandbox_webhook_secret.get_secret_value().split()
-        key = hmac.digest(self.secret, b"sandbox webhooks", hashlib.sha256)
+        key = derived_key(self.secret, b"sandbox webhooks")
         return [f"whsec_{b64encode(key).decode()}"]
 
     @property
@@ -542,6 +540,14 @@ class Settings(BaseModel):
         if sender := self.mail_from or self.seller.email:
             return sender
         raise SettingsError("SMTP_URL needs MAIL_FROM, such as Example <billing@example.com>.")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What works, but hardly as it was meant: sentences for who starts a server or a worker."""
+        if self.smtp_url is not None or self.demo:
+            return []
+        what = "nobody gets invitations, new passwords or notices"
+        return [f"No mail is sent, as SMTP_URL isn't set: {what}. Set SMTP_URL and MAIL_FROM."]
 
     def require_processes(self) -> None:
         """Raises SettingsError where WEB_CONCURRENCY processes cannot serve together."""

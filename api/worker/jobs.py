@@ -11,6 +11,7 @@ from api.worker.scheduler import Job
 from models import audit
 from models.access import client_link, one_use_token, rate_limit, session
 from models.accounts import mail_delivery
+from models.accounts.mail_delivery import Delivery
 from models.credit import expiry
 from models.factors import challenge
 from models.journal import idempotency, outbox
@@ -45,8 +46,8 @@ def jobs(
     if prune is not None:
         documents.append(Job("prune_documents", _HOUR, prune))
     if mailer is not None:
-        deliver = partial(mail_delivery.deliver, mailer)
-        documents.append(Job("send_mail", 1, partial(deliver, _MAILS), batch=_MAILS))
+        # Where there was one there may be more.
+        documents.append(Job("send_mail", 1, Delivery(mailer, _MAILS).begin, batch=1))
     return [
         *documents,
         _batch("retry_receipts", 15, inbox.retry_parked),

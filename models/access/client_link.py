@@ -31,10 +31,11 @@ _TOKEN_CHARS: Final = len(MARK) + 43
 #: For how long a link that can no longer be used is kept.
 _KEPT: Final = timedelta(days=1)
 
-_USE: Final = """
+_USE: Final = f"""
     UPDATE client_link SET used_at = $1
     WHERE token_hash = $2 AND used_at IS NULL AND expires_at > $1
-    RETURNING id, user_id, account_id, return_url
+      AND {session.KEY_HOLDS.format(key_id="client_link.key_id")}
+    RETURNING id, user_id, account_id, return_url, key_id
 """
 _STILL_THEIRS: Final = """
     SELECT id FROM users
@@ -47,7 +48,9 @@ _USER_OF: Final = """
 
 
 class ClientLink(Record):
-    """A link for a user of an account; `token_hash` is the SHA-256 of its token."""
+    """A link for a user of an account; `token_hash` is the SHA-256 of its token. `key_id` is the
+    API key that asked for it: it works no longer than that.
+    """
 
     PREFIX: ClassVar[str] = "lnk"
 
@@ -57,6 +60,7 @@ class ClientLink(Record):
     return_url = fields.TextField()
     expires_at = fields.DatetimeField()
     used_at = fields.DatetimeField(null=True)
+    key_id = fields.UUIDField(null=True)
 
     class Meta:
         table = "client_link"
@@ -103,6 +107,7 @@ async def follow(text: str, *, address: str, user_agent: str) -> tuple[str, str]
         opened, token = session.new_session(user_id, address=address, user_agent=user_agent)
         # By the link's id, which the audit log has.
         opened.id, opened.confirmed_at = link["id"], session.NOT_PROVEN
+        opened.key_id = link["key_id"]
         await sql.add(opened)
         return token, link["return_url"]
 

@@ -20,6 +20,11 @@ _REVOKED: Final = """
     SELECT id FROM session WHERE revoked_at > $1
     UNION ALL SELECT id FROM api_key WHERE revoked_at > $1
     UNION ALL SELECT id FROM users WHERE disabled_at > $1
+    UNION ALL SELECT id FROM session WHERE key_id IN (
+        SELECT id FROM api_key WHERE revoked_at > $1
+        UNION ALL SELECT id FROM api_key
+        WHERE user_id IN (SELECT id FROM users WHERE disabled_at > $1)
+    )
 """
 _CHANGED: Final = "SELECT id FROM session WHERE rights_changed_at > $1"
 
@@ -79,7 +84,9 @@ def reaches(now: frozenset[UUID] | None, before: frozenset[UUID] | None) -> bool
 
 
 async def revoked_since(moment: datetime) -> set[UUID]:
-    """The ids of sessions, keys and users that were ended after `moment`; one statement."""
+    """The ids of sessions, keys and users that were ended after `moment`, and of the sessions that
+    those keys have opened; one statement.
+    """
     return {row["id"] for row in await sql.fetch(_REVOKED, moment)}
 
 

@@ -62,7 +62,7 @@ def _device_of(note: str, user: User) -> str | None:
 
 def _signature(user: User, device_id: str, until: str) -> str:
     """Good until the password changes: after that the new one must be entered again."""
-    key = hmac.digest(provider().secret, b"device", "sha256")
+    key = provider().key_for(b"device")
     password = hashlib.sha256((user.password_hash or "").encode()).hexdigest()
     text = f"{user.id.hex}.{device_id}.{until}.{password}"
     return hmac.new(key, text.encode(), "sha256").hexdigest()

@@ -9,7 +9,8 @@ from typing import ClassVar, Final
 from tortoise import fields
 
 from models.access.identity import Role
-from models.access.user import User, user_of_email
+from models.access.invitation import awaits
+from models.access.user import User, new_user, user_of_email
 from models.db import sql
 from models.db.record import Record
 from models.db.transactions import transaction
@@ -52,16 +53,33 @@ async def user_of_identity(proven: ProvenIdentity, roles: Collection[Role]) -> U
     """Who that is here, if they have one of the `roles`; None where nobody is.
 
     The first time somebody is known by their verified address, from then on by their subject: it
-    stays theirs when the address moves to somebody else.
+    stays theirs when the address moves to somebody else. Whose address was invited to an account is
+    somebody from now on.
     """
     known = await sql.records(User, _KNOWN, proven.issuer, proven.subject)
     if known:
         return known[0] if Role(known[0].role) in roles else None
     key = key_of(proven.email) if proven.email else None
     user = await user_of_email(key) if key else None
+    if user is None and key and Role.CLIENT in roles and await awaits(key):
+        return await _newcomer(proven)
     if user is None or Role(user.role) not in roles or await _is_another(proven, user):
         return None
     return user if await _bind(proven, user) else None
+
+
+async def _newcomer(proven: ProvenIdentity) -> User | None:
+    user = new_user(role=Role.CLIENT, email=proven.email)
+    made = ExternalIdentity(issuer=proven.issuer, subject=proven.subject, user_id=user.id)
+
+    async def add() -> None:
+        # Not where the address is a disabled user's, or another request was first.
+        if await sql.add_new(user):
+            await sql.add(made)
+
+    await transaction(add)
+    known = await sql.records(User, _KNOWN, proven.issuer, proven.subject)
+    return known[0] if known else None
 
 
 async def _is_another(proven: ProvenIdentity, user: User) -> bool:

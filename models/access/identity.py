@@ -71,7 +71,8 @@ class Actor:
     None for all of them; without either nothing is in sight. `address` is where the request came
     from, `expires_at` when its session or key runs out, and `locale` a client's own setting, empty
     for others. `member_role` is what a client may do with their account, and `proven_at` when a
-    session last proved who it is: when it began, or by `confirmIdentity`. Who `must_enrol` may do
+    session last proved who it is: when it began, or by `confirmIdentity`; for who has a second
+    factor, with that, and None where it never did. Who `must_enrol` may do
     nothing but set up a second factor. `shared` is whether the account has members beside the
     client it was opened for: then it is logged who did what. `vouched_as` is how a trusted issuer
     calls a client who holds its token: a partner's name and their external id.

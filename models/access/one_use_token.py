@@ -74,7 +74,7 @@ def new_token(purpose: Purpose, email: str, user_id: UUID | None, **facts: objec
 
 def text_of(token_id: UUID) -> str:
     """The token itself, as a mail's link carries it."""
-    key = hmac.digest(provider().secret, b"one-use token", "sha256")
+    key = provider().key_for(b"one-use token")
     secret = hmac.digest(key, token_id.bytes, "sha256")
     return _MARK + urlsafe_b64encode(secret).decode().rstrip("=")
 

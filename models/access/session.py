@@ -62,36 +62,46 @@ _MEMBERSHIP: Final = """
 _SHARED: Final = """
     EXISTS (SELECT 1 FROM member o WHERE o.account_id = COALESCE(s.account_id, u.account_id))
 """
-#: Staff who have no second factor yet.
+#: Who has no second factor yet.
 _BARE: Final = """
-    u.role = 'STAFF'
-    AND NOT EXISTS (SELECT 1 FROM totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL)
+    NOT EXISTS (SELECT 1 FROM totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL)
     AND NOT EXISTS (SELECT 1 FROM passkey p WHERE p.user_id = u.id)
 """
+#: Nobody whom a key has handed over (`key_id`) stays when it is revoked, or its partner disabled.
+KEY_HOLDS: Final = """
+    NOT EXISTS (
+        SELECT 1 FROM api_key k JOIN users p ON p.id = k.user_id
+        WHERE k.id = {key_id} AND (k.revoked_at IS NOT NULL OR p.disabled_at IS NOT NULL)
+    )
+"""
+_HOLDS: Final = (
+    f"s.revoked_at IS NULL AND s.expires_at > $1 AND {KEY_HOLDS.format(key_id='s.key_id')}"
+)
 _FIND: Final = f"""
     SELECT s.token_hash, s.id, s.user_id, s.created_at, s.expires_at, s.seen_at, s.confirmed_at,
-           s.account_id AS switched_to_id, u.role, u.account_id, a.locale, m.role AS member_role,
-           {_SHARED} AS shared, CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
+           s.factor_at, s.account_id AS switched_to_id, u.role, u.account_id, a.locale,
+           m.role AS member_role, {_SHARED} AS shared, CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
     FROM session s JOIN users u ON u.id = s.user_id
     LEFT JOIN account a ON a.id = COALESCE(s.account_id, u.account_id) {_MEMBERSHIP}
-    WHERE {{which}} AND s.revoked_at IS NULL AND s.expires_at > $1
-      AND u.disabled_at IS NULL
+    WHERE {{which}} AND u.disabled_at IS NULL AND {_HOLDS}
 """
 _RIGHTS: Final = f"""
     SELECT s.id, s.account_id AS switched_to_id, u.role, u.account_id, m.role AS member_role,
            CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
     FROM session s JOIN users u ON u.id = s.user_id {_MEMBERSHIP}
-    WHERE s.id IN ({{ids}}) AND s.revoked_at IS NULL AND s.expires_at > $1 AND u.disabled_at IS NULL
+    WHERE s.id IN ({{ids}}) AND u.disabled_at IS NULL AND {_HOLDS}
 """
 
-_SIGNED_IN_BEFORE: Final = """
+#: One that was begun by signing in, or was used since: of user `u`.
+USED_SESSION: Final = "SELECT 1 FROM session s WHERE s.user_id = u.id AND s.seen_at >= s.created_at"
+_SIGNED_IN_BEFORE: Final = f"""
     SELECT a.locale FROM users u LEFT JOIN account a ON a.id = $2
-    WHERE u.id = $1 AND EXISTS (SELECT 1 FROM session s WHERE s.user_id = u.id)
+    WHERE u.id = $1 AND EXISTS ({USED_SESSION})
 """
 
-_OWN: Final = """
-    SELECT * FROM session WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
-    ORDER BY id DESC LIMIT $3
+_OWN: Final = f"""
+    SELECT s.* FROM session s WHERE s.user_id = $2 {{which}} AND {_HOLDS}
+    ORDER BY s.id DESC LIMIT $3
 """
 _SWITCH: Final = """
     UPDATE session SET account_id = $1, rights_changed_at = $2 WHERE id = $3 AND revoked_at IS NULL
@@ -101,6 +111,8 @@ _seen: Final = LastUse("session", "seen_at")
 
 #: `confirmed_at` of a session for which another portal vouches: its user has proved nothing here.
 NOT_PROVEN: Final = datetime.fromtimestamp(0, UTC)
+#: `seen_at` of a session that was begun for somebody who may never come.
+NEVER_SEEN: Final = datetime.fromtimestamp(0, UTC)
 
 #: A role, a client's account, what they may do with it, and whether they must enrol first.
 Rights: TypeAlias = tuple[Role, UUID | None, MemberRole, bool]
@@ -110,8 +122,9 @@ class Session(Record):
     """Somebody signed in. `token_hash` is the SHA-256 of the token, in hexadecimal.
 
     `account_id` is the account that a client has switched to; None for the one they came with.
-    `confirmed_at` is when they proved again who they are, and `rights_changed_at` when they
-    switched, or got another role in their account.
+    `confirmed_at` is when they proved again who they are, `factor_at` when they did so with a
+    second factor, and `rights_changed_at` when they switched, or got another role in their account.
+    `key_id` is the API key that has handed its user over: it holds no longer than that.
     """
 
     PREFIX: ClassVar[str] = "ses"
@@ -125,7 +138,9 @@ class Session(Record):
     user_agent = fields.CharField(max_length=400, db_default="")
     address = fields.CharField(max_length=64, db_default="")
     confirmed_at = fields.DatetimeField(null=True)
+    factor_at = fields.DatetimeField(null=True)
     rights_changed_at = fields.DatetimeField(null=True)
+    key_id = fields.UUIDField(null=True)
 
     class Meta:
         table = "session"
@@ -188,27 +203,24 @@ async def open_session(
     address: str = "",
     user_agent: str = "",
     confirmed_at: datetime | None = None,
+    with_factor: bool = False,
     first: Callable[[], Awaitable[None]] | None = None,
     notes: str | None = None,
 ) -> tuple[Actor, str]:
     """Open a session for a user who has proved who they are; the actor and the token.
 
     It is about `account_id`, or the account that the user came with, or the first they may use.
-    `first` is done in the same transaction. With a browser's `notes` they are told by mail of a new
-    one. Raises Unauthenticated when the user has been disabled meanwhile, or has another password
-    than in `user`.
+    `with_factor`: they have proved it with a second factor just now. `first` is done in the same
+    transaction. With a browser's `notes` they are told by mail of a new one. Raises Unauthenticated
+    when the user has been disabled meanwhile, or has another password than in `user`.
     """
     session, token = new_session(
         user.id, account_id=account_id, address=address, user_agent=user_agent
     )
     session.confirmed_at = confirmed_at
+    session.factor_at = session.created_at if with_factor else None
 
-    async def add() -> None:
-        if first is not None:
-            await first()
-        await _add(session, user, notes)
-
-    await transaction(add)
+    await transaction(lambda: _add(session, user, notes, first))
     return await _opened(token, address), token
 
 
@@ -244,7 +256,11 @@ def new_session(
     return session, token
 
 
-async def _add(session: Session, user: User, notes: str | None) -> None:
+async def _add(
+    session: Session, user: User, notes: str | None, first: Callable[[], Awaitable[None]] | None
+) -> None:
+    if first is not None:
+        await first()
     # Who has just proved it with a password that is being changed is nobody any more.
     statement = f"SELECT password_hash FROM users WHERE id = $1{sql.for_update()}"
     row = await sql.fetch_one(statement, user.id)
@@ -308,16 +324,25 @@ def _actor(row: sql.Row, address: str) -> Actor | None:
         expires_at=row["expires_at"],
         locale=row["locale"] or "",
         member_role=member_role,
-        proven_at=row["confirmed_at"] or row["created_at"],
+        proven_at=_proven_at(row),
         shared=bool(row["shared"]),
         must_enrol=must_enrol,
     )
 
 
+def _proven_at(row: sql.Row) -> datetime | None:
+    """When they last proved who they are: who has a second factor, with that. A password alone is
+    no proof then, however new the session is.
+    """
+    if row["confirmed_at"] == NOT_PROVEN or row["bare"]:
+        return row["confirmed_at"] or row["created_at"]  # type: ignore[no-any-return]
+    return row["factor_at"]  # type: ignore[no-any-return]
+
+
 def _rights(row: sql.Row) -> Rights | None:
     """What a session gives; None where its user is no member any more of what it switched to."""
     role, own, switched_to = Role(row["role"]), row["account_id"], row["switched_to_id"]
-    must_enrol = bool(row["bare"]) and provider().staff_second_factor
+    must_enrol = role is Role.STAFF and bool(row["bare"]) and provider().staff_second_factor
     if row["member_role"] is not None:
         return role, switched_to or own, MemberRole(row["member_role"]), must_enrol
     return (role, own, MemberRole.OWNER, must_enrol) if switched_to in {None, own} else None
@@ -353,28 +378,52 @@ async def revoke_session(session_id: UUID) -> None:
     )
 
 
+def is_handed_over(actor: Actor) -> bool:
+    """Whether somebody else vouches for the caller, who has proved nothing here: an existing portal
+    or a trusted issuer. What is their user's beyond that one account is out of their sight.
+    """
+    return actor.vouched_as is not None or actor.proven_at == NOT_PROVEN
+
+
+def _sees(by: Actor, session_id: UUID) -> bool:
+    """Whether that session of their own user is in sight."""
+    return session_id == by.session_id or not is_handed_over(by)
+
+
 async def sessions_of(by: Actor) -> list[Session]:
-    """The sessions of `by` that still hold, newest first: the last `SESSIONS_MAX`."""
-    return await sql.records(Session, _OWN, by.user_id, now(), SESSIONS_MAX)
+    """The sessions of `by` that still hold, newest first: the last `SESSIONS_MAX`. Who is handed
+    over sees no other than this one.
+    """
+    if is_handed_over(by):
+        own = await own_session(by.session_id, by)
+        return [own] if own else []
+    return await sql.records(Session, _OWN.format(which=""), now(), by.user_id, SESSIONS_MAX)
 
 
 async def own_session(session_id: UUID | None, by: Actor) -> Session | None:
     """One of them; None for anything else."""
-    found = None if session_id is None else await Session.get_or_none(id=session_id)
-    holds = found is not None and found.revoked_at is None and found.expires_at > now()
-    return found if found is not None and holds and found.user_id == by.user_id else None
+    if session_id is None or not _sees(by, session_id):
+        return None
+    statement = _OWN.format(which="AND s.id = $4")
+    found = await sql.records(Session, statement, now(), by.user_id, 1, session_id)
+    return found[0] if found else None
 
 
 async def end_session(session_id: UUID, by: Actor) -> None:
-    """End one of the sessions of `by`, if it has not ended yet. Raises NotFound at `session_id`."""
+    """End one of the sessions of `by`, if it has not ended yet. Raises NotFound at `session_id`:
+    who is handed over ends none but this one.
+    """
     found = await Session.get_or_none(id=session_id)
-    if found is None or found.user_id != by.user_id:
+    if found is None or found.user_id != by.user_id or not _sees(by, session_id):
         raise NotFound("session_id")
     await revoke_session(session_id)
 
 
-async def switch_account(account_id: UUID | None, by: Actor) -> Actor:
-    """Make the session of `by` one about another account of theirs; who they are there.
+async def switch_account(
+    account_id: UUID | None, by: Actor, first: Callable[[], Awaitable[None]] | None = None
+) -> Actor:
+    """Make the session of `by` one about another account of theirs; who they are there. `first` is
+    done in the same transaction.
 
     Raises Forbidden for whoever has no session as a client, NotFound at `account_id`, and
     StepUpRequired for who was handed over and has not proved who they are: whoever vouches for them
@@ -383,10 +432,12 @@ async def switch_account(account_id: UUID | None, by: Actor) -> Actor:
     session_id = by.session_id
     if by.role is not Role.CLIENT or session_id is None:
         raise Forbidden("client")
-    if by.proven_at == NOT_PROVEN:
+    if is_handed_over(by):
         raise StepUpRequired
 
     async def switch() -> None:
+        if first is not None:
+            await first()
         if account_id not in await member.accounts_of(by.user_id):
             raise NotFound("account_id")
         if account_id != by.account_id:

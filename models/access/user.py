@@ -58,6 +58,12 @@ async def user_of_email(key: str) -> User | None:
     return found[0] if found else None
 
 
+async def holder_of_email(key: str) -> User | None:
+    """Who has the address of that key, whether they may sign in or not."""
+    found = await sql.records(User, f"SELECT * FROM users WHERE {email_key_sql()} = $1", key)
+    return found[0] if found else None
+
+
 async def by_ids(ids: Sequence[UUID]) -> dict[UUID, User]:
     """These users, by id; one statement."""
     return await sql.by_ids(User, ids)

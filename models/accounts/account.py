@@ -9,8 +9,9 @@ from uuid import UUID
 from tortoise import fields
 
 from models.access.identity import Actor, Role
-from models.access.member import accounts_of
-from models.access.session import NOT_PROVEN
+from models.access.invitation import open_to
+from models.access.member import ACCOUNTS_MAX, accounts_of
+from models.access.session import is_handed_over
 from models.accounts.billing import Billing
 from models.db import sql
 from models.db.page import Page, PageRequest, Rows, by_id, fetch_page
@@ -115,15 +116,18 @@ async def by_ids(ids: Sequence[UUID]) -> dict[UUID, Account]:
 
 
 async def of_user(by: Actor) -> list[Account]:
-    """The accounts that a client may use, their own first; none for others. Of who was handed over,
-    or is vouched for, the one that this was for.
+    """The accounts that a client may use, their own first, then those that they are invited to;
+    none for others. Of who was handed over, or is vouched for, the one that this was for.
     """
     if by.role is not Role.CLIENT:
         return []
-    is_bound = by.vouched_as is not None or by.proven_at == NOT_PROVEN
-    ids = [by.account_id] if is_bound and by.account_id else await accounts_of(by.user_id)
+    if is_handed_over(by):
+        ids = [by.account_id] if by.account_id else []
+    else:
+        ids = await accounts_of(by.user_id)
+        ids += [one.account_id for one in await open_to(by.user_id)]
     found = await by_ids(ids)
-    return [found[id] for id in ids if id in found]
+    return [found[id] for id in dict.fromkeys(ids) if id in found][:ACCOUNTS_MAX]
 
 
 async def search(text: str | None, page: PageRequest, by: Actor) -> Page[Account]:

@@ -108,9 +108,9 @@ class CreateAccount(Command[_Found, Account, _Checked]):
     @override
     async def read(self, asked: Invocation[_Checked], journal: Journal) -> _Found:
         told, by = asked.prepared, asked.by
-        external = await told.external.columns(by, belonging(asked.id))
-        if by.role is Role.PARTNER:
-            external["partner_id"] = by.user_id
+        owner = by.user_id if by.role is Role.PARTNER else None
+        external = await told.external.columns(by, belonging(asked.id, owner))
+        external.setdefault("partner_id", owner)
         by_name = by.key_id is not None and await api_key.names_accounts(by.key_id)
         taken = bool(await sql.fetch(_taken(), told.email, told.email_key))
         return _Found(taken, external, by_name)

@@ -17,7 +17,7 @@ from models.factors import passkey as passkeys
 from models.factors import recovery_code, totp
 from models.factors.challenge import Purpose
 from models.factors.passkey import Passkey
-from models.factors.proof import require_password, require_proof, user_in_session
+from models.factors.proof import note, require_password, require_proof, user_in_session
 from models.factors.second_factor import SecondFactor, held_by
 from models.factors.totp import Totp
 from models.journal import audit_log
@@ -127,8 +127,8 @@ async def remove(by: Actor, factor: SecondFactor, password: str) -> None:
     """Remove the authenticator app, all passkeys, or all recovery codes. With the last of the first
     two the recovery codes go too: there is nothing left that they stand in for.
 
-    Raises InvalidCredentials at `password`, NotFound at `factor` where the user has none such,
-    RateLimited, StepUpRequired, and Forbidden without a session.
+    Raises StepUpRequired, which a factor proves; InvalidCredentials at `password`, NotFound at
+    `factor` where the user has none such, RateLimited, and Forbidden without a session.
     """
     user = await _proven(by)
     await require_password(by, user, password)
@@ -191,6 +191,7 @@ async def _lock(user: User) -> None:
 
 async def _added(by: Actor, user: User, factor: SecondFactor, **details: str) -> list[str]:
     await _tell(by, user, MailKind.SECOND_FACTOR_ADDED, factor, **details)
+    await note(by, with_factor=True)  # what they have just shown
     if SecondFactor.RECOVERY_CODE in await held_by(user.id):
         return []
     return await recovery_code.renew(user.id)

@@ -70,10 +70,12 @@ class External:
         if by.role is Role.STAFF:
             return present if self.partner is None else await partner.added(self.partner)
         await own_partner(by, self.partner)
-        if self.external_id is not None and present not in {None, by.user_id}:
-            # An account has one such id, and this one is another partner's.
-            raise Invalid("external_id", problem="of_another_partner")
-        return by.user_id if self.external_id else present
+        if self.external_id is not None and present != by.user_id:
+            # An account has one such id. A key that merely reaches an account does not make it its
+            # partner's, whose other keys would reach it, too: staff do.
+            whose = "of_no_partner" if present is None else "of_another_partner"
+            raise Invalid("external_id", problem=whose)
+        return present
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,8 @@ class CreateClientSession(Command[_Found, HandedOver]):
         opened, token = session.new_session(
             user_id, lifetime=timedelta(seconds=self.expires_in_seconds), address=asked.by.address
         )
-        opened.confirmed_at = session.NOT_PROVEN
+        opened.confirmed_at, opened.seen_at = session.NOT_PROVEN, session.NEVER_SEEN
+        link.key_id = opened.key_id = asked.by.key_id
         return _Found(account_id, link, link_token, opened, token)
 
     def _check(self) -> None:

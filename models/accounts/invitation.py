@@ -1,7 +1,13 @@
-"""Invitations: somebody may use an account from now on, and is told so by mail."""
+"""Inviting: somebody may use an account as soon as they come in, and is told so by mail.
+
+Who invites is answered alike for every address, at the same cost: nothing here looks for a user.
+Who has the address is looked up when the mail is sent (models.accounts.mail_delivery) and when
+somebody comes in: a new user chooses a password by the link, others sign in and choose the account.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 from uuid import UUID
@@ -9,11 +15,13 @@ from uuid import UUID
 from typing_extensions import override
 
 from models import email as emails
-from models.access import one_use_token, rate_limit
+from models.access import one_use_token, rate_limit, session
 from models.access.identity import Actor, MemberRole, Role
+from models.access.invitation import Invitation, open_to
 from models.access.member import ACCOUNTS_MAX, MEMBERS_MAX, Member, accounts_of
-from models.access.one_use_token import Purpose
-from models.access.user import User, email_key_sql, new_user
+from models.access.one_use_token import OneUseToken, Purpose
+from models.access.user import User, holder_of_email, new_user
+from models.accounts import person
 from models.accounts.account import Account, by_ids
 from models.accounts.members import (
     AccountMember,
@@ -24,19 +32,21 @@ from models.accounts.members import (
     set_role,
 )
 from models.db import sql
-from models.errors import EmailTaken, Forbidden, Invalid, NotAllowed, NotFound
+from models.db.record import public_id
+from models.errors import Forbidden, Invalid, NotAllowed, NotFound, TokenRefused
+from models.journal import audit_log
 from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.mail.outgoing import MailKind, mail
+
+_FOLLOW: Final = "DELETE FROM invitation WHERE id = $1 RETURNING role"
 
 _WINDOW_SECONDS: Final = 60 * 60
 _PER_ACCOUNT: Final = 20
 _PER_USER: Final = 40
 #: Mails to one address, whoever sends them.
 _PER_EMAIL: Final = 5
-
-_OF_EMAIL: Final = "SELECT * FROM users WHERE email = $1 OR {key} = $2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +59,20 @@ class _Address:
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """The account, who has the address (None: nobody yet), and what they are in it already."""
+    """The account, what the address is in it already, and how many others are."""
 
     account: Account
-    user: User | None
     member: AccountMember | None
     members: int
-    accounts: int
 
 
 @dataclass(frozen=True, slots=True)
 class InviteMember(Command[Invited, AccountMember, _Address]):
     """Let whoever has an e-mail address use an account, in a role. Owners for their own, staff for
-    any. Who is new chooses a password first, by the link in the mail; until they have they can be
-    invited again.
+    any. Until they have come in they can be invited again.
 
     Raises Forbidden, StepUpRequired, RateLimited, NotFound at `account_id`, NotAllowed for more
-    members or accounts than there may be; at `email` Invalid (malformed, a member already) and
-    EmailTaken (of somebody who is no client).
+    members than there may be, Invalid at `email` (malformed, a member already).
     """
 
     mutation: ClassVar[str] = "inviteMember"
@@ -104,86 +110,62 @@ class InviteMember(Command[Invited, AccountMember, _Address]):
             raise NotFound("account_id")
         members = (await members_of([account_id])).get(account_id, [])
         _check_still_owner(asked.by, members)
-        statement = _OF_EMAIL.format(key=email_key_sql())
-        users = await sql.records(User, statement, asked.prepared.written, asked.prepared.key)
-        user = users[0] if users else None
-        member = next((one for one in members if user and one.user_id == user.id), None)
+        member = _with_address(members, asked.prepared.key)
         if member is not None and member.is_invited and member.role is not self.role:
             if self.role is not MemberRole.OWNER:
                 check_owned(member, [one for one in members if one is not member], "role")
             await set_role(member, self.role)
-        accounts = 0 if user is None else len(await accounts_of(user.id))
-        return Invited(account, user, member, len(members), accounts)
+        return Invited(account, member, len(members))
 
     @override
     def decide(
         self, found: Invited, asked: Invocation[_Address], journal: Journal
     ) -> AccountMember:
-        self._check(found)
-        user = found.user
-        if user is None:
-            user = new_user(role=Role.CLIENT, email=asked.prepared.written)
-            journal.claim(user)
-        member = found.member or self._joins(found.account, user, asked, journal)
-        assert user.email is not None
-        token = None
-        if member.is_invited:
-            token = one_use_token.new_token(
-                Purpose.INVITATION, user.email, user.id, account=found.account.public_id
-            )
-            journal.add(token)
-        facts = {"account": found.account.name, "role": self.role.value}
-        token_id = None if token is None else token.id
-        kind, locale = MailKind.MEMBER_INVITATION, found.account.locale
-        journal.add(mail(kind, user.email, locale, token_id=token_id, **facts))
-        journal.log(
-            asked.by,
-            "member.invite",
-            found.account.public_id,
-            member=member.public_id,
-            role=self.role.value,
+        if found.member is not None and not found.member.is_invited:
+            raise Invalid("email", problem="member")
+        if found.member is None and found.members >= MEMBERS_MAX:
+            raise NotAllowed("email", why="members", maximum=MEMBERS_MAX)
+        account, role = found.account, self.role.value
+        member = found.member or self._added(account, asked, journal)
+        token = one_use_token.new_token(
+            Purpose.INVITATION, member.email, member.user_id, invitation=member.id.hex
         )
+        facts = {"account": account.name, "role": role}
+        kind = MailKind.MEMBER_INVITATION
+        journal.add(token, mail(kind, member.email, account.locale, token_id=token.id, **facts))
+        subject = account.public_id
+        journal.log(asked.by, "member.invite", subject, member=member.public_id, role=role)
         return replace(member, role=self.role)
 
-    def _check(self, found: Invited) -> None:
-        user, member = found.user, found.member
-        if user is not None and (user.role != Role.CLIENT or user.disabled_at is not None):
-            raise EmailTaken("email")
-        if member is not None and not member.is_invited:
-            raise Invalid("email", problem="member")
-        if member is None and found.members >= MEMBERS_MAX:
-            raise NotAllowed("email", why="members", maximum=MEMBERS_MAX)
-        if member is None and found.accounts >= ACCOUNTS_MAX:
-            raise NotAllowed("email", why="accounts", maximum=ACCOUNTS_MAX)
-
-    def _joins(
-        self, account: Account, user: User, asked: Invocation[_Address], journal: Journal
+    def _added(
+        self, account: Account, asked: Invocation[_Address], journal: Journal
     ) -> AccountMember:
+        address = asked.prepared
         journal.claim(
-            Member(
+            Invitation(
                 id=asked.id,
                 created_at=journal.at,
                 account_id=account.id,
-                user_id=user.id,
+                email=address.written,
+                email_key=address.key,
                 role=self.role.value,
             )
         )
         return AccountMember(
             id=asked.id,
             account_id=account.id,
-            user_id=user.id,
-            email=user.email or "",
-            name=user.name,
+            user_id=None,
+            email=address.written,
+            name=address.written,
             role=self.role,
-            is_invited=user.password_hash is None,
+            is_invited=True,
         )
 
     @override
     async def recall(self, made: Made, asked: Invocation) -> AccountMember:
         account_id = asked.by.account_meant(self.account_id)
         members = (await members_of([account_id])).get(account_id, [])
-        key = emails.key_of(self.email)
-        member = next((one for one in members if emails.key_of(one.email) == key), None)
+        member = _with_address(members, emails.key_of(self.email))
         if member is None:
             raise NotFound("idempotency_key")
         return member
@@ -194,3 +176,84 @@ def _check_still_owner(by: Actor, members: list[AccountMember]) -> None:
     asking = next((one for one in members if one.user_id == by.user_id), None)
     if by.role is Role.CLIENT and (asking is None or not asking.is_owner):
         raise Forbidden(MemberRole.OWNER)
+
+
+def _with_address(members: Sequence[AccountMember], key: str | None) -> AccountMember | None:
+    return next((one for one in members if emails.key_of(one.email) == key), None)
+
+
+# ------------------------------------------------------------------------------- coming in
+
+
+async def invitation_of(token: OneUseToken) -> Invitation | None:
+    """What a token of an invitation leads to; None where it was withdrawn, or followed."""
+    found = token.facts.get("invitation")
+    return None if found is None else await Invitation.get_or_none(id=UUID(found))
+
+
+async def guest(token: OneUseToken) -> User:
+    """Who follows the link of an invitation, in a transaction: a new user, or one who has no
+    password yet. They are in the account from now on.
+
+    Raises TokenRefused where it was withdrawn, or whoever has the address comes in another way.
+    """
+    invitation = await invitation_of(token)
+    if invitation is None:
+        raise TokenRefused("token")
+    found = await holder_of_email(invitation.email_key)
+    if found is None:
+        found = new_user(role=Role.CLIENT, email=invitation.email)
+        if not await sql.add_new(found):
+            raise TokenRefused("token")
+    user = await person.locked(found.id)
+    if user is None or user.role != Role.CLIENT or user.password_hash is not None:
+        raise TokenRefused("token")
+    await one_use_token.void_all(user.id)
+    if not await _join(invitation, user, user.actor(), "token"):
+        raise TokenRefused("token")
+    return user
+
+
+async def come_in(user: User) -> None:
+    """Let a client who signs in and has no account follow the first of their invitations, in the
+    transaction that opens their session.
+    """
+    if user.role != Role.CLIENT or user.account_id is not None or await accounts_of(user.id):
+        return
+    for one in (await open_to(user.id))[:1]:
+        await _join(one, user, user.actor(), "account_id")
+
+
+async def switch_account(account_id: UUID | None, by: Actor) -> Actor:
+    """`session.switch_account`; to an account that they are invited to they come in by that.
+
+    Raises also NotAllowed at `account_id` for more accounts than there may be.
+    """
+
+    async def follow() -> None:
+        for one in await open_to(by.user_id):
+            if one.account_id == account_id:
+                await _join(one, await User.get(id=by.user_id), by, "account_id")
+
+    return await session.switch_account(account_id, by, follow)
+
+
+async def _join(invitation: Invitation, user: User, by: Actor, *field: str) -> bool:
+    """Make a member of the invitation, in a transaction; whether it was still there."""
+    await lock(invitation.account_id)
+    row = await sql.fetch_one(_FOLLOW, invitation.id)
+    if row is None:
+        return False
+    theirs = await accounts_of(user.id)
+    if invitation.account_id in theirs:
+        return True
+    if len(theirs) >= ACCOUNTS_MAX:
+        raise NotAllowed(*field, why="accounts", maximum=ACCOUNTS_MAX)
+    member = Member(
+        id=invitation.id, account_id=invitation.account_id, user_id=user.id, role=row["role"]
+    )
+    await sql.add(member)
+    subject = public_id("acc", invitation.account_id)
+    facts = {"member": member.public_id, "role": member.role}
+    await sql.add(audit_log.entry(by, "member.join", subject, **facts))
+    return True

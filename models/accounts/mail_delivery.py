@@ -11,21 +11,25 @@ down as a mail, and whether somebody has that address is only looked up here (`_
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
-from anyio import create_task_group
 
 from models import email as emails
 from models.access import one_use_token
+from models.access.identity import Role
 from models.access.one_use_token import OneUseToken, Purpose, new_token
-from models.access.user import User, user_of_email
+from models.access.user import User, holder_of_email, user_of_email
+from models.accounts.invitation import invitation_of
 from models.accounts.person import is_taken, locale_of
 from models.clock import now
 from models.db import sql
+from models.db.tasks import task_of
 from models.db.transactions import transaction
+from models.errors import Busy
 from models.mail.mailer import Letter, MailDelayed, Mailer, MailRefused
 from models.mail.outgoing import MailKind, OutgoingMail
 from models.provider import retention
@@ -53,16 +57,28 @@ _FORGET: Final = "DELETE FROM mail WHERE created_at < $1"
 log = structlog.get_logger(__name__)
 
 
-async def deliver(mailer: Mailer, batch: int) -> int:
-    """Send what is due, at most `batch`; how many were tried."""
-    # It is asked every second: where nothing is due nobody waits for the writer.
-    if await sql.fetch_one(_IS_DUE, now()) is None:
-        return 0
-    claimed = await transaction(lambda: _claim(batch))
-    async with create_task_group() as group:
+class Delivery:
+    """One worker's: `places` mails are under way at most. One that takes long keeps no other one
+    waiting, as long as there is a place.
+    """
+
+    def __init__(self, mailer: Mailer, places: int) -> None:
+        self._mailer, self._places = mailer, places
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def begin(self) -> int:
+        """Begin to send what is due, when there is a place; how many were begun."""
+        if len(self._under_way) == self._places:
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        # It is asked every second: where nothing is due nobody waits for the writer.
+        if await sql.fetch_one(_IS_DUE, now()) is None:
+            return 0
+        claimed = await transaction(lambda: _claim(self._places - len(self._under_way)))
         for mail in claimed:
-            group.start_soon(_try, mailer, mail)
-    return len(claimed)
+            task = task_of(_tried(self._mailer, mail))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return len(claimed)
 
 
 async def forget() -> int:
@@ -76,6 +92,16 @@ async def _claim(batch: int) -> list[OutgoingMail]:
     lock = f"{sql.for_update()} SKIP LOCKED" if sql.for_update() else ""
     statement = _CLAIM.format(lock=lock)
     return await sql.records(OutgoingMail, statement, moment, moment + _CLAIMED, batch)
+
+
+async def _tried(mailer: Mailer, mail: OutgoingMail) -> None:
+    try:
+        await _try(mailer, mail)
+    except Busy as busy:
+        log.warning("mail_put_off", mail=mail.public_id, code=busy.code)
+    except Exception:
+        # It is claimed again when its time has come.
+        log.exception("mail_failed", mail=mail.public_id)
 
 
 async def _try(mailer: Mailer, mail: OutgoingMail) -> None:
@@ -113,21 +139,30 @@ async def _letter(mail: OutgoingMail) -> Letter | None:
     token = None if mail.token_id is None else await _read(mail.token_id)
     if mail.token_id is not None and token is None:
         return None
-    match MailKind(mail.kind):
-        case MailKind.PASSWORD_RESET if token is None:
-            token = await _reset(mail)
-            if token is None:
-                return None
-        case MailKind.SIGN_UP:
-            told = await _sign_up(mail)
-            if told is None:
-                return None
-            token = token if told is MailKind.SIGN_UP else await _read(mail.token_id)
-        case _:
-            pass
+    try:
+        token = await _looked_up(mail, token)
+    except _OfNoUse:
+        return None
     if token is not None and (token.used_at is not None or token.expires_at <= now()):
         return None
     return letter_of(mail)
+
+
+class _OfNoUse(Exception):
+    """There is nobody to send it to."""
+
+
+async def _looked_up(mail: OutgoingMail, token: OneUseToken | None) -> OneUseToken | None:
+    """The token of its link, once it is known who has the address. Raises _OfNoUse."""
+    match MailKind(mail.kind):
+        case MailKind.PASSWORD_RESET if token is None:
+            return await _reset(mail)
+        case MailKind.MEMBER_INVITATION if token is not None and token.user_id is None:
+            return await _invited(mail, token)
+        case MailKind.SIGN_UP:
+            return await _sign_up(mail)
+        case _:
+            return token
 
 
 def letter_of(mail: OutgoingMail) -> Letter:
@@ -151,23 +186,37 @@ async def _read(token_id: UUID | None) -> OneUseToken | None:
 
 async def _reset(mail: OutgoingMail) -> OneUseToken | None:
     user = await user_of_email(emails.key_of(mail.recipient) or "")
-    return None if user is None else await _told(mail, MailKind.PASSWORD_RESET, user, Purpose.RESET)
+    if user is None:
+        raise _OfNoUse
+    return await _told(mail, MailKind.PASSWORD_RESET, user, Purpose.RESET)
 
 
-async def _sign_up(mail: OutgoingMail) -> MailKind | None:
-    """What it turns out to be. To whom the address belongs already: how to get in, which is an
-    invitation where they have no password yet.
+async def _invited(mail: OutgoingMail, token: OneUseToken) -> OneUseToken | None:
+    """Whoever has a password needs no link to choose one; who is no client can't follow it."""
+    user = await holder_of_email(emails.key_of(mail.recipient) or "")
+    if await invitation_of(token) is None:
+        raise _OfNoUse
+    if user is None:
+        return token
+    if user.role != Role.CLIENT or user.disabled_at is not None:
+        raise _OfNoUse
+    if user.password_hash is None:
+        return token
+    return await _told(mail, MailKind.MEMBER_INVITATION, user, None)
+
+
+async def _sign_up(mail: OutgoingMail) -> OneUseToken | None:
+    """To whom the address belongs already: how to get in, which is an invitation where they have no
+    password yet.
     """
     user = await user_of_email(emails.key_of(mail.recipient) or "")
     if user is not None and user.password_hash is None:
-        await _told(mail, MailKind.INVITATION, user, Purpose.INVITATION)
-        return MailKind.INVITATION
+        return await _told(mail, MailKind.INVITATION, user, Purpose.INVITATION)
     if user is not None:
-        await _told(mail, MailKind.SIGN_UP_TAKEN, user, None)
-        return MailKind.SIGN_UP_TAKEN
+        return await _told(mail, MailKind.SIGN_UP_TAKEN, user, None)
     if provider().sign_up != "open" or await is_taken(mail.recipient):
-        return None
-    return MailKind.SIGN_UP
+        raise _OfNoUse
+    return await _read(mail.token_id)
 
 
 async def _told(

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from models.access.identity import Actor, MemberRole, Role
 from models.access.member import MEMBERS_MAX, Member
+from models.access.session import USED_SESSION
 from models.clock import now
 from models.db import sql
 from models.db.record import public_id
@@ -22,23 +23,34 @@ from models.errors import Forbidden, NotAllowed, NotFound
 from models.factors.proof import require_proof
 from models.journal import audit_log
 
-_SHOWN: Final = """
-    u.id AS user_id, u.email, u.name,
-    u.password_hash IS NULL AND NOT EXISTS (SELECT 1 FROM session s WHERE s.user_id = u.id)
-      AS invited
+# A session that another portal was given for its client, and that nobody has used, is none.
+_NEVER_IN: Final = f"""
+    (u.password_hash IS NULL AND NOT EXISTS ({USED_SESSION})
+     AND NOT EXISTS (SELECT 1 FROM external_identity e WHERE e.user_id = u.id))
 """
 _FIND: Final = f"""
-    SELECT m.id, m.account_id, m.role, {_SHOWN} FROM member m JOIN users u ON u.id = m.user_id
+    SELECT m.id, m.account_id, m.role, u.id AS user_id, u.email, u.name,
+           m.account_id = u.account_id AND {_NEVER_IN} AS invited
+    FROM member m JOIN users u ON u.id = m.user_id
     WHERE {{row}} AND u.disabled_at IS NULL
     UNION ALL
-    SELECT u.id, u.account_id, 'OWNER' AS role, {_SHOWN} FROM users u
+    SELECT u.id, u.account_id, 'OWNER' AS role, u.id AS user_id, u.email, u.name,
+           {_NEVER_IN} AS invited
+    FROM users u
     WHERE {{user}} AND u.role = 'CLIENT' AND u.account_id IS NOT NULL AND u.disabled_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM member o
                       WHERE o.user_id = u.id AND o.account_id = u.account_id)
+    UNION ALL
+    SELECT i.id, i.account_id, i.role, NULL AS user_id, i.email, i.email AS name, TRUE AS invited
+    FROM invitation i WHERE {{invitation}}
     ORDER BY id
 """
-_BY_ACCOUNTS: Final = _FIND.format(row="m.account_id IN ({ids})", user="u.account_id IN ({ids})")
-_BY_ID: Final = _FIND.format(row="m.id = $1", user="u.id = $1")
+_BY_ACCOUNTS: Final = _FIND.format(
+    row="m.account_id IN ({ids})",
+    user="u.account_id IN ({ids})",
+    invitation="i.account_id IN ({ids})",
+)
+_BY_ID: Final = _FIND.format(row="m.id = $1", user="u.id = $1", invitation="i.id = $1")
 
 _MARK: Final = "UPDATE session SET rights_changed_at = $1 WHERE user_id = $2 AND revoked_at IS NULL"
 _END: Final = """
@@ -49,11 +61,13 @@ _END: Final = """
 
 @dataclass(frozen=True, slots=True)
 class AccountMember:
-    """A user of an account. `is_invited`: they have not come in yet."""
+    """A user of an account. `is_invited`: they have not come in yet; who is there by an invitation
+    only is nobody (`user_id`), and known by the address that it was written to.
+    """
 
     id: UUID
     account_id: UUID
-    user_id: UUID
+    user_id: UUID | None
     email: str
     name: str
     role: MemberRole
@@ -159,18 +173,24 @@ async def remove_member(member_id: UUID, by: Actor) -> None:
     async def remove() -> None:
         target, others = await _locked(member_id, by)
         check_owned(target, others, "member_id")
-        await sql.execute(_END, now(), target.user_id, target.account_id)
-        own = (target.user_id, target.account_id)
-        await sql.execute("DELETE FROM member WHERE user_id = $1 AND account_id = $2", *own)
-        # Where they came with the account no row says that they are in it.
-        await sql.execute(
-            "UPDATE users SET account_id = NULL WHERE id = $1 AND account_id = $2", *own
-        )
-        subject, facts = public_id("acc", target.account_id), {"user": target.user_id.hex}
+        await _end(target)
+        subject = public_id("acc", target.account_id)
+        facts = {} if target.user_id is None else {"user": target.user_id.hex}
         entry = audit_log.entry(by, "member.remove", subject, member=target.public_id, **facts)
         await sql.add(entry)
 
     await transaction(remove)
+
+
+async def _end(target: AccountMember) -> None:
+    if target.user_id is None:
+        await sql.execute("DELETE FROM invitation WHERE id = $1", target.id)
+        return
+    await sql.execute(_END, now(), target.user_id, target.account_id)
+    own = (target.user_id, target.account_id)
+    await sql.execute("DELETE FROM member WHERE user_id = $1 AND account_id = $2", *own)
+    # Where they came with the account no row says that they are in it.
+    await sql.execute("UPDATE users SET account_id = NULL WHERE id = $1 AND account_id = $2", *own)
 
 
 async def _locked(member_id: UUID, by: Actor) -> tuple[AccountMember, list[AccountMember]]:
@@ -200,6 +220,10 @@ def check_owned(target: AccountMember, others: Sequence[AccountMember], *field: 
 
 async def set_role(target: AccountMember, role: MemberRole) -> None:
     """Write it down, inside a transaction; the first row of whoever came with the account."""
+    if target.user_id is None:
+        statement = "UPDATE invitation SET role = $1 WHERE id = $2"
+        await sql.execute(statement, role.value, target.id)
+        return
     row = {"id": target.id, "created_at": now(), "account_id": target.account_id}
     await sql.insert(
         "member", [row | {"user_id": target.user_id, "role": role.value}], ignore_conflicts=True

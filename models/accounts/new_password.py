@@ -10,7 +10,7 @@ from models.access import password as passwords
 from models.access.identity import Actor
 from models.access.one_use_token import OneUseToken, Purpose
 from models.access.user import User
-from models.accounts import person
+from models.accounts import invitation, person
 from models.db import sql
 from models.db.transactions import transaction
 from models.errors import Forbidden, Invalid, InvalidCredentials, TokenRefused
@@ -59,7 +59,7 @@ async def set_password(token: str, password: str) -> User:
     hashed = await passwords.hashed(password, "password", known=[found.email])
 
     async def change() -> User:
-        user = await _whose(found)
+        user = await (_whose(found) if found.user_id else invitation.guest(found))
         was_set = user.password_hash is not None
         await one_use_token.use(found)
         await _change(user, hashed)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from models.access import session
 from models.access.user import User
+from models.accounts.invitation import come_in
 from models.errors import CodeRefused
 from models.factors import challenge as challenges
 from models.factors import passkey as passkeys
@@ -54,7 +55,11 @@ async def finish(
     methods = await held_by(user.id)
     if not methods:
         opened = await session.open_session(
-            user, address=address, user_agent=user_agent, notes=notes
+            user,
+            address=address,
+            user_agent=user_agent,
+            notes=notes,
+            first=lambda: come_in(user),
         )
         return SignedIn(*opened)
     asked, token = await challenges.begin(user.id, Purpose.SIGN_IN)
@@ -72,10 +77,8 @@ async def complete(
     wrong answer, and so is the sixth. Raises RateLimited where codes have been guessed too often.
     """
     asked = await challenges.try_token(token, Purpose.SIGN_IN)
-    if asked is None:
-        raise CodeRefused(answer.field)
-    user = await User.get_or_none(id=asked.user_id, disabled_at=None)
-    if user is None:
+    user = None if asked is None else await User.get_or_none(id=asked.user_id, disabled_at=None)
+    if asked is None or user is None:
         raise CodeRefused(answer.field)
     guesses = Guesses(user, notes=notes) if answer.factor is SecondFactor.TOTP else None
     if guesses is not None:
@@ -85,9 +88,10 @@ async def complete(
     async def end() -> None:
         await challenges.end(asked, answer.field)
         await use()
+        await come_in(user)
 
     opened = await session.open_session(
-        user, address=address, user_agent=user_agent, notes=notes, first=end
+        user, address=address, user_agent=user_agent, notes=notes, first=end, with_factor=True
     )
     if guesses is not None:
         await guesses.forgive()

@@ -87,7 +87,7 @@ async def _write(token: OneUseToken, use: Use) -> None:
 def _use(asked: SignUp, email_key: str, key: str) -> Use:
     """The key is the address's: whoever has another address may use the same one."""
     fingerprint = idempotency.fingerprint("signUp", asked)
-    secret = hmac.digest(provider().secret, b"sign-up", "sha256")
+    secret = provider().key_for(b"sign-up")
     whose = hmac.new(secret, email_key.encode(), hashlib.sha256).hexdigest()[:32]
     return Use(f"{_PRINCIPAL}-{whose}", key, fingerprint, {})
 

@@ -55,14 +55,14 @@ def codes_of(by: Actor, key: str, count: int) -> list[str]:
 
 def _code(principal: str, key: str, index: int) -> str:
     text = f"voucher-code\0{principal}\0{key}\0{index}"
-    number = int.from_bytes(hmac.digest(provider().secret, text.encode(), "sha256"))
+    number = int.from_bytes(provider().key_for(text.encode()))
     letters = "".join(_ALPHABET[number >> 5 * n & 31] for n in range(_LENGTH))
     return "-".join(letters[n : n + 5] for n in range(0, _LENGTH, 5))
 
 
 def hash_of(code: str) -> str:
     """What a code is known by, as it was made or as somebody has typed it."""
-    secret = hmac.digest(provider().secret, b"voucher-hash", hashlib.sha256)
+    secret = provider().key_for(b"voucher-hash")
     return hmac.new(secret, _normal(code).encode(), hashlib.sha256).hexdigest()
 
 

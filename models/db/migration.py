@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tortoise import migrations
 from tortoise.migrations import operations
@@ -80,6 +80,21 @@ class OtherCheck(operations.TortoiseOperation):
         for row in made:
             if row["type"] != "table":
                 await run(row["sql"])
+
+
+def indexes(*statements: str) -> operations.RunPython:
+    """Makes these indexes (`CREATE [UNIQUE] INDEX name …`), and drops them on the way back."""
+
+    async def make(_apps: Any, editor: Any) -> None:  # noqa: ANN401 - Tortoise's
+        for statement in statements:
+            await editor.client.execute_query(statement)
+
+    async def drop(_apps: Any, editor: Any) -> None:  # noqa: ANN401 - as above
+        for statement in statements:
+            name = statement.partition(" INDEX ")[2].split()[0]
+            await editor.client.execute_query(f"DROP INDEX {name}")
+
+    return operations.RunPython(make, drop)
 
 
 #: Operations that look at the schema after them, never at the one before.

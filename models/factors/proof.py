@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from models.access import password as passwords
@@ -17,12 +18,14 @@ from models.errors import (
     Invalid,
     InvalidCredentials,
     NotFound,
+    SecondFactorRequired,
     StepUpRequired,
 )
 from models.factors import challenge as challenges
 from models.factors import passkey as passkeys
+from models.factors import recovery_code
 from models.factors.challenge import Purpose
-from models.factors.second_factor import Answer, Guesses, SecondFactor, checked
+from models.factors.second_factor import Answer, Guesses, SecondFactor, checked, held_by
 
 if TYPE_CHECKING:
     from models.access.identity import Actor
@@ -35,14 +38,17 @@ _WINDOW_SECONDS: Final = 15 * 60
 _PASSWORDS_PER_SESSION: Final = 10
 _PASSWORDS_PER_USER: Final = 30
 
+#: What was confirmed for longer (the demo's) stays so.
 _CONFIRM: Final = """
-    UPDATE session SET confirmed_at = $1
-    WHERE id = $2 AND revoked_at IS NULL AND (confirmed_at IS NULL OR confirmed_at < $1)
+    UPDATE session SET factor_at = COALESCE($3, factor_at),
+        confirmed_at = CASE WHEN confirmed_at > $1 THEN confirmed_at ELSE $1 END
+    WHERE id = $2 AND revoked_at IS NULL
 """
 
 
 def require_proof(actor: Actor) -> None:
-    """Raises StepUpRequired unless the caller has proved who they are within ten minutes.
+    """Raises StepUpRequired unless the caller has proved who they are within ten minutes: who has
+    a second factor, with that (`Actor.proven_at`).
 
     Whoever brings no session is no browser that was left open: an API key has its scopes, and the
     command line is the provider's own. A token that runs out and is no API key must say when its
@@ -94,9 +100,11 @@ async def passkey_options(actor: Actor) -> str:
 async def confirm(
     actor: Actor, *, password: str | None, code: str | None, passkey: str | None
 ) -> None:
-    """Note that the caller has proved who they are, with one of the three.
+    """Note that the caller has proved who they are, with one of the three; `code` may be a recovery
+    code, which is used up.
 
-    Raises Invalid at `password` where it is none or several; InvalidCredentials and CodeRefused at
+    Raises Invalid at `password` where it is none or several; SecondFactorRequired at `password`,
+    which is not looked at, where they have a second factor; InvalidCredentials and CodeRefused at
     their fields; RateLimited; and Forbidden for callers without a session.
     """
     if sum(given is not None for given in (password, code, passkey)) != 1:
@@ -104,23 +112,37 @@ async def confirm(
     user = await user_in_session(actor)
     used: list[Use] = []
     if password is not None:
-        await require_password(actor, user, password)
+        await _password_checked(actor, user, password)
     elif code is not None:
         used.append(await _code_checked(actor, user, code))
     elif passkey is not None:
         used += await _passkey_checked(user, passkey)
-    moment = now()
 
     async def write() -> None:
         for use in used:
             await use()
-        await sql.execute(_CONFIRM, moment, actor.session_id)
+        await note(actor, with_factor=bool(used))
 
     await transaction(write)
 
 
+async def note(actor: Actor, *, with_factor: bool) -> None:
+    """The caller proves who they are now, in the transaction that uses the proof up."""
+    moment = now()
+    await sql.execute(_CONFIRM, moment, actor.session_id, moment if with_factor else None)
+
+
+async def _password_checked(actor: Actor, user: User, password: str) -> None:
+    # One that was stolen, with the session that it is tried in, opens nothing.
+    if await held_by(user.id):
+        raise SecondFactorRequired("password", why="has_one")
+    await require_password(actor, user, password)
+
+
 async def _code_checked(actor: Actor, user: User, code: str) -> Use:
     assert actor.session_id is not None
+    if recovery_code.looks_like_one(code):  # which nobody guesses
+        return partial(recovery_code.use, user.id, code, "code")
     guesses = Guesses(user, apart=actor.session_id.hex)
     await guesses.count()
     use = await checked(Answer(SecondFactor.TOTP, code), user, None)

@@ -63,16 +63,21 @@ async def remove(user_id: UUID) -> int:
     return unused
 
 
-async def use(user_id: UUID, typed: str) -> None:
-    """Use a code of that user, in a transaction. Raises CodeRefused at `recovery_code` where it is
-    none or has been used.
+def looks_like_one(typed: str) -> bool:
+    """Whether it has the length of one; a code of an app is shorter."""
+    return len(_letters(typed)) == _CHARS
+
+
+async def use(user_id: UUID, typed: str, *field: str) -> None:
+    """Use a code of that user, in a transaction. Raises CodeRefused at `field` (or `recovery_code`)
+    where it is none or has been used.
     """
     statement = """
         UPDATE recovery_code SET used_at = $1
         WHERE user_id = $2 AND code_hash = $3 AND used_at IS NULL
     """
     if not await sql.execute(statement, now(), user_id, _hash(user_id, typed)):
-        raise CodeRefused("recovery_code")
+        raise CodeRefused(*(field or ("recovery_code",)))
 
 
 def _new() -> str:
@@ -81,7 +86,11 @@ def _new() -> str:
 
 
 def _hash(user_id: UUID, typed: str) -> str:
-    key = hmac.digest(provider().secret, b"recovery codes", "sha256")
+    key = provider().key_for(b"recovery codes")
+    return hmac.new(key, user_id.bytes + _letters(typed).encode(), "sha256").hexdigest()
+
+
+def _letters(typed: str) -> str:
+    """As it was made, however somebody types it."""
     normal = unicodedata.normalize("NFKC", typed[:_TYPED_CHARS_MAX]).upper().translate(_LOOKS_LIKE)
-    letters = "".join(filter(_ALPHABET.__contains__, normal))
-    return hmac.new(key, user_id.bytes + letters.encode(), "sha256").hexdigest()
+    return "".join(filter(_ALPHABET.__contains__, normal))

@@ -131,4 +131,4 @@ def _cipher() -> AESGCM:
     # Importing it takes long, and most processes never see a code.
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
-    return AESGCM(hmac.digest(provider().secret, b"totp", "sha256"))
+    return AESGCM(provider().key_for(b"totp"))

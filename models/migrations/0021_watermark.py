@@ -1,7 +1,5 @@
 """How far the audit has come, and indexes for what it looks up of an account."""
 
-from typing import Any
-
 from tortoise import fields
 from tortoise.migrations import operations as ops
 
@@ -16,16 +14,6 @@ INDEXES = {
     "ix_redemption_account": "redemption (account_id)",
     "ix_receipt_payment": "receipt (payment_ref)",
 }
-
-
-async def _index(apps: Any, editor: Any) -> None:
-    for name, what in INDEXES.items():
-        await editor.client.execute_query(f"CREATE INDEX {name} ON {what}")
-
-
-async def _drop_indexes(apps: Any, editor: Any) -> None:
-    for name in INDEXES:
-        await editor.client.execute_query(f"DROP INDEX {name}")
 
 
 class Migration(migration.Migration):
@@ -47,5 +35,5 @@ class Migration(migration.Migration):
             },
             bases=["Model"],
         ),
-        ops.RunPython(_index, _drop_indexes),
+        migration.indexes(*(f"CREATE INDEX {name} ON {what}" for name, what in INDEXES.items())),
     ]

@@ -34,17 +34,6 @@ _INDEXES = (
 )
 
 
-async def _index(apps: Any, editor: Any) -> None:
-    for statement in _INDEXES:
-        await editor.client.execute_query(statement)
-
-
-async def _drop_indexes(apps: Any, editor: Any) -> None:
-    for statement in _INDEXES:
-        name = statement.partition(" INDEX ")[2].partition(" ")[0]
-        await editor.client.execute_query(f"DROP INDEX {name}")
-
-
 def _moment(**more: Any) -> Any:
     return fields.DatetimeField(auto_now=False, auto_now_add=False, **more)
 
@@ -169,5 +158,5 @@ class Migration(migration.Migration):
             for model, checks in _CHECKS.items()
             for name, check in checks.items()
         ),
-        ops.RunPython(_index, _drop_indexes),
+        migration.indexes(*_INDEXES),
     ]

@@ -1,7 +1,5 @@
 """Who users are at identity providers."""
 
-from typing import Any
-
 from tortoise import fields
 from tortoise.migrations import operations as ops
 from uuid_utils.compat import uuid7
@@ -13,16 +11,6 @@ _INDEXES = (
     "CREATE UNIQUE INDEX uq_external_identity ON external_identity (issuer, subject)",
     "CREATE UNIQUE INDEX uq_external_identity_user ON external_identity (issuer, user_id)",
 )
-
-
-async def _index(apps: Any, editor: Any) -> None:
-    for statement in _INDEXES:
-        await editor.client.execute_query(statement)
-
-
-async def _drop_indexes(apps: Any, editor: Any) -> None:
-    for statement in _INDEXES:
-        await editor.client.execute_query(f"DROP INDEX {statement.split()[3]}")
 
 
 class Migration(migration.Migration):
@@ -52,5 +40,5 @@ class Migration(migration.Migration):
             },
             bases=["Record"],
         ),
-        ops.RunPython(_index, _drop_indexes),
+        migration.indexes(*_INDEXES),
     ]

@@ -3,23 +3,10 @@ was removed from theirs has none any more. When what a session gives has changed
 switched, or has another role), what is open for it is looked at again at once.
 """
 
-from typing import Any
-
 from tortoise import fields
 from tortoise.migrations import operations as ops
 
 from models.db import migration
-
-
-async def _index(apps: Any, editor: Any) -> None:
-    await editor.client.execute_query(
-        "CREATE INDEX ix_session_rights ON session (rights_changed_at)"
-        " WHERE rights_changed_at IS NOT NULL"
-    )
-
-
-async def _drop_index(apps: Any, editor: Any) -> None:
-    await editor.client.execute_query("DROP INDEX ix_session_rights")
 
 
 class Migration(migration.Migration):
@@ -37,5 +24,8 @@ class Migration(migration.Migration):
             "rights_changed_at",
             fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
         ),
-        ops.RunPython(_index, _drop_index),
+        migration.indexes(
+            "CREATE INDEX ix_session_rights ON session (rights_changed_at)"
+            " WHERE rights_changed_at IS NOT NULL"
+        ),
     ]

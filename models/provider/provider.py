@@ -6,6 +6,7 @@ from the settings and wired once at start-up (`wire`); the rules read it by `pro
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -75,6 +76,10 @@ class Provider:
     sign_up: SignUpMode = "off"
     """Who may open an account by themselves: nobody, who has been invited, or anybody."""
 
+    def key_for(self, purpose: bytes) -> bytes:
+        """See `derived_key`."""
+        return derived_key(self.secret, purpose)
+
     def limits_of(self, currency: str, *at: str) -> Limits:
         """Raises CurrencyNotSupported at the field `at`."""
         try:
@@ -88,6 +93,11 @@ class Provider:
             return self.gateways[code]
         except KeyError:
             raise GatewayNotAvailable(*at) from None
+
+
+def derived_key(secret: bytes, purpose: bytes) -> bytes:
+    """The key for one purpose, 32 bytes: what one of them gives away says nothing of the others."""
+    return hmac.digest(secret, purpose, "sha256")
 
 
 _provider: Provider | None = None

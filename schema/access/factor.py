@@ -28,12 +28,14 @@ class CompleteSignInInput:
 
 @strawberry.input
 class ConfirmIdentityInput:
-    """Proves again who it is, with one of these; counts for ten minutes, as a new session does."""
+    """Proves again who it is, with one of these; counts for ten minutes, as a new session does.
+    Whoever has a second factor proves it with that.
+    """
 
     password: str | None = None
-    "The caller's own password."
+    "The caller's own password; SECOND_FACTOR_REQUIRED where they have a second factor."
     code: str | None = None
-    "The six digits that the authenticator app shows."
+    "The six digits that the authenticator app shows, or a recovery code."
     passkey: str | None = None
     "What `navigator.credentials.get` returned for `beginConfirmIdentity`'s options, as JSON."
 
@@ -180,7 +182,9 @@ class FactorMutation:
     async def remove_second_factor(
         self, info: Info, input: RemoveSecondFactorInput
     ) -> ViewerPayload:
-        """Removes a second factor. With the last app or passkey, recovery codes go too."""
+        """Removes a second factor: STEP_UP_REQUIRED unless one was given within ten minutes. With
+        the last app or passkey, recovery codes go too.
+        """
         await enrolment.remove(info.context.signed_in(), input.factor, input.password)
         return ViewerPayload(viewer=Viewer.of(await info.context.look_again()))
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import strawberry
 
-from models.access import session
 from models.access.identity import MemberRole
-from models.accounts import members
+from models.accounts import invitation, members
 from models.accounts.invitation import InviteMember
 from models.db.record import parse_id
 from models.journal.command import run
@@ -73,13 +72,18 @@ class MemberMutation:
     @strawberry.mutation
     @refused_in_payload
     async def invite_member(self, info: Info, input: InviteMemberInput) -> MemberPayload:
-        """Lets somebody use an account, and tells them by mail; whoever is new chooses a password
-        first. Owners for their own account, staff for any. An invitation that wasn't followed can
-        be repeated. Invitations are limited per account.
+        """Lets somebody use an account as soon as they come in, and tells them by mail. Whoever is
+        new chooses a password by its link; others sign in and switch to the account. Answers the
+        same for every address. Owners for their own account, staff for any. An invitation that
+        wasn't followed can be repeated. Invitations are limited per account.
         """
         by = info.context.signed_in()
         asked = InviteMember(account_named(input.account_id), input.email, input.role)
-        return MemberPayload(member=Member.of(await run(asked, by, input.idempotency_key)))
+        member = await run(asked, by, input.idempotency_key)
+        if not by.shared:
+            # What follows in this document is done in an account of several people: it is logged.
+            await info.context.look_again()
+        return MemberPayload(member=Member.of(member))
 
     @strawberry.mutation
     @refused_in_payload
@@ -106,11 +110,11 @@ class MemberMutation:
     @strawberry.mutation
     @refused_in_payload
     async def switch_account(self, info: Info, input: SwitchAccountInput) -> ViewerPayload:
-        """Makes another of the viewer's accounts the one that this session is about. Subscriptions
-        that the session has opened end: subscribe again.
+        """Makes another of the viewer's accounts the one that this session is about; this follows
+        an invitation. Subscriptions that the session has opened end: subscribe again.
         """
         context = info.context
         by = context.signed_in()
         account_id = parse_id(ACCOUNT, input.account_id)
-        context.actor = await session.switch_account(account_id, by)
+        context.actor = await invitation.switch_account(account_id, by)
         return ViewerPayload(viewer=Viewer.of(context.actor))

@@ -58,9 +58,9 @@ class Viewer:
 
     @strawberry.field
     async def accounts(self) -> list[Account]:
-        """The accounts that a client may use: their own first, at most 100. Of those that the
-        session isn't about, credit and invoices can be read after `switchAccount`. Empty for
-        partners and staff.
+        """The accounts that a client may use: their own first, those that they are invited to last,
+        at most 100. Of those that the session isn't about, credit and invoices can be read after
+        `switchAccount`. Empty for partners and staff.
         """
         return [Account.of(one) for one in await accounts.of_user(self.actor)]
 
@@ -105,7 +105,7 @@ class Session(Node):
         return cls(
             id=strawberry.ID(record.public_id),
             created_at=record.created_at,
-            last_seen_at=record.seen_at,
+            last_seen_at=max(record.created_at, record.seen_at),
             expires_at=record.expires_at,
             address=record.address,
             user_agent=record.user_agent,

@@ -114,12 +114,15 @@ def _keys(code: str, facts: Mapping[str, object]) -> Iterator[str]:
     yield code
 
 
-def _sentence(key: str, locale: str) -> str:
-    """As the nearest language that has it says it: `pt-BR`, `pt`, and then English."""
+def language_of(key: str, locale: str) -> str:
+    """The language that says it: the nearest that has it, `pt-BR`, `pt`, and then English."""
     parts = locale.split("-")
     nearest = ("-".join(parts[:count]) for count in range(len(parts), 0, -1))
-    said = (CATALOGUES.get(language, {}).get(key) for language in nearest)
-    return next(filter(None, said), None) or CATALOGUES[FALLBACK][key]
+    return next((one for one in nearest if CATALOGUES.get(one, {}).get(key)), FALLBACK)
+
+
+def _sentence(key: str, locale: str) -> str:
+    return CATALOGUES[language_of(key, locale)][key]
 
 
 def _written(fact: object, locale: str) -> object:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.browser.chromium import OPTIONS
 from tests.support.browser.client_builds import CLIENTS, WHY, built
 from tests.support.browser.client_pages import served
 from tests.support.browser.network import TcpProxy, tcp_proxy
@@ -83,10 +84,8 @@ def browser(chromium: str, server: DemoServer) -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - where it is
 
     assert server.url
-    # In a container root has no sandbox to give it.
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
         yield browser
         browser.close()
 

@@ -18,6 +18,8 @@ import pytest
 from graphql import build_schema, parse, validate
 
 from tests.support import servers
+from tests.support.server.api_client import nodes
+from tests.support.server.demo_server import DemoServer, open_demo_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +32,7 @@ WHMCS = """<?php
 define('WHMCS', true);
 $_SESSION = ['uid' => {client}];
 require {add_on!r};
-account_credit_clientarea(['ApiUrl' => {api!r}, 'ApiKey' => 'key-of-the-partner']);
+account_credit_clientarea(['ApiUrl' => {api!r}, 'ApiKey' => {key!r}]);
 """
 
 
@@ -83,10 +85,12 @@ def backend() -> Iterator[tuple[str, type[Backend]]]:
 
 
 @contextmanager
-def whmcs(php: str, folder: Path, api: str, client: int) -> Iterator[str]:
+def whmcs(
+    php: str, folder: Path, api: str, client: int, key: str = "key-of-the-partner"
+) -> Iterator[str]:
     """The address of the add-on's page, for the client who is signed in; 0 is nobody."""
     page, port = folder / "index.php", servers.free_port()
-    page.write_text(WHMCS.format(client=client, add_on=str(ADD_ON), api=api))
+    page.write_text(WHMCS.format(client=client, add_on=str(ADD_ON), api=api, key=key))
     with subprocess.Popen([php, "-S", f"127.0.0.1:{port}", page], stderr=subprocess.DEVNULL) as run:
         try:
             url = f"http://127.0.0.1:{port}/index.php?m=account_credit"
@@ -127,6 +131,7 @@ def test_nobody_and_no_link_gets_one(
     api, own = backend
     with whmcs(php, tmp_path, api, client=0) as page:
         assert httpx.post(f"{page}&action=token").status_code == 401
+        assert httpx.get(f"{page}&action=portal").status_code == 401
     with whmcs(php, tmp_path, api, client=42) as page:
         assert httpx.get(f"{page}&action=token").status_code == 405
     assert own.asked == []
@@ -146,6 +151,50 @@ def test_what_the_api_says_is_not_told_to_the_browser(
         for own.answer in answers:
             answer = httpx.post(f"{page}&action=token")
             assert (answer.status_code, answer.text) == (502, "")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[DemoServer]:
+    with open_demo_server(tmp_path, servers.SqliteDatabases(tmp_path)) as server:
+        yield server
+
+
+def viewer(browser: httpx.Client, server: DemoServer, token: str = "") -> Any:
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    asked = {"query": "{ viewer { role account { externalId } } }"}
+    answer = browser.post(f"{server.url}/graphql", json=asked, headers=headers)
+    return answer.json()["data"]["viewer"] if answer.status_code == 200 else answer.status_code
+
+
+def test_a_real_server_lets_in_whom_it_hands_over_until_its_key_is_revoked(
+    php: str, tmp_path: Path, server: DemoServer
+) -> None:
+    given = {"name": "Ada", "email": "ada@whmcs.example", "currency": "USD", "externalId": "42"}
+    server.partner.do("createAccount", "account { id }", **given)
+    key = server.demo["partner"]["key"]
+    ada = {"role": "CLIENT", "account": {"externalId": "42"}}
+    with whmcs(php, tmp_path, server.url, 42, key) as page, httpx.Client() as browser:
+        token = browser.post(f"{page}&action=token").text
+        assert viewer(browser, server, token) == ada
+        assert viewer(browser, server) is None
+        sent = browser.get(f"{page}&action=portal")
+        assert (sent.status_code, sent.headers["cache-control"]) == (303, "no-store")
+        link = sent.headers["location"]
+        arrived = browser.get(link)
+        assert (arrived.status_code, arrived.headers["location"]) == (303, f"{server.url}/")
+        assert viewer(browser, server) == ada
+        assert httpx.get(link).status_code == 410
+        keys = server.staff.ask("{ apiKeys(first: 50) { edges { node { id prefix } } } }")
+        [mine] = [one["id"] for one in nodes(keys["apiKeys"]) if one["prefix"] in key]
+        server.staff.do("revokeApiKey", "apiKey { revokedAt }", apiKeyId=mine)
+        assert viewer(browser, server) is None
+        assert viewer(browser, server, token) == 401
+        assert browser.post(f"{page}&action=token").status_code == 502
+        assert browser.get(f"{page}&action=portal").status_code == 502
+    other = tmp_path / "other"
+    other.mkdir()
+    with whmcs(php, other, server.url, 43, key) as page:
+        assert httpx.get(f"{page}&action=portal").status_code == 502
 
 
 def test_what_it_asks_is_in_the_schema() -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.browser.looks import serious
+
 if TYPE_CHECKING:
     from tests.support.browser.portal_visitor import Visit, Visitor
 
@@ -36,9 +38,9 @@ def test_a_client_who_is_handed_over_sees_their_credit(
     visitor.context.clear_cookies()
     visitor.expected.append("410")
     visitor.page.goto(url)
-    expect(visitor.page.get_by_role("heading", level=1)).to_have_text(
-        "This link is no longer valid"
-    )
+    said = "このリンクは無効です" if how else "This link is no longer valid"
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text(said)
+    assert serious(visitor.page) == []
     assert not visitor.context.cookies()
 
 

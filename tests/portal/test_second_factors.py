@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from models.clock import now
+from tests.support.browser.authenticator import a_virtual_authenticator
 from tests.support.browser.looks import serious, settle
 from tests.support.server.people import PASSWORD
 
@@ -116,11 +117,7 @@ def test_a_passkey_is_added_and_signs_in(visit: Visit, server: DemoServer, way: 
     page = visitor.page
     # An IP address can have no passkeys: the browser's own machine is localhost.
     home = server.url.replace("127.0.0.1", "localhost")
-    devtools = visitor.context.new_cdp_session(page)
-    devtools.send("WebAuthn.enable")
-    options = {"protocol": "ctap2", "transport": "internal", "hasUserVerification": True}
-    options |= {"isUserVerified": True, "hasResidentKey": True}
-    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    a_virtual_authenticator(visitor)
     page.goto(f"{home}/")
     visitor.sign_in()
     page.goto(f"{home}/settings")

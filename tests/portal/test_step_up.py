@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.browser.authenticator import a_virtual_authenticator
 from tests.support.browser.looks import serious, settle
 from tests.support.factors import code_of
 from tests.support.providers import key
@@ -56,6 +57,11 @@ def prove(page: Page, answer: str = PASSWORD) -> None:
     expect(form).to_have_count(0)
 
 
+def prove_by_recovery_code(page: Page, code: str) -> None:
+    asked(page).locator(".ways .button").first.click()
+    prove(page, code.lower())
+
+
 def members(visitor: Visitor) -> list[dict[str, Any]]:
     """As they are stored."""
     shown = visitor.client.ask("{ viewer { account { members { email role } } } }")
@@ -68,16 +74,19 @@ def test_members_are_invited_changed_and_removed_once_it_is_proved(visit: Visit,
     visitor, email = visit(**WAYS[way]), f"{key()}@member.example"
     page = at_settings(visitor)
     secret = visitor.client.set_up_app(PASSWORD)
+    renewed = visitor.client.ask("mutation { renewRecoveryCodes { recoveryCodes } }")
+    codes = renewed["renewRecoveryCodes"]["recoveryCodes"]
     page.reload()
     grow_old(visitor)
     page.locator("#invite-email").fill(email)
     page.locator("form", has=page.locator("#invite-email")).locator(".button.primary").click()
     form = asked(page)
-    form.locator("input").fill("wrong")
+    # Their password is no proof any more, and isn't asked for.
+    expect(form.locator("input[type=password]")).to_have_count(0)
+    form.locator("input").fill(PASSWORD)
     form.locator(".button.primary").click()
     expect(form.locator("[aria-invalid]")).to_be_focused()
     assert members(visitor) == []
-    form.locator(".ways .button").first.click()
     prove(page, code_of(secret))
     row = page.locator("li", has_text=email)
     expect(row).to_be_visible()
@@ -90,14 +99,14 @@ def test_members_are_invited_changed_and_removed_once_it_is_proved(visit: Visit,
     expect(row.locator("select")).to_have_value("VIEWER")
     assert members(visitor) == [{"email": email, "role": "VIEWER"}]
     row.locator("select").select_option("BILLING")
-    prove(page)
+    prove_by_recovery_code(page, codes[0])
     expect(row.locator("select")).to_have_value("BILLING")
     assert members(visitor) == [{"email": email, "role": "BILLING"}]
 
     grow_old(visitor)
     row.locator(".button.quiet").click()
     row.locator(".button.danger").click()
-    prove(page)
+    prove_by_recovery_code(page, codes[1])
     expect(row).to_have_count(0)
     assert members(visitor) == []
 
@@ -121,9 +130,44 @@ def test_an_address_is_changed_once_it_is_proved(visit: Visit, way: str) -> None
 def test_recovery_codes_are_renewed_once_it_is_proved(visit: Visit) -> None:
     visitor = visit()
     page = at_settings(visitor)
-    visitor.client.set_up_app(PASSWORD)
+    secret = visitor.client.set_up_app(PASSWORD)
     page.reload()
     grow_old(visitor)
     page.get_by_role("button", name="New recovery codes").click()
-    prove(page)
+    prove(page, code_of(secret))
     expect(page.locator(".codes li")).to_have_count(10)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_passkey_proves_it_and_one_that_is_declined_changes_nothing(
+    visit: Visit, way: str
+) -> None:
+    visitor = visit(**WAYS[way])
+    page = visitor.page
+    # An IP address can have no passkeys: the browser's own machine is localhost.
+    home = visitor.server.url.replace("127.0.0.1", "localhost")
+    device = a_virtual_authenticator(visitor)
+    page.goto(f"{home}/")
+    visitor.sign_in()
+    page.goto(f"{home}/settings")
+    factors = page.locator("section[aria-labelledby=settings-factors]")
+    passkeys = factors.locator(".people > li").nth(1)
+    passkeys.get_by_role("button").first.click()
+    expect(page.locator(".codes li")).to_have_count(10)
+    page.reload()
+    expect(passkeys.locator(".pill.good")).to_be_visible()
+
+    grow_old(visitor)
+    passkeys.locator(".button.quiet").click()
+    page.locator("#factor-password").fill(PASSWORD)
+    page.locator(".factor .button.danger").click()
+    form = asked(page)
+    expect(form.locator("input")).to_have_count(0)
+    device.verifies(verified=False)
+    form.locator(".button.primary").click()
+    expect(form.locator(".notice.warn")).to_be_visible()
+    expect(passkeys.locator(".pill.good")).to_be_visible()
+    device.verifies(verified=True)
+    form.locator(".button.primary").click()
+    expect(passkeys.locator(".pill.calm")).to_be_visible()
+    expect(form).to_have_count(0)

@@ -266,6 +266,8 @@ ATTACKS: Final = {
         hostile/test_access.py::test_a_query_tells_each_caller_their_own_and_changes_nothing
         hostile/test_tokens.py::test_a_good_token_counts_in_its_own_place_only
         hostile/test_tokens.py::test_a_socket_does_nothing_more_once_its_key_was_revoked
+        models/accounts/test_hand_over.py::test_what_a_key_has_opened_ends_with_it
+        models/accounts/test_external.py::test_a_key_makes_no_account_its_partners_that_it_merely_reaches
         models/access/test_session.py::test_only_hashes_are_kept
         models/access/test_api_key.py::test_a_wrong_secret_behind_a_right_prefix_is_nobodys
         """,

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from models.access import session
 from models.accounts import enrolment
 from models.clock import now
+from models.factors.second_factor import held_by
 
 if TYPE_CHECKING:
     from models.access.identity import Actor
@@ -31,8 +32,8 @@ def code_of(secret: str, steps: int = 0) -> str:
 
 
 async def a_session(user: User) -> Actor:
-    """The user, signed in just now."""
-    actor, _ = await session.open_session(user)
+    """The user, signed in just now, with the second factor that they have."""
+    actor, _ = await session.open_session(user, with_factor=bool(await held_by(user.id)))
     return actor
 
 

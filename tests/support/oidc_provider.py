@@ -117,6 +117,8 @@ class OwnProvider:
     metadata: dict[str, Any] = field(default_factory=dict)
     token: str | None = None
     asked: list[httpx.Request] = field(default_factory=list)
+    away: set[str] = field(default_factory=set)
+    "Paths that are not answered."
 
     @property
     def transport(self) -> httpx.MockTransport:
@@ -141,6 +143,8 @@ class OwnProvider:
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
+        if request.url.path in self.away:
+            raise httpx.ConnectError("away")
         match request.url.path:
             case "/.well-known/openid-configuration":
                 return httpx.Response(200, json=self._described())

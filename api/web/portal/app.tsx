@@ -15,6 +15,7 @@ import { InvoicesScreen } from "./screens/invoices.tsx";
 import { challenge, SecondStep } from "./screens/second_step.tsx";
 import { SettingsScreen } from "./screens/settings.tsx";
 import { SignIn } from "./screens/sign_in.tsx";
+import { StaffPage } from "./screens/staff.tsx";
 import { TransactionsScreen } from "./screens/transactions.tsx";
 import { VoucherScreen } from "./screens/voucher.tsx";
 import { type Account, open, session } from "./session.ts";
@@ -53,6 +54,7 @@ export function App() {
     case "nobody":
       return <SignIn expired={now.expired} />;
     case "not-a-client":
+      if (now.role === "STAFF") return <StaffPage />;
       return (
         <main class="waiting">
           <Empty icon="info" title={t("session.not-a-client", { seller })}>

@@ -436,6 +436,7 @@ def test_the_server_and_the_demo_work_on_one_database(database_url: str, tmp_pat
 
 def test_a_worker_stops_when_it_is_told_to(database_url: str, tmp_path: Path) -> None:
     with started(["worker"], tmp_path, {"DATABASE_URL": database_url}) as worker:
+        wait_for("No mail is sent, as SMTP_URL isn't set", worker.stderr)
         wait_for("worker_started", worker.stderr)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(20) == 0

@@ -17,8 +17,11 @@ from models.access.api_key import ApiKey, create_key, revoke_key
 from models.access.credential import actor_of_credential
 from models.access.session import Session, open_session
 from models.access.user import User
+from models.accounts.hand_over import CreateClientSession
 from models.clock import now
+from models.db.record import new_id
 from models.db.transactions import transaction
+from models.journal.command import run
 from tests.support.identities import ADDRESS, a_client, wire_small_provider
 
 if TYPE_CHECKING:
@@ -85,9 +88,34 @@ async def disable(actor: Actor) -> None:
     await transaction(lambda: User.filter(id=actor.user_id).update(disabled_at=now()))
 
 
+async def handed_over() -> Actor:
+    _, token = await create_key(new_id().hex, ["sessions:create"])
+    shop = await actor_of_credential(token, ADDRESS)
+    ada = await a_client()
+    assert shop is not None
+    assert ada.account_id is not None
+    handed = await run(CreateClientSession(ada.account_id), shop, new_id().hex)
+    actor = await actor_of_credential(str(handed.token), ADDRESS)
+    assert actor is not None
+    return actor
+
+
+async def revoke_its_key(actor: Actor) -> None:
+    opened = await Session.get(id=actor.session_id)
+    assert opened.key_id is not None
+    await revoke_key(opened.key_id)
+
+
 @pytest.mark.parametrize(
     ("come_in", "end"),
-    [(signed_in, sign_out), (with_a_key, revoke), (signed_in, disable), (with_a_key, disable)],
+    [
+        (signed_in, sign_out),
+        (with_a_key, revoke),
+        (signed_in, disable),
+        (with_a_key, disable),
+        (handed_over, sign_out),
+        (handed_over, revoke_its_key),
+    ],
 )
 async def test_all_that_one_credential_has_open_is_told_once(
     come_in: Callable[[], Awaitable[Actor]], end: Callable[[Actor], Awaitable[None]]

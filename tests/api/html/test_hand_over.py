@@ -155,3 +155,24 @@ async def test_no_log_line_holds_a_secret(client: httpx.AsyncClient, shop: Shop)
     secrets = re.findall(r"ac[ls]_([\w-]{20,})", str(handed))
     assert len(secrets) == 2
     assert not [line for line in lines if any(secret in str(line) for secret in secrets)]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language", "said"),
+    [
+        ("ja-JP", "ja", "無効"),
+        ("de-AT,en;q=0.5", "de", "gilt nicht mehr"),
+        ("fr", "fr", "n’est plus valable"),
+        ("it-IT", "en", "no longer valid"),
+        ('"><script>', "en", "no longer valid"),
+        ("", "en", "no longer valid"),
+    ],
+)
+async def test_who_comes_too_late_is_told_in_their_browsers_language(
+    client: httpx.AsyncClient, accepted: str, language: str, said: str
+) -> None:
+    headers = {"accept-language": accepted}
+    answer = await client.get("/hand-over", params={"token": "acl_old"}, headers=headers)
+    assert answer.status_code == 410
+    assert f'<html lang="{language}">' in answer.text
+    assert said in answer.text

@@ -9,12 +9,11 @@ import pytest
 
 from models.access.one_use_token import Purpose, new_token
 from models.access.user import create_staff
-from models.accounts import mail_delivery
 from models.db import sql
 from models.db.transactions import transaction
 from models.mail.outgoing import MailKind, mail
 from tests.support.application import demo_settings, running
-from tests.support.people import PASSWORD, Postbox
+from tests.support.people import PASSWORD, Postbox, delivered
 
 pytestmark = pytest.mark.once
 
@@ -36,7 +35,7 @@ async def write() -> str:
 
     await transaction(add)
     box = Postbox()
-    await mail_delivery.deliver(box, 10)
+    await delivered(box, 10)
     return next(letter.token for letter in box.letters if letter.token)
 
 

@@ -290,7 +290,10 @@ async def test_a_token_that_was_good_is_refused_when_it_has_expired_or_its_key_i
 async def test_two_first_requests_at_once_make_one_account(keys: Path) -> None:
     issuers, name = trusting(keys, create_accounts=True), key()
     email = f"{name}@client.example"
-    tokens = [signed(claims(name, email=email, name="Bo", jti=str(n))) for n in range(4)]
+    tokens = [
+        signed(claims(name, email=email, email_verified=True, name="Bo", jti=str(n)))
+        for n in range(4)
+    ]
     actors = await asyncio.gather(*(who(issuers, token) for token in tokens))
     assert len({actor.account_id for actor in actors if actor is not None}) == 1
     assert None not in actors
@@ -305,6 +308,7 @@ async def test_two_first_requests_at_once_make_one_account(keys: Path) -> None:
         {"email": None},
         {"email": "nobody"},
         {"email": 7},
+        {"email_verified": None},  # it isn't there
         {"email_verified": False},
         {"email_verified": "true"},
         {"sub": " x"},
@@ -315,7 +319,7 @@ async def test_an_account_is_not_opened_without_a_good_address(
     keys: Path, more: dict[str, Any]
 ) -> None:
     issuers, name = trusting(keys, create_accounts=True), key()
-    told = {"email": f"{name}@client.example", **more}
+    told = {"email": f"{name}@client.example", "email_verified": True, **more}
     before = await Account.all().count()
     assert await who(issuers, signed(claims(name, **told))) is None
     assert await Account.all().count() == before
@@ -324,8 +328,16 @@ async def test_an_account_is_not_opened_without_a_good_address(
 async def test_nobody_gets_an_account_by_its_address(keys: Path) -> None:
     issuers, (ada, name) = trusting(keys, create_accounts=True), await a_client()
     before = await Account.all().count()
-    token = signed(claims("another-" + name, email=ada.email, name="Eve"))
+    token = signed(claims("another-" + name, email=ada.email, email_verified=True, name="Eve"))
     assert await who(issuers, token) is None
     assert await who(issuers, token) is None
     assert await Account.all().count() == before
     assert (await Account.get(id=ada.id)).external_id == name
+
+
+async def test_an_issuer_may_vouch_for_all_addresses_that_it_gives_out(keys: Path) -> None:
+    issuers = trusting(keys, create_accounts=True, email_verified=True)
+    name, other = key(), key()
+    assert await who(issuers, signed(claims(name, email=f"{name}@client.example"))) is not None
+    told = claims(other, email=f"{other}@client.example", email_verified=False)
+    assert await who(issuers, signed(told)) is None, "it says so of this one"

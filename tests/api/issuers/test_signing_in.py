@@ -40,7 +40,8 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 def a_token(name: str, **more: Any) -> str:
-    return signed(claims(name, email=f"{name}@client.example", name="Ada", **more))
+    told = {"email": f"{name}@client.example", "email_verified": True, "name": "Ada"}
+    return signed(claims(name, **told, **more))
 
 
 async def test_a_portals_token_is_a_bearer(settings: Settings) -> None:
@@ -139,3 +140,4 @@ def test_an_issuer_is_named_once_and_has_defaults(tmp_path: Path) -> None:
     assert isinstance(issuer, TrustedIssuer)
     assert (issuer.algorithms, issuer.external_id_claim) == (["RS256"], "sub")
     assert not issuer.create_accounts
+    assert not issuer.email_verified

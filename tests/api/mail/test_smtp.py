@@ -100,7 +100,7 @@ def signed_in(
     _server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any
 ) -> AuthResult:
     good = given == LoginPassword(USER.encode(), SECRET.encode())
-    return AuthResult(success=good)
+    return AuthResult(success=good, handled=False)  # who is refused is told so
 
 
 async def test_a_mail_arrives_as_it_was_written(running: Running, boxes: Mailboxes) -> None:

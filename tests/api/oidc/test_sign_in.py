@@ -15,6 +15,7 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from api.app import create_app
+from api.issuers.keys import READS_MAX
 from api.oidc import route
 from api.oidc.provider import IdentityProvider
 from models.access.external_identity import ExternalIdentity
@@ -258,6 +259,60 @@ async def test_the_browser_goes_to_the_portal_alone(
     async with at_own(filled, own, monkeypatch) as browser:
         asked = own.begun(await browser.start(to))
         assert await browser.back(code="c0de", state=asked["state"]) == "/"
+
+
+async def test_an_address_starts_so_often_and_asks_the_provider_no_more(
+    filled: str, own: OwnProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route, "_VISITS", 3)
+    own.metadata["issuer"] = "https://evil.example"  # so that each would ask again
+    async with at_own(filled, own, monkeypatch) as browser:
+        assert [outcome(await browser.start()) for _ in range(5)] == [
+            *["unavailable"] * 3,
+            *["failed"] * 2,
+        ]
+        assert len(own.asked) == 3
+
+
+# ------------------------------------------------------------------------------- its keys
+
+
+async def test_a_provider_that_changes_its_key_signs_in_at_once(
+    filled: str, own: OwnProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.claims["email"] = "mina@client.example"
+    async with at_own(filled, own, monkeypatch) as browser:
+        assert await back_from(browser, own) == "/billing"
+        own.key, own.header = (
+            RSAKey.generate_key(2048, {"kid": "two"}),
+            {"alg": "RS256", "kid": "two"},
+        )
+        assert await back_from(browser, own) == "/billing"
+
+
+async def test_tokens_that_name_new_keys_have_them_read_only_so_often(
+    filled: str, own: OwnProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with at_own(filled, own, monkeypatch) as browser:
+        for n in range(8):
+            own.header = {"alg": "RS256", "kid": f"invented-{n}"}
+            assert outcome(await back_from(browser, own)) == "failed"
+        assert sum(one.url.path == "/jwks" for one in own.asked) == READS_MAX
+
+
+async def test_what_a_provider_publishes_is_kept_while_it_cannot_be_read(
+    filled: str, own: OwnProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.claims["email"] = "mina@client.example"
+    async with at_own(filled, own, monkeypatch) as browser:
+        assert await back_from(browser, own) == "/billing"
+        own.away = {"/jwks", "/.well-known/openid-configuration"}
+        later = time.monotonic() + 3500
+        monkeypatch.setattr("api.issuers.keys.FRESH_SECONDS", 0.0)
+        monkeypatch.setattr("api.oidc.provider.monotonic", lambda: later + 200)
+        assert await back_from(browser, own) == "/billing"
+        monkeypatch.setattr("api.oidc.provider.monotonic", lambda: later + 24 * 3600)
+        assert outcome(await browser.start()) == "unavailable"
 
 
 # ------------------------------------------------------------------------------- who it is here

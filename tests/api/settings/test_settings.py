@@ -333,3 +333,10 @@ def test_documents_are_kept_beside_sqlite_or_where_it_is_said(tmp_path: Path) ->
 def test_templates_are_a_copy_of_ours(tmp_path: Path) -> None:
     assert load_settings(secret_key=SECRET).templates.name == "pdf_templates"
     assert "pdf_templates" in problems(document_templates=str(tmp_path))
+
+
+def test_a_server_without_a_way_to_send_mail_says_so_when_it_starts() -> None:
+    (warning,) = load_settings(secret_key=SECRET).warnings
+    assert "SMTP_URL" in warning
+    assert load_settings(secret_key=SECRET, smtp_url="smtp://127.0.0.1").warnings == []
+    assert load_settings(secret_key=SECRET, account_credit_demo=True).warnings == []

@@ -15,7 +15,7 @@ if (!defined('WHMCS')) {
 
 const ACCOUNT_CREDIT_SESSION = <<<'GRAPHQL'
 mutation ClientSession($input: CreateClientSessionInput!) {
-  createClientSession(input: $input) { token userErrors { code message field } }
+  createClientSession(input: $input) { url token userErrors { code message field } }
 }
 GRAPHQL;
 
@@ -41,12 +41,18 @@ function account_credit_config(): array
     ];
 }
 
-/** The page, index.php?m=account_credit, and what it gets its tokens from, &action=token. */
+/**
+ * The page, index.php?m=account_credit; what it gets its tokens from, &action=token; and the way to
+ * the whole portal, &action=portal.
+ */
 function account_credit_clientarea(array $vars): array
 {
     $clientId = (int) ($_SESSION['uid'] ?? 0);
     if (($_GET['action'] ?? '') === 'token') {
         account_credit_answer($vars, $clientId);
+    }
+    if (($_GET['action'] ?? '') === 'portal') {
+        account_credit_hand_over($vars, $clientId);
     }
     return [
         'pagetitle' => 'Account Credit',
@@ -63,32 +69,47 @@ function account_credit_clientarea(array $vars): array
 /** Answers a fresh token as text. Only by POST: no link of another site gets one. */
 function account_credit_answer(array $vars, int $clientId): never
 {
-    header('Cache-Control: no-store');
     header('Content-Type: text/plain; charset=utf-8');
     if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
         http_response_code(405);
         exit;
     }
+    echo account_credit_signed_in($vars, $clientId)['token'];
+    exit;
+}
+
+/** Sends the browser to the portal, which it is signed in to on the way: the link works once. */
+function account_credit_hand_over(array $vars, int $clientId): never
+{
+    header('Referrer-Policy: no-referrer');
+    header('Location: ' . account_credit_signed_in($vars, $clientId)['url'], true, 303);
+    exit;
+}
+
+/** What signs the client in who is signed in here; for nobody, and where it fails, it ends here. */
+function account_credit_signed_in(array $vars, int $clientId): array
+{
+    header('Cache-Control: no-store');
     if ($clientId === 0) {
         http_response_code(401);
         exit;
     }
     try {
-        echo account_credit_token($vars['ApiUrl'], $vars['ApiKey'], (string) $clientId);
+        return account_credit_session($vars['ApiUrl'], $vars['ApiKey'], (string) $clientId);
     } catch (RuntimeException $problem) {
         // For the log of this server; the page says that it could not be done, and tries again.
         error_log('Account Credit: ' . $problem->getMessage());
         http_response_code(502);
+        exit;
     }
-    exit;
 }
 
 /**
- * A token for the client whose account has this external ID.
+ * A link and a token for the client whose account has this external ID.
  *
  * @throws RuntimeException if the API cannot be reached, or refuses
  */
-function account_credit_token(string $api, string $key, string $externalId): string
+function account_credit_session(string $api, string $key, string $externalId): array
 {
     $payload = account_credit_ask($api, $key, ACCOUNT_CREDIT_SESSION, [
         'input' => [
@@ -100,13 +121,13 @@ function account_credit_token(string $api, string $key, string $externalId): str
     if ($payload['userErrors']) {
         throw new RuntimeException($payload['userErrors'][0]['message']);
     }
-    return $payload['token'];
+    return $payload;
 }
 
 /**
  * The data of an operation.
  *
- * @throws RuntimeException as account_credit_token
+ * @throws RuntimeException as account_credit_session
  */
 function account_credit_ask(string $api, string $key, string $query, array $variables): array
 {

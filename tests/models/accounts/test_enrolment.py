@@ -9,13 +9,23 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from models.access import session
 from models.accounts import enrolment
+from models.accounts.new_email import change_email
 from models.accounts.sign_in import FactorAsked, SignedIn, complete, sign_in
 from models.db import sql
 from models.db.transactions import transaction
-from models.errors import CodeRefused, InvalidCredentials, NotAllowed, NotFound
+from models.errors import (
+    CodeRefused,
+    InvalidCredentials,
+    NotAllowed,
+    NotFound,
+    SecondFactorRequired,
+    StepUpRequired,
+)
 from models.factors import passkey as passkeys
 from models.factors.passkey import Passkey
+from models.factors.proof import confirm
 from models.factors.recovery_code import RecoveryCode
 from models.factors.second_factor import Answer, SecondFactor, held_by
 from models.factors.totp import Totp
@@ -24,8 +34,12 @@ from models.mail.outgoing import OutgoingMail
 from models.provider.provider import provider
 from tests.support.factors import SoftPasskey, a_passkey, a_session, an_app, code_of
 from tests.support.identities import ADDRESS, PASSWORD, a_client, wire_small_provider
+from tests.support.providers import key
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from models.access.identity import Actor
     from tests.support.clock import At
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -184,6 +198,50 @@ async def test_removing_takes_the_password_and_the_last_one_the_recovery_codes_t
     ]
     assert (await log())[-1] == ("second_factor.removed", "PASSKEY")
     assert isinstance(await sign_in("ada@example.com", PASSWORD, address=ADDRESS), SignedIn)
+
+
+async def test_the_password_and_a_stolen_session_remove_and_add_nothing(at: At) -> None:
+    user = await a_client()
+    stolen, _ = await session.open_session(user)
+    secret, codes = await an_app(user)
+    also_stolen, _ = await session.open_session(user)
+    held = await held_by(user.id)
+    for thief in (await session.as_it_is(stolen), also_stolen):
+        with pytest.raises(SecondFactorRequired):
+            await confirm(thief, password=PASSWORD, code=None, passkey=None)
+        tries: list[Callable[[Actor], Awaitable[object]]] = [
+            lambda by: enrolment.remove(by, SecondFactor.TOTP, PASSWORD),
+            lambda by: enrolment.remove(by, SecondFactor.RECOVERY_CODE, PASSWORD),
+            enrolment.begin_passkey,
+            enrolment.renew_recovery_codes,
+            lambda by: change_email(f"{key()}@evil.example", PASSWORD, by),
+        ]
+        for attempt in tries:
+            with pytest.raises(StepUpRequired):
+                await attempt(await session.as_it_is(thief))
+    assert await held_by(user.id) == held
+    # Its owner has lost the phone, and has the codes.
+    await confirm(also_stolen, password=None, code=codes[0], passkey=None)
+    owner = await session.as_it_is(also_stolen)
+    with at(timedelta(minutes=10)), pytest.raises(StepUpRequired):
+        await enrolment.remove(owner, SecondFactor.TOTP, PASSWORD)
+    with pytest.raises(InvalidCredentials):
+        await enrolment.remove(owner, SecondFactor.TOTP, "wrong horse battery")
+    await enrolment.remove(owner, SecondFactor.TOTP, PASSWORD)
+    assert await held_by(user.id) == []
+    assert secret
+
+
+async def test_whoever_sets_one_up_has_shown_it_and_goes_on() -> None:
+    user = await a_client()
+    by = await a_session(user)
+    app = await enrolment.begin_totp(by)
+    await enrolment.confirm_totp(by, code_of(app.secret))
+    by = await session.as_it_is(by)
+    options = await enrolment.begin_passkey(by)
+    made = SoftPasskey(provider().public_url).made(options)
+    assert await enrolment.confirm_passkey(by, made, "A key") == []
+    assert len(await enrolment.renew_recovery_codes(await session.as_it_is(by))) == 10
 
 
 async def test_a_challenge_that_waits_is_over_when_the_last_factor_goes() -> None:

@@ -214,3 +214,24 @@ async def test_a_replay_by_a_key_that_does_not_reach_the_account_finds_nothing()
     assert isinstance(refused.value, NotFound)
     assert await run(asked, await holder(first), again) == ada
     assert await ApiKey.filter(name="").exists()
+
+
+async def test_a_key_makes_no_account_its_partners_that_it_merely_reaches() -> None:
+    nobodys = (await a_client()).account
+    name = key()
+    everywhere = await holder((await create_key(name, SCOPES))[1])
+    named = await holder((await create_key(name, SCOPES, [nobodys.id]))[1])
+    for by in (everywhere, named):
+        for external_id in (key(), ""):
+            wanted = External(external_id=external_id)
+            with pytest.raises(Invalid) as refused:
+                await run(UpdateAccount(nobodys.id, {"name": "Eve"}, wanted), by, key())
+            assert refused.value.field == ("external_id",)
+    assert (await Account.get(id=nobodys.id)).partner_id is None
+    assert (await Account.get(id=nobodys.id)).name == nobodys.name
+    own = await holder(await own_key(name))
+    assert own.accounts == frozenset()
+    # Staff do, and from then on it is this partner's to name.
+    await run(UpdateAccount(nobodys.id, {}, External(external_id="1", partner=name)), STAFF, key())
+    renamed = await run(UpdateAccount(nobodys.id, {}, External(external_id=key())), named, key())
+    assert (renamed.partner_id, renamed.external_id) != (None, "1")

@@ -11,14 +11,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from models.access import client_link, session
-from models.access.api_key import create_key
+from models.access.api_key import ApiKey, create_key, revoke_key
 from models.access.client_link import ClientLink
-from models.access.credential import actor_of_credential
+from models.access.credential import actor_of_credential, holding, revoked_since
 from models.access.identity import SCOPES, Actor, MemberRole, Role
 from models.access.member import Member
 from models.access.session import Session
 from models.access.user import User
-from models.accounts import enrolment
+from models.accounts import api_keys, enrolment
 from models.accounts.account import of_user
 from models.accounts.create import CreateAccount
 from models.accounts.external import External
@@ -44,6 +44,8 @@ from tests.support.identities import ADDRESS
 from tests.support.providers import key
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from models.accounts.account import Account
 
 pytestmark = pytest.mark.usefixtures("provider")
@@ -281,3 +283,94 @@ async def test_a_partner_chooses_no_password_for_an_address_that_nobody_has_conf
     with pytest.raises(Forbidden):
         await run(CreateAccount("Ada", email, "USD", password="four kazoos in it"), shop, key())
     assert not await User.filter(email=email).exists()
+
+
+async def test_who_is_handed_over_sees_and_ends_no_other_session_of_their_user() -> None:
+    shop = await a_partner()
+    ada = await an_account(shop)
+    user = await User.get(account_id=ada.id)
+    home, _ = await session.open_session(user)
+    handed = await run(CreateClientSession(ada.id), shop, key())
+    assert home.session_id is not None
+    link, _ = await followed(token_of(handed))
+    for token in (str(handed.token), link):
+        actor = await actor_of_credential(token, ADDRESS)
+        assert actor is not None
+        assert [one.id for one in await session.sessions_of(actor)] == [actor.session_id]
+        assert await session.own_session(home.session_id, actor) is None
+        with pytest.raises(NotFound) as refused:
+            await session.end_session(home.session_id, actor)
+        assert refused.value.field == ("session_id",)
+    vouched = replace(home, session_id=None, vouched_as=("Shop", "1"))
+    assert await session.sessions_of(vouched) == []
+    with pytest.raises(NotFound):
+        await session.end_session(home.session_id, vouched)
+    assert await holding({home}) == {home}
+    # Who proves who they are is at home; and whoever is, sees what was handed over.
+    by_link = await actor_of_credential(link, ADDRESS)
+    assert by_link is not None
+    assert by_link.session_id is not None
+    await transaction(lambda: Session.filter(id=by_link.session_id).update(confirmed_at=now()))
+    proven = await actor_of_credential(link, ADDRESS)
+    assert proven is not None
+    for actor in (proven, home):
+        assert len(await session.sessions_of(actor)) == 3
+    await session.end_session(by_link.session_id, by_link)
+    assert await holding({home, by_link}) == {home}
+
+
+# ------------------------------------------------------------------------------- what ends it
+
+
+async def revoked(by: Actor) -> None:
+    assert by.key_id is not None
+    await api_keys.revoke(by.key_id, STAFF)
+
+
+async def revoked_by_command_line(by: Actor) -> None:
+    assert by.key_id is not None
+    await revoke_key(by.key_id)
+
+
+async def partner_disabled(by: Actor) -> None:
+    await transaction(lambda: User.filter(id=by.user_id).update(disabled_at=now()))
+
+
+@pytest.mark.parametrize("end", [revoked, revoked_by_command_line, partner_disabled])
+async def test_what_a_key_has_opened_ends_with_it(end: Callable[[Actor], Awaitable[None]]) -> None:
+    shop, other = await a_partner(), await a_partner()
+    ada = await an_account(shop)
+    user = await User.get(account_id=ada.id)
+    handed, unused, others, staffs = [
+        await run(CreateClientSession(ada.id), by, key()) for by in (shop, shop, other, STAFF)
+    ]
+    by_link, _ = await followed(token_of(handed))
+    home, at_home = await session.open_session(user)
+    stay = [at_home, str(others.token), str(staffs.token)]
+    ending = [str(handed.token), by_link, str(unused.token)]
+    actors = {await actor_of_credential(token, ADDRESS) for token in ending}
+    before = now() - timedelta(seconds=1)
+    await end(shop)
+    for token in ending:
+        assert await actor_of_credential(token, ADDRESS) is None
+    for token in stay:
+        assert await actor_of_credential(token, ADDRESS) is not None
+    assert await holding({one for one in actors if one} | {home}) == {home}
+    assert {one.session_id for one in actors if one} <= await revoked_since(before)
+    listed = {one.id for one in await session.sessions_of(home)}
+    assert listed.isdisjoint({one.session_id for one in actors if one})
+    assert len(listed) == 3  # this one, the other partner's and staff's
+    with pytest.raises(TokenRefused):
+        await followed(token_of(unused))
+    assert (await client_link.follow(token_of(others), address="", user_agent=""))[0]
+
+
+async def test_a_key_that_only_runs_out_ends_nothing_that_it_has_opened() -> None:
+    """Whoever gives keys a last day means the key; clients are not thrown out at midnight."""
+    shop = await a_partner()
+    ada = await an_account(shop)
+    handed = await run(CreateClientSession(ada.id), shop, key())
+    past = now() - timedelta(seconds=1)
+    await transaction(lambda: ApiKey.filter(id=shop.key_id).update(expires_at=past))
+    assert await actor_of_credential(str(handed.token), ADDRESS) is not None
+    await followed(token_of(handed))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from models.access.one_use_token import OneUseToken, Purpose, read
 from models.accounts import mail_delivery
+from models.accounts.mail_delivery import Delivery
 from models.accounts.new_password import request_reset, set_password
 from models.clock import now
-from models.db import sql
+from models.db import sql, tasks
 from models.db.transactions import transaction
 from models.mail.mailer import Letter, MailDelayed, MailRefused
 from models.mail.outgoing import MailKind, OutgoingMail, mail
 from tests.support.clock import At
-from tests.support.people import OTHER, Postbox, a_person
+from tests.support.people import OTHER, Postbox, a_person, delivered
 
 pytestmark = pytest.mark.usefixtures("people")
 
@@ -34,10 +37,73 @@ async def row(letter: OutgoingMail) -> OutgoingMail:
 async def test_many_workers_at_once_send_each_mail_once() -> None:
     written = [await a_mail() for _ in range(12)]
     boxes = [Postbox() for _ in range(6)]
-    await asyncio.gather(*(mail_delivery.deliver(box, 4) for box in boxes))
-    await asyncio.gather(*(mail_delivery.deliver(box, 4) for box in boxes))
+    await asyncio.gather(*(delivered(box, 4) for box in boxes))
+    await asyncio.gather(*(delivered(box, 4) for box in boxes))
     sent = sorted(letter.id for box in boxes for letter in box.letters)
     assert sent == sorted(letter.id for letter in written)
+
+
+async def test_a_slow_mail_keeps_none_waiting_that_is_due_later() -> None:
+    slow, going, sent = await a_mail(), asyncio.Event(), asyncio.Queue[UUID]()
+
+    class Slow(Postbox):
+        async def send(self, letter: Letter) -> None:
+            if letter.id == slow.id:
+                await going.wait()
+            sent.put_nowait(letter.id)
+
+    worker = Delivery(Slow(), 2)
+    assert await worker.begin() == 1
+    for _ in range(4):  # more than there are places
+        later = await a_mail()
+        async with asyncio.timeout(5):
+            assert await worker.begin() == 1
+            assert await sent.get() == later.id
+    going.set()
+    await tasks.drain()
+    assert sent.get_nowait() == slow.id
+    assert (await row(slow)).sent_at is not None
+
+
+async def test_no_more_mails_are_under_way_than_there_are_places() -> None:
+    going, under_way = asyncio.Semaphore(0), 0
+
+    class Slow(Postbox):
+        async def send(self, letter: Letter) -> None:
+            nonlocal under_way
+            under_way += 1
+            assert under_way <= 2
+            await going.acquire()
+            under_way -= 1
+            await super().send(letter)
+
+    for _ in range(5):
+        await a_mail()
+    box = Slow()
+    worker = Delivery(box, 2)
+    assert await worker.begin() == 2
+    waiting = asyncio.ensure_future(worker.begin())
+    assert await OutgoingMail.filter(tries=0).count() == 3
+    assert not waiting.done()
+    for _ in range(5):
+        going.release()
+    async with asyncio.timeout(10):
+        assert await waiting > 0
+        while await worker.begin():
+            pass
+    await tasks.drain()
+    assert len({letter.id for letter in box.letters}) == len(box.letters) == 5
+
+
+async def test_a_mail_that_fails_unforeseen_is_logged_and_tried_again(at: At) -> None:
+    letter, box = await a_mail(), Postbox()
+    box.trouble = RuntimeError("unforeseen")
+    with capture_logs() as logged:
+        assert await box.fetched() == []
+    assert [one["event"] for one in logged] == ["mail_failed"]
+    box.trouble = None
+    at(timedelta(minutes=2))
+    assert (await box.only()).id == letter.id
 
 
 async def test_a_mail_whose_worker_ended_half_way_is_sent_by_the_next(at: At) -> None:
@@ -49,9 +115,7 @@ async def test_a_mail_whose_worker_ended_half_way_is_sent_by_the_next(at: At) ->
             raise Killed(letter)
 
     letter = await a_mail()
-    with pytest.raises(BaseException) as ended:
-        await mail_delivery.deliver(Ends(), 5)
-    assert isinstance(ended.value, BaseExceptionGroup | Killed)
+    await delivered(Ends(), 5)
     box = Postbox()
     assert await box.fetched() == []
     at(timedelta(minutes=2))
@@ -119,7 +183,7 @@ async def test_a_mail_says_the_same_each_time_that_it_is_tried() -> None:
             raise MailDelayed("busy")
 
     await request_reset(str(user.email).upper(), locale="en", address="")
-    await mail_delivery.deliver(Notes(), 5)
+    await delivered(Notes(), 5)
     await sql.execute("UPDATE mail SET next_at = created_at")
     assert await box.only() == seen[0]
     assert (seen[0].recipient, seen[0].locale) == (user.email, "ja")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from statistics import median
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
 
+from models.access.identity import MemberRole
 from models.access.user import User
-from models.accounts.account import Account
+from models.accounts.account import Account, of_user
 from models.accounts.confirm import confirm_email
 from models.accounts.new_password import request_reset, set_password
 from models.accounts.sign_up import SignUp, sign_up
@@ -29,8 +28,19 @@ from models.errors import (
 from models.mail.outgoing import MailKind, OutgoingMail
 from models.provider import provider as providers
 from tests.support import identities
-from tests.support.people import PASSWORD, Postbox, a_person
+from tests.support.people import (
+    OTHER,
+    PASSWORD,
+    Postbox,
+    a_person,
+    accepted,
+    an_owner,
+    invited,
+    signed_in,
+    those_in,
+)
 from tests.support.providers import key
+from tests.support.timing import assert_alike
 
 if TYPE_CHECKING:
     from models.provider.provider import Provider, SignUpMode
@@ -191,14 +201,59 @@ async def test_sign_ups_are_limited_for_every_address_alike() -> None:
 
 
 async def test_how_long_an_answer_takes_tells_nothing_about_who_exists() -> None:
-    """Medians of interleaved requests: what differs by less than their own spread is no signal."""
     user = await a_person()
-    times: dict[str, list[float]] = {"known": [], "unknown": []}
-    for n in range(40):
-        for who, email in (("known", str(user.email)), ("unknown", f"nobody{n}@example.com")):
-            await sql.execute("DELETE FROM attempt")
-            started = perf_counter()
-            await request_reset(email, locale="en", address="192.0.2.1")
-            times[who].append(perf_counter() - started)
-    known, unknown = (median(each) for each in times.values())
-    assert max(known, unknown) < 1.5 * min(known, unknown) + 0.002
+
+    async def reset(email: str) -> None:
+        await request_reset(email, locale="en", address="192.0.2.1")
+
+    asks = {
+        "known": lambda _: reset(str(user.email)),
+        "unknown": lambda turn: reset(f"nobody{turn}@example.com"),
+    }
+    await assert_alike(asks, 40)
+
+
+async def test_how_long_signing_up_takes_tells_nothing_about_who_exists_or_is_invited() -> None:
+    user, member = await a_person(), await invited(fresh(), await signed_in(await an_owner()))
+    new = [fresh() for _ in range(31)]
+    asks = {
+        "taken": lambda _: ask(str(user.email)),
+        "invited": lambda _: ask(member.email),
+        "free": lambda turn: ask(new[turn]),
+    }
+    await assert_alike(asks, 30)
+
+
+async def test_who_was_only_invited_opens_an_account_and_stays_invited() -> None:
+    owner, email = await an_owner(), fresh()
+    member = await invited(email, await signed_in(owner), MemberRole.OWNER)
+    await Postbox().fetched()
+    await ask(email)
+    letter = await Postbox().only()
+    assert (letter.kind, letter.recipient) == (MailKind.SIGN_UP, email)
+    assert "account" not in letter.facts
+    user = await confirm_email(letter.token)
+    assert user is not None
+    assert user.account_id not in {None, owner.account_id}
+    assert await identities.signed_in(email, PASSWORD, address="")
+    assert (await those_in(owner.account_id))[member.id] == member
+    assert [one.id for one in await of_user(await signed_in(user))] == [
+        user.account_id,
+        owner.account_id,
+    ]
+    there = await accepted(member, user)
+    assert (there.account_id, there.member_role) == (owner.account_id, MemberRole.OWNER)
+
+
+async def test_of_a_sign_up_and_an_invitation_followed_at_once_one_makes_the_user() -> None:
+    owner, email = await an_owner(), fresh()
+    await invited(email, await signed_in(owner))
+    await ask(email)
+    tokens = {one.kind: one.token for one in await Postbox().fetched()}
+    done = await asyncio.gather(
+        confirm_email(tokens[MailKind.SIGN_UP]),
+        set_password(tokens[MailKind.MEMBER_INVITATION], OTHER),
+        return_exceptions=True,
+    )
+    assert sorted(type(one).__name__ for one in done) == ["TokenRefused", "User"]
+    assert await User.filter(email=email).count() == 1

@@ -209,7 +209,7 @@ async def test_money_taken_back_is_missing_on_the_last_first_and_reinstated_in_o
 
 async def refund(begun: Payment, bill: Invoice | None, minor: int | None = None) -> Any:
     amount = None if minor is None else Decimal(minor) / 100
-    wish = RefundPayment(begun.id, amount, None, "x", invoice_id=bill and bill.id)
+    wish = RefundPayment(begun.id, amount, None, "x", invoice_id=bill.id if bill else None)
     return await run(wish, STAFF, key())
 
 

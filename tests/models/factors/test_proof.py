@@ -12,6 +12,7 @@ import pytest
 from models.access import session
 from models.access.api_key import create_key
 from models.access.credential import actor_of_credential
+from models.access.identity import Actor
 from models.access.user import create_staff
 from models.accounts import enrolment
 from models.clock import now
@@ -23,6 +24,7 @@ from models.errors import (
     NotFound,
     RateLimited,
     Refusal,
+    SecondFactorRequired,
     StepUpRequired,
 )
 from models.factors.proof import confirm, passkey_options, require_proof
@@ -40,7 +42,6 @@ from tests.support.identities import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from models.access.identity import Actor
     from tests.support.clock import At
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -129,17 +130,65 @@ async def test_one_user_s_passkey_proves_nothing_for_another() -> None:
 
 async def test_guesses_in_a_stolen_session_end_and_shut_nobody_else_out() -> None:
     user = await a_client()
-    secret, _ = await an_app(user)
     thief, owner = await a_session(user), await a_session(user)
     guesses = [{"password": f"guess number {n}"} for n in range(12)]
     told = await outcomes(thief, *guesses)
     assert told.count(InvalidCredentials) == 10
     assert told.count(RateLimited) == 2
+    await prove(owner, password=PASSWORD)
+    secret, _ = await an_app(user)
     told = await outcomes(thief, *({"code": "000000"} for _ in range(12)))
     assert told.count(CodeRefused) == 10
     assert told.count(RateLimited) == 2
-    await prove(owner, password=PASSWORD)
     await prove(owner, code=code_of(secret))
+
+
+async def test_a_password_alone_proves_nothing_of_who_has_a_second_factor(at: At) -> None:
+    user = await a_client()
+    thief = await a_session(user)
+    assert is_proven(thief)
+    secret, codes = await an_app(user)
+    # However new the session is, or whatever was proved in it before.
+    thief = await session.as_it_is(thief)
+    assert not is_proven(thief)
+    for password in (PASSWORD, "wrong horse battery"):
+        assert await outcomes(thief, {"password": password}) == [SecondFactorRequired]
+    assert not is_proven(await session.as_it_is(thief))
+    late, _ = await session.open_session(user)
+    assert not is_proven(late)
+    assert is_proven(await prove(late, code=code_of(secret)))
+    with at(timedelta(minutes=10)):
+        assert not is_proven(await session.as_it_is(late))
+        assert is_proven(await prove(late, code=codes[0]))
+    assert not is_proven(await session.as_it_is(thief))
+
+
+async def test_a_recovery_code_proves_it_once_however_it_is_typed() -> None:
+    user = await a_client()
+    _, codes = await an_app(user)
+    actor, _ = await session.open_session(user)
+    typed = {"code": codes[0].lower().replace("-", " ")}
+    assert await outcomes(actor, typed) == [Actor]
+    assert sorted(one.__name__ for one in await outcomes(actor, *[{"code": codes[1]}] * 3)) == [
+        *["Actor"],
+        *["CodeRefused"] * 2,
+    ]
+    other = await a_client("bo@example.com")
+    _, foreign = await an_app(other)
+    for wrong in (codes[0], foreign[0], "0000-0000-0000-0000", codes[2][:-1], codes[2] + "0", ""):
+        with pytest.raises(CodeRefused) as refused:
+            await prove(actor, code=wrong)
+        assert refused.value.field == ("code",)
+    assert await outcomes(actor, {"code": codes[2]}) == [Actor]
+
+
+async def test_who_was_handed_over_proves_it_with_their_factor_and_not_before() -> None:
+    user = await a_client()
+    secret, _ = await an_app(user)
+    handed, _ = await session.open_session(user, confirmed_at=session.NOT_PROVEN)
+    assert handed.proven_at == session.NOT_PROVEN
+    assert await outcomes(handed, {"password": PASSWORD}) == [SecondFactorRequired]
+    assert is_proven(await prove(handed, code=code_of(secret)))
 
 
 async def test_signing_in_is_not_shut_out_by_proofs_that_fail() -> None:

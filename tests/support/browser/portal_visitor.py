@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from playwright.sync_api import expect, sync_playwright
 
+from tests.support.browser.chromium import OPTIONS
 from tests.support.server.people import PASSWORD
 
 if TYPE_CHECKING:
@@ -38,10 +38,8 @@ expect.set_options(timeout=PATIENCE_MS)
 @contextmanager
 def browsing(chromium: str) -> Iterator[Browser]:
     """Chromium, from the program of that name."""
-    # In a container root has no sandbox to give it.
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
         yield browser
         browser.close()
 

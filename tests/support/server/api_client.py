@@ -58,7 +58,13 @@ INVOICES = """query ($first: Int, $after: String, $filter: InvoiceFilter) {
 }"""
 
 #: They take no idempotency key.
-_UNKEYED = {"signIn", "recheckPayment", "requestPasswordReset", "removeSecondFactor"}
+_UNKEYED = {
+    "signIn",
+    "recheckPayment",
+    "requestPasswordReset",
+    "removeSecondFactor",
+    "revokeApiKey",
+}
 
 _keys = count()
 

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from tests.support import servers
 from tests.support.server.api_client import Portal
+from tests.support.server.forked import Forked
 from tests.support.server.people import findings, sign_ins, signed_up
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class DemoServer:
     port: int = field(default_factory=servers.free_port)
     connections: httpx.HTTPTransport = field(default_factory=httpx.HTTPTransport)
     _strangers: dict[str, list[Portal]] = field(default_factory=dict)
-    _process: subprocess.Popen[str] | None = None
+    _process: Forked | None = None
 
     @property
     def url(self) -> str:
@@ -51,15 +53,9 @@ class DemoServer:
     def start(self) -> None:
         """Serve, and return when it does."""
         with self.log.open("a") as log:
-            self._process = subprocess.Popen(
-                self._command("serve", "--demo"),
-                cwd=self.folder,
-                env=self._environment(),
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
+            self._process = Forked(
+                self._command("serve", "--demo"), self.folder, self._environment(), log.fileno()
             )
-        assert self._process.stdout is not None
         # It prints its addresses once it listens; whoever connects from then on is answered.
         assert self._process.stdout.readline(), self.log.read_text()
         ready = httpx.get(f"{self.url}/readyz", timeout=120)
@@ -79,15 +75,16 @@ class DemoServer:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """What `account-credit …` answers."""
-        return subprocess.run(
-            self._command(*command),
-            cwd=self.folder,
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        with (
+            TemporaryFile("w+") as log,
+            Forked(
+                self._command(*command), self.folder, self._environment(), log.fileno()
+            ) as process,
+        ):
+            said = process.stdout.read()
+            code = process.wait(120)
+            log.seek(0)
+            return subprocess.CompletedProcess(list(command), code, said, log.read())
 
     def assert_nothing_broke(self) -> None:
         """No request has ended in a fault of ours."""

@@ -100,7 +100,7 @@ async def _grow_old(database_url: str, email: str) -> None:
     await connection.connect(database_url)
     try:
         await sql.execute(
-            "UPDATE session SET created_at = $1, confirmed_at = NULL"
+            "UPDATE session SET created_at = $1, confirmed_at = NULL, factor_at = NULL"
             " WHERE user_id = (SELECT id FROM users WHERE email = $2)",
             now() - timedelta(minutes=11),
             email,

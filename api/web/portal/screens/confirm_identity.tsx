@@ -8,7 +8,7 @@ import { t } from "../i18n.ts";
 import { answerWithPasskey, supported } from "../passkeys.ts";
 import { useQuery } from "../query.ts";
 import type { Proof } from "../step_up.ts";
-import { Button, Field, Notice, Refused, Trouble, useFocusOnError } from "../ui.tsx";
+import { Button, Field, Notice, Refused, Skeleton, Trouble, useFocusOnError } from "../ui.tsx";
 
 export const FACTORS = graphql(`query SecondFactors { viewer { secondFactors } }`);
 
@@ -22,21 +22,33 @@ const CONFIRM = graphql(`
   }
 `);
 
-type Way = "PASSWORD" | "TOTP" | "PASSKEY";
+const FACTOR_WAYS = ["TOTP", "PASSKEY", "RECOVERY_CODE"] as const;
+type Way = "PASSWORD" | typeof FACTOR_WAYS[number];
+
+/** The ways that count: of who has a second factor, no password. */
+function waysWith(has: readonly Way[]): Way[] {
+  const ways = FACTOR_WAYS.filter((one) => has.includes(one) && (one !== "PASSKEY" || supported()));
+  return has.length ? ways : ["PASSWORD"];
+}
 
 export function ConfirmIdentity({ proof }: { proof: Proof }) {
-  const has = useQuery(FACTORS, {}).data?.viewer?.secondFactors ?? [];
-  const [way, setWay] = useState<Way>("PASSWORD");
+  const { data, problem, again } = useQuery(FACTORS, {});
+  if (data) {
+    return <Question proof={proof} ways={waysWith(data.viewer?.secondFactors ?? [])} />;
+  }
+  return problem ? <Trouble problem={problem} again={again} /> : <Skeleton lines={3} />;
+}
+
+function Question({ proof, ways }: { proof: Proof; ways: Way[] }) {
+  const [chosen, setWay] = useState<Way>();
+  const way = chosen && ways.includes(chosen) ? chosen : ways[0] ?? "RECOVERY_CODE";
   const [typed, setTyped] = useState("");
   const [declined, setDeclined] = useState(false);
   const [unasked, setUnasked] = useState<Problem>();
   const { busy, errors, problem, run } = useAction(CONFIRM, { keyed: false });
   const form = useFocusOnError(errors);
   const id = useId();
-  const ways = (["PASSWORD", "TOTP", "PASSKEY"] as const).filter((one) =>
-    one === "PASSWORD" || (has.includes(one) && (one === "TOTP" || supported()))
-  );
-  const field = way === "TOTP" ? "code" : "password";
+  const field = way === "PASSWORD" ? "password" : "code";
   const withPasskey = async () => {
     setUnasked(undefined);
     try {
@@ -62,16 +74,19 @@ export function ConfirmIdentity({ proof }: { proof: Proof }) {
         <Field
           key={way}
           id={id}
-          label={way === "TOTP" ? t("factors.step.TOTP") : t("session.password")}
+          label={way === "PASSWORD" ? t("session.password") : t(`factors.step.${way}`)}
           error={errors[field]}
         >
           {(props) => {
             const onInput = (event: InputEvent) =>
               setTyped((event.currentTarget as HTMLInputElement).value);
             const given = { ...props, value: typed, onInput };
+            if (way === "PASSWORD") {
+              return <input {...given} type="password" autocomplete="current-password" />;
+            }
             return way === "TOTP"
               ? <input {...given} class="code" inputmode="numeric" autocomplete="one-time-code" />
-              : <input {...given} type="password" autocomplete="current-password" />;
+              : <input {...given} class="code" autocomplete="off" spellcheck={false} />;
           }}
         </Field>
       )}

@@ -9,7 +9,8 @@ import { Brand, Preferences } from "../layout.tsx";
 import { demo, signUpCurrencies } from "../page.ts";
 import { go, Heading, Link } from "../router.tsx";
 import { open } from "../session.ts";
-import { Button, Field, Notice, Refused, useFocusOnError } from "../ui.tsx";
+import { Button, Field, Notice, Refused } from "../ui.tsx";
+import { Form, TextField } from "./form.tsx";
 import { challenge } from "./second_step.tsx";
 
 const RESET = graphql(`
@@ -76,37 +77,6 @@ function Frame({ title, children }: { title: string; children: ComponentChildren
   );
 }
 
-interface InputProps {
-  id: string;
-  label: string;
-  hint?: string;
-  error?: string;
-  type?: "email" | "password" | "text";
-  autocomplete: string;
-  value: string;
-  set: (value: string) => void;
-}
-
-export function TextField(
-  { id, label, hint, error, type = "text", value, set, ...rest }: InputProps,
-) {
-  return (
-    <Field id={id} label={label} hint={hint} error={error}>
-      {(props) => {
-        const given = {
-          ...props,
-          autocomplete: rest.autocomplete,
-          value,
-          onInput: (event: InputEvent) => set((event.currentTarget as HTMLInputElement).value),
-        };
-        if (type === "email") return <input {...given} type="email" />;
-        if (type === "password") return <input {...given} type="password" />;
-        return <input {...given} type="text" />;
-      }}
-    </Field>
-  );
-}
-
 function Sent({ children }: { children: ComponentChildren }) {
   return (
     <Notice tone="good" title={t("door.sent")} alert>
@@ -123,42 +93,37 @@ function Sent({ children }: { children: ComponentChildren }) {
 function ForgotPassword() {
   const [email, setEmail] = useState("");
   const [sent, setSent] = useState(false);
-  const { busy, errors, problem, run } = useAction(RESET, { keyed: false });
-  const form = useFocusOnError(errors);
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    if (!busy && await run({ email })) setSent(true);
+  const action = useAction(RESET, { keyed: false });
+  const send = async () => {
+    if (await action.run({ email })) setSent(true);
   };
   return (
     <Frame title={t("door.forgot")}>
-      {sent ? <Sent>{t("door.sent.reset")}</Sent> : (
-        <form ref={form} onSubmit={submit} novalidate>
-          <p>{t("door.forgot.what")}</p>
-          <TextField
-            id="email"
-            type="email"
-            autocomplete="username"
-            label={t("session.email")}
-            error={errors.email}
-            value={email}
-            set={setEmail}
-          />
-          <Refused errors={errors} problem={problem} fields={["email"]} />
-          <Button kind="primary" type="submit" busy={busy}>{t("door.forgot.send")}</Button>
-        </form>
-      )}
+      {sent
+        ? <Sent>{t("door.sent.reset")}</Sent>
+        : (
+          <Form action={action} fields={["email"]} label={t("door.forgot.send")} send={send}>
+            <p>{t("door.forgot.what")}</p>
+            <TextField
+              id="email"
+              type="email"
+              autocomplete="username"
+              label={t("session.email")}
+              error={action.errors.email}
+              value={email}
+              set={setEmail}
+            />
+          </Form>
+        )}
     </Frame>
   );
 }
 
 function SetPassword() {
   const [password, setPassword] = useState("");
-  const { busy, errors, problem, run } = useAction(SET_PASSWORD, { keyed: false });
-  const form = useFocusOnError(errors);
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    if (busy) return;
-    const done = await run({ token, password });
+  const action = useAction(SET_PASSWORD, { keyed: false });
+  const send = async () => {
+    const done = await action.run({ token, password });
     if (!done) return;
     go("/", true);
     if (done.challenge) challenge.set(done.challenge);
@@ -166,25 +131,28 @@ function SetPassword() {
   };
   return (
     <Frame title={t("door.set-password")}>
-      <form ref={form} onSubmit={submit} novalidate>
+      <Form
+        action={action}
+        fields={["password"]}
+        label={t("door.set-password.save")}
+        send={send}
+        outcome={action.errors.token && (
+          <p>
+            <Link to="/billing/forgot-password">{t("door.forgot")}</Link>
+          </p>
+        )}
+      >
         <TextField
           id="password"
           type="password"
           autocomplete="new-password"
           label={t("door.new-password")}
           hint={t("door.new-password.hint")}
-          error={errors.password}
+          error={action.errors.password}
           value={password}
           set={setPassword}
         />
-        <Refused errors={errors} problem={problem} fields={["password"]} />
-        {errors.token && (
-          <p>
-            <Link to="/billing/forgot-password">{t("door.forgot")}</Link>
-          </p>
-        )}
-        <Button kind="primary" type="submit" busy={busy}>{t("door.set-password.save")}</Button>
-      </form>
+      </Form>
     </Frame>
   );
 }
@@ -197,12 +165,11 @@ function SignUp() {
     signUpCurrencies?.find((code) => code === "USD") ?? signUpCurrencies?.[0] ?? "",
   );
   const [sent, setSent] = useState(false);
-  const { busy, errors, problem, run } = useAction(SIGN_UP);
-  const form = useFocusOnError(errors);
-  const submit = async (event: Event) => {
-    event.preventDefault();
+  const action = useAction(SIGN_UP);
+  const { errors } = action;
+  const send = async () => {
     const locale = language.get();
-    if (!busy && await run({ email, name, password, currency, locale })) setSent(true);
+    if (await action.run({ email, name, password, currency, locale })) setSent(true);
   };
   if (sent) {
     return (
@@ -213,7 +180,12 @@ function SignUp() {
   }
   return (
     <Frame title={t("door.sign-up")}>
-      <form ref={form} onSubmit={submit} novalidate>
+      <Form
+        action={action}
+        fields={["name", "email", "password", "currency"]}
+        label={t("door.sign-up")}
+        send={send}
+      >
         <TextField
           id="name"
           autocomplete="name"
@@ -253,13 +225,7 @@ function SignUp() {
             </select>
           )}
         </Field>
-        <Refused
-          errors={errors}
-          problem={problem}
-          fields={["name", "email", "password", "currency"]}
-        />
-        <Button kind="primary" type="submit" busy={busy}>{t("door.sign-up")}</Button>
-      </form>
+      </Form>
     </Frame>
   );
 }

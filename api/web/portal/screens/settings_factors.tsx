@@ -81,7 +81,16 @@ function useSteps() {
 }
 
 export function FactorsSection() {
-  const { data, problem, again } = useQuery(FACTORS, {});
+  return <Factors />;
+}
+
+/** `changed` is told of what was set up and removed. */
+export function Factors({ changed }: { changed?: () => void }) {
+  const { data, problem, again: askAgain } = useQuery(FACTORS, {});
+  const again = () => {
+    askAgain();
+    changed?.();
+  };
   const [open, setOpen] = useState<Open>({ as: "nothing" });
   const [codes, setCodes] = useState<readonly string[]>([]);
   const [declined, setDeclined] = useState(false);

@@ -81,7 +81,7 @@ function Row({ member, again }: { member: Member; again: () => void }) {
     <li>
       <div>
         <strong>{member.name || member.email}</strong>
-        {member.name && <small>{member.email}</small>}
+        {member.name && member.name !== member.email && <small>{member.email}</small>}
         {member.invited && <Pill tone="info">{t("members.invited")}</Pill>}
         <Refused errors={change.errors} problem={change.problem} />
         <Refused errors={remove.errors} problem={remove.problem} />

@@ -6,9 +6,9 @@ import { graphql } from "../graphql.ts";
 import { t } from "../i18n.ts";
 import { useQuery } from "../query.ts";
 import { useProof } from "../step_up.ts";
-import { Button, Notice, Refused, useFocusOnError } from "../ui.tsx";
+import { Notice } from "../ui.tsx";
 import { ConfirmIdentity } from "./confirm_identity.tsx";
-import { TextField } from "./doors.tsx";
+import { Form, TextField } from "./form.tsx";
 
 const CHANGE_PASSWORD = graphql(`
   mutation ChangePassword($input: ChangePasswordInput!) {
@@ -38,13 +38,10 @@ function ChangePassword() {
   const [currentPassword, setCurrent] = useState("");
   const [newPassword, setNew] = useState("");
   const [done, setDone] = useState(false);
-  const { busy, errors, problem, run } = useAction(CHANGE_PASSWORD, { keyed: false });
-  const form = useFocusOnError(errors);
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    if (busy) return;
+  const action = useAction(CHANGE_PASSWORD, { keyed: false });
+  const send = async () => {
     setDone(false);
-    if (!await run({ currentPassword, newPassword })) return;
+    if (!await action.run({ currentPassword, newPassword })) return;
     setDone(true);
     setCurrent("");
     setNew("");
@@ -52,13 +49,19 @@ function ChangePassword() {
   return (
     <section class="card narrow" aria-labelledby="settings-password">
       <h2 id="settings-password">{t("settings.password")}</h2>
-      <form ref={form} onSubmit={submit} novalidate>
+      <Form
+        action={action}
+        fields={["currentPassword", "newPassword"]}
+        label={t("settings.password.save")}
+        send={send}
+        outcome={done && <Notice tone="good" title={t("settings.password.done")} alert />}
+      >
         <TextField
           id="current-password"
           type="password"
           autocomplete="current-password"
           label={t("settings.password.current")}
-          error={errors.currentPassword}
+          error={action.errors.currentPassword}
           value={currentPassword}
           set={setCurrent}
         />
@@ -68,14 +71,11 @@ function ChangePassword() {
           autocomplete="new-password"
           label={t("door.new-password")}
           hint={t("door.new-password.hint")}
-          error={errors.newPassword}
+          error={action.errors.newPassword}
           value={newPassword}
           set={setNew}
         />
-        <Refused errors={errors} problem={problem} fields={["currentPassword", "newPassword"]} />
-        {done && <Notice tone="good" title={t("settings.password.done")} alert />}
-        <Button kind="primary" type="submit" busy={busy}>{t("settings.password.save")}</Button>
-      </form>
+      </Form>
     </section>
   );
 }
@@ -85,53 +85,49 @@ function ChangeEmail({ now }: { now: string }) {
   const [password, setPassword] = useState("");
   const [sentTo, setSentTo] = useState("");
   const proof = useProof();
-  const { busy, errors, problem, run } = useAction(CHANGE_EMAIL, {
-    keyed: false,
-    through: proof.through,
-  });
-  const form = useFocusOnError(errors);
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    if (busy) return;
+  const action = useAction(CHANGE_EMAIL, { keyed: false, through: proof.through });
+  const send = async () => {
     setSentTo("");
-    if (!await run({ email, password })) return;
+    if (!await action.run({ email, password })) return;
     setSentTo(email);
     setEmail("");
     setPassword("");
   };
+  const sent = sentTo && (
+    <Notice tone="good" title={t("settings.email.done", { email: sentTo })} alert />
+  );
   return (
     <section class="card narrow" aria-labelledby="settings-email">
       <h2 id="settings-email">{t("settings.email")}</h2>
       <p>{t("settings.email.now", { email: now })}</p>
-      {proof.asked
-        ? <ConfirmIdentity proof={proof} />
-        : (
-          <form ref={form} onSubmit={submit} novalidate>
-            <TextField
-              id="new-email"
-              type="email"
-              autocomplete="email"
-              label={t("settings.email.new")}
-              error={errors.email}
-              value={email}
-              set={setEmail}
-            />
-            <TextField
-              id="email-password"
-              type="password"
-              autocomplete="current-password"
-              label={t("settings.password.current")}
-              error={errors.password}
-              value={password}
-              set={setPassword}
-            />
-            <Refused errors={errors} problem={problem} fields={["email", "password"]} />
-            {sentTo && (
-              <Notice tone="good" title={t("settings.email.done", { email: sentTo })} alert />
-            )}
-            <Button kind="primary" type="submit" busy={busy}>{t("settings.email.save")}</Button>
-          </form>
-        )}
+      {proof.asked ? <ConfirmIdentity proof={proof} /> : (
+        <Form
+          action={action}
+          fields={["email", "password"]}
+          label={t("settings.email.save")}
+          send={send}
+          outcome={sent}
+        >
+          <TextField
+            id="new-email"
+            type="email"
+            autocomplete="email"
+            label={t("settings.email.new")}
+            error={action.errors.email}
+            value={email}
+            set={setEmail}
+          />
+          <TextField
+            id="email-password"
+            type="password"
+            autocomplete="current-password"
+            label={t("settings.password.current")}
+            error={action.errors.password}
+            value={password}
+            set={setPassword}
+          />
+        </Form>
+      )}
     </section>
   );
 }
