@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from api.live.local import LiveFeed
     from api.server.shared import Shared
     from api.settings.settings import Settings
+    from api.webhooks.sender import Sender
     from api.worker.scheduler import Scheduler
     from models.gateway import Gateway
     from models.mail.mailer import Mailer
@@ -84,6 +86,7 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Starlette:
     gateways = load_gateways(settings)
     delivery, sandbox_routes = _sandbox(settings, gateways)
     mailer = make_mailer(settings)
+    sender = make_sender(settings, metrics) if settings.embedded_worker else None
     revocations = Revocations()
     watchers = Watchers()
     feed.hear(watchers.ring)
@@ -98,9 +101,12 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Starlette:
         if delivery is not None:
             yield delivery.running()
         if settings.embedded_worker and (shared is None or shared.take_worker()):
-            yield _worker(settings, metrics, renderer, gateways, mailer)
+            assert sender is not None
+            yield sender.running()
+            worker = _worker(settings, metrics, renderer, gateways, mailer=mailer, sender=sender)
+            yield worker
 
-    links = Links(settings.secret, settings.public_url, settings.pdf_link_minutes)
+    links = _links(settings)
     endpoint = _endpoint(settings, watchers, links, observer, revocations)
     graphql = Route("/graphql", endpoint)
     app = _Application(
@@ -244,6 +250,30 @@ def make_mailer(settings: Settings) -> Mailer | None:
     return None
 
 
+def make_sender(settings: Settings, metrics: Metrics) -> Sender:
+    """What posts webhooks to partners."""
+    from api.webhooks.answers import DocumentAnswers  # noqa: PLC0415 - only where there is a worker
+    from api.webhooks.caller import HttpCaller  # noqa: PLC0415 - as above
+    from api.webhooks.sender import Sender  # noqa: PLC0415 - as above
+
+    answers = DocumentAnswers(lambda: make_schema().guarded(_guard(settings)), _links(settings).url)
+    sender = Sender(HttpCaller(), answers)
+    metrics.watch("webhooks_under_way", "Webhooks being sent.", lambda: sender.under_way)
+    return sender
+
+
+def _links(settings: Settings) -> Links:
+    return Links(settings.secret, settings.public_url, settings.pdf_link_minutes)
+
+
+def _guard(settings: Settings) -> Guard:
+    """What bounds an operation, whoever asks."""
+    return Guard(
+        lists=lists(settings.payments_per_invoice_max, len(settings.funds_limits)),
+        query_seconds_max=settings.query_seconds,
+    )
+
+
 def _endpoint(
     settings: Settings,
     watchers: Watchers,
@@ -252,11 +282,10 @@ def _endpoint(
     revocations: Revocations,
 ) -> GraphQLEndpoint[EdgeContext]:
     open_to_all = bool(settings.introspection)
-    guard = Guard(
-        lists=lists(settings.payments_per_invoice_max, len(settings.funds_limits)),
+    guard = replace(
+        _guard(settings),
         introspection=lambda context: open_to_all or context.actor is not None,
         suggestions=open_to_all,
-        query_seconds_max=settings.query_seconds,
         observe=observer.operation,
     )
     maker = ContextMaker(
@@ -307,7 +336,9 @@ def _worker(
     metrics: Metrics,
     renderer: PdfRenderer,
     gateways: Mapping[str, Gateway],
+    *,
     mailer: Mailer | None,
+    sender: Sender,
 ) -> Scheduler:
     """The background jobs of a process that serves as well."""
     from api.downloads.prerender import Prerenderer  # noqa: PLC0415 - only where it has jobs
@@ -315,7 +346,7 @@ def _worker(
     from api.worker.scheduler import Scheduler  # noqa: PLC0415
 
     prerenderer = Prerenderer(renderer, gateways) if settings.pdf_ahead else None
-    return Scheduler(jobs(metrics, prerenderer, pruning(settings), mailer), metrics)
+    return Scheduler(jobs(metrics, prerenderer, pruning(settings), mailer, sender), metrics)
 
 
 def _checks(settings: Settings, feed: LiveFeed, renderer: PdfRenderer) -> list[Check]:

@@ -4,6 +4,7 @@ Tortoise loads its tables from here.
 """
 
 from models.access.api_key import ApiKey, KeyAccount
+from models.access.budget import KeySpending
 from models.access.client_link import ClientLink
 from models.access.external_identity import ExternalIdentity
 from models.access.invitation import Invitation
@@ -18,6 +19,7 @@ from models.bank.line import BankCredit
 from models.bank.statement import BankStatement
 from models.credit.hold import Hold
 from models.credit.redemption import Redemption
+from models.credit.reservation import Reservation
 from models.credit.voucher import Voucher
 from models.db.pulse import Pulse
 from models.edge.registered_query import RegisteredQuery
@@ -30,6 +32,7 @@ from models.invoices.allocation import Allocation
 from models.invoices.invoice import Invoice, InvoiceCount, InvoiceLine, InvoiceSource
 from models.invoices.number import NumberSeries
 from models.journal.audit_log import AuditEntry
+from models.journal.feed import EventCount, Feed
 from models.journal.idempotency import IdempotencyKey
 from models.journal.outbox import Event
 from models.ledger.chart import Balance, LedgerAccount
@@ -37,6 +40,9 @@ from models.ledger.credit_transaction import CreditTransaction
 from models.ledger.grant import Grant
 from models.ledger.transfer import Transfer
 from models.mail.outgoing import OutgoingMail
+from models.partners.attempt import DeliveryAttempt
+from models.partners.delivery import WebhookDelivery
+from models.partners.endpoint import WebhookEndpoint
 from models.payments.inbox import Message
 from models.payments.payment import Payment
 from models.payments.refund import Refund
@@ -54,8 +60,11 @@ __all__ = [
     "BankStatement",
     "ClientLink",
     "CreditTransaction",
+    "DeliveryAttempt",
     "Event",
+    "EventCount",
     "ExternalIdentity",
+    "Feed",
     "Grant",
     "Hold",
     "IdempotencyKey",
@@ -65,6 +74,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceSource",
     "KeyAccount",
+    "KeySpending",
     "LedgerAccount",
     "Member",
     "Message",
@@ -79,6 +89,7 @@ __all__ = [
     "Redemption",
     "Refund",
     "RegisteredQuery",
+    "Reservation",
     "SandboxCharge",
     "Session",
     "Settlement",
@@ -90,4 +101,6 @@ __all__ = [
     "User",
     "Voucher",
     "Watermark",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

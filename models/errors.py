@@ -14,7 +14,7 @@ transaction it rolls everything back, so a refused operation has changed nothing
     ├── NotFound                    Invalid                  PossibleDuplicate
     ├── TokenRefused                WeakPassword             EmailTaken
     ├── CodeRefused                 SignUpClosed             StepUpRequired
-    └── SecondFactorRequired        PriceChanged
+    └── SecondFactorRequired        HoldNotOpen              PriceChanged
     Unauthenticated                 no valid sign-in or API key
     Forbidden                       the role or the scope does not allow it
     Busy                            not now: nothing was done, and it may be retried
@@ -81,6 +81,8 @@ class UserErrorCode(StrEnum):
     "It doesn't exist, or isn't visible to the caller."
     NOT_ALLOWED = "NOT_ALLOWED"
     "The caller has permission, but a rule forbids this case."
+    HOLD_NOT_OPEN = "HOLD_NOT_OPEN"
+    "The hold has been captured or released, or has expired."
     POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
     "It looks like a transfer that has already been booked; see `PossibleDuplicate`."
     TOKEN_REFUSED = "TOKEN_REFUSED"  # noqa: S105 - no password
@@ -299,6 +301,12 @@ class NotAllowed(Refusal):
     """The caller has permission, but a rule forbids this case (`why`)."""
 
     code = UserErrorCode.NOT_ALLOWED
+
+
+class HoldNotOpen(Refusal):
+    """Captured, released or expired (`state`), or its time is over."""
+
+    code = UserErrorCode.HOLD_NOT_OPEN
 
 
 class PossibleDuplicate(Refusal):

@@ -6,12 +6,15 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from schema.access.api_key import ApiKeyMutation, ApiKeyQuery
+from schema.access.audit_entry import AuditQuery
 from schema.access.client_session import ClientSessionMutation
+from schema.access.event import EventQuery
 from schema.access.factor import FactorMutation
 from schema.access.member import MemberMutation
 from schema.access.password import PasswordMutation
 from schema.access.session import SessionMutation, SessionQuery
 from schema.access.sign_up import SignUpMutation
+from schema.access.webhook_endpoint import WebhookMutation, WebhookQuery
 from schema.account import AccountMutation, AccountQuery
 from schema.balance import BalanceQuery
 from schema.bank import BankMutation, BankQuery
@@ -22,6 +25,7 @@ from schema.engine.describe import describe, hide_null_defaults
 from schema.engine.guard import Schema
 from schema.funds import FundsMutation, FundsQuery
 from schema.gateway import GatewayQuery
+from schema.hold import HoldMutation
 from schema.invoice import InvoiceQuery
 from schema.live import Subscription
 from schema.order import OrderMutation
@@ -42,9 +46,12 @@ class Query(
     NodeQuery,
     SessionQuery,
     ApiKeyQuery,
+    AuditQuery,
+    EventQuery,
     BankQuery,
     FundsQuery,
     PayQuery,
+    WebhookQuery,
 ):
     """Queries change nothing."""
 
@@ -56,6 +63,7 @@ class Mutation(
     RefundMutation,
     StaffMutation,
     VoucherMutation,
+    HoldMutation,
     OrderMutation,
     AccountMutation,
     PayMutation,
@@ -66,6 +74,7 @@ class Mutation(
     SessionMutation,
     ClientSessionMutation,
     ApiKeyMutation,
+    WebhookMutation,
 ):
     """Mutations. A mutation that is refused changes nothing, and its `userErrors` say why."""
 

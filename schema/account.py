@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -10,11 +11,13 @@ from models.accounts import account, billing, external, members
 from models.accounts.create import CreateAccount
 from models.accounts.external import External
 from models.accounts.settings import UpdateAccount
-from models.credit import balance
+from models.credit import balance, grants, reservation
+from models.credit.grants import GrantList
+from models.credit.reservation import HoldList, ReservationState
 from models.db.record import parse_id
 from models.journal.command import run
 from models.text import clean_text
-from schema.balance import Balance, OwnCurrency
+from schema.balance import Balance, Grant, OwnCurrency
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_at_top, refused_in_payload
 from schema.core.ids import account_named
@@ -23,7 +26,14 @@ from schema.core.pages import After, Before, Connection, First, Last, page_reque
 from schema.core.scalars import CurrencyCode
 from schema.member import Member
 
+if TYPE_CHECKING:
+    from schema.hold import Hold
+    from schema.invoice import Invoice, InvoiceFilter
+    from schema.statement import CreditTransaction, CreditTransactionFilter
+
 PREFIX = account.Account.PREFIX
+
+strawberry.enum(ReservationState, name="HoldState")
 
 
 @strawberry.type
@@ -80,17 +90,22 @@ class BillingInput:
 
 @strawberry.type
 class MetadataEntry:
-    """A note of a partner's about a client."""
+    """A note of a partner's about a client or an invoice."""
 
     key: str
     "What it is called."
     value: str
     "What it says."
 
+    @classmethod
+    def of(cls, details: Mapping[str, str] | None) -> list[MetadataEntry]:
+        """Show notes, by key."""
+        return [cls(key=key, value=value) for key, value in sorted((details or {}).items())]
+
 
 @strawberry.input
 class MetadataEntryInput:
-    """A note about a client."""
+    """A note about a client or an invoice."""
 
     key: str
     "What it is called, at most 40 characters; each key once."
@@ -98,12 +113,16 @@ class MetadataEntryInput:
     "What it says, at most 500 characters."
 
 
+def pairs(entries: Sequence[MetadataEntryInput] | None) -> tuple[tuple[str, str], ...] | None:
+    """Notes as the domain takes them."""
+    return None if entries is None else tuple((one.key, one.value) for one in entries)
+
+
 def _external(input: CreateAccountInput | UpdateAccountInput) -> External:
-    entries = input.metadata
     return External(
         external_id=input.external_id,
         partner=input.partner,
-        metadata=None if entries is None else tuple((one.key, one.value) for one in entries),
+        metadata=pairs(input.metadata),
     )
 
 
@@ -138,10 +157,7 @@ class Account(Node):
             currency=CurrencyCode(record.currency),
             auto_apply_credit=record.auto_apply_credit,
             billing=Billing.of(record.billing_details),
-            metadata=[
-                MetadataEntry(key=key, value=value)
-                for key, value in sorted((record.details or {}).items())
-            ],
+            metadata=MetadataEntry.of(record.details),
             record=record,
         )
 
@@ -170,6 +186,91 @@ class Account(Node):
         """The people who use the account, in the order in which they joined: at most 50."""
         by, find = info.context.signed_in(), info.context.loaders.members.load
         return [Member.of(one) for one in await members.seen_of(self.record.id, by, find)]
+
+    @strawberry.field
+    @refused_at_top
+    async def invoices(  # noqa: PLR0917 - the API's arguments
+        self,
+        info: Info,
+        filter: Annotated[
+            Annotated[InvoiceFilter, strawberry.lazy("schema.invoice")] | None,
+            strawberry.argument(description="Filters. Defaults to all invoices."),
+        ] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Annotated[Invoice, strawberry.lazy("schema.invoice")]]:
+        """The account's invoices, newest first."""
+        from schema.invoice import of_account  # noqa: PLC0415 - an invoice names its account
+
+        request = page_request(info, first, after, last, before)
+        return await of_account(info, self.record.id, request, filter)
+
+    @strawberry.field
+    @refused_at_top
+    async def credit_transactions(  # noqa: PLR0917 - the API's arguments
+        self,
+        info: Info,
+        filter: Annotated[
+            Annotated[CreditTransactionFilter, strawberry.lazy("schema.statement")] | None,
+            strawberry.argument(description="Filters. Defaults to all lines."),
+        ] = None,
+        currency: OwnCurrency = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Annotated[CreditTransaction, strawberry.lazy("schema.statement")]]:
+        """The account's credit statement in one currency, newest first."""
+        from schema.statement import of_account  # noqa: PLC0415 - a line names its invoice
+
+        request = page_request(info, first, after, last, before)
+        meant = self.record.currency_meant(currency)
+        return await of_account(info, self.record.id, meant, request, filter)
+
+    @strawberry.field
+    @refused_at_top
+    async def grants(  # noqa: PLR0917 - the API's arguments
+        self,
+        info: Info,
+        currency: OwnCurrency = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Grant]:
+        """The account's promotional credit in one currency, newest first."""
+        request = page_request(info, first, after, last, before)
+        asked = GrantList(self.record.id, self.record.currency_meant(currency), request)
+        find = info.context.loaders.grant_pages.load
+        page = await grants.page_of(asked, info.context.signed_in(), find)
+        return Connection.of(page, Grant.of)
+
+    @strawberry.field
+    @refused_at_top
+    async def holds(  # noqa: PLR0917 - the API's arguments
+        self,
+        info: Info,
+        state: Annotated[
+            list[ReservationState] | None,
+            strawberry.argument(description="Only holds in one of these states."),
+        ] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Annotated[Hold, strawberry.lazy("schema.hold")]]:
+        """The credit that partners have reserved for orders, newest first. For partners with
+        `credit:hold` or `credit:read`.
+        """
+        from schema.hold import Hold  # noqa: PLC0415 - each names the other
+
+        states = None if state is None else tuple(one.value for one in state)
+        asked = HoldList(self.record.id, states, page_request(info, first, after, last, before))
+        by, find = info.context.signed_in(), info.context.loaders.hold_pages.load
+        page = await reservation.page_of(asked, by, find)
+        return Connection.of(page, Hold.of)
 
     @strawberry.field
     async def spending_frozen(self, info: Info) -> bool:

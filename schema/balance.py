@@ -8,11 +8,14 @@ from uuid import UUID
 
 import strawberry
 
-from models.credit import balance
+from models.credit import balance, grants
 from models.credit.balance import BalanceState
+from models.credit.grants import GrantSource, GrantState
 from models.db.record import parse_id
 from models.errors import NotFound
+from models.ledger.grant import Grant as GrantRecord
 from models.money import EXPONENTS
+from schema.core import texts
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_at_top
 from schema.core.ids import account_named
@@ -100,6 +103,62 @@ def _expiry(state: BalanceState) -> PromotionalExpiry | None:
         return None
     minor, moment = state.next_expiry
     return PromotionalExpiry(amount=Money.minor(minor, state.currency), expires_at=moment)
+
+
+strawberry.enum(GrantSource)
+
+
+strawberry.enum(GrantState)
+
+
+@strawberry.type
+class Grant(Node):
+    """Promotional credit that was given at once, such as by a voucher. It is spent before deposits,
+    soonest expiry first.
+    """
+
+    source: GrantSource
+    "Where it comes from."
+    amount: Money
+    "The amount that was given."
+    remaining: Money
+    "What can still be spent of it; what is reserved is not in it."
+    effective_at: datetime
+    "Since when it can be spent."
+    expires_at: datetime | None
+    "When it expires; null if it doesn't."
+    record: strawberry.Private[GrantRecord]
+
+    @classmethod
+    def of(cls, record: GrantRecord) -> Grant:
+        """Show a grant."""
+        return cls(
+            id=strawberry.ID(record.public_id),
+            source=GrantSource.VOUCHER,
+            amount=Money.minor(record.amount, record.currency),
+            remaining=Money.minor(grants.left(record), record.currency),
+            effective_at=record.created_at,
+            expires_at=record.expires_at,
+            record=record,
+        )
+
+    @strawberry.field
+    async def name(self, info: Info) -> str:
+        """What it is called: the voucher's note, if it has one."""
+        note = await info.context.loaders.grant_note.load(self.record.id)
+        return note or texts.say("grant.VOUCHER", info.context.locale)
+
+    @strawberry.field
+    async def state(self, info: Info) -> GrantState:
+        """What has become of it."""
+        return await grants.state_of(self.record, info.context.loaders.grant_end.load)
+
+
+@found_by(GrantRecord.PREFIX)
+async def _grant_node(info: Info, id: str) -> Grant | None:
+    by, find = info.context.signed_in(), info.context.loaders.grant.load
+    record = await grants.visible(parse_id(GrantRecord.PREFIX, id), by, find)
+    return Grant.of(record) if record else None
 
 
 @strawberry.type

@@ -29,7 +29,9 @@ class AddFundsInput:
     gateway: str
     "The code of the gateway to pay through, such as `bank-transfer`."
     accepted_policy_version: str
-    "The policy version that was shown to the client."
+    "The policy version that was shown to the client, and that the client accepted."
+    account_id: strawberry.ID | None = None
+    "For partners (`funds:write`) and staff: the client. Clients may omit it."
     idempotency_key: str
     "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
@@ -83,11 +85,8 @@ class FundsQuery:
     ) -> AddFundsPreview:
         """What `addFunds` and then paying its invoice would come to now. Changes nothing."""
         by = info.context.signed_in()
-        named = account_named(account_id)
-        if named is not None:
-            by.account_meant(named)
-        version = provider().policy.version
-        add = AddFunds(amount.amount, amount.currency, gateway or "", version)
+        named, version = account_named(account_id), provider().policy.version
+        add = AddFunds(amount.amount, amount.currency, gateway or "", version, named)
         told = await preview_funds(add, by)
         currency = told.currency
         return AddFundsPreview(
@@ -106,7 +105,10 @@ class FundsMutation:
     @strawberry.mutation
     @refused_in_payload
     async def add_funds(self, info: Info, input: AddFundsInput) -> AddFundsPayload:
-        """+ Add Funds: issues the unpaid invoice for a deposit of `amount`."""
+        """+ Add Funds: issues the unpaid invoice for a deposit of `amount`. Partners (scope
+        `funds:write`) and staff name the client, and pass on the policy version that the client
+        accepted.
+        """
         by = info.context.signed_in()
         record = await run(
             AddFunds(
@@ -114,6 +116,7 @@ class FundsMutation:
                 input.amount.currency,
                 input.gateway,
                 input.accepted_policy_version,
+                account_named(input.account_id),
             ),
             by,
             input.idempotency_key,

@@ -7,16 +7,18 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Final
+from uuid import UUID
 
 import strawberry
 
+from models.db.page import PageRequest
 from models.db.record import parse_id
 from models.invoices import invoice
 from models.invoices.invoice import InvoiceKind
 from models.payments.diagnosis import diagnose, perhaps_abandoned
 from models.status import InvoiceStatus
 from models.text import clean_text
-from schema.account import Account
+from schema.account import Account, MetadataEntry
 from schema.core.context import Info
 from schema.core.errors import refused_at_top
 from schema.core.ids import account_named, existing_account
@@ -142,6 +144,10 @@ class Invoice(Node):
     "The number of the credit note that cancels it, if something had been paid."
     gateway: Gateway | None
     "The gateway of its latest payment, or the one chosen when it was issued."
+    metadata: list[MetadataEntry]
+    """What the partner keeps beside the invoice, by key. The client can read it too; it is in no
+    document.
+    """
     record: strawberry.Private[invoice.Invoice]
     lines_at_hand: strawberry.Private[list[InvoiceLine] | None] = None
 
@@ -243,6 +249,7 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "voidReason": ("void_reason",),
     "creditNoteNumber": ("credit_note_number",),
     "gateway": ("gateway",),
+    "metadata": ("details",),
     "lines": ("currency",),
     "account": ("account_id",),
     "payments": (),
@@ -268,6 +275,7 @@ shows(
     status=lambda bill: InvoiceStatus(bill.record.status),
     due_on=lambda bill: date.fromisoformat(bill.record.due_on),
     gateway=lambda bill: gateway_of(bill.record.gateway),
+    metadata=lambda bill: MetadataEntry.of(bill.record.details),
     **{name: _amount(name) for name in _AMOUNTS},
 )
 
@@ -299,7 +307,7 @@ class InvoiceFilter:
     def domain(self) -> invoice.InvoiceFilter:
         """The same in the domain's terms."""
         return invoice.InvoiceFilter(
-            status=None if self.status is None else [status.value for status in self.status],
+            status=None if self.status is None else tuple(status.value for status in self.status),
             kind=self.kind.value if self.kind else None,
             reference=self._reference(),
             issued_after=self.issued_after,
@@ -311,6 +319,20 @@ class InvoiceFilter:
         if self.reference is None:
             return None
         return clean_text(self.reference, "filter", "reference", maximum=200, required=False)
+
+
+async def of_account(
+    info: Info, account_id: UUID, request: PageRequest, filter: InvoiceFilter | None
+) -> Connection[Invoice]:
+    """A page of an account's invoices, read together with other accounts' pages."""
+    asked = invoice.InvoiceList(
+        account_id,
+        request,
+        filter.domain() if filter else None,
+        _columns(selected(info, "edges", "node")),
+    )
+    find = info.context.loaders.invoice_pages.load
+    return Connection.of(await invoice.page_of(asked, info.context.signed_in(), find), Invoice.of)
 
 
 @strawberry.type

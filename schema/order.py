@@ -13,6 +13,7 @@ from models.invoices.invoice import Invoice as InvoiceRecord
 from models.invoices.order import CreateOrder
 from models.journal.command import run
 from models.payments.void import VoidInvoice
+from schema.account import MetadataEntryInput, pairs
 from schema.balance import BalancePayload
 from schema.core.context import Info
 from schema.core.errors import refused_in_payload
@@ -60,6 +61,10 @@ class CreateInvoiceInput:
     """
     reference: str | None = None
     "The partner's own order number; shown on the invoice."
+    metadata: list[MetadataEntryInput] | None = None
+    """What the partner keeps beside the invoice: at most 20 entries. The client can read it too; no
+    document has it.
+    """
     idempotency_key: str
     "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
@@ -109,6 +114,7 @@ class OrderMutation:
                 due_at=input.due_at,
                 apply_credit=input.apply_credit,
                 reference=input.reference,
+                metadata=pairs(input.metadata),
             ),
             by,
             input.idempotency_key,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
 from models.accounts.account import Account
-from models.credit import lines
+from models.credit import grants, lines
 from models.credit import statement as credit_statement
+from models.db.page import PageRequest
 from models.db.record import parse_id, public_id
 from models.invoices import invoice as invoices
 from models.ledger.credit_transaction import CreditTransaction as CreditTransactionRecord
 from models.ledger.credit_transaction import StatementLineKind
 from models.payments import payment as payments
-from schema.balance import AccountId, OwnCurrency
+from schema.balance import AccountId, Grant, OwnCurrency
 from schema.core import texts
 from schema.core.context import Info
 from schema.core.errors import refused_at_top
@@ -28,6 +30,28 @@ from schema.invoice import Invoice
 from schema.payment import Payment
 
 strawberry.enum(StatementLineKind, name="CreditTransactionKind")
+
+
+@strawberry.type
+class CreditSource:
+    """Credit that was spent, by where it came from."""
+
+    amount: Money
+    "The part of it."
+    grant_id: strawberry.Private[UUID | None]
+
+    @classmethod
+    def of(cls, source: grants.CreditSource, currency: str) -> CreditSource:
+        """Show a part."""
+        return cls(amount=Money.minor(source.amount, currency), grant_id=source.grant_id)
+
+    @strawberry.field
+    @refused_at_top
+    async def grant(self, info: Info) -> Grant | None:
+        """The promotional credit that it came from; null for deposits."""
+        by, find = info.context.signed_in(), info.context.loaders.grant.load
+        record = await grants.visible(self.grant_id, by, find)
+        return Grant.of(record) if record else None
 
 
 @strawberry.type
@@ -80,6 +104,12 @@ class CreditTransaction(Node):
         return Invoice.of(record) if record else None
 
     @strawberry.field
+    async def sources(self, info: Info) -> list[CreditSource]:
+        """What it took credit away from, in that order; empty if it added credit."""
+        sources = await info.context.loaders.credit_sources.load(self.line.id)
+        return [CreditSource.of(one, self.line.currency) for one in sources]
+
+    @strawberry.field
     @refused_at_top
     async def payment(self, info: Info) -> Payment | None:
         """The related payment, if any."""
@@ -101,7 +131,7 @@ class CreditTransactionFilter:
 
     def domain(self) -> lines.StatementLineFilter:
         """The same in the domain's terms."""
-        kinds = None if self.kind is None else [kind.value for kind in self.kind]
+        kinds = None if self.kind is None else tuple(kind.value for kind in self.kind)
         return lines.StatementLineFilter(kinds, self.created_after, self.created_before)
 
 
@@ -110,6 +140,21 @@ async def _credit_transaction_node(info: Info, id: str) -> CreditTransaction | N
     by, find = info.context.signed_in(), info.context.loaders.statement_line.load
     line = await lines.visible(parse_id(CreditTransactionRecord.PREFIX, id), by, find)
     return CreditTransaction.of(line) if line else None
+
+
+async def of_account(
+    info: Info,
+    account_id: UUID,
+    currency: str,
+    request: PageRequest,
+    filter: CreditTransactionFilter | None,
+) -> Connection[CreditTransaction]:
+    """A page of an account's statement, read together with other accounts' pages."""
+    chosen = filter.domain() if filter else None
+    asked = lines.StatementLineList(account_id, currency, request, chosen)
+    find = info.context.loaders.statement_pages.load
+    page = await lines.page_of(asked, info.context.signed_in(), find)
+    return Connection.of(page, CreditTransaction.of, lambda row: str(row.version))
 
 
 @strawberry.type

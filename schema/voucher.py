@@ -12,6 +12,7 @@ from models.journal.command import run
 from schema.balance import BalancePayload
 from schema.core.context import Info
 from schema.core.errors import Payload, refused_in_payload
+from schema.core.ids import account_named
 from schema.core.money import MoneyInput
 from schema.statement import CreditTransaction
 
@@ -22,6 +23,8 @@ class RedeemVoucherInput:
 
     code: str
     "The code; case, spaces and hyphens don't matter."
+    account_id: strawberry.ID | None = None
+    "For partners (`vouchers:redeem`) and staff: the client. Clients may omit it."
     idempotency_key: str
     "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
@@ -71,9 +74,12 @@ class VoucherMutation:
     @strawberry.mutation
     @refused_in_payload
     async def redeem_voucher(self, info: Info, input: RedeemVoucherInput) -> RedeemVoucherPayload:
-        """Redeem Voucher: turns a code into credit. At most one per request."""
+        """Redeem Voucher: turns a code into credit. At most one per request. Partners (scope
+        `vouchers:redeem`) and staff name the client.
+        """
         by = info.context.signed_in()
-        line = await run(RedeemVoucher.of(input.code), by, input.idempotency_key)
+        command = RedeemVoucher.of(input.code, account_named(input.account_id))
+        line = await run(command, by, input.idempotency_key)
         touched = (line.account_id, line.currency)
         return RedeemVoucherPayload(transaction=CreditTransaction.of(line), touched=touched)
 

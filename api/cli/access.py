@@ -1,5 +1,5 @@
 """Who may sign in: `account-credit create-staff | reset-factors | create-key | list-keys |
-revoke-key`.
+rotate-key | revoke-key`.
 """
 
 from __future__ import annotations
@@ -71,11 +71,20 @@ def create_key(
             "vouchers:redeem, webhooks:manage. Repeat the option, or separate them with commas."
         ),
     ],
+    *,
     account: Annotated[
         list[str] | None,
         typer.Option(help="A client that the key is limited to (acc_…). Default: all."),
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+    daily_budget: Annotated[
+        list[str] | None,
+        typer.Option(help="What it may spend a day (100.00 USD), once a currency. Default: all."),
+    ] = None,
+    payment_budget: Annotated[
+        list[str] | None,
+        typer.Option(help="What it may spend at once (100.00 USD), once a currency. Default: all."),
+    ] = None,
     database_url: DatabaseUrl = None,
 ) -> None:
     """Create an API key for a partner's system. It is shown once; only its hash is stored."""
@@ -84,7 +93,16 @@ def create_key(
         scopes = [one for given in scope for one in given.split(",") if one]
         from api.cli import commands
 
-        key = asyncio.run(commands.create_key(settings, partner, scopes, account or [], days))
+        made = commands.create_key(
+            settings,
+            partner,
+            scopes,
+            account or [],
+            days,
+            daily_budget=daily_budget or [],
+            payment_budget=payment_budget or [],
+        )
+        key = asyncio.run(made)
         say(f"API key for {partner} ({', '.join(scopes)}), shown only once:")
         print(key)
 
@@ -99,13 +117,34 @@ def list_keys(*, json: Json = False, database_url: DatabaseUrl = None) -> None:
         print(as_json([key_list.as_json(one) for one in keys]) if json else key_list.table(keys))
 
 
+def rotate_key(
+    key: Annotated[
+        str, typer.Argument(help="The key's ID (key_…) or prefix (ack_…); see list-keys.")
+    ],
+    old_valid_hours: Annotated[
+        int, typer.Option(help="How many hours the old key stays valid: 0 to 720.")
+    ] = 24,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Replace an API key by another with the same accounts, scopes, networks and budgets."""
+    with errors_as_sentences():
+        settings = load(secret=False, database_url=database_url)
+        from api.cli import commands
+
+        made, token = asyncio.run(commands.rotate_key(settings, key, old_valid_hours))
+        say(f"{made.public_id} takes its place; the token, shown only once:")
+        print(token)
+
+
 def revoke_key(
     key: Annotated[
         str, typer.Argument(help="The key's ID (key_…) or prefix (ack_…); see list-keys.")
     ],
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Revoke an API key. Its open connections are closed within a second."""
+    """Revoke an API key, and those that it has replaced. Their open connections are closed within a
+    second.
+    """
     with errors_as_sentences():
         settings = load(secret=False, database_url=database_url)
         from api.cli import commands

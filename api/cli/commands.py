@@ -6,6 +6,7 @@ import asyncio
 import signal
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from api.domain import (
@@ -21,7 +22,8 @@ from api.gateways import load_gateways
 from api.live.local import LocalFeed
 from api.settings.settings import SettingsError
 from models import audit, clock
-from models.access import api_key, user
+from models.access import api_key, rotation, user
+from models.access.budget import checked_budget
 from models.accounts import account, enrolment
 from models.db import connection, record
 from models.email import key_of
@@ -107,16 +109,47 @@ async def create_key(
     scopes: Sequence[str],
     accounts: Sequence[str],
     days: int | None,
+    *,
+    daily_budget: Sequence[str] = (),
+    payment_budget: Sequence[str] = (),
 ) -> str:
-    """Make a partner's API key; without `accounts` (public ids) it reaches all clients.
+    """Make a partner's API key; without `accounts` (public ids) it reaches all clients. Budgets are
+    amounts like `100.00 USD`, one a currency.
 
     Raises Invalid, NotFound and SettingsError.
     """
     within = [_account_id(text) for text in accounts] or None
     expires_at = None if days is None else clock.now() + timedelta(days=days)
     async with _connected(settings):
-        _, key = await api_key.create_key(partner, scopes, within, expires_at=expires_at)
+        _, key = await api_key.create_key(
+            partner,
+            scopes,
+            within,
+            expires_at=expires_at,
+            daily_budget=_budget(daily_budget, "daily_budget"),
+            payment_budget=_budget(payment_budget, "payment_budget"),
+        )
     return key
+
+
+def _budget(amounts: Sequence[str], field: str) -> dict[str, int] | None:
+    read = []
+    for text in amounts:
+        amount, _, currency = text.partition(" ")
+        try:
+            read.append((Decimal(amount), currency.strip()))
+        except InvalidOperation:
+            raise SettingsError(f"{text} isn't an amount. Write it like 100.00 USD.") from None
+    return checked_budget(read, field) if read else None
+
+
+async def rotate_key(settings: Settings, text: str, hours: int) -> tuple[ApiKey, str]:
+    """Replace an API key: the new one, and its token. Raises Invalid, NotAllowed, and SettingsError
+    where there is none of that id or prefix.
+    """
+    async with _connected(settings):
+        found = await _key(text)
+        return await rotation.rotate_key(found.id, hours)
 
 
 async def list_keys(settings: Settings) -> list[ListedKey]:
@@ -131,12 +164,15 @@ async def revoke_key(settings: Settings, text: str) -> tuple[ApiKey, bool]:
     Raises SettingsError where there is none of that id or prefix.
     """
     async with _connected(settings):
-        found = await api_key.find_key(text)
-        if found is None:
-            raise SettingsError(
-                "There is no such API key. List them with: account-credit list-keys"
-            )
+        found = await _key(text)
         return found, await api_key.revoke_key(found.id)
+
+
+async def _key(text: str) -> ApiKey:
+    found = await api_key.find_key(text)
+    if found is None:
+        raise SettingsError("There is no such API key. List them with: account-credit list-keys")
+    return found
 
 
 async def import_statements(
@@ -164,7 +200,7 @@ async def import_documents(settings: Settings, path: Path) -> tuple[int, int]:
 
 async def work(settings: Settings) -> None:
     """Be a worker until SIGTERM or SIGINT; what is under way is finished."""
-    from api.app import make_mailer, pruning  # the only command with jobs
+    from api.app import make_mailer, make_sender, pruning  # the only command with jobs
     from api.observe.metrics import Metrics
     from api.worker.jobs import jobs
     from api.worker.scheduler import Scheduler
@@ -175,12 +211,13 @@ async def work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     if settings.worker_metrics_port is not None:
         metrics.serve(settings.host, settings.worker_metrics_port)
-    gateways = load_gateways(settings)
+    gateways, sender = load_gateways(settings), make_sender(settings, metrics)
     async with (
         opened(settings, gateways, make_feed(settings)),
         _prerenderer(settings, gateways) as prerenderer,
+        sender.running(),
     ):
-        work = jobs(metrics, prerenderer, pruning(settings), make_mailer(settings))
+        work = jobs(metrics, prerenderer, pruning(settings), make_mailer(settings), sender)
         await Scheduler(work, metrics).run(stop)
 
 

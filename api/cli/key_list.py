@@ -8,9 +8,10 @@ from models.access.api_key import MARK
 from models.accounts.account import Account
 from models.clock import now
 from models.db.record import public_id
+from models.money import Money
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from models.access.api_key import ListedKey
@@ -28,6 +29,8 @@ def as_json(listed: ListedKey) -> dict[str, Any]:
         "prefix": f"{MARK}{key.prefix}",
         "scopes": key.scopes.split(),
         "accounts": None if accounts is None else [public_id(Account.PREFIX, a) for a in accounts],
+        "dailyBudget": _budget(key.daily_budget),
+        "paymentBudget": _budget(key.payment_budget),
         "createdAt": key.created_at.isoformat(),
         "lastUsedAt": _moment(key.used_at),
         "expiresAt": _moment(key.expires_at),
@@ -64,6 +67,14 @@ def _state(listed: ListedKey) -> str:
     if key.revoked_at is not None:
         return f"revoked {_day(key.revoked_at)}"
     return "expired" if key.expires_at is not None and key.expires_at <= now() else "valid"
+
+
+def _budget(budget: Mapping[str, int] | None) -> list[dict[str, str]]:
+    """As the API writes amounts."""
+    return [
+        {"amount": str(Money(minor, currency).amount), "currency": currency}
+        for currency, minor in sorted((budget or {}).items())
+    ]
 
 
 def _day(moment: datetime | None) -> str:

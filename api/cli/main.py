@@ -203,6 +203,7 @@ for command in (
     access.reset_factors,
     access.create_key,
     access.list_keys,
+    access.rotate_key,
     access.revoke_key,
 ):
     app.command()(command)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from models.payments.payment import Payment
 
 _BATCH: Final = 20
-_KINDS: Final = (FactKind.INVOICE_PAID, FactKind.INVOICE_REFUNDED, FactKind.INVOICE_VOID)
+_KINDS: Final = (FactKind.INVOICE_PAID, FactKind.INVOICE_VOIDED, FactKind.PAYMENT_REFUNDED)
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,9 @@ class Prerenderer:
         """The documents of invoices that have been paid or taken back since; how many invoices."""
         events = await outbox.after(self._after, _KINDS, _BATCH)
         for event in events:
-            await self._render(event.subject_id)
+            invoice_id = outbox.invoice_of(event)
+            assert invoice_id is not None, "that is what these kinds are about"
+            await self._render(invoice_id)
             self._after = event.id
         return len(events)
 

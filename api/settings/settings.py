@@ -319,6 +319,12 @@ class Settings(BaseModel):
         description="The maximum number of open invoices per account. Beyond it, invoices are "
         "only issued if credit pays them at once.",
     )
+    hold_days_max: int = Field(
+        31,
+        ge=1,
+        le=365,
+        description="How long partners may reserve credit at a time, in days.",
+    )
     invoice_prefix: str = Field(
         "INV",
         pattern=r"^[A-Z][A-Z0-9]{0,7}$",
@@ -326,6 +332,9 @@ class Settings(BaseModel):
     )
     credit_note_prefix: str = Field(
         "CN", pattern=r"^[A-Z][A-Z0-9]{0,7}$", description="The prefix of credit note numbers."
+    )
+    webhook_endpoints_max: int = Field(
+        20, ge=1, le=50, description="The maximum number of webhook endpoints per partner."
     )
     introspection: bool | None = Field(
         None,
@@ -430,6 +439,14 @@ class Settings(BaseModel):
     )
     document_templates: Templates = Field(
         "", description="A folder with a modified copy of `pdf_templates` to use instead."
+    )
+
+    events_kept_days: int = Field(
+        90,
+        ge=7,
+        le=3_650,
+        description="How long events are kept, in days: for so long a partner that was away can "
+        "read what it missed.",
     )
 
     @model_validator(mode="after")
@@ -613,9 +630,13 @@ class Settings(BaseModel):
             support_url=self.support_url,
             invoice_due=timedelta(days=self.invoice_due_days),
             session_lifetime=timedelta(hours=self.session_hours),
+            events_kept=timedelta(days=self.events_kept_days),
             staff_second_factor=self.staff_second_factor == "required",
             payments_per_invoice=self.payments_per_invoice_max,
             open_invoices=self.open_invoices_max,
+            longest_hold=timedelta(days=self.hold_days_max),
+            webhook_endpoints=self.webhook_endpoints_max,
+            webhooks_to_loopback=self.demo,
             invoice_prefix=self.invoice_prefix,
             credit_note_prefix=self.credit_note_prefix,
             sign_up=self.sign_up or "off",

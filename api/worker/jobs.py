@@ -12,9 +12,11 @@ from models import audit
 from models.access import client_link, one_use_token, rate_limit, session
 from models.accounts import mail_delivery
 from models.accounts.mail_delivery import Delivery
-from models.credit import expiry
+from models.credit import expiry, reserve
 from models.factors import challenge
-from models.journal import idempotency, outbox
+from models.invoices import overdue
+from models.journal import feed, idempotency
+from models.partners import delivery
 from models.payments import inbox, reconcile, transmission
 
 if TYPE_CHECKING:
@@ -22,12 +24,15 @@ if TYPE_CHECKING:
 
     from api.downloads.prerender import Prerenderer
     from api.observe.metrics import Metrics
+    from api.webhooks.sender import Sender
     from models.mail.mailer import Mailer
 
 _BATCH: Final = 50
 #: Each has a connection to the mail server of its own.
 _MAILS: Final = 10
 _HOUR: Final = 3600
+#: One transaction's: on SQLite nobody else writes meanwhile.
+_EVENTS: Final = 200
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +42,11 @@ def jobs(
     prerenderer: Prerenderer | None = None,
     prune: Callable[[], Awaitable[object]] | None = None,
     mailer: Mailer | None = None,
+    sender: Sender | None = None,
 ) -> list[Job]:
     """All jobs; the audit's outcome goes to `metrics`. With `prerenderer` documents are rendered in
     advance, and with `prune` the document store is kept within its limits. Mail is sent
-    where there is a `mailer`.
+    where there is a `mailer`, and webhooks where there is a `sender`.
     """
     documents = [Job("render_ahead", 2, prerenderer.render)] if prerenderer else []
     if prune is not None:
@@ -48,12 +54,23 @@ def jobs(
     if mailer is not None:
         # Where there was one there may be more.
         documents.append(Job("send_mail", 1, Delivery(mailer, _MAILS).begin, batch=1))
+    if sender is not None:
+        documents.append(Job("send_webhooks", 1, sender.start_due))
     return [
         *documents,
         _batch("retry_receipts", 15, inbox.retry_parked),
         _batch("check_payments", 15, reconcile.check_payments),
         _batch("check_refunds", 15, reconcile.check_refunds),
         _batch("expire_grants", 60, expiry.expire_grants),
+        _batch("expire_holds", 10, reserve.expire_holds),
+        _batch("tell_expiring", 60, expiry.tell_expiring),
+        _batch("tell_overdue", 60, overdue.tell_overdue),
+        Job(
+            "publish_events",
+            1,
+            partial(feed.publish, delivery.enqueue, _EVENTS),
+            batch=_EVENTS,
+        ),
         Job("forget_attempts", 600, rate_limit.forget, at_once=False),
         Job("forget_sessions", _HOUR, session.forget, at_once=False),
         Job("forget_client_links", _HOUR, client_link.forget, at_once=False),
@@ -61,7 +78,8 @@ def jobs(
         Job("forget_tokens", _HOUR, one_use_token.forget, at_once=False),
         Job("forget_challenges", _HOUR, challenge.forget, at_once=False),
         Job("forget_keys", _HOUR, idempotency.forget, at_once=False),
-        Job("forget_events", _HOUR, outbox.forget, at_once=False),
+        Job("forget_events", _HOUR, feed.forget, at_once=False),
+        Job("forget_deliveries", _HOUR, delivery.forget, at_once=False),
         Job("forget_transmissions", _HOUR, transmission.forget, at_once=False),
         Job("audit", 300, partial(_audit, metrics), at_once=False),
     ]

@@ -22,12 +22,13 @@ import orjson
 from tortoise import fields
 
 from models.access import partner as partners
+from models.access.budget import Budget
 from models.access.identity import SCOPES, Actor, Role
 from models.access.last_use import LastUse
 from models.clock import now
 from models.db import sql
 from models.db.coalesced import Coalesced
-from models.db.record import Record, new_id, parse_id
+from models.db.record import Changing, Record, new_id, parse_id
 from models.db.transactions import transaction
 from models.errors import Invalid, NotFound
 from models.text import clean_text
@@ -43,7 +44,7 @@ NETWORKS_MAX: Final = 50
 
 _FIND: Final = """
     SELECT k.prefix, k.id, k.user_id, k.secret_hash, k.scopes, k.all_accounts, k.expires_at,
-           k.used_at, k.allowed_addresses, u.role
+           k.used_at, k.allowed_addresses, k.line_id, k.daily_budget, k.payment_budget, u.role
     FROM api_key k JOIN users u ON u.id = k.user_id
     WHERE k.prefix IN ({prefixes}) AND k.revoked_at IS NULL
       AND (k.expires_at IS NULL OR k.expires_at > $1) AND u.disabled_at IS NULL
@@ -54,11 +55,14 @@ _RIGHTS: Final = """
       AND u.disabled_at IS NULL
 """
 _REACHED: Final = """
-    SELECT api_key_id, account_id FROM key_account WHERE api_key_id IN ({ids})
+    SELECT k.id AS api_key_id, c.account_id
+    FROM api_key k JOIN key_account c ON c.api_key_id = COALESCE(k.line_id, k.id)
+    WHERE k.id IN ({ids})
     UNION ALL
     SELECT k.id AS api_key_id, a.id AS account_id
     FROM api_key k JOIN account a ON a.partner_id = k.user_id
-    WHERE k.id IN ({ids}) AND NOT EXISTS (SELECT 1 FROM key_account c WHERE c.api_key_id = k.id)
+    WHERE k.id IN ({ids}) AND NOT EXISTS
+          (SELECT 1 FROM key_account c WHERE c.api_key_id = COALESCE(k.line_id, k.id))
 """
 
 #: Scopes, and the accounts that it reaches: None for all.
@@ -67,12 +71,14 @@ Rights: TypeAlias = tuple[frozenset[str], frozenset[UUID] | None]
 _used: Final = LastUse("api_key", "used_at")
 
 
-class ApiKey(Record):
+class ApiKey(Changing):
     """One key of a partner.
 
     `scopes` is a space-separated list, as in OAuth 2.0 (RFC 6749, section 3.3). `secret_hash` is
     the SHA-256 of the secret, in hexadecimal. Without `all_accounts` it reaches its KeyAccounts;
     where it has none, the accounts that are its partner's (`Account.partner_id`), now and later.
+    `line_id` is the first of the keys that it replaces (models.access.rotation), None where it
+    replaces none; budgets are minor units by currency.
     """
 
     PREFIX: ClassVar[str] = "key"
@@ -84,6 +90,9 @@ class ApiKey(Record):
     scopes = fields.CharField(max_length=200)
     allowed_addresses: fields.Field[list[str] | None] = fields.JSONField(null=True)
     all_accounts = fields.BooleanField(default=False)
+    line_id = fields.UUIDField(null=True)
+    daily_budget: fields.Field[dict[str, int] | None] = fields.JSONField(null=True)
+    payment_budget: fields.Field[dict[str, int] | None] = fields.JSONField(null=True)
     expires_at = fields.DatetimeField(null=True)
     used_at = fields.DatetimeField(null=True)
     revoked_at = fields.DatetimeField(null=True)
@@ -91,9 +100,16 @@ class ApiKey(Record):
     class Meta:
         table = "api_key"
 
+    @property
+    def line(self) -> UUID:
+        """The first of the keys that it replaces, or itself."""
+        return self.line_id or self.id
+
 
 class KeyAccount(Record):
-    """An account that a restricted API key reaches."""
+    """An account that a restricted API key reaches, and those that replace it: it names the first
+    of them.
+    """
 
     api_key_id = fields.UUIDField()
     account_id = fields.UUIDField()
@@ -110,6 +126,8 @@ async def create_key(
     *,
     name: str = "",
     expires_at: datetime | None = None,
+    daily_budget: dict[str, int] | None = None,
+    payment_budget: dict[str, int] | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key for the partner of that name, who is added when new; the key and its token.
 
@@ -120,7 +138,12 @@ async def create_key(
     if within is not None and not within:
         raise Invalid("accounts", problem="none")
     key, token = new_key(
-        checked_scopes(scopes), name=name, all_accounts=within is None, expires_at=expires_at
+        checked_scopes(scopes),
+        name=name,
+        all_accounts=within is None,
+        expires_at=expires_at,
+        daily_budget=daily_budget,
+        payment_budget=payment_budget,
     )
     partner = clean_text(partner, "partner", maximum=200)
     await transaction(lambda: _add(key, partner, within or ()))
@@ -134,6 +157,8 @@ def new_key(
     all_accounts: bool = False,
     allowed_addresses: Sequence[str] | None = None,
     expires_at: datetime | None = None,
+    daily_budget: dict[str, int] | None = None,
+    payment_budget: dict[str, int] | None = None,
 ) -> tuple[ApiKey, str]:
     """A key to be added for some partner (`user_id`), and its token, which is nowhere else."""
     prefix, secret = secrets.token_hex(_PREFIX_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
@@ -147,6 +172,8 @@ def new_key(
         all_accounts=all_accounts,
         allowed_addresses=None if allowed_addresses is None else list(allowed_addresses),
         expires_at=expires_at,
+        daily_budget=daily_budget,
+        payment_budget=payment_budget,
     )
     return key, f"{MARK}{prefix}_{secret}"
 
@@ -194,7 +221,22 @@ async def actor_of_key(token: str, address: str) -> Actor | None:
         key_id=row["id"],
         address=address,
         expires_at=row["expires_at"],
+        line_id=row["line_id"] or row["id"],
+        budget=_budget(row),
     )
+
+
+def _budget(row: sql.Row) -> Budget | None:
+    daily, payment = row["daily_budget"], row["payment_budget"]
+    if daily is None and payment is None:
+        return None
+    return Budget.of(row["line_id"] or row["id"], _read_json(daily), _read_json(payment))
+
+
+def _read_json(value: str | dict[str, int] | None) -> dict[str, int] | None:
+    """JSON as the databases give it."""
+    read: dict[str, int] | None = orjson.loads(value) if isinstance(value, str) else value
+    return read
 
 
 def checked_networks(texts: Iterable[str]) -> list[str]:
@@ -269,24 +311,33 @@ async def rights_of(ids: Sequence[UUID]) -> dict[UUID, Rights]:
     }
 
 
-async def names_accounts(key_id: UUID) -> bool:
-    """Whether the key reaches accounts that were named, and no others."""
+async def names_accounts(line_id: UUID) -> bool:
+    """Whether the keys of that line reach accounts that were named, and no others."""
     statement = "SELECT 1 FROM key_account WHERE api_key_id = $1 LIMIT 1"
-    return await sql.fetch_one(statement, key_id) is not None
+    return await sql.fetch_one(statement, line_id) is not None
 
 
-def reaching(key_id: UUID, account_id: UUID) -> KeyAccount:
-    """The row, to be added, by which a key reaches an account that is named."""
-    return KeyAccount(id=new_id(), created_at=now(), api_key_id=key_id, account_id=account_id)
+def reaching(line_id: UUID, account_id: UUID) -> KeyAccount:
+    """The row, to be added, by which the keys of a line reach an account that is named."""
+    return KeyAccount(id=new_id(), created_at=now(), api_key_id=line_id, account_id=account_id)
 
 
 async def revoke_key(key_id: UUID) -> bool:
-    """End a key now; whether it had not been revoked before."""
-    moment = now()
-    revoked = await transaction(
-        lambda: ApiKey.filter(id=key_id, revoked_at=None).update(revoked_at=moment)
-    )
-    return revoked > 0
+    """End a key now, and those that it has replaced; whether it had not been revoked before."""
+    return await transaction(lambda: end(key_id)) > 0
+
+
+_END: Final = """
+    UPDATE api_key SET revoked_at = $1 WHERE revoked_at IS NULL AND (id = $2 OR id IN (
+        SELECT o.id FROM api_key k JOIN api_key o ON COALESCE(o.line_id, o.id) = k.line_id
+        WHERE k.id = $2 AND o.id < k.id))
+    RETURNING id
+"""
+
+
+async def end(key_id: UUID) -> bool:
+    """As `revoke_key`, inside a transaction."""
+    return key_id in {row["id"] for row in await sql.fetch(_END, now(), key_id)}
 
 
 @dataclass(frozen=True, slots=True)

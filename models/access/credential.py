@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from models.access import api_key, session, vouched
+from models.clock import now
 from models.db import sql
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _LENGTH_MAX: Final = 200
 _REVOKED: Final = """
     SELECT id FROM session WHERE revoked_at > $1
     UNION ALL SELECT id FROM api_key WHERE revoked_at > $1
+    UNION ALL SELECT id FROM api_key WHERE expires_at > $1 AND expires_at <= $2
     UNION ALL SELECT id FROM users WHERE disabled_at > $1
     UNION ALL SELECT id FROM session WHERE key_id IN (
         SELECT id FROM api_key WHERE revoked_at > $1
@@ -84,10 +86,11 @@ def reaches(now: frozenset[UUID] | None, before: frozenset[UUID] | None) -> bool
 
 
 async def revoked_since(moment: datetime) -> set[UUID]:
-    """The ids of sessions, keys and users that were ended after `moment`, and of the sessions that
-    those keys have opened; one statement.
+    """The ids of sessions, keys and users that were ended after `moment`, of the sessions that
+    those keys have opened, and of keys that have expired since, as those that were replaced do; one
+    statement.
     """
-    return {row["id"] for row in await sql.fetch(_REVOKED, moment)}
+    return {row["id"] for row in await sql.fetch(_REVOKED, moment, now())}
 
 
 async def changed_since(moment: datetime) -> set[UUID]:

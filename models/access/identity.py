@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
+    from models.access.budget import Budget
+
 #: What an API key can be given; see `Actor.require_scope`.
 SCOPES: Final = (
     "accounts:read",
@@ -75,7 +77,9 @@ class Actor:
     factor, with that, and None where it never did. Who `must_enrol` may do
     nothing but set up a second factor. `shared` is whether the account has members beside the
     client it was opened for: then it is logged who did what. `vouched_as` is how a trusted issuer
-    calls a client who holds its token: a partner's name and their external id.
+    calls a client who holds its token: a partner's name and their external id. `line_id` is the
+    first of the keys that `key_id` replaces, or itself, and `budget` what its commands may spend:
+    None is any amount.
     """
 
     role: Role
@@ -93,6 +97,8 @@ class Actor:
     shared: bool = False
     vouched_as: tuple[str, str] | None = None
     must_enrol: bool = False
+    line_id: UUID | None = None
+    budget: Budget | None = None
 
     @property
     def principal(self) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from decimal import Decimal
+from typing import ClassVar, TypeAlias
 from uuid import UUID
 
 from typing_extensions import override
 
-from models.access import api_key, partner
+from models.access import api_key, partner, rotation
 from models.access.api_key import ApiKey
+from models.access.budget import checked_budget
 from models.access.identity import Actor
 from models.accounts.account import Account, by_ids
 from models.accounts.external import checked_partner
@@ -22,9 +25,12 @@ from models.errors import Invalid, NotFound
 from models.factors.proof import require_proof
 from models.journal import audit_log
 from models.journal.command import Invocation, StaffCommand
-from models.journal.idempotency import Made
+from models.journal.idempotency import LATER, Made
 from models.journal.journal import Journal
 from models.text import clean_text
+
+#: Amounts of a budget, in major units, with their currencies.
+Amounts: TypeAlias = Sequence[tuple[Decimal, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class _Checked:
     name: str
     scopes: list[str]
     networks: list[str] | None
+    daily_budget: dict[str, int] | None
+    payment_budget: dict[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +71,8 @@ class CreateApiKey(StaffCommand[UUID, GivenKey, _Checked]):
     all_accounts: bool = False
     allowed_addresses: tuple[str, ...] | None = None
     expires_at: datetime | None = None
-    budgets: tuple[str, ...] = ()
-    """The names of budgets that were given: there are none yet."""
+    daily_budget: Amounts | None = field(default=None, metadata=LATER)
+    payment_budget: Amounts | None = field(default=None, metadata=LATER)
 
     @override
     def require(self, by: Actor) -> None:
@@ -73,8 +81,6 @@ class CreateApiKey(StaffCommand[UUID, GivenKey, _Checked]):
 
     @override
     async def prepare(self, asked: Invocation) -> _Checked:
-        for name in self.budgets:
-            raise Invalid(name, problem="no_budgets")
         if self.account_ids is not None and self.all_accounts:
             raise Invalid("account_ids", problem="accounts_or_all")
         if self.account_ids is not None and not self.account_ids:
@@ -87,6 +93,8 @@ class CreateApiKey(StaffCommand[UUID, GivenKey, _Checked]):
             clean_text(self.name, "name", maximum=200),
             api_key.checked_scopes(self.scopes),
             None if addresses is None else api_key.checked_networks(addresses),
+            checked_budget(self.daily_budget, "daily_budget"),
+            checked_budget(self.payment_budget, "payment_budget"),
         )
 
     @override
@@ -106,6 +114,8 @@ class CreateApiKey(StaffCommand[UUID, GivenKey, _Checked]):
             all_accounts=self.all_accounts,
             allowed_addresses=told.networks,
             expires_at=self.expires_at,
+            daily_budget=told.daily_budget,
+            payment_budget=told.payment_budget,
         )
         key.id, key.user_id = asked.id, found
         journal.add(key)
@@ -119,6 +129,56 @@ class CreateApiKey(StaffCommand[UUID, GivenKey, _Checked]):
             scopes=told.scopes,
             accounts=[str(one) for one in named],
             all_accounts=self.all_accounts,
+            **_budgets(key),
+        )
+        return GivenKey(key, token)
+
+    @override
+    async def recall(self, made: Made, asked: Invocation) -> GivenKey:
+        assert made.id is not None
+        return GivenKey(await ApiKey.get(id=made.id))
+
+
+def _budgets(key: ApiKey) -> dict[str, object]:
+    """What the log says of them, where there are any."""
+    budgets = {"daily_budget": key.daily_budget, "payment_budget": key.payment_budget}
+    return {name: budget for name, budget in budgets.items() if budget is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class RotateApiKey(StaffCommand[ApiKey, GivenKey]):
+    """Replace a key by another of the same partner that has all that it had, its budget too; the
+    old one stays good for some hours more, and what it has opened for clients goes on.
+
+    Raises NotFound at `api_key_id`, NotAllowed there for one that has ended or been replaced,
+    Invalid at `old_key_valid_hours`, and StepUpRequired.
+    """
+
+    mutation: ClassVar[str] = "rotateApiKey"
+    makes: ClassVar[tuple[str, str]] = ("api_key", ApiKey.PREFIX)
+
+    key_id: UUID
+    old_key_valid_hours: int = 24
+
+    @override
+    def require(self, by: Actor) -> None:
+        by.require_staff()
+        require_proof(by)
+
+    @override
+    async def read(self, asked: Invocation, journal: Journal) -> ApiKey:
+        rotation.overlap(self.old_key_valid_hours)
+        return journal.watch(await rotation.replaceable(self.key_id))
+
+    @override
+    def decide(self, found: ApiKey, asked: Invocation, journal: Journal) -> GivenKey:
+        overlap = rotation.overlap(self.old_key_valid_hours)
+        key, token = rotation.successor(found, journal.at)
+        key.id = asked.id
+        found.put(expires_at=rotation.last_moment(found, journal.at, overlap))
+        journal.add(key)
+        journal.log(
+            asked.by, "api_key.rotate", key.public_id, old=found.public_id, until=found.expires_at
         )
         return GivenKey(key, token)
 
@@ -144,16 +204,17 @@ async def reached(key: ApiKey, request: PageRequest) -> Page[Account]:
     """The accounts that a key reaches, newest first."""
     rows = Rows("1 = 1")
     if not key.all_accounts:
-        if await api_key.names_accounts(key.id):
+        if await api_key.names_accounts(key.line):
             named = "SELECT account_id FROM key_account WHERE api_key_id = $1"
-            rows = Rows(f"id IN ({named})", [key.id])
+            rows = Rows(f"id IN ({named})", [key.line])
         else:
             rows = Rows("partner_id = $1", [key.user_id])
     return await fetch_page(Account, rows, request, by_id(Account.PREFIX))
 
 
 async def revoke(key_id: UUID, by: Actor) -> ApiKey:
-    """End a key now, and what it has open within a second; one that has ended stays as it is.
+    """End a key now, with those that it has replaced, and what they have open within a second; one
+    that has ended stays as it is.
 
     Raises NotFound at `api_key_id`, StepUpRequired, and Forbidden unless it is staff who ask.
     """
@@ -161,9 +222,7 @@ async def revoke(key_id: UUID, by: Actor) -> ApiKey:
     require_proof(by)
 
     async def end() -> ApiKey:
-        revoked = await sql.execute(
-            "UPDATE api_key SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL", now(), key_id
-        )
+        revoked = await api_key.end(key_id)
         key = (await sql.by_ids(ApiKey, [key_id])).get(key_id)
         if key is None:
             raise NotFound("api_key_id")

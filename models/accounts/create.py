@@ -111,7 +111,8 @@ class CreateAccount(Command[_Found, Account, _Checked]):
         owner = by.user_id if by.role is Role.PARTNER else None
         external = await told.external.columns(by, belonging(asked.id, owner))
         external.setdefault("partner_id", owner)
-        by_name = by.key_id is not None and await api_key.names_accounts(by.key_id)
+        line_id = by.line_id or by.key_id
+        by_name = line_id is not None and await api_key.names_accounts(line_id)
         taken = bool(await sql.fetch(_taken(), told.email, told.email_key))
         return _Found(taken, external, by_name)
 
@@ -132,8 +133,9 @@ class CreateAccount(Command[_Found, Account, _Checked]):
         )
         if self.invite:
             _invite(user, told, journal)
-        if found.by_name and by.key_id is not None:
-            journal.add(api_key.reaching(by.key_id, account.id))
+        line_id = by.line_id or by.key_id
+        if found.by_name and line_id is not None:
+            journal.add(api_key.reaching(line_id, account.id))
         journal.log(by, "account.create", account.public_id)
         return account
 

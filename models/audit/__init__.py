@@ -49,6 +49,8 @@ SWEEPS: Final = (
 
 #: Work overdue longer than this is treated as stuck.
 _LATE: Final = timedelta(hours=1)
+#: What takes seconds is late after this.
+_SOON: Final = timedelta(minutes=5)
 #: What is put off for longer is put off for good.
 _FOR_GOOD: Final = timedelta(days=30)
 #: What no account is touched by is proven, too, and what has been changed behind our back.
@@ -113,7 +115,7 @@ async def _continued(moment: datetime) -> tuple[Report, datetime]:
     last = await watermark.read()
     if last is None or last.whole_at < moment - _WHOLE_EVERY:
         return Report(await _swept_all(Sweeping(moment))), moment
-    accounts = await watermark.touched(last.since, moment - _LATE)
+    accounts = await watermark.touched(last.since, moment - _SOON)
     return Report(await _swept_all(Sweeping(moment, accounts, last.since))), last.whole_at
 
 
@@ -149,7 +151,10 @@ class Sweeping:
         text = sweep.query(dialect(), narrow=narrow)
         accounts = sql.json([str(id) for id in self.accounts or ()])
         late, for_good = self.moment - _LATE, self.moment + _FOR_GOOD
-        facts = (late, for_good, accounts, self.since, len(self.accounts or ()))
+        facts = (
+            *(late, for_good, accounts, self.since, len(self.accounts or ())),
+            self.moment - _SOON,
+        )
         used = [n for n in range(1, len(facts) + 1) if f"${n}" in text]
         # PostgreSQL wants to know the type of all up to the last.
         for place, n in enumerate(used, 1):

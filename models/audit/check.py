@@ -49,9 +49,10 @@ class Sweep:
     wrong that it says are. `scope` chooses the rows that are proven again where only some accounts
     were touched; without one, the sweep is of everything or not at all.
 
-    In the SQL, `$1` is the moment of the audit, `told_of(x.id, y)` whether the text `y` is the id
-    as the API shows it, behind a prefix of four letters, and `broken(x.y)` whether a JSON column
-    holds none, which comes before it is read. What is true of all where everything is proven:
+    In the SQL, `$1` is an hour before the audit and `$6` five minutes before it, `told_of(x.id, y)`
+    whether the text `y` is the id as the API shows it, behind a prefix of four letters, and
+    `broken(x.y)` whether a JSON column holds none, which comes before it is read. What is true of
+    all where everything is proven:
     `within(x.y)` of an account that was touched, `within(x.y, table)` or `within(x.y,
     table.column)` of what such an account has in that table, `named(x.y, prefix, table)` of the
     same as the API shows it, and `recent(x.id)` of what is new.

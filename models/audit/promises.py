@@ -1,4 +1,4 @@
-"""Checks of what clients have been promised: holds, grants, vouchers, adjustments."""
+"""Checks of what clients have been promised: holds, reservations, grants, vouchers, adjustments."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from typing import Final
 
 from models.audit.check import Check, Sweep, hexed, public
 from models.audit.ledger import NET
+from models.credit.reservation import ReservationState
 from models.db import sql
 from models.status import OPEN, RefundStatus
 
 HOLDS: Final = Sweep(
     """h.payment_id AS payment, h.amount, h.currency, h.state,
-       COALESCE(p.status, r.status, 'missing') AS status, COALESCE(m.held, 0) AS held,
+       COALESCE(p.status, r.status, v.state, 'missing') AS status, COALESCE(m.held, 0) AS held,
        COALESCE(m.released, 0) AS released""",
     """credit_hold h LEFT JOIN payment p ON p.id = h.payment_id
        LEFT JOIN refund r ON r.id = h.payment_id
+       LEFT JOIN reservation v ON v.id = h.payment_id
        LEFT JOIN (SELECT payment_id, SUM(CASE WHEN kind = 'HOLD' THEN amount ELSE 0 END) AS held,
                          SUM(CASE WHEN kind = 'HOLD_RELEASED' THEN amount ELSE 0 END) AS released
                     FROM transfer WHERE kind IN ('HOLD', 'HOLD_RELEASED')
@@ -23,15 +25,16 @@ HOLDS: Final = Sweep(
     (
         Check(
             "hold-owner",
-            """COALESCE(p.id, r.id) IS NULL OR COALESCE(p.account_id, r.account_id) <> h.account_id
-               OR COALESCE(p.currency, r.currency) <> h.currency""",
-            "hold {payment}: {amount:money} is for no payment or refund of this client",
+            """COALESCE(p.id, r.id, v.id) IS NULL
+               OR COALESCE(p.account_id, r.account_id, v.account_id) <> h.account_id
+               OR COALESCE(p.currency, r.currency, v.currency) <> h.currency""",
+            "hold {payment}: {amount:money} is for no payment, refund or order of this client",
         ),
         Check(
             "hold-over",
-            f"""h.state = 'OPEN' AND COALESCE(p.status, r.status)
-               NOT IN {sql.literals([*OPEN, RefundStatus.PENDING])}""",
-            "hold {payment}: {amount:money} is still held, but its payment or refund is {status}",
+            f"""h.state = 'OPEN' AND COALESCE(p.status, r.status, v.state)
+               NOT IN {sql.literals([*OPEN, RefundStatus.PENDING, ReservationState.OPEN])}""",
+            "hold {payment}: {amount:money} is still held, but what it is for is {status}",
         ),
         Check(
             "hold-amount",
@@ -49,8 +52,9 @@ HOLDS: Final = Sweep(
         ),
         Check(
             "hold-spent",
-            f"""h.state = 'SPENT' AND NOT EXISTS (SELECT 1 FROM credit_transaction c
-                WHERE c.kind = 'INVOICE_PAYMENT' AND c.source = {hexed("h.payment_id")})
+            f"""h.state = 'SPENT' AND v.id IS NULL AND NOT EXISTS
+                (SELECT 1 FROM credit_transaction c
+                  WHERE c.kind = 'INVOICE_PAYMENT' AND c.source = {hexed("h.payment_id")})
                AND NOT EXISTS (SELECT 1 FROM payment_allocation x JOIN credit_transaction c
                   ON c.kind = 'INVOICE_PAYMENT'
                  AND c.source = {hexed("h.payment_id")} || ':' || CAST(x.place AS TEXT)
@@ -59,6 +63,66 @@ HOLDS: Final = Sweep(
         ),
     ),
     scope="within(h.account_id)",
+)
+
+#: A capture's own source is behind its hold's; the legs that it freed are those that it billed.
+_CAPTURES: Final = """
+SELECT payment_id, SUM(CASE WHEN kind = 'HOLD' THEN amount ELSE 0 END) AS held,
+       SUM(CASE WHEN kind = 'HOLD_RELEASED' AND length(source) > 32 THEN amount ELSE 0 END)
+           AS captured
+  FROM transfer WHERE kind IN ('HOLD', 'HOLD_RELEASED')
+   AND within(payment_id, reservation) GROUP BY payment_id
+"""
+_UNBILLED: Final = """
+EXISTS (SELECT 1 FROM transfer t WHERE t.payment_id = v.id AND t.kind = 'HOLD_RELEASED'
+           AND length(t.source) > 32 AND NOT EXISTS
+               (SELECT 1 FROM transfer s WHERE s.kind = 'INVOICE_PAYMENT' AND s.source = t.source
+                   AND s.leg = t.leg AND s.from_id = t.to_id AND s.amount = t.amount))
+"""
+
+RESERVATIONS: Final = Sweep(
+    f"""{public("hld", "v.id")} AS hold, v.amount, v.captured, v.currency, v.state,
+       v.account_id AS account, v.expires_at AS expires, COALESCE(m.held, 0) AS held,
+       COALESCE(m.captured, 0) AS freed""",
+    f"""reservation v LEFT JOIN account a ON a.id = v.account_id
+       LEFT JOIN credit_hold h ON h.payment_id = v.id
+       LEFT JOIN invoice i ON i.id = v.invoice_id
+       LEFT JOIN ({_CAPTURES}) m ON m.payment_id = v.id""",
+    (
+        Check(
+            "reservation-owner",
+            "a.id IS NULL OR h.id IS NULL",
+            "{hold}: holds nothing, or account {account} doesn't exist",
+        ),
+        Check(
+            "reservation-held",
+            """(v.state = 'OPEN') <> (h.state = 'OPEN')
+               OR (v.state = 'OPEN' AND h.amount <> v.amount - v.captured)""",
+            "{hold}: {state} for {amount:money} of which {captured:money} were captured, but what"
+            " it holds is another amount",
+        ),
+        Check(
+            "reservation-transfers",
+            "COALESCE(m.held, 0) <> v.amount OR COALESCE(m.captured, 0) <> v.captured",
+            "{hold}: {captured:money} of {amount:money} were captured, but the ledger held"
+            " {held:money} and captured {freed:money}",
+        ),
+        Check(
+            "reservation-billed",
+            f"""{_UNBILLED} OR (v.captured > 0 AND (i.id IS NULL OR i.kind <> 'ORDER'
+                OR i.account_id <> v.account_id OR i.currency <> v.currency))""",
+            "{hold}: {captured:money} were captured, but not all of it has paid an order of this"
+            " client",
+        ),
+        Check(
+            "reservation-late",
+            "v.state = 'OPEN' AND v.expires_at < $6",
+            "{hold}: {amount:money} of account {account} were held until {expires} and are still"
+            " reserved",
+            warning=True,
+        ),
+    ),
+    scope="within(v.account_id)",
 )
 
 GRANTS: Final = Sweep(
@@ -186,4 +250,4 @@ ADJUSTMENTS: Final = Sweep(
     scope="TRUE",
 )
 
-SWEEPS: Final = (HOLDS, GRANTS, REDEMPTIONS, VOUCHERS, VOUCHERS_ISSUED, ADJUSTMENTS)
+SWEEPS: Final = (HOLDS, RESERVATIONS, GRANTS, REDEMPTIONS, VOUCHERS, VOUCHERS_ISSUED, ADJUSTMENTS)

@@ -51,9 +51,10 @@ CLIENTS: Final = Sweep(
 )
 
 EVENTS: Final = Sweep(
-    "e.kind, e.subject_id AS subject, e.account_id AS account",
+    """e.id AS event, e.kind, e.subject_id AS subject, e.account_id AS account, e.position,
+       e.sequence, f.position AS published""",
     """event e LEFT JOIN invoice i ON i.id = e.subject_id
-       LEFT JOIN payment p ON p.id = e.subject_id""",
+       LEFT JOIN payment p ON p.id = e.subject_id CROSS JOIN event_feed f""",
     (
         Check(
             "told-invoice",
@@ -69,8 +70,51 @@ EVENTS: Final = Sweep(
                AND (p.id IS NULL OR p.account_id <> e.account_id)""",
             "payment {subject}: its event {kind} names another client, or it doesn't exist",
         ),
+        Check(
+            "told-hold",
+            """SUBSTR(e.kind, 1, 5) = 'hold.' AND NOT EXISTS (SELECT 1 FROM reservation v
+                WHERE v.id = e.subject_id AND v.account_id = e.account_id)""",
+            "hold {subject}: its event {kind} names another client, or it doesn't exist",
+        ),
+        Check(
+            "event-published",
+            "(e.position IS NULL) <> (e.sequence IS NULL) OR e.position > f.position",
+            "event {event}: has the place {position} among all and {sequence} among its account's,"
+            " but {published} are published",
+        ),
     ),
     scope="recent(e.id)",
+)
+
+SEQUENCES: Final = Sweep(
+    """s.account_id AS account, s.kept, s.oldest, s.newest,
+       COALESCE(c.sequence, 0) AS counted""",
+    """(SELECT account_id, COUNT(*) AS kept, MIN(sequence) AS oldest, MAX(sequence) AS newest
+         FROM event WHERE sequence IS NOT NULL AND within(account_id) GROUP BY account_id) s
+       LEFT JOIN event_count c ON c.account_id = s.account_id""",
+    (
+        Check(
+            "event-sequence",
+            "s.newest - s.oldest + 1 <> s.kept OR s.newest <> COALESCE(c.sequence, 0)",
+            "account {account}: {kept} events are kept, numbered {oldest} to {newest}, and"
+            " {counted} were published",
+        ),
+    ),
+    scope="TRUE",
+)
+
+UNPUBLISHED: Final = Sweep(
+    "e.id AS event, e.kind",
+    "event e",
+    (
+        Check(
+            "event-late",
+            "e.position IS NULL AND e.created_at < $1",
+            "event {event}: {kind}, but nobody has been told of it",
+            warning=True,
+        ),
+    ),
+    scope="e.position IS NULL",
 )
 
 
@@ -79,7 +123,13 @@ def _gone(table: str, prefix: str, text: str) -> str:
                (SELECT 1 FROM {table} x WHERE told_of(x.id, {text})))"""
 
 
-_LOGGED: Final = {"account": "acc", "invoice": "inv", "payment": "pay", "bank_credit": "bcr"}
+_LOGGED: Final = {
+    "account": "acc",
+    "invoice": "inv",
+    "payment": "pay",
+    "bank_credit": "bcr",
+    "reservation": "hld",
+}
 
 LOGGED: Final = Sweep(
     "e.action, e.subject",
@@ -101,6 +151,7 @@ _KEYS: Final = {
     "transaction": ("credit_transaction", "ctx"),
     "refund": ("refund", "rfd"),
     "credit": ("bank_credit", "bcr"),
+    "hold": ("reservation", "hld"),
 }
 
 KEYS: Final = Sweep(
@@ -123,4 +174,4 @@ KEYS: Final = Sweep(
     scope="TRUE",
 )
 
-SWEEPS: Final = (ACCOUNTS, CLIENTS, EVENTS, LOGGED, KEYS)
+SWEEPS: Final = (ACCOUNTS, CLIENTS, EVENTS, SEQUENCES, UNPUBLISHED, LOGGED, KEYS)

@@ -66,6 +66,7 @@ UNION SELECT p.account_id FROM receipt r JOIN payment p ON told_of(p.id, r.payme
  WHERE r.id > $1 OR r.next_try_at < $2
 UNION SELECT a.id FROM audit_entry e JOIN account a ON told_of(a.id, e.subject) WHERE e.id > $1
 UNION SELECT account_id FROM credit_grant WHERE remaining > 0 AND expires_at < $2
+UNION SELECT account_id FROM reservation WHERE state = 'OPEN' AND expires_at < $2
 """
 
 

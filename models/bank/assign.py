@@ -76,7 +76,8 @@ class AssignBankCredit(StaffCommand[Assigned, BankCredit, str | None]):
         assign(line, payment)
         facts = {"amount": line.amount, "currency": line.currency, "line": line.reference}
         facts |= {"payment": payment.public_id}
-        journal.log(asked.by, "bank_credit.assign", line.public_id, **facts)
+        own = payment.account_id
+        journal.log(asked.by, "bank_credit.assign", line.public_id, own, **facts)
         return line
 
     @override

@@ -174,7 +174,8 @@ class RecordBankTransfer(StaffCommand[Recordable, Payment, Typed]):
         facts |= {"bank": told.bank, "line": told.line}
         if self.despite:
             facts["despite"] = public_id(BankCredit.PREFIX, self.despite)
-        journal.log(asked.by, "bank_transfer.record", payment.public_id, **facts)
+        own = payment.account_id
+        journal.log(asked.by, "bank_transfer.record", payment.public_id, own, **facts)
 
     @override
     async def recall(self, made: Made, asked: Invocation) -> Payment:

@@ -137,9 +137,14 @@ class PayInvoices(Command[Payable, PaidMany]):
     def decide(self, found: Payable, asked: Invocation, journal: Journal) -> PaidMany:
         bills = [bill.invoice for bill in found.bills]
         for one in bills:
-            journal.log_person(asked.by, "invoice.pay", one.public_id)
+            journal.log_person(asked.by, "invoice.pay", one.public_id, one.account_id)
         paid = pay(found, self.wish, asked.id)
         return PaidMany(bills, paid.payment, paid.terms)
+
+    @override
+    def paid(self, answer: PaidMany) -> tuple[str, int]:
+        payment = answer.payment
+        return ("", 0) if payment is None else (payment.currency, payment.charged)
 
     @override
     async def follow(self, answer: PaidMany, asked: Invocation) -> PaidMany:

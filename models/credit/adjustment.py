@@ -24,7 +24,6 @@ from models.errors import (
 from models.journal.command import Invocation, StaffCommand
 from models.journal.idempotency import Made
 from models.journal.journal import Journal
-from models.journal.outbox import FactKind
 from models.ledger.book import Book
 from models.ledger.chart import LedgerKind
 from models.ledger.credit_transaction import CreditTransaction, StatementLineKind
@@ -75,7 +74,6 @@ class AdjustCredit(StaffCommand[Book, CreditTransaction]):
             raise AmountOutOfRange("amount", "amount", minimum=Money(1, self.currency))
         line = StatementLine(StatementLineKind.ADJUSTMENT, asked.source, note=text, id=asked.id)
         found.post(line, [_leg(found, change)])
-        journal.tell(FactKind.CREDIT_ADJUSTED, self.account_id, asked.id)
         subject = public_id(accounts.Account.PREFIX, self.account_id)
         facts = {"amount": change.minor, "currency": self.currency, "reason": text}
         journal.log(asked.by, "credit.adjust", subject, **facts)

@@ -1,4 +1,6 @@
-"""Holds: credit reserved for the credit part of a payment, or for a refund that is under way."""
+"""Holds: credit reserved for the credit part of a payment, for a refund that is under way, or by a
+partner for an order.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ class HoldState(StrEnum):
 
 
 class Hold(Changing):
-    """Credit reserved for the credit part of a payment, or for a refund that is under way: then
-    `payment_id` is the refund's. `amount` is minor units.
+    """Credit reserved for the credit part of a payment, for a refund that is under way, or by a
+    reservation: then `payment_id` is the refund's or the reservation's. `amount` is minor units.
     """
 
     payment_id = fields.UUIDField()
@@ -52,7 +54,7 @@ class Holds(Writer):
         self._parts: dict[UUID, list[tuple[Ref, int]]] = {}
 
     async def load(self, holder_ids: Iterable[UUID]) -> None:
-        """Read what is held for these payments and refunds, with the grants that it came from."""
+        """Read what is held for these holders, with the grants that it came from."""
         ids = [id for id in dict.fromkeys(holder_ids) if id not in self._holds]
         found = await find_some(_holds_of, ids)
         for id in ids:
@@ -72,10 +74,10 @@ class Holds(Writer):
         hold = self._holds[holder_id]
         return hold is not None and hold.state == HoldState.OPEN
 
-    # -- for the credit part of a payment
+    # -- for the credit part of a payment, and for a reservation
 
     def hold(self, payment_id: UUID, amount: int) -> None:
-        """Reserve `amount` for the credit part of a payment that begins."""
+        """Reserve `amount` for the credit part of a payment that begins, or for an order."""
         self._book.journal.note(self)
         legs = sources(self._book, amount, self._book.held)
         self._book.post(MoveKind.HOLD, legs, source=payment_id.hex, payment_id=payment_id)
@@ -109,6 +111,24 @@ class Holds(Writer):
         if self._take_out(payment_id):
             self._close(payment_id, HoldState.RELEASED)
             self._book.expire_due()
+
+    def capture(self, holder_id: UUID, amount: int, line: StatementLine) -> None:
+        """Spend `amount` of what a reservation holds; the rest stays held. The line's source is
+        this capture's own, and begins with the holder.
+        """
+        book, parts = self._book, self._parts[holder_id]
+        book.journal.note(self)
+        spent = _first(parts, amount, book.provider_account(LedgerKind.SALES))
+        freed = [Leg(book.held, leg.source, leg.amount) for leg in spent]
+        book.post(MoveKind.HOLD_RELEASED, freed, source=line.source, payment_id=holder_id)
+        book.post(line, spent)
+        taken = {leg.source: leg.amount for leg in spent}
+        rest = [(ref, given - taken.get(ref, 0)) for ref, given in parts]
+        self._parts[holder_id] = [(ref, left) for ref, left in rest if left]
+        if left := sum(part for _, part in rest):
+            self._open(holder_id, left)
+        else:
+            self._close(holder_id, HoldState.SPENT)
 
     def _take_out(self, payment_id: UUID) -> list[tuple[Ref, int]]:
         """Move a hold back to where it came from: from where, and how much each had given."""
@@ -177,16 +197,20 @@ async def _holds_of(holder_ids: Sequence[UUID]) -> dict[UUID, Hold]:
 
 
 async def _parts_of(holder_ids: Sequence[UUID]) -> dict[UUID, dict[UUID, int]]:
-    """Where what is held came from: minor units by grant or deposit account."""
+    """Where what is held came from: minor units by grant or deposit account, in the order in which
+    they are spent.
+    """
     rows = await sql.fetch(
-        "SELECT payment_id, from_id, amount FROM transfer WHERE kind = 'HOLD'"
-        f" AND {sql.any_of('payment_id', 1)} ORDER BY payment_id, leg",
+        "SELECT payment_id, kind, from_id, to_id, amount FROM transfer"
+        " WHERE kind IN ('HOLD', 'HOLD_RELEASED')"
+        f" AND {sql.any_of('payment_id', 1)} ORDER BY payment_id, kind, leg",
         list(holder_ids),
     )
-    parts: defaultdict[UUID, dict[UUID, int]] = defaultdict(dict)
+    parts: defaultdict[UUID, defaultdict[UUID, int]] = defaultdict(lambda: defaultdict(int))
     for row in rows:
-        parts[row["payment_id"]][row["from_id"]] = row["amount"]
-    return parts
+        of, is_held = parts[row["payment_id"]], row["kind"] == MoveKind.HOLD
+        of[row["from_id" if is_held else "to_id"]] += row["amount"] if is_held else -row["amount"]
+    return {id: {one: left for one, left in of.items() if left} for id, of in parts.items()}
 
 
 def holds_of(book: Book) -> Holds:

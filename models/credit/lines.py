@@ -10,7 +10,7 @@ from uuid import UUID
 from models.access.identity import Actor, seen
 from models.credit.balance import credit_meant
 from models.db import sql
-from models.db.page import BY_VERSION, Page, PageRequest, Rows, fetch_page
+from models.db.page import BY_VERSION, Page, PageRequest, Rows, fetch_page, fetch_pages
 from models.ledger.credit_transaction import CreditTransaction, StatementLineKind
 
 
@@ -37,6 +37,43 @@ async def page(
     )
     _choose(rows, filter or StatementLineFilter())
     return await fetch_page(CreditTransaction, rows, request, BY_VERSION)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLineList:
+    """A page of the lines of one credit, as `page` has it."""
+
+    account_id: UUID
+    currency: str
+    request: PageRequest
+    filter: StatementLineFilter | None = None
+
+
+async def page_of(
+    asked: StatementLineList,
+    by: Actor,
+    find: Callable[[StatementLineList], Awaitable[Page[CreditTransaction]]],
+) -> Page[CreditTransaction]:
+    """A page that `find` reads, perhaps together with those of other accounts (`pages_of`).
+
+    Raises Forbidden, and NotFound at `account_id`.
+    """
+    by.require_scope("credit:read")
+    by.account_meant(asked.account_id)
+    return await find(asked)
+
+
+async def pages_of(
+    lists: Sequence[StatementLineList],
+) -> dict[StatementLineList, Page[CreditTransaction]]:
+    """Pages that differ in nothing but whose credit it is, without a check of who asks."""
+    every = []
+    for one in lists:
+        rows = Rows("account_id = $1 AND currency = $2", [one.account_id, one.currency])
+        _choose(rows, one.filter or StatementLineFilter())
+        every.append(rows)
+    found = await fetch_pages(CreditTransaction, every, lists[0].request, BY_VERSION)
+    return dict(zip(lists, found, strict=True))
 
 
 def _choose(rows: Rows, filter: StatementLineFilter) -> None:

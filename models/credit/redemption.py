@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -19,12 +19,11 @@ from models.db import sql
 from models.db.record import Record, new_id, public_id
 from models.db.together import find_one
 from models.errors import (
-    Forbidden,
     NotFound,
     VoucherRefused,
 )
 from models.journal.command import Command, Invocation
-from models.journal.idempotency import Made
+from models.journal.idempotency import LATER, Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.ledger.book import Book
@@ -37,6 +36,7 @@ from models.ledger.posting import Leg, StatementLine
 _WINDOW_SECONDS: Final = 600
 _PER_ACCOUNT: Final = 20
 _PER_ADDRESS: Final = 120
+_PER_PARTNER: Final = 120
 
 
 class Redemption(Record):
@@ -83,10 +83,11 @@ async def _by_codes(
 
 @dataclass(frozen=True, slots=True)
 class RedeemVoucher(Command[Redeemer, CreditTransaction, bool]):
-    """Redeem Voucher: the statement line of the credit that the code gave.
+    """Redeem Voucher: the statement line of the credit that the code gave to the client's own
+    account, or to one that a partner (`vouchers:redeem`) or staff name.
 
     Raises VoucherRefused at `code` for unknown, expired, used and foreign codes alike, RateLimited
-    after too many of them, Forbidden for partners and staff.
+    after too many of them, NotFound at `account_id`, Forbidden.
     """
 
     mutation: ClassVar[str] = "redeemVoucher"
@@ -94,16 +95,17 @@ class RedeemVoucher(Command[Redeemer, CreditTransaction, bool]):
     makes: ClassVar[tuple[str, str]] = ("transaction", CreditTransaction.PREFIX)
 
     code_hash: str
+    account_id: UUID | None = field(default=None, metadata=LATER)
 
     @classmethod
-    def of(cls, code: str) -> RedeemVoucher:
+    def of(cls, code: str, account_id: UUID | None = None) -> RedeemVoucher:
         """For a code as somebody has typed it."""
-        return cls(hash_of(code))
+        return cls(hash_of(code), account_id)
 
     @override
     def require(self, by: Actor) -> None:
         if by.role is not Role.CLIENT:
-            raise Forbidden("client")
+            by.require_scope("vouchers:redeem")
 
     @override
     def resource(self, by: Actor) -> Hashable:
@@ -113,16 +115,19 @@ class RedeemVoucher(Command[Redeemer, CreditTransaction, bool]):
     async def prepare(self, asked: Invocation) -> bool:
         """Count a wrong code, until it turns out to be a good one; whether it was counted."""
         return await rate_limit.spend_all(
-            _counters(asked), window_seconds=_WINDOW_SECONDS, while_under_way=self._click(asked)
+            self._counters(asked),
+            window_seconds=_WINDOW_SECONDS,
+            while_under_way=self._click(asked),
         )
 
     @override
     async def read(self, asked: Invocation[bool], journal: Journal) -> Redeemer:
         # The balance is locked before the voucher, as everywhere: two locks in two orders would
         # wait for each other.
-        account_id = asked.by.own_account()
+        account_id = asked.by.account_meant(self.account_id)
         account = await find_one(accounts.by_ids, account_id)
-        assert account is not None
+        if account is None:
+            raise NotFound("account_id")
         book = await open_book(journal, account_id, account.currency)
         found = await find_one(_by_codes, (self.code_hash, account_id), is_lock=True)
         if found is None:
@@ -151,32 +156,41 @@ class RedeemVoucher(Command[Redeemer, CreditTransaction, bool]):
             StatementLineKind.VOUCHER, grant_id.hex, note=voucher.note, id=asked.id
         )
         book.post(line, [Leg(book.provider_account(LedgerKind.PROMOTIONS), grant, voucher.amount)])
-        journal.tell(FactKind.VOUCHER_REDEEMED, found.account.id, voucher.id)
+        journal.tell(FactKind.VOUCHER_REDEEMED, found.account.id, asked.id)
         line_id = public_id(CreditTransaction.PREFIX, asked.id)
-        journal.log_person(asked.by, "voucher.redeem", line_id)
+        own = found.account.id
+        journal.log_person(asked.by, "voucher.redeem", line_id, own)
         return book.posted(asked.id)
 
     @override
     async def recall(self, made: Made, asked: Invocation) -> CreditTransaction:
         assert made.id is not None
         line = (await lines.by_ids([made.id]))[made.id]
-        if line.account_id != asked.by.own_account():
+        if not asked.by.sees(line.account_id):
             raise NotFound("code")
         return line
 
     @override
     async def conclude(self, prepared: bool | None, asked: Invocation, *, done: bool) -> None:
-        good = [(name, subject) for name, subject, _ in _counters(asked)]
+        good = [(name, subject) for name, subject, _ in self._counters(asked)]
         counted = good if done and prepared else []
         await rate_limit.give_back_all([self._click(asked), *counted])
 
     def _click(self, asked: Invocation) -> tuple[str, str]:
         """The same click that comes many times at once is one try."""
-        return ("voucher:click", f"{asked.by.principal}:{asked.key}:{self.code_hash}")
+        account_id = asked.by.account_meant(self.account_id)
+        click = f"{asked.by.principal}:{asked.key}:{self.code_hash}:{account_id.hex}"
+        return ("voucher:click", click)
 
-
-def _counters(asked: Invocation) -> list[tuple[str, str, int]]:
-    return [
-        ("voucher:account", asked.by.own_account().hex, _PER_ACCOUNT),
-        ("voucher:address", rate_limit.network(asked.by.address), _PER_ADDRESS),
-    ]
+    def _counters(self, asked: Invocation) -> list[tuple[str, str, int]]:
+        """An account's tries, and those of whoever makes them: a client's by their address, a
+        partner's all together, from wherever they come. Staff are trusted with the latter.
+        """
+        by = asked.by
+        account_id = by.account_meant(self.account_id)
+        counters = [("voucher:account", account_id.hex, _PER_ACCOUNT)]
+        if by.role is Role.PARTNER:
+            counters.append(("voucher:partner", by.principal, _PER_PARTNER))
+        elif by.role is Role.CLIENT:
+            counters.append(("voucher:address", rate_limit.network(by.address), _PER_ADDRESS))
+        return counters

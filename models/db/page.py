@@ -1,11 +1,14 @@
-"""Pages of a list, newest first, by key: a page costs the same wherever it is, and however long the
-list.
+"""Pages of a list, newest first unless its key says otherwise, by key: a page costs the same
+wherever it is, and however long the list. Of many lists at once they are read together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -20,6 +23,11 @@ M = TypeVar("M", bound=Model)
 
 SIZE_DEFAULT: Final = 20
 SIZE_MAX: Final = 100
+
+#: How many lists a statement reads: SQLite puts no more than 500 SELECTs together, and a list may
+#: take a SELECT for each of several values.
+_LISTS_MAX: Final = 50
+_PLACEHOLDER: Final = re.compile(r"\$(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,7 @@ class Key:
     column: str
     read: Callable[[str], object]
     within: str = "1 = 1"
+    oldest_first: bool = False
 
 
 def by_id(prefix: str) -> Key:
@@ -114,10 +123,59 @@ class Rows:
 
 
 async def fetch_page(model: type[M], rows: Rows, request: PageRequest, key: Key) -> Page[M]:
-    """A part of `rows`, which are of `model`'s table, newest first. Raises Invalid for a cursor."""
+    """A part of `rows`, which are of `model`'s table, in the order of `key`. Raises Invalid for a
+    cursor.
+    """
     table = sql.table_of(model)
     total = await _total(table, rows) if request.count else None
     found = await sql.records(model, _query(table, rows, request, key), *rows.args)
+    return _page(found, request, total)
+
+
+async def fetch_pages(
+    model: type[M], lists: Sequence[Rows], request: PageRequest, key: Key
+) -> list[Page[M]]:
+    """The same part of each of these lists, in their order: a statement for each 50 of them, and
+    one more for their totals. `key.column` must be among their columns. Raises as `fetch_page`.
+    """
+    if len(lists) == 1:
+        return [await fetch_page(model, lists[0], request, key)]
+    table, pages = sql.table_of(model), list[Page[M]]()
+    for start in range(0, len(lists), _LISTS_MAX):
+        some = lists[start : start + _LISTS_MAX]
+        totals: list[int | None] = [None] * len(some)
+        if request.count:
+            asked = [_total_query(table, rows) for rows in some]
+            for row in await _together(asked):
+                totals[row["list_number"]] = int(row["total"])
+        found: defaultdict[int, list[M]] = defaultdict(list)
+        for row in await _together((_query(table, rows, request, key), rows.args) for rows in some):
+            found[row.pop("list_number")].append(sql.record_of(model, row))
+        for number, total in enumerate(totals):
+            records = sorted(
+                found[number],
+                key=lambda record: getattr(record, key.column),
+                reverse=not request.backward,
+            )
+            pages.append(_page(records, request, total))
+    return pages
+
+
+async def _together(queries: Iterable[tuple[str, Sequence[object]]]) -> list[sql.Row]:
+    """The rows of all these queries in one statement; `list_number` says which one's."""
+    parts, args = list[str](), list[object]()
+    for number, (query, own) in enumerate(queries):
+        text = _PLACEHOLDER.sub(partial(_later, by=len(args)), query)
+        parts.append(f"SELECT {number} AS list_number, q{number}.* FROM ({text}) q{number}")
+        args += own
+    return await sql.fetch(" UNION ALL ".join(parts), *args)
+
+
+def _later(placeholder: re.Match[str], by: int) -> str:
+    return f"${int(placeholder[1]) + by}"
+
+
+def _page(found: list[M], request: PageRequest, total: int | None) -> Page[M]:
     more = len(found) > request.size
     found = found[: request.size]
     if request.backward:
@@ -133,10 +191,11 @@ async def fetch_page(model: type[M], rows: Rows, request: PageRequest, key: Key)
 def _query(table: str, rows: Rows, request: PageRequest, key: Key) -> str:
     """The query for a page, and of one row more; adds its arguments to those of `rows`."""
     where = rows.where
-    for name, cursor, sign in (("after", request.after, "<"), ("before", request.before, ">")):
+    later, sooner = (">", "<") if key.oldest_first else ("<", ">")
+    for name, cursor, sign in (("after", request.after, later), ("before", request.before, sooner)):
         if cursor is not None:
             where += f" AND {key.column} {sign} {rows.arg(_read(key, cursor, name))}"
-    order = f"ORDER BY {key.column} {'ASC' if request.backward else 'DESC'}"
+    order = f"ORDER BY {key.column} {'ASC' if request.backward is not key.oldest_first else 'DESC'}"
     end = f"{order} LIMIT {request.size + 1}"
     if rows.few:
         return (
@@ -158,15 +217,20 @@ def _query(table: str, rows: Rows, request: PageRequest, key: Key) -> str:
 
 
 async def _total(table: str, rows: Rows) -> int:
+    statement, args = _total_query(table, rows)
+    row = await sql.fetch_one(statement, *args)
+    assert row is not None
+    return int(row["total"])
+
+
+def _total_query(table: str, rows: Rows) -> tuple[str, list[object]]:
     statement = rows.total or f"SELECT COUNT(*) AS total FROM {table}"
     where, args = rows.where, [*rows.args]
     if rows.each is not None:
         column, values = rows.each
         where += f" AND {column} IN ({sql.placeholders(len(values), len(args) + 1)})"
         args += values
-    row = await sql.fetch_one(f"{statement} WHERE {where}", *args)
-    assert row is not None
-    return int(row["total"])
+    return f"{statement} WHERE {where}", args
 
 
 def _read(key: Key, cursor: str, name: str) -> object:

@@ -204,6 +204,12 @@ def for_update(alias: str = "") -> str:
     return f" FOR UPDATE OF {alias}" if alias else " FOR UPDATE"
 
 
+def skip_locked() -> str:
+    """The locking clause that leaves out what others have locked."""
+    lock = for_update()
+    return f"{lock} SKIP LOCKED" if lock else ""
+
+
 def lower_ascii(column: str) -> str:
     """The column with ASCII's capitals as small letters and all else as it is: PostgreSQL's own
     `lower` follows the locale of the database.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 import unicodedata
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import pyotp
 import structlog
 from tortoise import fields
 
+from models.access.sealed import seal, unseal
 from models.clock import now
 from models.db import sql
 from models.db.record import Record, new_id
@@ -21,14 +20,12 @@ from models.provider.provider import provider
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 #: Of the apps that people have; most know no others.
 _DIGITS: Final = 6
 _STEP_SECONDS: Final = 30
 #: Steps that a clock may be off by, each way (RFC 6238, 5.2).
 _DRIFT_STEPS: Final = 1
-_NONCE_BYTES: Final = 12
+_PURPOSE: Final = b"totp"
 _CODE_CHARS_MAX: Final = 20
 
 _log = structlog.get_logger(__name__)
@@ -69,7 +66,7 @@ async def begin(user_id: UUID) -> str | None:
     It takes the place of one that was never confirmed.
     """
     secret = pyotp.random_base32()
-    rows = await sql.fetch(_BEGIN, new_id(), now(), user_id, _sealed(secret, user_id))
+    rows = await sql.fetch(_BEGIN, new_id(), now(), user_id, seal(secret, _PURPOSE, user_id))
     return secret if rows else None
 
 
@@ -108,27 +105,8 @@ async def use(totp: Totp, step: int) -> None:
         raise CodeRefused("code")
 
 
-def _sealed(secret: str, user_id: UUID) -> str:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    # Bound to its user: in another's row it opens nothing.
-    sealed = nonce + _cipher().encrypt(nonce, secret.encode(), user_id.bytes)
-    return urlsafe_b64encode(sealed).decode()
-
-
 def _unsealed(totp: Totp) -> str | None:
-    sealed = urlsafe_b64decode(totp.sealed_secret)
-    nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as in `_cipher`
-
-    try:
-        return _cipher().decrypt(nonce, rest, totp.user_id.bytes).decode()
-    except InvalidTag:
+    secret = unseal(totp.sealed_secret, _PURPOSE, totp.user_id)
+    if secret is None:
         _log.warning("totp_secret_not_readable", totp=totp.public_id)  # SECRET_KEY has changed
-        return None
-
-
-def _cipher() -> AESGCM:
-    # Importing it takes long, and most processes never see a code.
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
-
-    return AESGCM(provider().key_for(b"totp"))
+    return secret

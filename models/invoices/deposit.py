@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar
+from uuid import UUID
 
 from typing_extensions import override
 
@@ -19,7 +20,6 @@ from models.db.together import find_one
 from models.errors import (
     AmountOutOfRange,
     CurrencyNotSupported,
-    Forbidden,
     GatewayNotAvailable,
     NotFound,
     PolicyNotAccepted,
@@ -31,7 +31,7 @@ from models.invoices.issue import issue
 from models.invoices.room import Room, room_for
 from models.invoices.snapshot import DEPOSIT
 from models.journal.command import Command, Invocation
-from models.journal.idempotency import Made
+from models.journal.idempotency import LATER, Made
 from models.journal.journal import Journal
 from models.ledger.book import Book
 from models.ledger.opening import open_book
@@ -52,12 +52,13 @@ class Depositor:
 
 @dataclass(frozen=True, slots=True)
 class AddFunds(Command[Depositor, Invoice]):
-    """+ Add Funds: the unpaid invoice that deposits `amount` to the client's own account, in its
-    currency or in another that it has a balance or a debt in.
+    """+ Add Funds: the unpaid invoice that deposits `amount` to the client's own account, or to one
+    that a partner (`funds:write`) or staff name, in its currency or in another that it has a
+    balance or a debt in. The policy is what the client has accepted, whoever passes it on.
 
-    Raises Forbidden for partners and staff; AmountPrecision, AmountOutOfRange,
-    CurrencyNotSupported, BalanceLimitExceeded, GatewayNotAvailable, PolicyNotAccepted, NotAllowed
-    (too many invoices are open) at their fields.
+    Raises Forbidden; AmountPrecision, AmountOutOfRange, CurrencyNotSupported,
+    BalanceLimitExceeded, GatewayNotAvailable, PolicyNotAccepted, NotAllowed (too many invoices are
+    open), NotFound at their fields.
     """
 
     mutation: ClassVar[str] = "addFunds"
@@ -68,16 +69,17 @@ class AddFunds(Command[Depositor, Invoice]):
     currency: str
     gateway: str
     accepted_policy_version: str
+    account_id: UUID | None = field(default=None, metadata=LATER)
 
     @override
     def require(self, by: Actor) -> None:
         if by.role is not Role.CLIENT:
-            raise Forbidden("client")
+            by.require_scope("funds:write")
 
     @override
     def resource(self, by: Actor) -> Hashable:
         # What is counted of the account may only shrink by what others of its batch do.
-        return ("deposits", by.own_account())
+        return ("deposits", by.account_meant(self.account_id))
 
     @override
     def more_resources(self, found: Depositor) -> Collection[Hashable]:
@@ -85,9 +87,10 @@ class AddFunds(Command[Depositor, Invoice]):
 
     @override
     async def read(self, asked: Invocation, journal: Journal) -> Depositor:
-        account_id, currency = asked.by.own_account(), self.currency
+        account_id, currency = asked.by.account_meant(self.account_id), self.currency
         account = await find_one(accounts.by_ids, account_id)
-        assert account is not None
+        if account is None:
+            raise NotFound("account_id")
         if currency != account.currency and not await has_balance(account_id, currency):
             raise CurrencyNotSupported("amount", "currency", currency=currency)
         book = await open_book(journal, account_id, currency)
@@ -117,14 +120,20 @@ class AddFunds(Command[Depositor, Invoice]):
             gateway=gateway.code,
             source=asked.source,
         )
-        journal.log_person(asked.by, "funds.add", public_id(Invoice.PREFIX, asked.id))
+        journal.log_person(
+            asked.by,
+            "funds.add",
+            public_id(Invoice.PREFIX, asked.id),
+            found.account.id,
+            policy=self.accepted_policy_version,
+        )
         return issue(journal, draft)
 
     @override
     async def recall(self, made: Made, asked: Invocation) -> Invoice:
         assert made.id is not None
         invoice = await made_invoice(made.id)
-        if invoice.account_id != asked.by.own_account():
+        if not asked.by.sees(invoice.account_id):
             raise NotFound("idempotency_key")
         return invoice
 

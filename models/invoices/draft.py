@@ -47,6 +47,7 @@ class Draft:
     credit: int = 0
     line: StatementLine | None = None
     logged_by: Actor | None = None
+    details: dict[str, str] | None = None
 
 
 def gross(lines: Sequence[DraftLine]) -> int:

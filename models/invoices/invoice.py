@@ -17,7 +17,7 @@ from models.clock import now
 from models.credit.balance import EXPIRED_SQL
 from models.db import sql
 from models.db.changes import Changes
-from models.db.page import Page, PageRequest, Rows, by_id, fetch_page
+from models.db.page import Page, PageRequest, Rows, by_id, fetch_page, fetch_pages
 from models.db.record import Changing, Table
 from models.db.together import find_one
 from models.db.transactions import ring
@@ -43,7 +43,8 @@ class Invoice(Changing):
 
     `amount_paid` has the credit in it and what was returned taken off. `revision` grows with every
     change, so that a decision made on an older reading is noticed. `transfer_reference` is what a
-    bank transfer quotes that pays it before anybody has begun a payment.
+    bank transfer quotes that pays it before anybody has begun a payment. `details` are what the API
+    calls its metadata: a partner's notes, on no document.
     """
 
     PREFIX: ClassVar[str] = "inv"
@@ -65,12 +66,14 @@ class Invoice(Changing):
     paid_at = fields.DatetimeField(null=True)
     voided_at = fields.DatetimeField(null=True)
     void_reason = fields.CharField(max_length=500, null=True)
+    overdue_told_at = fields.DatetimeField(null=True)
     credit_note_number = fields.CharField(max_length=64, null=True)
     gateway = fields.CharField(max_length=64, null=True)
     reference = fields.CharField(max_length=200, null=True)
     transfer_reference = fields.CharField(max_length=25, null=True)
     snapshot: fields.Field[InvoiceSnapshot] = fields.JSONField()
     revision = fields.BigIntField(default=0)
+    details: fields.Field[dict[str, str] | None] = fields.JSONField(null=True)
 
     class Meta:
         table = "invoice"
@@ -202,12 +205,45 @@ async def page(
     Raises NotFound at `account_id` for one that is not in sight.
     """
     by.require_scope("invoices:read")
-    rows = _in_sight(by, account_id)
+    rows = _chosen(_in_sight(by, account_id), filter, columns)
+    return await fetch_page(Invoice, rows, request, by_id(Invoice.PREFIX))
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceList:
+    """A page of one account's invoices, as `page` has it."""
+
+    account_id: UUID
+    request: PageRequest
+    filter: InvoiceFilter | None = None
+    columns: frozenset[str] | None = None
+
+
+async def page_of(
+    asked: InvoiceList, by: Actor, find: Callable[[InvoiceList], Awaitable[Page[Invoice]]]
+) -> Page[Invoice]:
+    """A page that `find` reads, perhaps together with those of other accounts (`pages_of`).
+
+    Raises Forbidden, and NotFound at `account_id`.
+    """
+    by.require_scope("invoices:read")
+    by.account_meant(asked.account_id)
+    return await find(asked)
+
+
+async def pages_of(lists: Sequence[InvoiceList]) -> dict[InvoiceList, Page[Invoice]]:
+    """Pages that differ in nothing but their accounts, without a check of who asks."""
+    rows = [_chosen(Rows(_OF_ONE, [one.account_id]), one.filter, one.columns) for one in lists]
+    found = await fetch_pages(Invoice, rows, lists[0].request, by_id(Invoice.PREFIX))
+    return dict(zip(lists, found, strict=True))
+
+
+def _chosen(rows: Rows, filter: InvoiceFilter | None, columns: frozenset[str] | None) -> Rows:
     _choose(rows, filter or InvoiceFilter())
     # A snapshot is longer than all the rest of its row, and only documents show it.
     only = None if columns is None else columns | {"id"}
     rows.columns = sql.columns(Invoice, only=only, without="snapshot")
-    return await fetch_page(Invoice, rows, request, by_id(Invoice.PREFIX))
+    return rows
 
 
 def _in_sight(by: Actor, account_id: UUID | None) -> Rows:

@@ -59,6 +59,7 @@ def _invoice_of(draft: Draft, moment: datetime) -> Invoice:
         credit_applied=draft.credit,
         amount_paid=draft.credit,
         snapshot={},
+        details=draft.details,
     )
 
 
@@ -98,4 +99,10 @@ class _Issued:
             kind = FactKind.INVOICE_PAID if is_paid else FactKind.INVOICE_UPDATED
             tell(kind, invoice.account_id, invoice.id, number=number, status=invoice.status)
         if draft.logged_by is not None:
-            self.journal.log(draft.logged_by, "invoice.create", invoice.public_id, number=number)
+            self.journal.log(
+                draft.logged_by,
+                "invoice.create",
+                invoice.public_id,
+                invoice.account_id,
+                number=number,
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Final
@@ -14,6 +14,7 @@ from typing_extensions import override
 from models.access.identity import Actor
 from models.accounts import account as accounts
 from models.accounts.account import Account
+from models.accounts.external import checked_metadata
 from models.credit import spending
 from models.db.record import new_id
 from models.errors import (
@@ -26,7 +27,7 @@ from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
 from models.invoices.issue import issue
 from models.invoices.room import Room, room_for
 from models.journal.command import Command, Invocation
-from models.journal.idempotency import Made
+from models.journal.idempotency import LATER, Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.ledger.book import Book
@@ -84,6 +85,7 @@ class CreateOrder(Command[Buyer, Invoice]):
     due_at: datetime | None = None
     apply_credit: bool | None = None
     reference: str | None = None
+    metadata: tuple[tuple[str, str], ...] | None = field(default=None, metadata=LATER)
 
     @override
     def require(self, by: Actor) -> None:
@@ -104,6 +106,7 @@ class CreateOrder(Command[Buyer, Invoice]):
         if self.due_at is not None and self.due_at.year > _DUE_YEAR_MAX:
             raise Invalid("due_at", problem="far")
         text = clean_text(self.reference, "reference", maximum=200) if self.reference else None
+        details = checked_metadata(self.metadata or ())
         amount = self._credit(found.book, gross(drafts))
         if amount < gross(drafts):
             found.room.check_open("account_id")
@@ -121,6 +124,7 @@ class CreateOrder(Command[Buyer, Invoice]):
             credit=amount,
             line=line,
             logged_by=asked.by,
+            details=details or None,
         )
         invoice = issue(journal, draft)
         if line is not None:

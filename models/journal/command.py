@@ -111,6 +111,12 @@ class Command(ABC, Generic[F, A, P]):
         key of the same principal, or have lost their rights since.
         """
 
+    def paid(self, answer: A) -> tuple[str, int]:  # noqa: ARG002 - for those that pay
+        """What goes through a gateway: a currency and minor units, with the gateway's fee. It is of
+        the budget of whose key it is, as the credit is that is spent or reserved.
+        """
+        return "", 0
+
     async def follow(self, answer: A, asked: Invocation) -> A:  # noqa: ARG002 - for those that ask on
         """What follows once it is done and committed: a gateway is asked. The answer, after it."""
         return answer
@@ -236,7 +242,8 @@ async def _answered(command: Command[Any, A, P], asked: Invocation) -> tuple[A, 
 
 async def _done(command: Command[Any, A, P], asked: Invocation[P]) -> A:
     resource = command.resource(asked.by)
-    if resource is None:
+    # What has a budget is done by itself: it waits for whoever else spends of that.
+    if resource is None or asked.by.budget is not None:
         return await transaction(lambda: _work(command, asked))
     return await batched(_QueuedCommand(command, asked, resource))
 
@@ -285,6 +292,11 @@ async def _work(command: Command[F, A, P], asked: Invocation[P]) -> A:
     found = await command.read(asked, journal)
     try:
         answer = command.decide(found, asked, journal)
+        if asked.by.budget is not None:
+            spent = journal.taken()
+            currency, minor = command.paid(answer)
+            spent[currency] = spent.get(currency, 0) + minor
+            await asked.by.budget.spend(spent, journal.at)
     except Refusal:
         await journal.check_unchanged()
         raise

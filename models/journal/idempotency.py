@@ -10,13 +10,15 @@ The answer is kept for `retention.KEYS`. What an old key does after that:
         nothing, ever: what they made has `source_of` the key, or its codes, in a UNIQUE column, and
         the key is refused as reused
     payInvoice voidInvoice cancelPayment recordPaymentOutcome redeemVoucher createAccount
-    recordBankTransfer assignBankCredit dismissBankCredit
+    recordBankTransfer assignBankCredit dismissBankCredit rotateApiKey
         what a new key would: the invoice that is paid, the code that is redeemed, the address that
         is taken or the line that is booked can be dealt with once only, whatever the key
     updateAccount
         sets what it says once more
-    createClientSession createApiKey
-        signs the client in once more, or makes another key
+    createClientSession createApiKey createWebhookEndpoint rotateWebhookSecret
+        signs the client in once more, or makes another key, endpoint or secret
+    resendWebhooks sendTestEvent
+        sends once more
 """
 
 from __future__ import annotations

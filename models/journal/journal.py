@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum, auto
@@ -31,6 +32,12 @@ class Writer:
 
     def write_to(self, changes: Changes) -> None:
         """Have what has changed written with `changes`."""
+
+    def taken(self) -> tuple[str, int]:
+        """What has been spent of it or reserved: a currency and minor units, of which there are
+        none where more came back.
+        """
+        return "", 0
 
     async def is_current(self) -> bool:
         """Whether what was read of it, unlocked, is still so."""
@@ -147,20 +154,44 @@ class Journal:
         """Put an event in the outbox."""
         self.facts.append(outbox.Fact(kind, account_id, subject_id, data))
 
-    def log(self, by: Actor, action: str, subject: str, **details: object) -> None:
+    def log(
+        self,
+        by: Actor,
+        action: str,
+        subject: str,
+        account_id: UUID | None = None,
+        /,
+        **details: object,
+    ) -> None:
         """Add to the audit log: see `audit_log.entry`."""
-        self._entries.append(audit_log.entry(by, action, subject, **details))
+        self._entries.append(audit_log.entry(by, action, subject, account_id, **details))
 
-    def log_person(self, by: Actor, action: str, subject: str, **details: object) -> None:
+    def log_person(
+        self,
+        by: Actor,
+        action: str,
+        subject: str,
+        account_id: UUID | None = None,
+        /,
+        **details: object,
+    ) -> None:
         """As `log`, for what an account's only client does without being logged: staff, partners,
         and clients where several people use the account.
         """
         if by.role is not Role.CLIENT or by.shared:
-            self.log(by, action, subject, **details)
+            self.log(by, action, subject, account_id, **details)
 
     def ring(self, *topics: str) -> None:
         """Notify listeners of `topics`, once this has been committed."""
         self._topics += topics
+
+    def taken(self) -> dict[str, int]:
+        """The credit that has been spent or reserved, in minor units by currency."""
+        every: defaultdict[str, int] = defaultdict(int)
+        for writer in self._writers.values():
+            currency, minor = writer.taken()
+            every[currency] += max(0, minor)
+        return every
 
     # -- taking back what one of several has put down
 

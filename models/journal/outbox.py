@@ -1,6 +1,7 @@
 """The outbox: facts, recorded in the transaction that made them true.
 
-They wake live subscriptions (by `transactions.ring`) and are what partners will be told of.
+They wake live subscriptions (by `transactions.ring`). What is committed is then published, in one
+order for all (models.journal.feed): that is what partners are told of.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar, Final
 from uuid import UUID
 
 from tortoise import fields
@@ -15,52 +17,81 @@ from tortoise import fields
 from models.clock import now
 from models.db import sql
 from models.db.changes import Changes
-from models.db.record import Record, new_id, parse_id
-from models.db.transactions import ring, transaction
+from models.db.record import Record, new_id, parse_id, public_id
+from models.db.transactions import ring
 from models.journal.topics import topic_of_invoice
-from models.provider import retention
 
 
 class FactKind(StrEnum):
-    """What has happened: `noun.verb`, past tense."""
+    """What has happened: `noun.verb`, past tense, as partners are told. What they ask for more
+    exactly (an outcome, a status) is in the event's `data`.
+    """
 
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_UPDATED = "account.updated"
-    CREDIT_ADJUSTED = "credit.adjusted"
-    VOUCHER_REDEEMED = "voucher.redeemed"
+    CREDIT_CHANGED = "credit.changed"
+    GRANT_EXPIRED = "grant.expired"
+    GRANT_EXPIRING = "grant.expiring"
+    HOLD_CAPTURED = "hold.captured"
+    HOLD_EXPIRED = "hold.expired"
+    HOLD_EXTENDED = "hold.extended"
+    HOLD_RELEASED = "hold.released"
+    HOLD_RESERVED = "hold.reserved"
+    INVOICE_CREDITED = "invoice.credited"
     INVOICE_ISSUED = "invoice.issued"
-    INVOICE_UPDATED = "invoice.updated"
-    INVOICE_UNPAID = "invoice.unpaid"
-    INVOICE_PROCESSING = "invoice.processing"
+    INVOICE_OVERDUE = "invoice.overdue"
     INVOICE_PAID = "invoice.paid"
-    INVOICE_VOID = "invoice.void"
-    INVOICE_REFUNDED = "invoice.refunded"
+    INVOICE_UPDATED = "invoice.updated"
+    INVOICE_VOIDED = "invoice.voided"
     PAYMENT_BEGUN = "payment.begun"
-    PAYMENT_DECLINED = "payment.declined"
-    PAYMENT_PROCESSING = "payment.processing"
-    PAYMENT_APPROVED = "payment.approved"
-    PAYMENT_CAPTURED = "payment.captured"
-    PAYMENT_FAILED = "payment.failed"
     PAYMENT_CANCELED = "payment.canceled"
-    PAYMENT_EXPIRED = "payment.expired"
-    PAYMENT_REFUND_PENDING = "payment.refund_pending"
-    PAYMENT_REFUNDED = "payment.refunded"
-    PAYMENT_REFUND_FAILED = "payment.refund_failed"
     PAYMENT_DISPUTED = "payment.disputed"
-    PAYMENT_DISPUTE_WON = "payment.dispute_won"
-    PAYMENT_DISPUTE_LOST = "payment.dispute_lost"
+    PAYMENT_FAILED = "payment.failed"
+    PAYMENT_PROCESSING = "payment.processing"
+    PAYMENT_REFUNDED = "payment.refunded"
+    PAYMENT_SUCCEEDED = "payment.succeeded"
+    VOUCHER_REDEEMED = "voucher.redeemed"
+
+
+#: What an event of each noun is about: the prefix of its id. A voucher's is the credit transaction
+#: that it became.
+SUBJECTS: Final = {
+    "account": "acc",
+    "credit": "ctx",
+    "grant": "grt",
+    "hold": "hld",
+    "invoice": "inv",
+    "payment": "pay",
+    "voucher": "ctx",
+}
 
 
 class Event(Record):
-    """One fact. `subject_id` is the record that it is about."""
+    """One fact. `subject_id` is the record that it is about.
+
+    `ordinal` is the order in which facts were written down: of two transactions one after the other
+    the earlier's are less, whatever their hosts' clocks say (PostgreSQL; on SQLite it is null, and
+    `rowid` says so). `position` is its place among all events, and `sequence` among its account's:
+    1, 2, 3 … without a gap. Both are null until it is published (models.journal.feed).
+    """
+
+    PREFIX: ClassVar[str] = "evt"
 
     kind = fields.CharField(max_length=64)
     account_id = fields.UUIDField()
     subject_id = fields.UUIDField()
     data: fields.Field[dict[str, object]] = fields.JSONField(default=dict)
+    ordinal = fields.BigIntField(null=True)
+    position = fields.BigIntField(null=True)
+    sequence = fields.IntField(null=True)
 
     class Meta:
         table = "event"
+
+    @property
+    def subject(self) -> str:
+        """The public id of what it is about."""
+        return public_id(SUBJECTS[self.kind.partition(".")[0]], self.subject_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +106,21 @@ class Fact:
     @property
     def topics(self) -> tuple[str, ...]:
         """Who is woken. Not who watches a balance: that rings when it is written, whatever for."""
-        match self.kind.partition(".")[0]:
-            case "invoice":
-                return (topic_of_invoice(self.subject_id),)
-            case "payment":
-                invoice_id = parse_id("inv", str(self.data["invoice"]))
-                assert invoice_id is not None, "it is the invoice's public id"
-                return (topic_of_invoice(invoice_id),)
-            case _:
-                return ()
+        invoice_id = invoice_of(self)
+        return () if invoice_id is None else (topic_of_invoice(invoice_id),)
+
+
+def invoice_of(told: Event | Fact) -> UUID | None:
+    """The invoice that it, or its payment, is about."""
+    match told.kind.partition(".")[0]:
+        case "invoice":
+            return told.subject_id
+        case "payment":
+            invoice_id = parse_id("inv", str(told.data["invoice"]))
+            assert invoice_id is not None, "it is the invoice's public id"
+            return invoice_id
+        case _:
+            return None
 
 
 def record(facts: Sequence[Fact], changes: Changes) -> None:
@@ -118,9 +155,3 @@ async def after(event_id: UUID, kinds: Sequence[str], limit: int) -> list[Event]
         limit,
         *kinds,
     )
-
-
-async def forget() -> int:
-    """Delete what is older than `retention.EVENTS`; how many."""
-    old = now() - retention.EVENTS
-    return await transaction(lambda: sql.execute("DELETE FROM event WHERE created_at < $1", old))

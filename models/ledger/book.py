@@ -18,6 +18,7 @@ from models.db.changes import Changes
 from models.db.record import new_id
 from models.db.together import find_some
 from models.journal.journal import Journal, Writer
+from models.journal.outbox import FactKind
 from models.journal.topics import topic_of_credit
 from models.ledger.chart import (
     Balance,
@@ -67,6 +68,7 @@ class Book(Writer):
         self._opened: dict[UUID, Ref] = {}
         self._disputes = 0
         self._touched = False
+        self._taken = 0
 
     # -- the accounts of this book
 
@@ -107,6 +109,10 @@ class Book(Writer):
         """As `stopped`, leaving that many of the open disputes out."""
         disputes = self.open_disputes - but_disputes
         return is_stopped(frozen=self.frozen, open_disputes=disputes, debt=self.debt)
+
+    @override
+    def taken(self) -> tuple[str, int]:
+        return self.currency, self._taken
 
     # -- its grants
 
@@ -152,11 +158,7 @@ class Book(Writer):
         before = self._total
         if isinstance(what, StatementLine):
             legs = debt_first(legs, self.debt, self.deposited, self.owed)
-        for leg in legs:
-            assert leg.amount > 0, "a transfer is positive"
-            self._apply(leg.source, -leg.amount)
-            self._apply(leg.target, leg.amount)
-        self._check()
+        self._move(what, legs)
         if isinstance(what, MoveKind):
             assert self._total == before or not legs
             self._add_transfers(what.value, source, legs, payment_id=payment_id)
@@ -164,10 +166,21 @@ class Book(Writer):
         self._add_line(what, self._total - before, legs)
         return what.id
 
+    def _move(self, what: StatementLine | MoveKind, legs: Sequence[Leg]) -> None:
+        available = self.available
+        for leg in legs:
+            assert leg.amount > 0, "a transfer is positive"
+            self._apply(leg.source, -leg.amount)
+            self._apply(leg.target, leg.amount)
+        self._check()
+        if not isinstance(what, StatementLine) or what.kind is not StatementLineKind.EXPIRY:
+            self._taken += available - self.available
+
     def _add_line(self, line: StatementLine, amount: int, legs: Sequence[Leg]) -> None:
         self.version += 1
         self._touched = True
         self._lines.append((line, self._line_row(line, amount)))
+        self.journal.tell(FactKind.CREDIT_CHANGED, self.account_id, line.id)
         self._add_transfers(
             line.kind.value, line.source, legs, line_id=line.id, payment_id=line.payment_id
         )
@@ -204,6 +217,7 @@ class Book(Writer):
                 line = StatementLine(StatementLineKind.EXPIRY, f"{grant.id.hex}:{self.version + 1}")
                 promotions = self.provider_account(LedgerKind.PROMOTIONS)
                 self.post(line, [Leg(self.grant(grant.id), promotions, grant.remaining)])
+                self.journal.tell(FactKind.GRANT_EXPIRED, self.account_id, grant.id)
 
     def _repay_debt(self) -> None:
         """Deposits that were held while the debt arose repay it when they are free again."""

@@ -40,6 +40,10 @@ class MailKind(StrEnum):
     "A sign-in from a browser that was not used before (`address`, `user_agent`)."
     SECOND_FACTOR_ADDED = "second_factor_added"
     SECOND_FACTOR_REMOVED = "second_factor_removed"
+    WEBHOOK_FAILING = "webhook_failing"
+    "A partner's webhook endpoint took nothing for three days (`partner`, `url`, `endpoint`)."
+    WEBHOOK_GONE = "webhook_gone"
+    "It answered that it is gone. As above."
 
 
 class OutgoingMail(Record):

@@ -7,7 +7,8 @@ before its capture waits for it by itself, and a capture beats whatever was said
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from models.db.record import new_id
 from models.gateway import MONEY_KINDS, EventKind, GatewayEvent
@@ -20,6 +21,20 @@ from models.payments.settlement import named as settlement_named
 from models.payments.settlement import read_for as settlements_for
 from models.payments.take_back import refund_if_paid_once, take_back_to
 from models.status import WAITING, InvoiceStatus, PaymentStatus
+
+#: What a gateway's word is to partners, and what more is to be said. Of the others they hear that
+#: the invoice is not what it was.
+_FACTS: Final[Mapping[EventKind, tuple[FactKind, Mapping[str, str]]]] = {
+    EventKind.PROCESSING: (FactKind.PAYMENT_PROCESSING, {}),
+    EventKind.CAPTURED: (FactKind.PAYMENT_SUCCEEDED, {}),
+    EventKind.FAILED: (FactKind.PAYMENT_FAILED, {}),
+    EventKind.CANCELED: (FactKind.PAYMENT_CANCELED, {}),
+    EventKind.EXPIRED: (FactKind.PAYMENT_CANCELED, {}),
+    EventKind.REFUNDED: (FactKind.PAYMENT_REFUNDED, {}),
+    EventKind.DISPUTED: (FactKind.PAYMENT_DISPUTED, {"outcome": "OPEN"}),
+    EventKind.DISPUTE_WON: (FactKind.PAYMENT_DISPUTED, {"outcome": "WON"}),
+    EventKind.DISPUTE_LOST: (FactKind.PAYMENT_DISPUTED, {"outcome": "LOST"}),
+}
 
 
 def advance(at: LockedPayment, told: GatewayEvent) -> None:
@@ -111,14 +126,15 @@ def _set_disputed(at: LockedPayment, own: Sequence[Settlement]) -> None:
 
 def _tell(at: LockedPayment, told: GatewayEvent, was: Sequence[str]) -> None:
     payment, tell = at.payment, at.book.journal.tell
-    kind = FactKind(f"payment.{told.kind.value.lower()}")
-    facts = {"invoice": at.invoice.public_id, "status": payment.status}
-    tell(kind, payment.account_id, payment.id, **facts)
+    if told.kind in _FACTS:
+        kind, more = _FACTS[told.kind]
+        facts = {"invoice": at.invoice.public_id, "status": payment.status, **more}
+        tell(kind, payment.account_id, payment.id, **facts)
     for share, before in zip(at.shares, was, strict=True):
         invoice = share.invoice
-        now_is = FactKind(f"invoice.{invoice.status.lower()}")
-        kind = FactKind.INVOICE_UPDATED if invoice.status == before else now_is
-        facts = {"number": invoice.number, "status": invoice.status}
+        is_paid = invoice.status == InvoiceStatus.PAID != before
+        kind = FactKind.INVOICE_PAID if is_paid else FactKind.INVOICE_UPDATED
+        facts = {"number": invoice.number, "status": invoice.status, "because": told.kind.value}
         tell(kind, invoice.account_id, invoice.id, **facts)
 
 

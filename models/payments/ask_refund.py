@@ -104,7 +104,8 @@ class RefundPayment(StaffCommand[Refundable, Refund]):
         )
         _begin(found.at, refund)
         facts = {"amount": refund.amount, "currency": refund.currency, "reason": why}
-        journal.log(asked.by, "payment.refund", payment.public_id, **facts)
+        own = payment.account_id
+        journal.log(asked.by, "payment.refund", payment.public_id, own, **facts)
         return refund
 
     def _share(self, at: LockedPayment) -> Allocation | None:
@@ -164,10 +165,8 @@ def _begin(at: LockedPayment, asked: Refund) -> None:
     """Write the refund down, and hold the credit that goes with it."""
     at.book.journal.claim(asked)
     hold(at.book, asked)
-    facts = {"invoice": at.invoice.public_id, "refund": asked.public_id}
-    at.book.journal.tell(
-        FactKind.PAYMENT_REFUND_PENDING, asked.account_id, asked.payment_id, **facts
-    )
+    facts = {"payment": at.payment.public_id, "refund": asked.public_id}
+    at.book.journal.tell(FactKind.INVOICE_UPDATED, asked.account_id, at.invoice.id, **facts)
     at.book.touch()
 
 

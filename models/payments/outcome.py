@@ -59,7 +59,9 @@ class RecordOutcome(StaffCommand[LockedPayment, Payment]):
         else:
             give_up(found, told=False)
         facts = {"captured": self.captured, "amount": payment.charged, "currency": payment.currency}
-        journal.log(asked.by, "payment.outcome", payment.public_id, **facts, reason=why)
+        facts |= {"reason": why}
+        own = payment.account_id
+        journal.log(asked.by, "payment.outcome", payment.public_id, own, **facts)
         return payment
 
     @override

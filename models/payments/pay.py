@@ -33,7 +33,6 @@ from models.errors import (
 from models.gateway import Gateway
 from models.invoices.allocation import Allocation
 from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
-from models.invoices.invoice import visible as invoice_visible
 from models.invoices.order import spend_on
 from models.invoices.terms import Terms
 from models.journal.command import Command, Invocation
@@ -181,8 +180,14 @@ class PayInvoice(Command[Payable, Paid]):
 
     @override
     def decide(self, found: Payable, asked: Invocation, journal: Journal) -> Paid:
-        journal.log_person(asked.by, "invoice.pay", found.at.invoice.public_id)
+        invoice = found.at.invoice
+        journal.log_person(asked.by, "invoice.pay", invoice.public_id, invoice.account_id)
         return pay(found, self.wish, asked.id)
+
+    @override
+    def paid(self, answer: Paid) -> tuple[str, int]:
+        payment = answer.payment
+        return ("", 0) if payment is None else (payment.currency, payment.charged)
 
     @override
     async def follow(self, answer: Paid, asked: Invocation) -> Paid:
@@ -193,7 +198,8 @@ class PayInvoice(Command[Payable, Paid]):
 
     @override
     async def recall(self, made: Made, asked: Invocation) -> Paid:
-        if await invoice_visible(self.invoice_id, asked.by) is None:
+        invoice = await made_invoice(self.invoice_id)
+        if not asked.by.sees(invoice.account_id):
             raise NotFound("invoice_id")
         assert made.id is not None
         payment = await joined(made.id, asked.by, asked.key)

@@ -277,7 +277,9 @@ async def with_open_ones(
 
 
 def require_payer(by: Actor) -> None:
-    """Raises Forbidden for partners whose key may not write invoices, and members who only read."""
+    """Raises Forbidden for partners whose key may write neither invoices nor funds, and members who
+    only read.
+    """
     by.require_member(MemberRole.BILLING)
-    if by.role is Role.PARTNER:
+    if by.role is Role.PARTNER and not by.may("funds:write"):
         by.require_scope("invoices:write")

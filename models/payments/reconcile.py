@@ -87,7 +87,7 @@ class ExpirePayment(PaymentStep[None]):
             return
         close(found, PaymentStatus.EXPIRED)
         facts = {"invoice": invoice.public_id, "status": payment.status}
-        journal.tell(FactKind.PAYMENT_EXPIRED, payment.account_id, payment.id, **facts)
+        journal.tell(FactKind.PAYMENT_CANCELED, payment.account_id, payment.id, **facts)
 
 
 async def check_refunds(limit: int = 20) -> int:

@@ -92,10 +92,10 @@ class Fail(Step[LockedPayment, bool]):
             refund.put(source=None)
         found.book.touch()
         journal.tell(
-            FactKind.PAYMENT_REFUND_FAILED,
+            FactKind.INVOICE_UPDATED,
             refund.account_id,
-            refund.payment_id,
-            invoice=found.invoice.public_id,
+            found.invoice.id,
+            payment=found.payment.public_id,
             refund=refund.public_id,
             failure=self.failure,
         )

@@ -97,9 +97,10 @@ class VoidInvoice(Command[Voidable, Invoice]):
             amount_paid=0,
             credit_applied=0,
         )
-        journal.log(asked.by, "invoice.void", invoice.public_id, reason=text)
+        own = invoice.account_id
+        journal.log(asked.by, "invoice.void", invoice.public_id, own, reason=text)
         facts = {"number": invoice.number, "status": invoice.status, "reason": text}
-        journal.tell(FactKind.INVOICE_VOID, invoice.account_id, invoice.id, **facts)
+        journal.tell(FactKind.INVOICE_VOIDED, invoice.account_id, invoice.id, **facts)
         return invoice
 
     @override
@@ -146,4 +147,7 @@ class _CreditNote:
         return series_of(provider().credit_note_prefix, day)
 
     def take(self, number: str) -> None:
-        self.invoice.put(credit_note_number=number)
+        invoice = self.invoice
+        invoice.put(credit_note_number=number)
+        facts = {"number": invoice.number, "credit_note": number}
+        self.journal.tell(FactKind.INVOICE_CREDITED, invoice.account_id, invoice.id, **facts)

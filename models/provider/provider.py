@@ -61,6 +61,8 @@ class Provider:
     support_url: str = ""
     invoice_due: timedelta = timedelta(days=14)
     session_lifetime: timedelta = timedelta(hours=12)
+    events_kept: timedelta = timedelta(days=90)
+    """How long partners can read what happened: a cursor from before is refused."""
     staff_second_factor: bool = False
     """Whether staff who are signed in without a second factor may only set one up."""
     deposit_tax: str = ""
@@ -71,8 +73,14 @@ class Provider:
     """Maximum payments that can be started per invoice. Unrequested money is still booked."""
     open_invoices: int = 1_000
     """Of one account; none is issued beyond, unless credit pays it at once."""
+    longest_hold: timedelta = timedelta(days=31)
+    """How long credit may be reserved, from now."""
     invoice_prefix: str = "INV"
     credit_note_prefix: str = "CN"
+    webhook_endpoints: int = 20
+    """Of one partner."""
+    webhooks_to_loopback: bool = False
+    """Whether endpoints may be on this machine, without TLS: for trying it out (demo mode)."""
     sign_up: SignUpMode = "off"
     """Who may open an account by themselves: nobody, who has been invited, or anybody."""
 

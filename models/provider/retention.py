@@ -1,8 +1,8 @@
 """Retention: how long data is kept that is not kept for good.
 
 Money and what moved it, invoices, payments and the audit log are never deleted. What the provider
-decides (how long documents are stored, how long a session lasts) is a setting; what time limits a
-single answer (a rate limit's window, a link) is beside it.
+decides (how long documents and events are kept, how long a session lasts) is a setting; what time
+limits a single answer (a rate limit's window, a link) is beside it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import Final
 
 #: An idempotency key's answer. What an old key does after that: `models.journal.idempotency`.
 KEYS: Final = timedelta(days=60)
-#: Events are what partners are notified of; after this long they are of no use.
-EVENTS: Final = timedelta(days=90)
 #: A session, after it has run out.
 SESSIONS: Final = timedelta(days=30)
 #: A second factor's challenge, after it has run out.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 
 import strawberry
 
 from models.access import api_key
 from models.access.api_key import MARK
 from models.accounts import api_keys
-from models.accounts.api_keys import CreateApiKey
+from models.accounts.api_keys import CreateApiKey, RotateApiKey
 from models.db.record import parse_id
 from models.journal.command import run
 from schema.account import PREFIX as ACCOUNT
@@ -72,13 +74,15 @@ class ApiKey(Node):
 
     @strawberry.field
     def daily_budget(self) -> list[Money]:
-        """How much it may spend a day, for each currency. Empty: any amount."""
-        return []
+        """How much it may spend a day, for each currency; nothing in others. Empty: any amount."""
+        return _shown(self.record.daily_budget)
 
     @strawberry.field
     def payment_budget(self) -> list[Money]:
-        """How much it may spend at once, for each currency. Empty: any amount."""
-        return []
+        """How much it may spend at once, for each currency; nothing in others. Empty: any
+        amount.
+        """
+        return _shown(self.record.payment_budget)
 
     @strawberry.field
     @refused_at_top
@@ -93,6 +97,10 @@ class ApiKey(Node):
         """The accounts that it reaches, newest first."""
         request = page_request(info, first, after, last, before)
         return Connection.of(await api_keys.reached(self.record, request), Account.of)
+
+
+def _shown(budget: Mapping[str, int] | None) -> list[Money]:
+    return [Money.minor(minor, currency) for currency, minor in sorted((budget or {}).items())]
 
 
 @found_by(PREFIX)
@@ -140,11 +148,30 @@ class CreateApiKeyInput:
     allowed_addresses: list[str] | None = None
     "Addresses or networks that it may be used from: `192.0.2.0/24`. Omitted: from anywhere."
     daily_budget: list[MoneyInput] | None = None
-    "Budgets aren't supported yet: leave this out."
+    """How much it may spend on a day of the provider's: credit that it spends or reserves, and
+    payments that it begins, with their fees. One amount a currency; nothing in others. Omitted: any
+    amount. A key that replaces it has the same budget.
+    """
     payment_budget: list[MoneyInput] | None = None
-    "Budgets aren't supported yet: leave this out."
+    "How much it may spend at once. Otherwise like `dailyBudget`."
     expires_at: datetime | None = None
     "When it expires. Omitted: it doesn't."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
+
+
+def _amounts(given: list[MoneyInput] | None) -> tuple[tuple[Decimal, str], ...] | None:
+    return None if given is None else tuple((one.amount, one.currency) for one in given)
+
+
+@strawberry.input
+class RotateApiKeyInput:
+    """The key to replace."""
+
+    api_key_id: strawberry.ID
+    "The key's ID."
+    old_key_valid_hours: int = 24
+    "How many hours the old key stays valid: 0 to 720."
     idempotency_key: str
     "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
 
@@ -190,9 +217,8 @@ class ApiKeyMutation:
                 all_accounts=input.all_accounts,
                 allowed_addresses=None if addresses is None else tuple(addresses),
                 expires_at=input.expires_at,
-                budgets=tuple(
-                    name for name in ("daily_budget", "payment_budget") if getattr(input, name)
-                ),
+                daily_budget=_amounts(input.daily_budget),
+                payment_budget=_amounts(input.payment_budget),
             ),
             by,
             input.idempotency_key,
@@ -201,8 +227,22 @@ class ApiKeyMutation:
 
     @strawberry.mutation
     @refused_in_payload
+    async def rotate_api_key(self, info: Info, input: RotateApiKeyInput) -> ApiKeyPayload:
+        """Staff: creates an API key in place of another, with its accounts, scopes, networks and
+        budgets. The old one stays valid for `oldKeyValidHours`.
+        """
+        by = info.context.signed_in()
+        key_id = id_of(PREFIX, input.api_key_id, "api_key_id")
+        command = RotateApiKey(key_id, input.old_key_valid_hours)
+        given = await run(command, by, input.idempotency_key)
+        return ApiKeyPayload(api_key=ApiKey.of(given.key), token=given.token)
+
+    @strawberry.mutation
+    @refused_in_payload
     async def revoke_api_key(self, info: Info, input: RevokeApiKeyInput) -> ApiKeyPayload:
-        """Staff: revokes an API key. Its open connections are closed within a second."""
+        """Staff: revokes an API key, and those that it has replaced. Their open connections are
+        closed within a second.
+        """
         by = info.context.signed_in()
         key_id = id_of(PREFIX, input.api_key_id, "api_key_id")
         return ApiKeyPayload(api_key=ApiKey.of(await api_keys.revoke(key_id, by)))

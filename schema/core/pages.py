@@ -13,11 +13,11 @@ import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
 from models.db.page import Page, PageRequest
-from models.db.record import Record
+from models.db.record import Table
 from schema.core.context import Info
 
 T = TypeVar("T")
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=Table)
 
 First: TypeAlias = Annotated[
     int | None,
@@ -75,7 +75,7 @@ class Edge(Generic[T]):
 
 @strawberry.type
 class Connection(Generic[T]):
-    """A page of a list, newest first."""
+    """A page of a list, newest first unless the list says otherwise."""
 
     edges: list[Edge[T]]
     "The entries of this page."

@@ -25,6 +25,7 @@ from graphql import (
 )
 
 from models.access.api_key import NETWORKS_MAX
+from models.access.budget import CURRENCIES_MAX as BUDGET_CURRENCIES_MAX
 from models.access.identity import SCOPES
 from models.access.member import ACCOUNTS_MAX, MEMBERS_MAX
 from models.access.session import SESSIONS_MAX
@@ -36,6 +37,10 @@ from models.factors.second_factor import SecondFactor
 from models.invoices.allocation import ALLOCATIONS_MAX
 from models.invoices.order import LINES_MAX as INVOICE_LINES_MAX
 from models.money import EXPONENTS
+from models.partners.attempt import SHOWN_MAX as ATTEMPTS_MAX
+from models.partners.endpoint import SHOWN_MAX as ENDPOINTS_MAX
+from models.partners.pattern import PATTERNS_MAX
+from models.partners.resend import SHOWN_MAX as RESENT_MAX
 from models.payments.refund import REFUNDS_MAX
 from models.provider.offer import GATEWAYS_MAX
 from schema.core.nodes import IDS_MAX
@@ -69,14 +74,17 @@ def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
         "Account.members": MEMBERS_MAX,
         "Account.metadata": METADATA_ENTRIES_MAX,
         "ApiKey.allowedAddresses": NETWORKS_MAX,
-        # None has a budget yet.
-        "ApiKey.dailyBudget": 0,
-        "ApiKey.paymentBudget": 0,
+        "ApiKey.dailyBudget": BUDGET_CURRENCIES_MAX,
+        "ApiKey.paymentBudget": BUDGET_CURRENCIES_MAX,
         "ApiKey.scopes": len(SCOPES),
+        "AuditEntry.details": 10,
         "Billing.address": ADDRESS_LINES_MAX,
+        # A spend draws on as many grants as there are left; the executor bounds that.
+        "CreditTransaction.sources": 20,
         "ConfirmFactorPayload.recoveryCodes": RECOVERY_CODES,
         "Gateway.currencies": len(EXPONENTS),
         "Invoice.lines": INVOICE_LINES_MAX,
+        "Invoice.metadata": METADATA_ENTRIES_MAX,
         # Beyond it there is money alone that came in unasked; the executor bounds that.
         "Invoice.payments": payments_per_invoice,
         "IssueVouchersPayload.codes": CODES_MAX,
@@ -86,10 +94,14 @@ def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
         "Query.gateways": GATEWAYS_MAX,
         "Query.nodes": IDS_MAX,
         "Query.sessions": SESSIONS_MAX,
+        "Query.webhookEndpoints": ENDPOINTS_MAX,
         "Viewer.accounts": ACCOUNTS_MAX,
         "SignInChallenge.methods": len(SecondFactor),
         "Viewer.scopes": len(SCOPES),
         "Viewer.secondFactors": len(SecondFactor),
+        "WebhookDelivery.attempts": ATTEMPTS_MAX,
+        "WebhookDeliveryPayload.deliveries": RESENT_MAX,
+        "WebhookEndpoint.events": PATTERNS_MAX,
     }
 
 

@@ -64,6 +64,7 @@ def hers(populated: PopulatedServer, ask: Ask) -> Body:
     on_payment = "... on Payment" in ask.document
     what = "refund" if "on Refund" in ask.document else "payment" if on_payment else "invoice"
     what = "bank_credit" if "on BankCredit" in ask.document else what
+    what = "hold" if "on Hold" in ask.document else what
     return populated.ids | {"id": populated.ids[what]}
 
 

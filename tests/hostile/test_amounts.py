@@ -56,6 +56,18 @@ PLACES: Final = {
             ' lines: [{description: "x", unitPrice: "1.00", taxRate: %s}]})'
         ),
     ),
+    "reserveCredit": (
+        "partner",
+        (
+            'reserveCredit(input: {accountId: $account, amount: {amount: %s, currency: "USD"},'
+            ' expiresAt: "2099-01-01T00:00:00Z", reference: "x", description: "x",'
+            " idempotencyKey: $key})"
+        ),
+    ),
+    "captureHold": (
+        "partner",
+        "captureHold(input: {holdId: $hold, amount: %s, keepRest: true, idempotencyKey: $key})",
+    ),
     "adjustCredit": (
         "staff",
         (
@@ -130,10 +142,11 @@ async def asked(populated: PopulatedServer, place: str, written: str, **variable
         "account": populated.ids["account"],
         "target": populated.ids["order"],
         "reference": populated.ids["reference"],
+        "hold": populated.ids["hold"],
         **variables,
     }
     types = {"key": "String!", "account": "ID!", "target": "ID!", "reference": "String!"}
-    types["amount"] = "Decimal!"
+    types |= {"amount": "Decimal!", "hold": "ID!"}
     declared = ", ".join(
         f"${name}: {type_}" for name, type_ in types.items() if f"${name}" in mutation % written
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.support.server.actions import adding, order
+from tests.support.server.actions import adding, order, reserve, reserving
 from tests.support.server.api_client import PAYMENT, at_sandbox
 from tests.support.server.clicks import Line, Visitor
 from tests.support.server.demo_server import DemoServer, open_demo_server
@@ -132,12 +132,18 @@ CUTS = [
     ("redeemVoucher", "after the commit"),
     ("payInvoices", "before the commit"),
     ("payInvoices", "after the commit"),
+    ("reserveCredit", "after the commit"),
+    ("captureHold", "before the commit"),
 ]
 MORE_CUTS = [
     ("payInvoice", "after the commit"),
     ("adjustCredit", "after the commit"),
     ("addFunds", "before the commit"),
     ("redeemVoucher", "before the commit"),
+    ("reserveCredit", "before the commit"),
+    ("captureHold", "after the commit"),
+    ("releaseHold", "before the commit"),
+    ("releaseHold", "after the commit"),
 ]
 
 
@@ -145,9 +151,10 @@ MORE_CUTS = [
 def test_a_crash_around_the_commit_leaves_all_or_nothing_and_the_retry_has_one_effect(
     server: DemoServer, mutation: str, point: str
 ) -> None:
-    client = server.new_client(credit="20.00")
+    client = server.new_client(credit="21.00")
     bill = order(server.partner, client, "20.00")["invoice"]
     both = [order(server.partner, client, price)["invoice"]["id"] for price in ("5.00", "6.00")]
+    hold = reserve(server.partner, client, "0.50")["hold"]["id"]
     who, given, made = {
         "addFunds": (client, adding(client, ""), "invoice { id }"),
         "payInvoice": (client, {"invoiceId": bill["id"], "useCredit": True}, "invoice { status }"),
@@ -158,6 +165,13 @@ def test_a_crash_around_the_commit_leaves_all_or_nothing_and_the_retry_has_one_e
             {"accountId": client.account_id, "amount": client.money("5.00"), "reason": "Goodwill"},
             "transaction { version }",
         ),
+        "reserveCredit": (server.partner, reserving(client, "0.25"), "hold { id state }"),
+        "captureHold": (
+            server.partner,
+            {"holdId": hold, "amount": "0.20", "keepRest": True},
+            "hold { id captured { amount } } invoice { id number status }",
+        ),
+        "releaseHold": (server.partner, {"holdId": hold}, "hold { id state endedAt }"),
     }[mutation]
     given["idempotencyKey"] = f"dies-{client.account_id}"
     before = _seen(client)
@@ -175,8 +189,9 @@ def test_a_crash_around_the_commit_leaves_all_or_nothing_and_the_retry_has_one_e
     assert findings(server.database_url) == []
 
 
-def _seen(client: Portal) -> tuple[list[Line], list[tuple[str, str]]]:
-    return lines(client), [(one["number"], one["status"]) for one in client.invoices()]
+def _seen(client: Portal) -> tuple[list[Line], list[tuple[str, str]], str]:
+    invoices = [(one["number"], one["status"]) for one in client.invoices()]
+    return lines(client), invoices, client.balance()["reserved"]
 
 
 @pytest.mark.parametrize("point", ["before the gateway", "after the gateway"])

@@ -31,7 +31,7 @@ from models.access.user import User, create_staff
 from models.accounts.create import CreateAccount
 from models.audit import audit
 from models.clock import now
-from models.credit import expiry
+from models.credit import expiry, reserve
 from models.db import sql
 from models.db.record import parse_id
 from models.gateway import EventKind, GatewayEvent
@@ -60,6 +60,9 @@ STATE = """query ($account: ID!) {
     id kind status amountPaid { amount } amountDue { amount } creditApplied { amount }
     payments { id status received { amount } refunded { amount } }
   } } }
+  account(id: $account) { holds(first: 100) { edges { node {
+    id state amount { amount } captured { amount }
+  } } } }
   creditTransactions(accountId: $account, first: 100) {
     totalCount edges { node { kind version amount { amount } balanceAfter { amount } } }
   }
@@ -72,6 +75,8 @@ MAKES = {
     "redeemVoucher": "transaction { id }",
     "issueVouchers": "codes",
     "refundPayment": "refund { id status }",
+    "reserveCredit": "hold { id }",
+    "captureHold": "invoice { id }",
 }
 ACTIONS = (
     *("approve", "decline", "expire", "settle-later", "lost"),
@@ -209,6 +214,13 @@ async def _time_passes(account_id: str) -> None:
     await expiry.expire_grants()
 
 
+async def _holds_expire(hold_id: str) -> None:
+    """The worker finds that its time is over, and that of no other."""
+    statement = "UPDATE reservation SET expires_at = $2 WHERE id = $1"
+    await sql.execute(statement, parse_id("hld", hold_id), now())
+    await reserve.expire_holds()
+
+
 def major(cents: int) -> str:
     return f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}"
 
@@ -229,6 +241,7 @@ class Life(RuleBasedStateMachine):
         self.done: list[tuple[str, str, Answer]] = []
         self.codes: list[str] = []
         self.refunds: list[str] = []
+        self.holds: list[str] = []
         self.account, self.token = desk.run(_client())
         self.grant(3000, 3)
         self.grant(2000, 1)
@@ -278,6 +291,7 @@ class Life(RuleBasedStateMachine):
             *(2 * [self.refund] if self.payments else []),
             *(2 * [self.end_refund] if self.under_way() else []),
             *([self.redeem_again] if self.codes else []),
+            *(2 * [self.reserve] + (3 * [self.capture] + [self.end_hold]) * bool(self.holds)),
             *([self.repeat] if self.done else []),
         ]
         verb = dice.choice(can)
@@ -387,6 +401,47 @@ class Life(RuleBasedStateMachine):
         desk.run(_end(self.refunds[number]))
         self.model.end_refund(self.model.refunds[number])
 
+    def reserve(self, dice: Random) -> None:
+        amount = dice.randint(1, 3000)
+        until = (now() + timedelta(days=7)).isoformat()
+        how: Answer = {"accountId": self.account, "amount": usd(amount), "expiresAt": until}
+        how |= {"reference": "ORDER-7", "description": "Hosting"}
+        real = self.do("reserveCredit", staff=True, **how)
+        before = len(self.model.reservations)
+        self.both("reserve", amount, real=real)
+        if len(self.model.reservations) > before:
+            self.holds.append(real["hold"]["id"])
+
+    def a_hold(self, dice: Random) -> int:
+        """Mostly one that is open."""
+        every = self.model.reservations
+        open_ones = [n for n, one in enumerate(every) if one.state == "OPEN"]
+        chosen = open_ones if open_ones and dice.random() < 0.9 else range(len(every))
+        return dice.choice(chosen)
+
+    def capture(self, dice: Random) -> None:
+        number, amount = self.a_hold(dice), dice.choice([None, dice.randint(1, 2000)])
+        keep, hold = dice.random() < 0.6, self.model.reservations[number]
+        wanted = hold.left if amount is None else amount
+        how: Answer = {} if amount is None else {"amount": major(amount)}
+        if dice.random() < 0.4 and wanted:
+            how["lines"] = [{"description": "Hosting", "unitPrice": major(wanted)}]
+        given = {"holdId": self.holds[number], "keepRest": keep, **how}
+        real = self.do("captureHold", staff=True, **given)
+        before = len(self.model.bills)
+        self.both("capture", number, amount, real=real, keep=keep)
+        if len(self.model.bills) > before:
+            self.bills.append(real["invoice"]["id"])
+
+    def end_hold(self, dice: Random) -> None:
+        number = self.a_hold(dice)
+        if dice.random() < 0.5:
+            real = self.do("releaseHold", staff=True, holdId=self.holds[number])
+            self.both("give_up", number, "RELEASED", real=real)
+        elif self.model.reservations[number].state == "OPEN":
+            desk.run(_holds_expire(self.holds[number]))
+            self.model.give_up(number, "EXPIRED")
+
     def redeem(self, dice: Random) -> None:
         self.grant(dice.randint(1, 4000), dice.choice([None, 1, 2, 3]))
 
@@ -446,6 +501,11 @@ class Life(RuleBasedStateMachine):
                 for n, p in enumerate(self.model.payments)
                 if p.bill == number
             }
+        holds = {edge["node"]["id"]: edge["node"] for edge in shown["account"]["holds"]["edges"]}
+        assert [
+            (holds[id]["state"], *(minor(holds[id][name]) for name in ("amount", "captured")))
+            for id in self.holds
+        ] == [(one.state, one.amount, one.captured) for one in self.model.reservations]
         assert _statement(shown["creditTransactions"]) == self.expected_statement()
         refunds = desk.run(_statuses(self.refunds))
         assert refunds == [asked.status for asked in self.model.refunds]

@@ -129,3 +129,17 @@ def test_every_query_of_urql_works_although_it_accepts_events(run: Run) -> None:
     assert len(told["answers"]) == len(QUERIES)
     assert (told["error"], told["mutation"]["signOut"]["userErrors"]) == (None, [])
     assert told["types"] == ["application/graphql-response+json; charset=utf-8"]
+
+
+def test_standardwebhooks_verifies_what_a_partner_is_told(run: Run, server: DemoServer) -> None:
+    told = run("webhooks.mjs", partner=server.demo["partner"]["key"])
+    assert told["secrets"] == [True, True]
+    assert told["refused"] == ["another secret", "another body"]
+    # The first answer was 500: the same message comes again, signed anew.
+    first, again = told["first"], told["again"]
+    assert (first["id"], first["body"]) == (again["id"], again["body"])
+    assert first["timestamp"] != again["timestamp"]
+    assert first["event"]["type"] == "credit.changed"
+    assert first["event"]["id"] == first["id"]
+    assert told["signatures"] == [1, 2]
+    assert told["states"] == ["DELIVERED", "DELIVERED"]

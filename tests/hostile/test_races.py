@@ -6,14 +6,25 @@ The books are audited after each.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.server.actions import adding, at_once, order
+from models.clock import now
+from models.db.record import parse_id
+from tests.support.server.actions import HOLD, adding, at_once, order, reserve, reserving
 from tests.support.server.api_client import at_sandbox
-from tests.support.server.many_servers import SOAK, codes, everywhere, lines, open_demo_servers
+from tests.support.server.live import CREDIT, watching
+from tests.support.server.many_servers import (
+    SOAK,
+    codes,
+    everywhere,
+    lines,
+    open_demo_servers,
+    rows,
+)
 from tests.support.server.people import findings
 from tests.support.server.sandbox_messages import captured, message, send, signed
 from tests.support.servers import SqliteDatabases
@@ -128,6 +139,109 @@ def test_fifty_accounts_at_once_redeem_a_voucher_once(servers: list[DemoServer])
     assert amounts == ["0.00"] * (CROWD - 1) + ["10.00"]
 
 
+# ------------------------------------------------------------------------------- holds
+
+
+@again
+def test_credit_that_is_reserved_and_spent_at_once_is_there_once(servers: list[DemoServer]) -> None:
+    client = servers[0].new_client(credit="20.00")
+    places = everywhere(client, servers)
+    holders = [server.portal(token=servers[0].partner.token) for server in servers]
+    bills = [order(servers[0].partner, client, "8.00")["invoice"] for _ in range(10)]
+
+    def want(n: int) -> Answer:
+        if n % 2:
+            wish = {"invoiceId": bills[n // 2]["id"], "useCredit": True}
+            return places[n % len(places)].attempt("payInvoice", "", **wish)
+        holder = holders[n % len(holders)]
+        return holder.attempt("reserveCredit", HOLD, **reserving(client, "8.00"))
+
+    answers = at_once(20, want)
+    assert codes(answers) == ["INSUFFICIENT_CREDIT"] * 18
+    held = [answer["hold"] for answer in answers[::2] if answer["hold"]]
+    balance = client.balance()
+    assert (balance["available"], balance["reserved"]) == ("4.00", f"{8 * len(held)}.00")
+    assert len(lines(client)) == 1 + 2 - len(held)
+
+
+@again
+@pytest.mark.parametrize("keep", [True, False], ids=["in parts", "whole"])
+def test_a_hold_that_everybody_wants_at_once_is_spent_once(
+    servers: list[DemoServer], *, keep: bool
+) -> None:
+    """Captured, released and extended; and the credit that it leaves is spent at once."""
+    client = servers[0].new_client(credit="30.00")
+    partner = servers[0].partner
+    hold = reserve(partner, client, "20.00")["hold"]["id"]
+    bill = order(partner, client, "15.00")["invoice"]
+    holders = [server.portal(token=partner.token) for server in servers]
+    later = reserving(client, "1.00", 7200)["expiresAt"]
+    capture = ("captureHold", {"holdId": hold, "amount": "6.00", "keepRest": keep})
+    asks: list[tuple[str, Answer]] = [capture] * 12
+    asks += [("extendHold", {"holdId": hold, "expiresAt": later})] * 4
+    asks += [] if keep else [("releaseHold", {"holdId": hold})] * 4
+    asks += [("payInvoice", {"invoiceId": bill["id"], "useCredit": True})] * 4
+
+    def ask(n: int) -> tuple[str, list[str]]:
+        mutation, given = asks[n * 7 % len(asks)]
+        there = everywhere(client, [servers[n % len(servers)]])[0]
+        who = there if mutation == "payInvoice" else holders[n % len(holders)]
+        return mutation, codes([who.attempt(mutation, "", **given)])
+
+    done = at_once(len(asks), ask)
+    captures = [refused for mutation, refused in done if mutation == "captureHold"]
+    ended = [refused for mutation, refused in done if mutation in {"captureHold", "releaseHold"}]
+    billed, released = captures.count([]), (ended.count([]) - captures.count([]))
+    if keep:
+        assert billed == 3
+        assert captures.count(["AMOUNT_OUT_OF_RANGE"]) == 9
+    else:
+        assert billed + released == 1
+        assert ended.count(["HOLD_NOT_OPEN"]) == len(ended) - 1
+    paid = client.invoice(bill)["status"] == "PAID"
+    balance, left = client.balance(), 20 - 6 * billed if keep else 0
+    spent = 6 * billed + 15 * paid
+    assert (balance["reserved"], balance["available"]) == (
+        f"{left}.00",
+        f"{30 - left - spent}.00",
+    )
+    assert sum(kind == "INVOICE_PAYMENT" for kind, _ in lines(client)) == billed + paid
+
+
+@again
+def test_a_hold_that_expires_while_it_is_captured_ends_once(servers: list[DemoServer]) -> None:
+    """Each server's worker looks for what has expired, and nobody waits for it."""
+    partner = servers[0].partner
+    clients = [servers[0].new_client(credit="20.00") for _ in range(6)]
+    holds = [reserve(partner, client, "20.00")["hold"]["id"] for client in clients]
+    statement = "UPDATE reservation SET expires_at = $1 WHERE id IN ({}) RETURNING id"
+    ids = [parse_id("hld", hold) for hold in holds]
+    soon = now() + timedelta(milliseconds=300)
+    marks = ", ".join(f"${n}" for n in range(2, len(ids) + 2))
+    assert len(rows(servers[0].database_url, statement.format(marks), soon, *ids)) == len(ids)
+
+    def capture(n: int) -> list[str]:
+        """Until it is over."""
+        holder = servers[n % len(servers)].portal(token=partner.token)
+        given = {"holdId": holds[n % len(holds)], "amount": "0.01", "keepRest": True}
+        refused: list[str] = []
+        while not refused:
+            refused = codes([holder.attempt("captureHold", "", **given)])
+        return refused
+
+    assert at_once(2 * len(holds), capture) == [["HOLD_NOT_OPEN"]] * 2 * len(holds)
+    for client, hold in zip(clients, holds, strict=True):
+        with watching(client, CREDIT) as pushed:
+            while pushed()["balance"]["reserved"] != "0.00":
+                pass
+        asked = "query ($id: ID!) { node(id: $id) { ... on Hold { state captured { amount } } } }"
+        found = partner.ask(asked, id=hold)["node"]
+        assert found["state"] == "EXPIRED"
+        billed = [amount for kind, amount in lines(client) if kind == "INVOICE_PAYMENT"]
+        assert billed == ["-0.01"] * round(float(found["captured"]) * 100)
+        assert float(client.available()) == pytest.approx(20 - float(found["captured"]))
+
+
 # ------------------------------------------------------------------------------- one key
 
 
@@ -139,6 +253,7 @@ class Scene:
     client: Portal
     bill: Answer
     begun: Answer
+    hold: str
 
 
 @dataclass(frozen=True)
@@ -197,6 +312,33 @@ CLICKS = [
         who="partner",
     ),
     Click(
+        "reserveCredit",
+        lambda scene: reserving(scene.client, "20.00"),
+        "hold { id state } balance { reserved { amount } }",
+        who="partner",
+    ),
+    Click(
+        "extendHold",
+        lambda scene: {
+            "holdId": scene.hold,
+            "expiresAt": reserving(scene.client, "1.00", 7200)["expiresAt"],
+        },
+        "hold { id expiresAt }",
+        who="partner",
+    ),
+    Click(
+        "captureHold",
+        lambda scene: {"holdId": scene.hold, "amount": "2.00", "keepRest": True},
+        "hold { id captured { amount } } invoice { id number }",
+        who="partner",
+    ),
+    Click(
+        "releaseHold",
+        lambda scene: {"holdId": scene.hold},
+        "hold { id state endedAt }",
+        who="partner",
+    ),
+    Click(
         "adjustCredit",
         lambda scene: {
             "accountId": scene.client.account_id,
@@ -222,13 +364,14 @@ def test_one_key_fifty_times_at_once_has_one_effect_and_one_answer(
     client = servers[0].new_client(credit="50.00")
     bill = order(servers[0].partner, client, "20.00")["invoice"]
     begun = client.begin(client.add_funds("25.00"))
+    hold = reserve(servers[0].partner, client, "5.00")["hold"]["id"]
     before = _seen(client)
     people = {
         "client": everywhere(client, servers),
         "staff": [server.portal(token=servers[0].staff.token) for server in servers],
         "partner": [server.portal(token=servers[0].partner.token) for server in servers],
     }[click.who]
-    given = click.given(Scene(servers[0], client, bill, begun))
+    given = click.given(Scene(servers[0], client, bill, begun, hold))
     given["idempotencyKey"] = f"fifty-{client.account_id}"
 
     def press(n: int) -> Answer:
@@ -237,7 +380,7 @@ def test_one_key_fifty_times_at_once_has_one_effect_and_one_answer(
     first, *others = at_once(CROWD, press)
     assert all(answer == first for answer in others)
     after = _seen(client)
-    if click.mutation not in {"cancelPayment", "issueVouchers"}:
+    if click.mutation not in {"cancelPayment", "issueVouchers", "extendHold"}:
         assert after != before
     # One change, however often it was asked for.
     assert after["lines"] - before["lines"] in {0, 1}

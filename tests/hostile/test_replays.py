@@ -41,17 +41,28 @@ ON_ACCOUNT: Final = {"other account": "N", "no scope": "F"}
 #: What each way to lose one's rights (LOSSES) makes of a repeated mutation, in the letters of the
 #: access table. "-": it has no key, or nobody can lose anything by it.
 REPLAYS: Final[dict[str, dict[str, str]]] = {
-    "addFunds": {"client moved": "N"},
+    "addFunds": ON_PAYMENT,
     "payInvoice": ON_PAYMENT,
     "payInvoices": ON_PAYMENT,
     "recheckPayment": ON_PAYMENT,
     "cancelPayment": ON_PAYMENT,
     "createInvoice": ON_ORDER,
     "voidInvoice": ON_ORDER,
+    "reserveCredit": ON_ORDER,
+    "extendHold": ON_ORDER,
+    "captureHold": ON_ORDER,
+    "releaseHold": ON_ORDER,
     "updateAccount": {"client moved": "N", "demoted": "N"} | ON_ACCOUNT,
     "createAccount": {"other account": "N", "no scope": "F", "demoted": "F"},
     "createClientSession": ON_ORDER,
+    "createWebhookEndpoint": ON_ACCOUNT,
+    "updateWebhookEndpoint": {},
+    "deleteWebhookEndpoint": {},
+    "rotateWebhookSecret": ON_ORDER,
+    "resendWebhooks": ON_ORDER,
+    "sendTestEvent": ON_ORDER,
     "createApiKey": STAFF,
+    "rotateApiKey": STAFF,
     "revokeApiKey": {},
     "adjustCredit": STAFF,
     "refundPayment": STAFF,
@@ -59,7 +70,7 @@ REPLAYS: Final[dict[str, dict[str, str]]] = {
     "recordBankTransfer": STAFF,
     "assignBankCredit": STAFF,
     "dismissBankCredit": STAFF,
-    "redeemVoucher": {"client moved": "N"},
+    "redeemVoucher": ON_PAYMENT,
     "issueVouchers": STAFF,
     "inviteMember": {"client moved": "N", "demoted": "N"},
     "changeMember": {},
@@ -181,7 +192,7 @@ async def test_a_repeated_key_shows_what_it_made_to_who_may_still_see_it(
     populated: PopulatedServer,
 ) -> None:
     """By another key of the same partner, with the same rights."""
-    for name in ("createInvoice", "voidInvoice", "payInvoice", "cancelPayment"):
+    for name in ("createInvoice", "voidInvoice", "payInvoice", "cancelPayment", "captureHold"):
         ask, variables = table.MUTATIONS[name], await a_target(populated, name)
         first = (await populated.post(ask.document, "partner", variables)).json()
         _, token = await create_key("partner", SCOPES, [populated.account_id])
@@ -242,6 +253,10 @@ FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
     "cancelPayment": ("client", "PAYMENT_NOT_CANCELABLE"),
     "recordPaymentOutcome": ("staff", "PAYMENT_NOT_CANCELABLE"),
     "voidInvoice": ("staff", "INVOICE_NOT_VOIDABLE"),
+    "reserveCredit": ("partner", "IDEMPOTENCY_KEY_REUSED"),
+    "extendHold": ("partner", ""),
+    "captureHold": ("partner", "HOLD_NOT_OPEN"),
+    "releaseHold": ("partner", "HOLD_NOT_OPEN"),
     "createAccount": ("staff", "INVALID"),
     "recordBankTransfer": ("staff", ""),
     "assignBankCredit": ("staff", "NOT_ALLOWED"),
@@ -251,6 +266,11 @@ FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
     "createClientSession": ("partner", ""),
     "inviteMember": ("client", ""),
     "createApiKey": ("staff", ""),
+    "createWebhookEndpoint": ("partner", ""),
+    "rotateWebhookSecret": ("partner", ""),
+    "resendWebhooks": ("partner", ""),
+    "sendTestEvent": ("partner", ""),
+    "rotateApiKey": ("staff", "NOT_ALLOWED"),
 }
 
 

@@ -133,6 +133,10 @@ def good(populated: PopulatedServer, type_: Any, name: str) -> Any:
         "bankCreditId": populated.ids["bank_credit"],
         "id": populated.ids["invoice"],
         "ids": populated.ids["invoice"],
+        "endpointId": populated.ids["webhook_endpoint"],
+        "deliveryId": populated.ids["webhook_delivery"],
+        "events": "*",
+        "document": None,
         "despite": populated.ids["bank_credit"],
         "idempotencyKey": key(),
         "email": f"{key()[:20]}@client.example",
@@ -226,7 +230,9 @@ def who_may(name: str) -> str:
     ask = table.MUTATIONS.get(name)
     letters = next(iter(ask.verdicts.values()))[1] if ask else "+" * len(CALLERS)
     client, staff = CALLERS.index("client"), CALLERS.index("staff")
-    return "client" if letters[client] in "+~" and letters[staff] not in "+~" else "staff"
+    if letters[client] in "+~" and letters[staff] not in "+~":
+        return "client"
+    return "partner" if ask and letters[staff] == "F" else "staff"
 
 
 OPERATIONS: Final = [
@@ -265,6 +271,7 @@ _INSIDE: Final = {
     "Refund": "node(id: $id) { ... on Refund { %s } }",
     "Account": "node(id: $id) { ... on Account { %s } }",
     "ApiKey": "node(id: $id) { ... on ApiKey { %s } }",
+    "WebhookEndpoint": "node(id: $id) { ... on WebhookEndpoint { %s } }",
     "Gateway": "gateways { %s }",
     "CreditPolicy": "creditPolicy { %s }",
     "CreditStatement": (
@@ -275,6 +282,7 @@ _INSIDE: Final = {
 }
 _IDS: Final = {
     "ApiKey": "api_key",
+    "WebhookEndpoint": "webhook_endpoint",
     "BankTransferAction": "transfer",
     "Money": "invoice",
     "PaymentDiagnosis": "invoice",

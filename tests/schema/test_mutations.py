@@ -315,7 +315,8 @@ async def test_roles_and_scopes_are_told_at_the_top() -> None:
         assert await code(ADJUST, actor, input=adjust) == "FORBIDDEN"
     thaw = {"spendingFrozen": False, "idempotencyKey": key()}
     assert await code(UPDATE, client(ada), input=thaw) == "FORBIDDEN"
-    assert await code(ADD, STAFF, input={**a_deposit(), "idempotencyKey": key()}) == "FORBIDDEN"
+    funds = {**a_deposit(), "accountId": ada.public_id, "idempotencyKey": key()}
+    assert await code(ADD, partner("invoices:write"), input=funds) == "FORBIDDEN"
     line = {"description": "Free", "unitPrice": "0.01"}
     order = {"accountId": ada.public_id, "currency": "USD", "lines": [line]}
     asked = {**order, "idempotencyKey": key()}

@@ -4,10 +4,6 @@ Common rule: what is refused leaves no ledger row, no changed status and no side
 is no stack trace and no 5xx. `ATTACKS` says, by number, what is tried and which tests show that it
 does not work; `test_attacks.py` holds every name to a test that is there.
 
-What does not apply, and why:
-
-- 26, 27: partners' webhooks are not there yet. Nothing is sent to an address that anybody gives:
-  the server calls nobody but the gateways that are installed.
 """
 
 from __future__ import annotations
@@ -214,6 +210,28 @@ ATTACKS: Final = {
         models/payments/test_settlement.py::test_news_of_a_payment_that_never_comes_is_put_aside_in_the_end
         """,
     ),
+    26: Attack(
+        "URLs of webhooks that lead to where only we get, and names that change after a look",
+        """
+        models/partners/test_address.py::test_what_parsers_read_differently_is_no_url
+        models/partners/test_address.py::test_no_host_of_our_own_network_is_called
+        models/partners/test_address.py::test_nothing_is_sent_unencrypted
+        models/partners/test_address.py::test_no_other_service_is_called
+        api/webhooks/test_caller.py::test_a_name_that_leads_inside_is_not_connected_to
+        api/webhooks/test_caller.py::test_a_name_is_resolved_once_and_its_address_is_the_one_that_is_connected_to
+        api/webhooks/test_caller.py::test_a_redirect_is_a_failure_and_is_not_followed
+        """,
+    ),
+    27: Attack(
+        "endpoints of partners that are slow, broken, endless or gone",
+        """
+        api/webhooks/test_caller.py::test_of_a_huge_answer_little_is_read_and_less_is_kept
+        api/webhooks/test_caller.py::test_an_answer_that_does_not_come_is_not_waited_for
+        api/webhooks/test_sender.py::test_a_slow_endpoint_with_much_waiting_delays_no_other
+        models/partners/test_sending.py::test_what_failed_is_sent_again_with_the_same_id_and_body_and_a_fresh_signature
+        models/partners/test_sending.py::test_an_endpoint_that_is_gone_is_disabled_at_once
+        """,
+    ),
     28: Attack(
         "other accounts' ids, in every field",
         """
@@ -333,6 +351,3 @@ ATTACKS: Final = {
         """,
     ),
 }
-
-#: Told of in the docstring above.
-NOT_THERE_YET: Final = {26, 27}

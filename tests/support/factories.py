@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from models import clock
 from models.access.identity import Actor, Role
 from models.accounts import account as accounts
 from models.accounts.account import Account
@@ -14,6 +16,7 @@ from models.credit import balance, lines
 from models.credit.adjustment import AdjustCredit
 from models.credit.issue_vouchers import IssueVouchers
 from models.credit.redemption import RedeemVoucher
+from models.credit.reserve import ReserveCredit
 from models.db import record, transactions
 from models.db.page import PageRequest
 from models.gateway import EventKind, GatewayEvent
@@ -28,6 +31,7 @@ from tests.support.providers import VERSION, key
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from models.credit.reservation import Reservation
     from models.invoices.invoice import Invoice
     from models.ledger.credit_transaction import CreditTransaction
     from models.payments.payment import Payment
@@ -89,6 +93,15 @@ class Client:
         how = {"apply_credit": False, "key": key(), **wish}
         used = how.pop("key")
         return await run(CreateOrder(self.id, self.account.currency, [line], **how), STAFF, used)
+
+    async def reserve(self, minor: int = 1000, **wish: Any) -> Reservation:
+        """Credit that staff put by for an order, for a day."""
+        how: dict[str, Any] = {"expires_at": clock.now() + timedelta(days=1), **wish}
+        how = {"reference": "order 7", "description": "A server", **how}
+        by, used = how.pop("by", STAFF), how.pop("key", None) or key()
+        amount, currency = self.major(minor), self.account.currency
+        how = {"amount": amount, "currency": currency, **how}
+        return await run(ReserveCredit(self.id, **how), by, used)
 
     async def funds(self, minor: int = 2500, gateway: str = "card") -> Invoice:
         """An unpaid FUNDS invoice."""

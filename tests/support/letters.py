@@ -26,6 +26,9 @@ FACTS: Final = {
     "email": "new@example.com",
     "address": "192.0.2.1",
     "user_agent": "Mozilla/5.0 <script>alert(1)</script>",
+    "partner": "Order <desk>",
+    "url": "https://hooks.example.com/in?a=<b>",
+    "endpoint": "whe_0192f3",
 }
 
 

@@ -229,6 +229,32 @@ def test_keys_are_listed_without_their_secrets_and_revoked_by_id_or_prefix(
     assert "valid" not in run("list-keys", url=database_url).stdout
 
 
+def test_a_key_is_replaced_by_one_with_its_budget_and_stays_valid_for_a_while(
+    database_url: str,
+) -> None:
+    create = ("create-key", "--partner", "Desk", "--scope", "funds:write")
+    budget = ("--daily-budget", "100.00 USD", "--daily-budget", "5000 JPY")
+    old = run(*create, *budget, url=database_url).stdout.strip()
+    done = run("rotate-key", old, "--old-valid-hours", "2", url=database_url)
+    assert re.fullmatch(r"ack_[0-9a-f]+_[\w-]{43}\n", done.stdout)
+    keys = json.loads(run("list-keys", "--json", url=database_url).stdout)
+    budgets = [one["dailyBudget"] for one in keys]
+    assert budgets[0] == budgets[1] != []
+    assert {"amount": "100.00", "currency": "USD"} in budgets[0]
+    assert sorted(one["expiresAt"] is None for one in keys) == [False, True]
+    for again in (
+        ("rotate-key", old),
+        ("rotate-key", "ack_0123"),
+        (*create, "--payment-budget", "x USD"),
+        (*create, "--payment-budget", "1.001 USD"),
+        ("rotate-key", done.stdout.strip(), "--old-valid-hours", "721"),
+    ):
+        refused = run(*again, url=database_url)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.count("\n") == 1
+    assert len(json.loads(run("list-keys", "--json", url=database_url).stdout)) == 2
+
+
 @pytest.mark.parametrize("key", ["key_" + "0" * 32, "ack_0123", "nonsense", ""])
 def test_a_key_that_is_none_is_not_revoked(database_url: str, key: str) -> None:
     made = run("create-key", "--partner", "Desk", "--scope", "credit:read", url=database_url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,7 +118,11 @@ async def test_a_key_is_good_from_its_own_networks_only(
         ({"allowed_addresses": ("192.0.2.1", "192.0.2.1/24")}, ("allowed_addresses", "1")),
         ({"allowed_addresses": ("example.com",)}, ("allowed_addresses", "0")),
         ({"expires_at": now() - timedelta(seconds=1)}, ("expires_at",)),
-        ({"budgets": ("daily_budget",)}, ("daily_budget",)),
+        ({"daily_budget": ()}, ("daily_budget",)),
+        (
+            {"payment_budget": ((Decimal(1), "USD"), (Decimal(2), "USD"))},
+            ("payment_budget", "1", "currency"),
+        ),
     ],
 )
 async def test_what_is_wrong_is_refused_at_its_field_and_makes_nothing(

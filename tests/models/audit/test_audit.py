@@ -104,6 +104,7 @@ async def test_everything_in_the_books_has_each_state_that_there_is(there: Every
         ("payment", "status", 6),
         ("refund", "status", 3),
         ("credit_hold", "state", 3),
+        ("reservation", "state", 4),
         ("bank_credit", "state", 4),
         ("settlement", "kind", 7),
         ("credit_transaction", "kind", 10),

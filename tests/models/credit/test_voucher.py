@@ -212,14 +212,16 @@ async def test_a_thousand_vouchers_are_issued_at_once() -> None:
     assert len(set(await a_voucher(1, count=1000))) == 1000
 
 
-async def test_clients_redeem_and_staff_issue_and_nobody_else() -> None:
+async def test_only_staff_issue_and_who_redeems_for_others_has_the_scope() -> None:
     ada = await a_client()
     partner = Actor(
-        role=Role.PARTNER, user_id=record.new_id(), scopes=frozenset({"invoices:write"})
+        role=Role.PARTNER, user_id=record.new_id(), scopes=frozenset({"funds:write"}), accounts=None
     )
-    for actor in (STAFF, partner):
-        with pytest.raises(Forbidden):
-            await run(RedeemVoucher.of("any"), actor, key())
+    with pytest.raises(Forbidden):
+        await run(RedeemVoucher.of("any", ada.id), partner, key())
+    with pytest.raises(Invalid) as refused:
+        await run(RedeemVoucher.of("any"), STAFF, key())
+    assert refused.value.field == ("account_id",)
     for actor in (ada.actor, partner):
         with pytest.raises(Forbidden):
             await a_voucher(1, by=actor)

@@ -83,13 +83,23 @@ async def test_the_limits_themselves_are_allowed() -> None:
     assert [(await ada.funds(minor)).total for minor in (500, 50_000)] == [500, 50_000]
 
 
-async def test_only_clients_add_funds() -> None:
+async def test_who_adds_funds_for_others_names_them_and_has_the_scope() -> None:
+    ada = await a_client()
     partner = Actor(
-        role=Role.PARTNER, user_id=record.new_id(), scopes=frozenset({"invoices:write"})
+        role=Role.PARTNER,
+        user_id=record.new_id(),
+        scopes=frozenset({"invoices:write"}),
+        accounts=None,
     )
-    for actor in (STAFF, partner):
+    for account_id in (None, ada.id):
         with pytest.raises(Forbidden):
+            await run(AddFunds(Decimal(25), "USD", "card", VERSION, account_id), partner, key())
+    for actor in (STAFF, replace(partner, scopes=frozenset({"funds:write"}))):
+        with pytest.raises(Invalid) as refused:
             await run(AddFunds(Decimal(25), "USD", "card", VERSION), actor, key())
+        assert refused.value.field == ("account_id",)
+        bill = await run(AddFunds(Decimal(25), "USD", "card", VERSION, ada.id), actor, key())
+        assert (bill.account_id, bill.total) == (ada.id, 2500)
 
 
 async def test_a_deposit_is_never_paid_with_credit() -> None:

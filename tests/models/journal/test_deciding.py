@@ -157,7 +157,7 @@ def test_credit_that_covers_an_invoice_pays_it_at_once() -> None:
     assert (paid.invoice.status, paid.payment) == ("PAID", None)
     assert (invoice.credit_applied, invoice.paid_at) == (2500, NOW)
     assert (book.available, book.version) == (500, 8)
-    assert told(book) == ["invoice.paid"]
+    assert told(book) == ["credit.changed", "invoice.paid"]
     assert written(book).tables == ["credit_transaction", "transfer", "balance"]
 
 
@@ -239,7 +239,7 @@ def test_a_capture_pays_the_invoice_and_what_is_too_much_is_credit() -> None:
     advance(locked(payment, invoice, book), event(payment, EventKind.CAPTURED, 2600))
     assert (payment.status, payment.applied, payment.excess) == ("SUCCEEDED", 2500, 100)
     assert (invoice.status, book.available) == ("PAID", 100)
-    assert told(book) == ["payment.captured", "invoice.paid"]
+    assert told(book) == ["credit.changed", "payment.succeeded", "invoice.paid"]
 
 
 def test_the_same_capture_told_again_moves_nothing() -> None:
@@ -249,7 +249,7 @@ def test_the_same_capture_told_again_moves_nothing() -> None:
     advance(at, capture)
     advance(at, capture)
     assert (payment.received, invoice.amount_paid) == (2500, 2500)
-    assert told(book) == ["payment.captured", "invoice.paid"]
+    assert told(book) == ["payment.succeeded", "invoice.paid"]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

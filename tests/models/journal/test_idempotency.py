@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -294,3 +294,24 @@ async def test_keys_are_forgotten_after_sixty_days_and_not_before() -> None:
         )
     assert await idempotency.forget() == 1
     assert (await _keys(ada, old), await _keys(ada, young)) == (0, 1)
+
+
+async def test_a_field_that_a_command_has_since_is_in_its_fingerprint_where_it_is_given() -> None:
+    """So that a click from before an upgrade is repeated after it."""
+
+    @dataclass(frozen=True)
+    class Before:
+        amount: int
+        code: str
+
+    @dataclass(frozen=True)
+    class Since:
+        amount: int
+        code: str
+        quote: str | None = field(default=None, metadata=idempotency.LATER)
+        part: str | None = field(default=None, metadata=idempotency.LATER)
+
+    old = idempotency.fingerprint("pay", Before(1, "a"))
+    forms = [Since(1, "a", "q"), Since(1, "a", None, "q"), Since(1, "a", "q", "q"), Since(2, "a")]
+    assert idempotency.fingerprint("pay", Since(1, "a")) == old
+    assert len({old, *(idempotency.fingerprint("pay", one) for one in forms)}) == 5

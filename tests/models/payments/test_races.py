@@ -115,7 +115,7 @@ async def test_the_same_event_fifty_times_at_once_is_booked_once() -> None:
     await at_once(*(tell(begun, news) for _ in range(50)))
     assert await ada.amounts() == (2500, 0, 0, 0)
     assert await ada.kinds() == ["DEPOSIT"]
-    assert await _facts(begun) == ["payment.begun", "payment.captured"]
+    assert await _facts(begun) == ["payment.begun", "payment.succeeded"]
 
 
 async def _facts(begun: Payment) -> list[str]:
@@ -130,7 +130,7 @@ async def test_one_capture_under_fifty_event_ids_at_once_is_booked_once() -> Non
     news = [captured(begun, reference="capture") for _ in range(50)]
     await at_once(*(tell(begun, one) for one in news))
     assert await ada.kinds() == ["DEPOSIT"]
-    assert await _facts(begun) == ["payment.begun", "payment.captured"]
+    assert await _facts(begun) == ["payment.begun", "payment.succeeded"]
 
 
 @pytest.mark.parametrize("cap", [1, 3])

@@ -25,6 +25,7 @@ from api.settings.defaults import demo_bank_accounts
 from api.settings.settings import Settings, load_settings
 from models.access import password, session
 from models.access.api_key import ApiKey, create_key, revoke_key
+from models.access.credential import actor_of_credential
 from models.access.identity import SCOPES, MemberRole
 from models.access.session import Session
 from models.access.user import User, create_staff
@@ -36,13 +37,19 @@ from models.bank.by_hand import RecordBankTransfer
 from models.clock import now
 from models.credit.adjustment import AdjustCredit
 from models.credit.issue_vouchers import IssueVouchers
+from models.credit.redemption import RedeemVoucher
+from models.credit.reserve import ReserveCredit
 from models.db import sql
 from models.db.record import public_id
 from models.gateway import EventKind, GatewayEvent
 from models.invoices import order
+from models.invoices.capture_hold import CaptureHold
 from models.invoices.deposit import AddFunds
 from models.invoices.order import CreateOrder
+from models.journal import feed
 from models.journal.command import run
+from models.partners import delivery
+from models.partners.manage import CreateWebhookEndpoint
 from models.payments import follow_up, inbox
 from models.payments.ask_refund import RefundPayment
 from models.payments.pay import PayInvoice
@@ -59,7 +66,10 @@ if TYPE_CHECKING:
     from models.access.identity import Actor
     from models.accounts.account import Account
     from models.bank.line import BankCredit
+    from models.credit.reservation import Reservation
     from models.invoices.invoice import Invoice
+    from models.ledger.credit_transaction import CreditTransaction
+    from models.partners.endpoint import WebhookEndpoint
     from models.payments.payment import Payment
     from models.payments.refund import Refund
 
@@ -132,6 +142,17 @@ class PopulatedServer:
         how = {"due_at": None, "apply_credit": False, "reference": "HIDDEN-1", **wish}
         by = self.actor("staff")
         return await run(CreateOrder(self.account_id, "USD", [line], **how), by, key())
+
+    async def a_hold(self, amount: int = 5) -> Reservation:
+        """Credit of Ada's that is put by for an order, for a day."""
+        until = now() + timedelta(days=1)
+        asked = ReserveCredit(self.account_id, Decimal(amount), "USD", until, "HIDDEN-1", LINE)
+        return await run(asked, self.actor("staff"), key())
+
+    async def a_captured_hold(self) -> Reservation:
+        """The same, of which a part has been billed."""
+        asked = CaptureHold((await self.a_hold(20)).id, Decimal(5), keep_rest=True)
+        return (await run(asked, self.actor("staff"), key())).hold
 
     async def a_key(self) -> str:
         """An API key for Ada's account, by its id."""
@@ -215,6 +236,14 @@ class PopulatedServer:
         assert actor.session_id is not None
         return public_id("ses", actor.session_id)
 
+    async def an_endpoint(self) -> WebhookEndpoint:
+        """A webhook endpoint of the partner whose key is for Ada's account, with all scopes."""
+        by = await actor_of_credential(_token(self.callers["partner"]), "192.0.2.1")
+        assert by is not None
+        url = f"https://hooks.example.com/{NAME.partition(' ')[0]}"
+        asked = CreateWebhookEndpoint(url, ("*",), None, check=lambda _text: None)
+        return (await run(asked, by, key())).endpoint
+
     async def a_member(self) -> str:
         """The id of somebody who was invited to Ada's account."""
         address = f"{key()}@client.example"
@@ -227,6 +256,8 @@ class PopulatedServer:
         """Differs whenever anything was stored, but for when credentials were last used."""
         if isinstance(sandbox_ := provider().gateways.get("sandbox"), SandboxGateway):
             await Delivery(sandbox_).deliver_due()  # or it comes while something else is tried
+        while await feed.publish():
+            pass  # as well
         found = hashlib.sha256()
         for model in Tortoise.apps["models"].values():
             table = model._meta.db_table
@@ -256,6 +287,7 @@ async def open_populated_server(database_url: str, **more: Any) -> AsyncIterator
         "secret_key": SECRET,
         "account_credit_sandbox": True,
         "staff_second_factor": "optional",
+        "webhook_endpoints_max": 50,
         "embedded_worker": False,
         "bank_accounts": demo_bank_accounts(),
         "allowed_origins": PORTAL,
@@ -354,8 +386,11 @@ def _hash_of(headers: Headers) -> str:
 
 async def _furnish(populated: PopulatedServer, ada: Account) -> None:
     """Something of every type, of Ada's; and an order of the other client's."""
-    by = populated.actor("staff")
+    by, endpoint = populated.actor("staff"), await populated.an_endpoint()
     given = await run(AdjustCredit(ada.id, Decimal(500), "USD", REASON), by, key())
+    granted = await run(
+        RedeemVoucher.of(await populated.a_voucher()), populated.actor("client"), key()
+    )
     await populated.an_order(apply_credit=True)
     transfer = await populated.a_payment("bank-transfer")
     await book(populated, transfer)
@@ -367,16 +402,22 @@ async def _furnish(populated: PopulatedServer, ada: Account) -> None:
     how: dict[str, Any] = {"due_at": None, "apply_credit": False, "reference": None}
     await run(CreateOrder(bo, "USD", [line], **how), by, key())
     populated.ids = {
+        "event": await _event_of(bill),
         "account": ada.public_id,
         "api_key": await populated.a_key(),
         "balance": f"{public_id('bal', ada.id)}_USD",
         "line": given.public_id,
+        "hold": (await populated.a_captured_hold()).public_id,
+        "audit_entry": await last_entry(ada),
+        "grant": await grant_of(granted),
         "invoice": bill.public_id,
         "number": bill.number,
         "payment": waiting.public_id,
         "funds": public_id("inv", waiting.invoice_id),
         "deposit": transfer.public_id,
         "bank_credit": (await populated.a_bank_credit_told_twice()).public_id,
+        "webhook_endpoint": endpoint.public_id,
+        "webhook_delivery": await _delivery_of(bill),
         "member": public_id("mem", populated.users["client"].id),
         "session": await populated.a_session("client"),
     }
@@ -386,6 +427,37 @@ async def _furnish(populated: PopulatedServer, ada: Account) -> None:
             "refund": refund.public_id,
             "refunded": public_id("pay", refund.payment_id),
         }
+
+
+async def _delivery_of(bill: Invoice) -> str:
+    """What the partner is told of its issue."""
+    statement = "SELECT d.id FROM webhook_delivery d JOIN event e ON e.id = d.event_id"
+    where = "WHERE e.subject_id = $1 AND e.kind = 'invoice.issued'"
+    [row] = await sql.fetch(f"{statement} {where}", bill.id)
+    return public_id("whd", row["id"])
+
+
+async def _event_of(bill: Invoice) -> str:
+    """The event of its issue, which is published."""
+    while await feed.publish(delivery.enqueue):
+        pass
+    statement = "SELECT id FROM event WHERE subject_id = $1 AND kind = 'invoice.issued'"
+    [row] = await sql.fetch(statement, bill.id)
+    return public_id("evt", row["id"])
+
+
+async def last_entry(ada: Account) -> str:
+    """The id of an entry of the audit log, of the account's."""
+    rows = await sql.fetch(
+        "SELECT id FROM audit_entry WHERE account_id = $1 ORDER BY id LIMIT 1", ada.id
+    )
+    return public_id("log", rows[0]["id"])
+
+
+async def grant_of(line: CreditTransaction) -> str:
+    """The id of the promotional credit that a redemption gave."""
+    rows = await sql.fetch("SELECT id FROM redemption WHERE credit_transaction_id = $1", line.id)
+    return public_id("grt", rows[0]["id"])
 
 
 async def book(populated: PopulatedServer, transfer: Payment) -> None:

@@ -42,7 +42,7 @@ def mutation(field: str, letters: str, input: str, selection: str, **edges: tupl
     name = field.partition(".")[2]
     verdicts = {field: (name, letters)}
     verdicts |= {at: (f"{name}.{path}", its) for path, (at, its) in edges.items()}
-    variables = _declared(input, key="String!", target="ID!", text="String!")
+    variables = _declared(input, key="String!", target="ID!", text="String!", until="DateTime!")
     given = f"({input})" if input else ""
     document = f"mutation {variables}{{ {name}{given} {{ {ERRORS} {selection} }} }}"
     return Ask(document, verdicts)
@@ -120,6 +120,22 @@ QUERIES: Final = [
         "BankCreditConnection.edges BankCreditEdge.node",
     ),
     query(
+        "Query.events",
+        "events",
+        "UU+N+~~++N+",
+        "events(accountId: $account) { edges { node { id type } } totalCount }",
+        "EventConnection.edges EventEdge.node",
+    ),
+    query("Query.events", "events", "UU+~+~~++~+", "events { edges { node { id type } } }"),
+    query(
+        "Query.auditLog",
+        "auditLog",
+        "UUFF+FFFFN+",
+        "auditLog(accountId: $account) { edges { node { id action actor } } totalCount }",
+        "AuditEntryConnection.edges AuditEntryEdge.node",
+    ),
+    query("Query.auditLog", "auditLog", "UUFF+FFFF~+", "auditLog { edges { node { id } } }"),
+    query(
         "Query.previewPayment",
         "previewPayment",
         "UU~N~FFF~N~",
@@ -129,8 +145,8 @@ QUERIES: Final = [
     query(
         "Query.previewAddFunds",
         "previewAddFunds",
-        "UU~~FFFFFFF",
-        'previewAddFunds(amount: {amount: "5.00", currency: "USD"}, gateway: "sandbox")'
+        "UU~N~FFFFN~",
+        'previewAddFunds(accountId: $account, amount: {amount: "5.00", currency: "USD"})'
         f" {{ {ERRORS} charged {{ amount }} }}",
         " ".join(f"AddFundsPreview.{name}" for name in _ADDED.split()),
     ),
@@ -143,6 +159,13 @@ QUERIES: Final = [
     ),
     query("Query.creditPolicy", "creditPolicy", "~~~~~~~~~~~", "creditPolicy { version url }"),
     query("Query.sessions", "sessions", "UU+~000000~", "sessions { id address userAgent }"),
+    query(
+        "Query.webhookEndpoints",
+        "webhookEndpoints",
+        "UUFF+FFFF0+",
+        "webhookEndpoints { id url deliveries { edges { node { id type } } totalCount } }",
+        "WebhookEndpoint.deliveries WebhookDeliveryConnection.edges WebhookDeliveryEdge.node",
+    ),
     query("Query.viewer", "viewer", "--~~~~~~~~~", "viewer { role scopes }"),
 ]
 
@@ -150,15 +173,21 @@ QUERIES: Final = [
 NODES: Final = {
     "Account": ("account", "UU+-++----+"),
     "ApiKey": ("api_key", "UU--------+"),
+    "AuditEntry": ("audit_entry", "UU--+-----+"),
     "Balance": ("balance", "UU+-+-+---+"),
     "CreditTransaction": ("line", "UU+-+-+---+"),
+    "Grant": ("grant", "UU+-+-+---+"),
+    "Hold": ("hold", "UU+-+-+---+"),
     "Invoice": ("invoice", "UU+-+--++-+"),
     "Payment": ("payment", "UU+-+--++-+"),
     "Refund": ("refund", "UU+-+--++-+"),
     "BankCredit": ("bank_credit", "UU--------+"),
+    "Event": ("event", "UU+-+--++-+"),
     "Gateway": ("gateway", "UU~~~~~~~~~"),
     "Member": ("member", "UU+-++----+"),
     "Session": ("session", "UU+--------"),
+    "WebhookDelivery": ("webhook_delivery", "UU--+-----+"),
+    "WebhookEndpoint": ("webhook_endpoint", "UU--+-----+"),
 }
 
 _INVOICE: Final = "UU+-+FF++-+"
@@ -191,6 +220,76 @@ EDGES: Final = [
         "account.balances",
         "UU+-+FFFF-+",
         "account(id: $account) { id balances { id } }",
+    ),
+    query(
+        "Event.account",
+        "events.edges.node.account",
+        "UU+~+00FF~+",
+        'events(types: ["invoice.issued"]) { edges { node { account { id name } } } }',
+    ),
+    query(
+        "Event.subject",
+        "events.edges.node.subject",
+        "UU+~+00++~+",
+        'events(types: ["invoice.issued"]) { edges { node { subject { id } } } }',
+    ),
+    query(
+        "Account.invoices",
+        "account.invoices",
+        "UU+-+FFFF-+",
+        "account(id: $account) { invoices { edges { node { id number } } totalCount } }",
+    ),
+    query(
+        "Account.creditTransactions",
+        "account.creditTransactions",
+        "UU+-+FFFF-+",
+        "account(id: $account) { creditTransactions { edges { node { id } } totalCount } }",
+    ),
+    query(
+        "Account.grants",
+        "account.grants",
+        "UU+-+FFFF-+",
+        "account(id: $account) { grants { edges { node { id name state } } totalCount } }",
+        "GrantConnection.edges GrantEdge.node",
+    ),
+    query(
+        "CreditTransaction.sources",
+        "creditTransactions.edges.node.sources",
+        "UU+N+F+FFN+",
+        "creditTransactions(accountId: $account, filter: {kind: [INVOICE_PAYMENT]}) "
+        "{ edges { node { sources { amount { amount } grant { id name } } } } }",
+        "CreditSource.grant",
+    ),
+    query(
+        "AuditEntry.account",
+        "auditLog.edges.node.account",
+        "UUFF+FFFFN+",
+        "auditLog(accountId: $account) { edges { node { account { id name } } } }",
+    ),
+    query(
+        "AuditEntry.subject",
+        "auditLog.edges.node.subject",
+        "UUFF+FFFFN+",
+        "auditLog(accountId: $account) { edges { node { subject { id } } } }",
+    ),
+    query(
+        "Account.holds",
+        "account.holds",
+        "UU+-+FFFF-+",
+        "account(id: $account) { id holds(state: [OPEN]) { edges { node { id } } totalCount } }",
+        "HoldConnection.edges HoldEdge.node",
+    ),
+    query(
+        "Hold.account",
+        "node.account",
+        "UU+-+-F---+",
+        "node(id: $id) { ... on Hold { account { id name } } }",
+    ),
+    query(
+        "Hold.invoice",
+        "node.invoice",
+        "UU+-+-F---+",
+        "node(id: $id) { ... on Hold { invoice { id reference } } }",
     ),
     query(
         "Invoice.account",
@@ -255,6 +354,19 @@ EDGES: Final = [
         "UU+-+--++-+",
         "node(id: $id) { ... on Refund { payment { id } } }",
     ),
+    *(
+        query(
+            f"WebhookDelivery.{name}",
+            "webhookEndpoints",
+            "UUFF+FFFF0+",
+            f"webhookEndpoints {{ deliveries {{ edges {{ node {{ {asked} }} }} }} }}",
+        )
+        for name, asked in (
+            ("endpoint", "endpoint { id }"),
+            ("event", "event { account { id } }"),
+            ("attempts", "id attempts { problem }"),
+        )
+    ),
     query(
         "BankCredit.payment",
         "node.payment",
@@ -284,9 +396,11 @@ EDGES: Final = [
 ]
 
 _ON_PAYMENT: Final = "UU+N+FFF+N+"
+_FOR_CLIENT: Final = "UU+N+FFFFN+"
 _ON_ORDER: Final = "UUFF+FFF+N+"
 _CREDIT_AFTER: Final = {_ON_PAYMENT: "UU+N+FFF-N+", _ON_ORDER: "UUFF+FFF-N+"}
 _STAFF: Final = "UUFFFFFFFF+"
+_HOLDER: Final = "UUFF+FFFFN+"
 _KEY: Final = "idempotencyKey: $key"
 _MONEY: Final = '{amount: "5.00", currency: "USD"}'
 
@@ -295,11 +409,11 @@ _REFUSED: Final = "R" * 11
 MUTATIONS: Final = {
     "addFunds": mutation(
         "Mutation.addFunds",
-        "UU+~FFFFFFF",
-        f'input: {{amount: {_MONEY}, gateway: "sandbox", {_KEY}, '
+        _FOR_CLIENT,
+        f'input: {{accountId: $target, amount: {_MONEY}, gateway: "sandbox", {_KEY}, '
         'acceptedPolicyVersion: "2026-01"}',
         "invoice { id account { id } }",
-        invoice=("AddFundsPayload.invoice", "UU+~FFFFFFF"),
+        invoice=("AddFundsPayload.invoice", _FOR_CLIENT),
     ),
     "payInvoice": mutation(
         "Mutation.payInvoice",
@@ -353,6 +467,38 @@ MUTATIONS: Final = {
         balance=("VoidInvoicePayload.balance", _CREDIT_AFTER[_ON_ORDER]),
         invoice=("VoidInvoicePayload.invoice", _ON_ORDER),
     ),
+    "reserveCredit": mutation(
+        "Mutation.reserveCredit",
+        _HOLDER,
+        f'input: {{accountId: $target, amount: {_MONEY}, expiresAt: $until, reference: "HIDDEN-1", '
+        f'description: "A hidden thing", {_KEY}}}',
+        "balance { id } hold { id reference }",
+        balance=("HoldPayload.balance", _HOLDER),
+        hold=("HoldPayload.hold", _HOLDER),
+    ),
+    "extendHold": mutation(
+        "Mutation.extendHold",
+        _HOLDER,
+        f"input: {{holdId: $target, expiresAt: $until, {_KEY}}}",
+        "balance { id } hold { id reference }",
+        hold=("HoldPayload.hold", _HOLDER),
+    ),
+    "captureHold": mutation(
+        "Mutation.captureHold",
+        _HOLDER,
+        f'input: {{holdId: $target, amount: "1.00", {_KEY}}}',
+        "balance { id } hold { id reference } invoice { reference lines { description } }",
+        balance=("HoldPayload.balance", _HOLDER),
+        hold=("HoldPayload.hold", _HOLDER),
+        invoice=("HoldPayload.invoice", _HOLDER),
+    ),
+    "releaseHold": mutation(
+        "Mutation.releaseHold",
+        _HOLDER,
+        f"input: {{holdId: $target, {_KEY}}}",
+        "balance { id } hold { id reference }",
+        hold=("HoldPayload.hold", _HOLDER),
+    ),
     "updateAccount": mutation(
         "Mutation.updateAccount",
         "UU+N+FFFFN+",
@@ -375,12 +521,56 @@ MUTATIONS: Final = {
         "apiKey { id accounts { edges { node { id name } } } } token",
         apiKey=("ApiKeyPayload.apiKey", "UUFFFFFFFF+"),
     ),
+    "rotateApiKey": mutation(
+        "Mutation.rotateApiKey",
+        "UUFFFFFFFF+",
+        f"input: {{apiKeyId: $target, {_KEY}}}",
+        "apiKey { id name accounts { edges { node { id name } } } } token",
+    ),
     "revokeApiKey": mutation(
         "Mutation.revokeApiKey",
         "UUFFFFFFFF+",
         "input: {apiKeyId: $target}",
         "apiKey { id name revokedAt }",
         apiKey=("ApiKeyPayload.apiKey", "UUFFFFFFFF+"),
+    ),
+    "createWebhookEndpoint": mutation(
+        "Mutation.createWebhookEndpoint",
+        "UUFF~FFFF~F",
+        f'input: {{url: "https://hooks.example.com/Ada", events: ["*"], {_KEY}}}',
+        "endpoint { id url } secret",
+        endpoint=("WebhookEndpointPayload.endpoint", "UUFF~FFFF~F"),
+    ),
+    "updateWebhookEndpoint": mutation(
+        "Mutation.updateWebhookEndpoint",
+        "UUFF+FFFFN+",
+        "input: {endpointId: $target, enabled: true}",
+        "endpoint { id }",
+    ),
+    "deleteWebhookEndpoint": mutation(
+        "Mutation.deleteWebhookEndpoint",
+        "UUFF~FFFFN~",
+        "input: {endpointId: $target}",
+        "",
+    ),
+    "rotateWebhookSecret": mutation(
+        "Mutation.rotateWebhookSecret",
+        "UUFF+FFFFN+",
+        f"input: {{endpointId: $target, {_KEY}}}",
+        "endpoint { id } secret",
+    ),
+    "resendWebhooks": mutation(
+        "Mutation.resendWebhooks",
+        "UUFF+FFFFN+",
+        f"input: {{endpointId: $target, after: $text, {_KEY}}}",
+        "deliveries { id endpoint { id } }",
+        deliveries=("WebhookDeliveryPayload.deliveries", "UUFF+FFFFN+"),
+    ),
+    "sendTestEvent": mutation(
+        "Mutation.sendTestEvent",
+        "UUFF+FFFFN+",
+        f"input: {{endpointId: $target, {_KEY}}}",
+        "deliveries { id endpoint { id } }",
     ),
     "createClientSession": mutation(
         "Mutation.createClientSession",
@@ -443,11 +633,11 @@ MUTATIONS: Final = {
     ),
     "redeemVoucher": mutation(
         "Mutation.redeemVoucher",
-        "UU+~FFFFFFF",
-        f"input: {{code: $text, {_KEY}}}",
+        _FOR_CLIENT,
+        f"input: {{accountId: $target, code: $text, {_KEY}}}",
         "balance { id } transaction { id }",
-        balance=("RedeemVoucherPayload.balance", "UU+~FFFFFFF"),
-        transaction=("RedeemVoucherPayload.transaction", "UU~~FFFFFFF"),
+        balance=("RedeemVoucherPayload.balance", _FOR_CLIENT),
+        transaction=("RedeemVoucherPayload.transaction", "UU~N~FFFFN~"),
     ),
     "issueVouchers": mutation(
         "Mutation.issueVouchers",
@@ -582,7 +772,7 @@ SUBSCRIPTIONS: Final = [
         },
     ),
     Ask(
-        "subscription ($account: ID!) { creditUpdated(accountId: $account, afterVersion: 1) "
+        "subscription ($account: ID!) { creditUpdated(accountId: $account, afterVersion: 2) "
         "{ balance { id } transaction { id invoice { id reference } } } }",
         {"CreditTransaction.invoice": ("creditUpdated.transaction.invoice", "UU+N+FFFFN+")},
     ),
@@ -602,20 +792,26 @@ PLAIN: Final = {
     "externalId metadata",
     "ApiKey": "id partner name prefix scopes allAccounts allowedAddresses dailyBudget "
     "paymentBudget createdAt lastUsedAt expiresAt revokedAt",
+    "AuditEntry": "id at actor action details address",
     "Balance": "id currency available reserved pending promotional nextExpiry debt version "
     "updatedAt spendingFrozen",
     "BankCredit": "id kind state parkedReason bankAccount bankTransactionId amount bookedOn "
     "payerName payerAccount text note createdAt",
     "CreditTransaction": "id kind amount balanceAfter version refundable createdAt description",
+    "Event": "id type sequence occurredAt",
     "Gateway": "id code kind currencies available name minimum maximum fee",
+    "Grant": "id source name amount remaining effectiveAt expiresAt state",
+    "Hold": "id amount captured reference description state expiresAt createdAt endedAt",
     "Invoice": "id number kind status overdue issuedAt dueAt dueOn paidAt subtotal tax total "
     "reference transferReference creditApplied amountPaid amountDue voidedAt voidReason "
-    "creditNoteNumber gateway voidDocumentUrl",
+    "creditNoteNumber gateway voidDocumentUrl metadata",
     "Member": "id email name role invited",
     "Payment": "id gateway amount fee charged received refunded status failureCode expiresAt "
     "createdAt completedAt failureMessage receiptUrl",
     "Refund": "id amount status reason failureCode failureMessage createdAt completedAt",
     "Session": "id createdAt lastSeenAt expiresAt address userAgent current",
+    "WebhookDelivery": "id type state nextAttemptAt",
+    "WebhookEndpoint": "id url events document enabled disabledReason createdAt",
 }
 
 #: Values: they belong to what they are part of, and say nothing without it.
@@ -630,9 +826,11 @@ VALUES: Final = {
     "ConfirmFactorPayload": "recoveryCodes",
     "ConfirmCardAction": "clientSecret publishableKey",
     "CreateClientSessionPayload": "url token expiresAt",
+    "CreditSource": "amount",
     "CreditPolicy": "version url refundableInCash summary",
     "CreditStatement": "currency firstDay lastDay openingBalance closingBalance added spent "
     "transactionCount pdfUrl csvUrl",
+    "DeliveryAttempt": "at status milliseconds problem answer",
     "FundsLimits": "minimumDeposit maximumDeposit maximumBalance",
     "InsufficientCredit": "code message field available required",
     "InvoiceLine": "description quantity unitPrice unitPriceExact taxRate total",
@@ -647,6 +845,7 @@ VALUES: Final = {
     "Refusal": "code message field",
     "SignInChallenge": "token methods passkeyOptions expiresAt",
     "SignInPayload": "token",
+    "WebhookEndpointPayload": "secret",
     "Viewer": "role scopes memberRole secondFactors",
 }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any, Final
 
+from models.clock import now
 from models.db.record import new_id
 from schema import make_schema
 from tests.support.access.callers import EMAIL, PopulatedServer
@@ -60,6 +62,8 @@ async def a_target(populated: PopulatedServer, name: str) -> Body:  # noqa: C901
     match name:
         case "payInvoice" | "payInvoices" | "voidInvoice":
             made: Body = {"target": (await populated.an_order()).public_id}
+        case "extendHold" | "captureHold" | "releaseHold":
+            made = {"target": (await populated.a_hold()).public_id}
         case "recheckPayment" | "cancelPayment":
             made = {"target": (await populated.a_payment()).public_id}
         case "recordPaymentOutcome":
@@ -74,10 +78,16 @@ async def a_target(populated: PopulatedServer, name: str) -> Body:  # noqa: C901
             }
         case "recordBankTransfer":
             made = {"text": (await populated.a_payment("bank-transfer")).reference}
-        case "revokeApiKey":
+        case "revokeApiKey" | "rotateApiKey":
             made = {"target": await populated.a_key()}
+        case "deleteWebhookEndpoint":
+            made = {"target": (await populated.an_endpoint()).public_id}
+        case "resendWebhooks":
+            made = {"target": populated.ids["webhook_endpoint"], "text": populated.ids["event"]}
+        case "updateWebhookEndpoint" | "rotateWebhookSecret" | "sendTestEvent":
+            made = {"target": populated.ids["webhook_endpoint"]}
         case "redeemVoucher":
-            made = {"text": await populated.a_voucher()}
+            made = {"target": populated.ids["account"], "text": await populated.a_voucher()}
         case "changeMember" | "removeMember":
             made = {"target": await populated.a_member()}
         case "endSession":
@@ -88,4 +98,5 @@ async def a_target(populated: PopulatedServer, name: str) -> Body:  # noqa: C901
             made = {"target": populated.ids["account"], "text": f"{new_id().hex}@client.example"}
     if "target" in made:
         populated.ids["target"] = made["target"]
-    return {"key": key(), **made}
+    until = now() + timedelta(days=2)
+    return {"key": key(), "until": until.isoformat(), **made}

@@ -1105,13 +1105,13 @@ PROMISES: Final = (
     _plant(
         "hold-owner",
         "a hold given to another client",
-        "hold :waiting: 4.00 USD is for no payment or refund of this client",
+        "hold :waiting: 4.00 USD is for no payment, refund or order of this client",
         "UPDATE credit_hold SET account_id = :ben WHERE payment_id = :waiting",
     ),
     _plant(
         "hold-over",
         "a hold of a payment that is over",
-        "hold :waiting: 4.00 USD is still held, but its payment or refund is FAILED",
+        "hold :waiting: 4.00 USD is still held, but what it is for is FAILED",
         "UPDATE payment SET status = 'FAILED', failure = 'x', completed_at = created_at"
         " WHERE id = :waiting",
     ),
@@ -1139,6 +1139,56 @@ PROMISES: Final = (
         "a hold that was spent on nothing",
         "hold :failed: SPENT, but no credit transaction says on what",
         "UPDATE credit_hold SET state = 'SPENT' WHERE payment_id = :failed",
+    ),
+    _plant(
+        "hold-owner",
+        "a hold for an order that is gone",
+        "is for no payment, refund or order of this client",
+        "DELETE FROM reservation WHERE id = :put_by",
+    ),
+    _plant(
+        "reservation-owner",
+        "credit put by for an order, and not held",
+        ":hld(put_by): holds nothing",
+        "DELETE FROM credit_hold WHERE payment_id = :put_by",
+    ),
+    _plant(
+        "reservation-held",
+        "a hold that is less than what is put by",
+        ":hld(put_by): OPEN for 10.00 USD of which 3.00 USD were captured, but what it holds is",
+        "UPDATE credit_hold SET amount = 699 WHERE payment_id = :put_by",
+    ),
+    _plant(
+        "reservation-held",
+        "a released reservation that still holds",
+        ":hld(put_by): RELEASED for 10.00 USD of which 3.00 USD were captured",
+        "UPDATE reservation SET state = 'RELEASED', ended_at = created_at WHERE id = :put_by",
+    ),
+    _plant(
+        "reservation-transfers",
+        "a capture that took less than it says",
+        ":hld(billed): 5.00 USD of 6.00 USD were captured, but the ledger held 6.00 USD and"
+        " captured 4.00 USD",
+        "UPDATE reservation SET captured = 500 WHERE id = :billed",
+    ),
+    _plant(
+        "reservation-billed",
+        "a capture that paid for nothing",
+        ":hld(billed): 4.00 USD were captured, but not all of it has paid an order",
+        "UPDATE transfer SET source = 'x' WHERE kind = 'INVOICE_PAYMENT' AND from_id IN"
+        " (SELECT to_id FROM transfer WHERE kind = 'HOLD_RELEASED' AND payment_id = :billed)",
+    ),
+    _plant(
+        "reservation-billed",
+        "a capture whose invoice is another client's",
+        ":hld(billed): 4.00 USD were captured, but not all of it has paid an order",
+        "UPDATE reservation SET invoice_id = :by_card_invoice WHERE id = :billed",
+    ),
+    _plant(
+        "reservation-late",
+        "credit put by that nobody gives back",
+        ":hld(put_by): 10.00 USD of account :ora were held until 2020-01-01",
+        "UPDATE reservation SET expires_at = '2020-01-01 00:00:00+00:00' WHERE id = :put_by",
     ),
     _plant(
         "grant-transfers",
@@ -1244,11 +1294,39 @@ PROMISES: Final = (
         "UPDATE invoice SET account_id = :ben WHERE id = :unpaid_invoice",
     ),
     _plant(
+        "event-sequence",
+        "an event that is gone",
+        "events are kept, numbered 1 to ",
+        "DELETE FROM event WHERE account_id = :ada AND sequence = 2",
+    ),
+    _plant(
+        "event-published",
+        "an event with a place that nobody has given it",
+        "event :new1: has the place 999999 among all and None among its account's",
+        "INSERT INTO event (id, created_at, kind, account_id, subject_id, data, position)"
+        " SELECT :new1, created_at, 'account.updated', id, id, '{}', 999999 FROM account"
+        " WHERE id = :ada",
+    ),
+    _plant(
+        "event-late",
+        "an event that is not published",
+        "event :new1: account.updated, but nobody has been told of it",
+        "INSERT INTO event (id, created_at, kind, account_id, subject_id, data)"
+        " SELECT :new1, '2026-01-01 00:00:00+00:00', 'account.updated', id, id, '{}' FROM account"
+        " WHERE id = :ada",
+    ),
+    _plant(
         "told-payment",
         "an invoice and its payments given to another client",
         "payment :moving: its event payment.begun names another client",
         "UPDATE invoice SET account_id = :ben WHERE id = :moving_invoice",
         "UPDATE payment SET account_id = :ben WHERE id = :moving",
+    ),
+    _plant(
+        "told-hold",
+        "an event of a hold told to another client",
+        "hold :put_by: its event hold.reserved names another client",
+        "UPDATE event SET account_id = :ben WHERE subject_id = :put_by AND kind = 'hold.reserved'",
     ),
     _plant(
         "logged",

@@ -53,6 +53,20 @@ class Asked:
 
 
 @dataclass
+class Reservation:
+    """Credit that a partner has put by for an order."""
+
+    amount: int
+    parts: list[Part]
+    state: str = "OPEN"
+    captured: int = 0
+
+    @property
+    def left(self) -> int:
+        return sum(amount for _, amount in self.parts)
+
+
+@dataclass
 class Attempt:
     """A payment, and its charge at the gateway, which may know more than we were told."""
 
@@ -83,6 +97,7 @@ class Credit:
         self.grants: list[Grant] = []
         self.holds: dict[int, list[Part]] = {}
         self.refunds: list[Asked] = []
+        self.reservations: list[Reservation] = []
         self.lines: list[tuple[str, int]] = []
 
     @property
@@ -96,6 +111,7 @@ class Credit:
     @property
     def reserved(self) -> int:
         held = sum(asked.held for asked in self.refunds if asked.status == "PENDING")
+        held += sum(one.left for one in self.reservations)
         return held + sum(amount for parts in self.holds.values() for _, amount in parts)
 
     @property
@@ -227,6 +243,46 @@ class Model(Credit):
         part = min(total, self.available)
         if apply and part and not self.stopped():
             self._pay_with(bill, self.spend(part))
+
+    def reserve(self, amount: int) -> None:
+        if self.stopped():
+            raise No("ACCOUNT_FROZEN")
+        if amount > self.available:
+            raise No("INSUFFICIENT_CREDIT")
+        self.reservations.append(Reservation(amount, self.take(amount)))
+
+    def capture(self, number: int, amount: int | None, *, keep: bool) -> None:
+        """A debt or a dispute does not stop what was promised."""
+        one = self._open(number)
+        amount = one.left if amount is None else amount
+        if amount > one.left:
+            raise No("AMOUNT_OUT_OF_RANGE")
+        spent, rest, most = [], [], amount
+        for source, given in one.parts:
+            part = min(most, given)
+            most -= part
+            spent += [(source, part)] if part else []
+            rest += [(source, given - part)] if part < given else []
+        one.parts, one.captured = rest, one.captured + amount
+        self.bills.append(bill := Bill("ORDER", amount))
+        self.line("INVOICE_PAYMENT", -amount)
+        self._pay_with(bill, spent)
+        if not (keep and rest):
+            self._give_up(one, "CAPTURED")
+
+    def give_up(self, number: int, state: str) -> None:
+        self._give_up(self._open(number), state)
+
+    def _give_up(self, one: Reservation, state: str) -> None:
+        parts, one.parts, one.state = one.parts, [], state
+        self.put_back(parts)
+        self.expire()
+
+    def _open(self, number: int) -> Reservation:
+        one = self.reservations[number]
+        if one.state != "OPEN":
+            raise No("HOLD_NOT_OPEN")
+        return one
 
     def time_passes(self) -> None:
         """Until the promotional credit that runs out next has run out."""

@@ -15,10 +15,13 @@ from models.bank.by_hand import RecordBankTransfer
 from models.checkout.pay_many import PayInvoices
 from models.credit import expiry
 from models.credit.redemption import RedeemVoucher
+from models.credit.reserve import ExtendHold, ReleaseHold, expire_holds
 from models.db import record, sql
 from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
 from models.invoices import invoice, order
+from models.invoices.capture_hold import CaptureHold
+from models.journal import feed
 from models.journal.command import run
 from models.money import Money
 from models.payments.ask_refund import RefundPayment
@@ -51,7 +54,10 @@ async def everything() -> Everything:
     there = Everything({f"new{n}": str(record.new_id()) for n in range(1, 9)})
     for happens in (_deposits, _orders, _ends, _voids, _refunds, _disputes, _promotions, _bank):
         await happens(there)
+    await _reservations(there)
     await _staff(there)
+    while await feed.publish():
+        pass
     return there
 
 
@@ -235,6 +241,21 @@ async def _promotions(there: Everything) -> None:
     await expiry.expire_grants()
     await a_voucher(5000)
     there.keep(ida=ida, jon=jon)
+
+
+async def _reservations(there: Everything) -> None:
+    ora = await a_client()
+    await ora.deposit(9000)
+    await ora.granted(500)
+    put_by, billed, gone, late = [await ora.reserve(minor) for minor in (1000, 600, 700, 800)]
+    await run(CaptureHold(put_by.id, Decimal(3), keep_rest=True), STAFF, key())
+    await run(CaptureHold(billed.id, Decimal(4)), STAFF, key())
+    await run(ReleaseHold(gone.id), STAFF, key())
+    await run(ExtendHold(late.id, late.expires_at), STAFF, key())
+    statement = "UPDATE reservation SET expires_at = $2 WHERE id = $1"
+    await sql.execute(statement, late.id, clock.now())
+    await expire_holds()
+    there.keep(ora=ora, put_by=put_by, billed=billed)
 
 
 async def _bank(there: Everything) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import TYPE_CHECKING, TypeVar
 
+from models.clock import now
 from tests.support.server.api_client import BALANCE, INVOICE
 
 if TYPE_CHECKING:
@@ -25,6 +27,27 @@ def order(seller: Portal, client: Portal, price: str, **more: object) -> Answer:
         lines=[{"description": "Virtual server", "unitPrice": price}],
         **more,
     )
+
+
+HOLD = "hold { id state amount { amount } captured { amount } reference description endedAt }"
+
+
+def reserve(
+    holder: Portal, client: Portal, amount: str, seconds: float = 3600, **more: object
+) -> Answer:
+    """The payload of `reserveCredit`; the credit is held for that long."""
+    given = reserving(client, amount, seconds) | more
+    return holder.do("reserveCredit", f"{HOLD} {BALANCE}", **given)
+
+
+def reserving(client: Portal, amount: str, seconds: float = 3600) -> Answer:
+    return {
+        "accountId": client.account_id,
+        "amount": client.money(amount),
+        "expiresAt": (now() + timedelta(seconds=seconds)).isoformat(),
+        "reference": "ORDER-7",
+        "description": "A dedicated server",
+    }
 
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.server.actions import adding
+from tests.support.server.actions import adding, reserving
 from tests.support.server.api_client import Answer, Portal, new_key
 from tests.support.server.demo_server import DemoServer
 from tests.support.server.many_servers import SOAK, lines
@@ -44,6 +44,7 @@ class Visitor:
 
     def wander(self) -> None:
         ways = [self.is_given, self.redeems, self.buys, self.wants_too_much, self.deposits]
+        ways.append(self.orders)
         try:
             while True:
                 self.choice.choice(ways)()
@@ -98,6 +99,18 @@ class Visitor:
         body = captured(payment, f"cap-{payment['id']}")
         headers = signed(body)
         self.press(lambda: send(self.server, body, headers), ("DEPOSIT", "25.00"))
+
+    def orders(self) -> None:
+        """A partner reserves credit, bills a part of it, and gives up the rest."""
+        if float(self.client.available()) < 3:
+            return
+        held, partner = reserving(self.client, "3.00"), self.server.partner
+        ask = self.asks(partner, "reserveCredit", "hold { id }", **held)
+        hold = self.press(ask)["hold"]["id"]
+        part = {"holdId": hold, "amount": "1.00", "keepRest": True}
+        ask = self.asks(partner, "captureHold", "invoice { id number }", **part)
+        self.press(ask, ("INVOICE_PAYMENT", "-1.00"))
+        self.press(self.asks(partner, "releaseHold", "hold { id state }", holdId=hold))
 
     def is_billed(self, price: str) -> Answer:
         given = {

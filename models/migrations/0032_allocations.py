@@ -29,7 +29,7 @@ async def _drop_indexes(apps: Any, editor: Any) -> None:
 
 
 class Migration(migration.Migration):
-    dependencies = [("models", "0027_invitations")]
+    dependencies = [("models", "0031_partner_accounts")]
 
     operations = [
         ops.CreateModel(

@@ -1,0 +1,1 @@
+"""Partners hear of what happens: endpoints, and what is delivered to them."""

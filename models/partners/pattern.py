@@ -1,0 +1,38 @@
+"""Event patterns: which events an endpoint is told of, and which scope each kind needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from models.errors import Invalid
+from models.journal import feed
+
+ALL: Final = "*"
+PATTERNS_MAX: Final = 50
+
+
+def checked_patterns(patterns: Sequence[str]) -> list[str]:
+    """Patterns as they are kept, each once: `invoice.*`, `credit.changed`, `*`.
+
+    Raises Invalid at `events` for none or too many, and at its number for what matches nothing.
+    """
+    if not patterns:
+        raise Invalid("events", problem="none")
+    if len(patterns) > PATTERNS_MAX:
+        raise Invalid("events", problem="too_many_patterns")
+    feed.kinds_of(patterns, "events")
+    return list(dict.fromkeys(patterns))
+
+
+def matches(kind: str, patterns: Iterable[str]) -> bool:
+    """Whether one of the patterns is of this kind, which there need not have been before."""
+    return any(
+        pattern in {ALL, kind} or (pattern.endswith(".*") and kind.startswith(pattern[:-1]))
+        for pattern in patterns
+    )
+
+
+def scope_of(kind: str) -> str:
+    """The scope that an event of this kind needs."""
+    return feed.SCOPES_OF[kind.partition(".")[0]]

@@ -1,0 +1,217 @@
+"""What a key may spend, at once and a day: under the lock of what is spent, whoever else spends."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from models import clock
+from models.access.credential import actor_of_credential
+from models.accounts.api_keys import CreateApiKey, GivenKey, RotateApiKey
+from models.db import sql
+from models.errors import Busy, NotAllowed
+from models.invoices import order
+from models.invoices.deposit import AddFunds
+from models.invoices.order import CreateOrder
+from models.journal.command import run
+from models.payments.pay import PayInvoice
+from models.payments.void import VoidInvoice
+from tests.support.factories import STAFF, Client, a_client
+from tests.support.providers import VERSION, key
+
+if TYPE_CHECKING:
+    from models.access.identity import Actor
+    from models.invoices.invoice import Invoice
+    from tests.support.clock import At
+
+pytestmark = pytest.mark.usefixtures("provider")
+
+SCOPES = ("invoices:write", "funds:write")
+USD = "USD"
+
+
+async def given(**wish: Any) -> GivenKey:
+    how: dict[str, Any] = {"scopes": SCOPES, "all_accounts": True, **wish}
+    return await run(CreateApiKey(key(), "till", **how), STAFF, key())
+
+
+async def holder(made: GivenKey) -> Actor:
+    actor = await actor_of_credential(str(made.token), "192.0.2.7")
+    assert actor is not None
+    return actor
+
+
+async def a_shop(*, daily: str | None = None, payment: str | None = None) -> Actor:
+    def budget(amount: str | None) -> Any:
+        return None if amount is None else ((Decimal(amount), USD),)
+
+    return await holder(await given(daily_budget=budget(daily), payment_budget=budget(payment)))
+
+
+async def spend(shop: Actor, bill: Invoice, **wish: Any) -> Any:
+    return await run(PayInvoice(bill.id, **{"use_credit": True, **wish}), shop, key())
+
+
+async def bill(shop: Actor, ada: Client, price: str, *, apply_credit: bool = True) -> Invoice:
+    line = order.OrderLine("Hosting", Decimal(1), Decimal(price), Decimal(0))
+    return await run(CreateOrder(ada.id, USD, [line], apply_credit=apply_credit), shop, key())
+
+
+async def spent(shop: Actor) -> list[tuple[str, int]]:
+    rows = await sql.fetch(
+        "SELECT day, spent FROM key_spending WHERE line_id = $1 ORDER BY day", shop.line_id
+    )
+    return [(row["day"], row["spent"]) for row in rows]
+
+
+async def refused(asked: Any) -> tuple[str, object]:
+    with pytest.raises(NotAllowed) as no:
+        await asked
+    return str(no.value.facts["why"]), no.value.facts["maximum"]
+
+
+async def test_fifty_at_once_on_several_accounts_do_not_exceed_a_days_budget() -> None:
+    """Ten of $5.00 fit; each account alone could pay all of its own."""
+    clients = [await a_client() for _ in range(5)]
+    bills = []
+    for ada in clients:
+        await ada.given(10_000)
+        bills += [await ada.order(500) for _ in range(10)]
+    shop = await a_shop(daily="50.00")
+
+    async def one(due: Invoice) -> bool:
+        once = key()
+        for _ in range(20):
+            try:
+                await run(PayInvoice(due.id, use_credit=True), shop, once)
+            except NotAllowed:
+                return False
+            except Busy:
+                await asyncio.sleep(0)
+            else:
+                return True
+        raise AssertionError("it was never answered")
+
+    outcomes = await asyncio.gather(*map(one, bills))
+    assert outcomes.count(True) == 10
+    left = [(await ada.amounts())[0] for ada in clients]
+    assert sum(left) == 5 * 10_000 - 5000
+    assert [amount for _, amount in await spent(shop)] == [5000]
+
+
+async def test_what_is_over_the_budget_changes_nothing_and_leaves_its_key_free() -> None:
+    ada = await a_client()
+    await ada.given(10_000)
+    shop, due = await a_shop(daily="10.00", payment="8.00"), await ada.order(900)
+    once = key()
+    told = await refused(run(PayInvoice(due.id, use_credit=True), shop, once))
+    assert told[0] == "payment_budget"
+    assert (await spent(shop), await ada.amounts()) == ([], (10_000, 0, 0, 0))
+    assert await sql.fetch("SELECT 1 FROM idempotency_key WHERE key = $1", once) == []
+    await spend(shop, await ada.order(800))
+    assert (await refused(spend(shop, await ada.order(300))))[0] == "daily_budget"
+    await spend(shop, await ada.order(200))
+    assert [amount for _, amount in await spent(shop)] == [1000]
+    # Other keys, and the client, spend as before.
+    await ada.spend(due)
+
+
+async def test_credit_that_an_order_takes_counts_and_what_stays_due_does_not() -> None:
+    ada = await a_client()
+    await ada.given(700)
+    shop = await a_shop(daily="10.00")
+    assert (await bill(shop, ada, "9.00")).credit_applied == 700
+    assert [amount for _, amount in await spent(shop)] == [700]
+    assert (await bill(shop, ada, "500.00", apply_credit=False)).credit_applied == 0
+    await run(AddFunds(Decimal(25), USD, "card", VERSION, ada.id), shop, key())
+    assert [amount for _, amount in await spent(shop)] == [700]
+
+
+async def test_what_goes_through_a_gateway_counts_with_its_credit_part_when_it_begins() -> None:
+    ada = await a_client()
+    await ada.given(400)
+    shop, due = await a_shop(daily="30.00"), await ada.order(2500)
+    paid = await spend(shop, due, gateway="card")
+    begun = paid.payment
+    total = begun.charged + begun.credit_part
+    assert begun.credit_part == 400
+    assert [amount for _, amount in await spent(shop)] == [total]
+    assert (await refused(spend(shop, await ada.order(2500), gateway="card")))[0] == "daily_budget"
+
+
+async def test_a_repeated_click_counts_once_and_a_void_gives_no_budget_back() -> None:
+    ada = await a_client()
+    await ada.given(5000)
+    shop, due, once = await a_shop(daily="10.00"), await ada.order(600), key()
+    for _ in range(3):
+        await run(PayInvoice(due.id, use_credit=True), shop, once)
+    assert [amount for _, amount in await spent(shop)] == [600]
+    await run(VoidInvoice(due.id, "a mistake"), shop, key())
+    assert (await refused(spend(shop, await ada.order(600))))[0] == "daily_budget"
+
+
+async def test_a_day_is_the_providers_and_the_next_has_all_of_it_again(at: At) -> None:
+    ada = await a_client()
+    await ada.given(5000)
+    shop = await a_shop(daily="10.00")
+    noon = datetime(2031, 5, 1, 12, tzinfo=UTC)
+    with at(noon):
+        await spend(shop, await ada.order(1000))
+        assert (await refused(spend(shop, await ada.order(1))))[0] == "daily_budget"
+    with at(noon + timedelta(days=1)):
+        await spend(shop, await ada.order(1000))
+    assert await spent(shop) == [("2031-05-01", 1000), ("2031-05-02", 1000)]
+
+
+async def test_in_a_currency_without_a_budget_nothing_is_spent_where_another_has_one() -> None:
+    ada = await a_client("JPY")
+    await ada.given(5000)
+    told = await refused(spend(await a_shop(daily="10.00"), await ada.order(1)))
+    assert told[0] == "daily_budget"
+    assert (await ada.amounts())[0] == 5000
+
+
+async def test_promotional_credit_that_expires_meanwhile_is_nobodys_spending(at: At) -> None:
+    ada = await a_client()
+    await ada.granted(900, expires_at=clock.now() + timedelta(days=1))
+    await ada.given(500)
+    shop, due = await a_shop(daily="6.00"), await ada.order(400)
+    with at(timedelta(days=2)):
+        await spend(shop, due)
+    assert [amount for _, amount in await spent(shop)] == [400]
+
+
+# ------------------------------------------------------------------------------- rotation
+
+
+async def test_a_key_that_replaces_another_has_what_is_left_of_its_budget() -> None:
+    ada = await a_client()
+    await ada.given(5000)
+    first = await given(daily_budget=((Decimal(10), USD),))
+    old = await holder(first)
+    await spend(old, await ada.order(700))
+    new = await holder(await run(RotateApiKey(first.key.id), STAFF, key()))
+    assert new.line_id == old.line_id
+    assert (await refused(spend(new, await ada.order(400))))[0] == "daily_budget"
+    await spend(new, await ada.order(200))
+    await spend(old, await ada.order(100))
+    assert [amount for _, amount in await spent(new)] == [1000]
+
+
+async def test_both_keys_of_a_line_at_once_share_one_budget() -> None:
+    clients = [await a_client() for _ in range(4)]
+    first = await given(daily_budget=((Decimal(10), USD),))
+    keys = [await holder(first), await holder(await run(RotateApiKey(first.key.id), STAFF, key()))]
+    asked = []
+    for ada in clients:
+        await ada.given(5000)
+        asked += [spend(shop, await ada.order(250)) for shop in keys for _ in range(2)]
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    done = [one for one in outcomes if not isinstance(one, BaseException)]
+    kinds = {type(one) for one in outcomes if isinstance(one, BaseException)}
+    assert kinds <= {NotAllowed}
+    assert len(done) == 4
