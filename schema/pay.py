@@ -10,6 +10,7 @@ from uuid import UUID
 import strawberry
 
 from models.access.identity import Actor
+from models.checkout.pay import PayInvoice
 from models.checkout.pay_many import PayInvoices
 from models.checkout.preview import PaymentPreview as Preview
 from models.checkout.preview import preview_payment
@@ -20,7 +21,6 @@ from models.journal.command import run
 from models.payments import follow_up
 from models.payments.follow_up import CancelPayment
 from models.payments.outcome import RecordOutcome
-from models.payments.pay import PayInvoice
 from models.payments.payment import Payment as PaymentRecord
 from schema.balance import BalancePayload
 from schema.core.context import Info

@@ -11,6 +11,9 @@ from uuid import UUID
 from typing_extensions import override
 
 from models.access.identity import Actor, MemberRole
+from models.checkout.payable import Payable, check_return
+from models.checkout.paying import pay
+from models.checkout.split import Wish
 from models.credit.limits import deposits_begun
 from models.db.tasks import to_the_end
 from models.db.together import find_some
@@ -23,7 +26,6 @@ from models.journal.command import Command, Invocation
 from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.payments.locked import locked_invoices
-from models.payments.pay import Payable, Wish, check_return, pay
 from models.payments.payment import Payment, require_payer
 from models.payments.start import joined, start
 from models.provider.circuit import is_down

@@ -9,7 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from models.access.identity import Actor
+from models.checkout.pay import PayInvoice
 from models.checkout.pay_many import PayInvoices
+from models.checkout.payable import Payable
+from models.checkout.paying import pay
+from models.checkout.split import Wish
 from models.db.record import new_id
 from models.errors import GatewayNotAvailable
 from models.gateway import EventKind, GatewayEvent
@@ -21,7 +25,6 @@ from models.journal.preview import preview
 from models.money import Money
 from models.payments.advance import advance
 from models.payments.locked import LockedInvoice, LockedPayment, Share
-from models.payments.pay import Payable, PayInvoice, Wish, pay
 from models.payments.payment import Payment
 from models.provider.offer import ranked
 from models.provider.provider import provider

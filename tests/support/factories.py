@@ -12,6 +12,7 @@ from models.access.identity import Actor, Role
 from models.accounts import account as accounts
 from models.accounts.account import Account
 from models.accounts.settings import UpdateAccount
+from models.checkout import pay
 from models.credit import balance, lines
 from models.credit.adjustment import AdjustCredit
 from models.credit.issue_vouchers import IssueVouchers
@@ -25,7 +26,7 @@ from models.invoices.deposit import AddFunds
 from models.invoices.order import CreateOrder
 from models.journal.command import run
 from models.money import Money
-from models.payments import inbox, pay, payment, refund
+from models.payments import inbox, payment, refund
 from tests.support.providers import VERSION, key
 
 if TYPE_CHECKING:
