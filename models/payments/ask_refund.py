@@ -166,7 +166,8 @@ def _begin(at: LockedPayment, asked: Refund) -> None:
     at.book.journal.claim(asked)
     hold(at.book, asked)
     facts = {"payment": at.payment.public_id, "refund": asked.public_id}
-    at.book.journal.tell(FactKind.INVOICE_UPDATED, asked.account_id, at.invoice.id, **facts)
+    about = asked.invoice_id or at.invoice.id
+    at.book.journal.tell(FactKind.INVOICE_UPDATED, asked.account_id, about, **facts)
     at.book.touch()
 
 

@@ -26,12 +26,16 @@ from models.errors import (
     Refusal,
 )
 from models.gateway import EventKind
+from models.journal import outbox
 from models.journal.command import run
+from models.journal.outbox import Event
 from models.payments import payment as payments
 from models.payments import refund_call
 from models.payments.ask_refund import RefundPayment
+from models.payments.diagnosis import diagnose
 from models.payments.follow_up import CancelPayment
 from models.payments.void import VoidInvoice
+from tests.support.bank.imports import a_day, counts, paid
 from tests.support.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.support.providers import gateway, key
 
@@ -334,3 +338,62 @@ async def test_the_fee_of_the_gateway_is_taken_once_of_captures_in_parts() -> No
     paid = await now(begun)
     assert (paid.fee_taken, paid.applied, paid.excess) == (fee, 3000, 0)
     assert await state(first, second) == [("PAID", 0), ("PAID", 0)]
+
+
+async def test_transfers_that_bring_less_fill_the_invoices_in_order() -> None:
+    """One reference for all of them, whichever invoice the client thought of."""
+    ada = await a_client()
+    third, second, first = await bills(ada, 1000, 1000, 1000)
+    begun = await begin(ada, [third, second, first], gateway="bank")
+    day = a_day(paid(begun, 1400), paid(begun, 800))
+    assert await counts(day.camt053(), day) == {"BOOKED": 2}
+    assert await state(first, second, third) == [("PAID", 0), ("PAID", 0), ("UNPAID", 800)]
+    assert await counts(day.mt940(), day) == {"KNOWN": 2}
+    assert await applied(begun) == [1000, 1000, 200]
+    rest = a_day(paid(begun, 900))
+    assert await counts(rest.camt053(), rest) == {"BOOKED": 1}
+    assert await state(third) == [("PAID", 0)]
+    assert (await ada.amounts())[0] == 100
+    assert (await audit()).findings == []
+
+
+async def test_each_of_several_says_why_it_is_not_paid() -> None:
+    ada = await a_client()
+    second, first = await bills(ada, 2000, 1000)
+
+    async def reasons() -> list[str]:
+        found = []
+        for bill in (first, second):
+            its = (await payments.of_invoices([bill.id])).get(bill.id, [])
+            found.append(diagnose(await now(bill), its).reason)
+        return found
+
+    assert await reasons() == ["not_started"] * 2
+    begun = await begin(ada, [second, first], gateway="bank")
+    assert await reasons() == ["awaiting_transfer"] * 2
+    await tell(begun, captured(begun, 1500))
+    assert await reasons() == ["paid", "underpaid"]
+    await tell(begun, event(begun, EventKind.DISPUTED, key(), 1500))
+    assert await reasons() == ["taken_back"] * 2
+
+
+async def test_partners_hear_of_each_invoice_and_once_of_the_payment() -> None:
+    ada = await a_client()
+    second, first = await bills(ada, 2000, 1000)
+    begun = await begin(ada, [second, first], gateway="paid-card")
+    await tell(begun, captured(begun, 1530))
+    await tell(begun, captured(begun, 1500))
+    await refund(begun, second, 400)
+    rows = await sql.fetch("SELECT * FROM event WHERE account_id = $1 ORDER BY id", ada.id)
+    told = [sql.record_of(Event, row) for row in rows]
+    of_payment = [one for one in told if one.kind.startswith("payment.")]
+    assert {outbox.invoice_of(one) for one in of_payment} == {first.id}
+    assert [one.kind for one in of_payment] == [
+        "payment.begun",
+        *["payment.succeeded"] * 2,
+        "payment.refunded",
+    ]
+    paid_for = [one.subject_id for one in told if one.kind == "invoice.paid"]
+    assert paid_for == [first.id, second.id]
+    asked = [one.subject_id for one in told if one.data.get("refund")]
+    assert asked == [second.id]
