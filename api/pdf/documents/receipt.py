@@ -25,7 +25,7 @@ class Item:
 class ReceiptDocument(Document):
     """All that a receipt says. Dates are ISO 8601, amounts minor units of `currency`.
 
-    `charged` is what was asked for: the `items` and the `fee`; `received` what came in,
+    `charged` is what was asked for: the `invoices` and the `fee`; `received` what came in,
     `refunded` what of it went back.
     """
 
@@ -35,7 +35,7 @@ class ReceiptDocument(Document):
     invoiced_on: str
     paid_on: str
     method: str
-    items: tuple[Item, ...]
+    invoices: tuple[Item, ...]
     fee: int
     charged: int
     received: int
@@ -72,7 +72,7 @@ def receipt_document(
         invoiced_on=text.day(datetime.fromisoformat(snapshot["issued_at"]), zone),
         paid_on=text.day(payment.paid_at, zone),
         method=clean(method, NAME_MAX),
-        items=tuple(
+        invoices=tuple(
             Item(clean(number, NAME_MAX), amount)
             for number, amount in parts or [(snapshot["number"], payment.amount)]
         ),
