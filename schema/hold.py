@@ -175,6 +175,7 @@ class HoldMutation:
     @refused_in_payload
     async def reserve_credit(self, info: Info, input: ReserveCreditInput) -> HoldPayload:
         """Partners (scope `credit:hold`) and staff: reserves a client's credit for an order."""
+        by = info.context.signed_in()
         command = ReserveCredit(
             id_of(AccountRecord.PREFIX, input.account_id, "account_id"),
             input.amount.amount,
@@ -183,15 +184,14 @@ class HoldMutation:
             input.reference,
             input.description,
         )
-        by = info.context.signed_in()
         return HoldPayload.after(await run(command, by, input.idempotency_key))
 
     @strawberry.mutation
     @refused_in_payload
     async def extend_hold(self, info: Info, input: ExtendHoldInput) -> HoldPayload:
         """Partners (scope `credit:hold`) and staff: reserves the credit for longer."""
-        command = ExtendHold(id_of(PREFIX, input.hold_id, "hold_id"), input.expires_at)
         by = info.context.signed_in()
+        command = ExtendHold(id_of(PREFIX, input.hold_id, "hold_id"), input.expires_at)
         return HoldPayload.after(await run(command, by, input.idempotency_key))
 
     @strawberry.mutation
@@ -203,11 +203,11 @@ class HoldMutation:
         A hold can be captured several times with `keepRest`. A debt or a dispute doesn't stop it,
         a freeze by staff does. Voiding the invoice gives the credit back to where it came from.
         """
+        by = info.context.signed_in()
         lines = None if input.lines is None else [line.domain() for line in input.lines]
         command = CaptureHold(
             id_of(PREFIX, input.hold_id, "hold_id"), input.amount, lines, input.keep_rest
         )
-        by = info.context.signed_in()
         done = await run(command, by, input.idempotency_key)
         payload = HoldPayload.after(done.hold)
         payload.invoice = Invoice.of(done.invoice) if by.may("invoices:read") else None
@@ -220,6 +220,6 @@ class HoldMutation:
 
         It goes back to where it came from; promotional credit that has expired meanwhile is gone.
         """
-        command = ReleaseHold(id_of(PREFIX, input.hold_id, "hold_id"))
         by = info.context.signed_in()
+        command = ReleaseHold(id_of(PREFIX, input.hold_id, "hold_id"))
         return HoldPayload.after(await run(command, by, input.idempotency_key))

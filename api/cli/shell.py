@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
-import structlog
 import typer
 
 if TYPE_CHECKING:
@@ -56,6 +55,9 @@ def errors_as_sentences() -> Iterator[None]:
 
 def warn(settings: Settings) -> None:
     """Put what may not be meant so into the log."""
+    # Not above, where it would come before api.observe and bring rich along.
+    import structlog
+
     log = structlog.get_logger(__name__)
     for sentence in settings.warnings:
         log.warning("setting_missing", warning=sentence)

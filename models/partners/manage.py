@@ -97,7 +97,7 @@ class CreateWebhookEndpoint(Command[None, GivenEndpoint, list[str]]):
             asked.by,
             "webhook_endpoint.create",
             endpoint.public_id,
-            url=self.url,
+            host=target_of(self.url).authority,  # its path may have a password in it
             events=asked.prepared,
             document=self.document,
         )
@@ -184,8 +184,9 @@ async def update(endpoint_id: UUID, change: EndpointChange, by: Actor) -> Webhoo
             columns["failing_since_at"] = None
         if columns:
             await endpoint.change(**columns)
-        # A new URL may have a password in its path: the log says that, not what.
-        told = {"changed": sorted(columns)} | ({} if not change.url else {"url": change.url})
+        told: dict[str, object] = {"changed": sorted(columns)}
+        if change.url is not None:
+            told["host"] = target_of(change.url).authority
         await sql.add(audit_log.entry(by, "webhook_endpoint.update", endpoint.public_id, **told))
         return endpoint
 

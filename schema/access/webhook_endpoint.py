@@ -205,10 +205,11 @@ class WebhookMutation:
         self, info: Info, input: CreateWebhookEndpointInput
     ) -> WebhookEndpointPayload:
         """Partners (scope `webhooks:manage`): has events posted to a URL."""
+        by = info.context.signed_in()
         command = CreateWebhookEndpoint(
             input.url, tuple(input.events), input.document, _check(info)
         )
-        given = await run(command, info.context.signed_in(), input.idempotency_key)
+        given = await run(command, by, input.idempotency_key)
         return WebhookEndpointPayload(
             endpoint=WebhookEndpoint.of(given.endpoint), secret=given.secret
         )
@@ -219,6 +220,7 @@ class WebhookMutation:
         self, info: Info, input: UpdateWebhookEndpointInput
     ) -> WebhookEndpointPayload:
         """Partners (scope `webhooks:manage`) and staff: changes an endpoint, or disables it."""
+        by = info.context.signed_in()
         change = EndpointChange(
             url=input.url,
             events=None if input.events is None else tuple(input.events),
@@ -226,7 +228,6 @@ class WebhookMutation:
             enabled=input.enabled,
             check=_check(info),
         )
-        by = info.context.signed_in()
         record = await manage.update(_endpoint_id(input.endpoint_id), change, by)
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(record))
 
@@ -236,7 +237,8 @@ class WebhookMutation:
         self, info: Info, input: DeleteWebhookEndpointInput
     ) -> DonePayload:
         """Partners (scope `webhooks:manage`) and staff: deletes an endpoint."""
-        await manage.delete(_endpoint_id(input.endpoint_id), info.context.signed_in())
+        by = info.context.signed_in()
+        await manage.delete(_endpoint_id(input.endpoint_id), by)
         return DonePayload()
 
     @strawberry.mutation
@@ -245,11 +247,10 @@ class WebhookMutation:
         self, info: Info, input: RotateWebhookSecretInput
     ) -> WebhookEndpointPayload:
         """Partners (scope `webhooks:manage`) and staff: gives an endpoint a new secret."""
-        given = await run(
-            RotateWebhookSecret(_endpoint_id(input.endpoint_id), input.old_secret_valid_hours),
-            info.context.signed_in(),
-            input.idempotency_key,
-        )
+        by = info.context.signed_in()
+        endpoint_id = _endpoint_id(input.endpoint_id)
+        command = RotateWebhookSecret(endpoint_id, input.old_secret_valid_hours)
+        given = await run(command, by, input.idempotency_key)
         return WebhookEndpointPayload(
             endpoint=WebhookEndpoint.of(given.endpoint), secret=given.secret
         )
@@ -262,13 +263,13 @@ class WebhookMutation:
         """Partners (scope `webhooks:manage`) and staff: sends a delivery again, or all events since
         one. Each has the same ID and body as before.
         """
-        one = input.delivery_id
+        by, one = info.context.signed_in(), input.delivery_id
         command = ResendWebhooks(
             _endpoint_id(input.endpoint_id),
             None if one is None else id_of(DELIVERY, one, "delivery_id"),
             input.after,
         )
-        found = await run(command, info.context.signed_in(), input.idempotency_key)
+        found = await run(command, by, input.idempotency_key)
         return WebhookDeliveryPayload(deliveries=[WebhookDelivery.of(one) for one in found])
 
     @strawberry.mutation
@@ -277,8 +278,9 @@ class WebhookMutation:
         self, info: Info, input: SendTestEventInput
     ) -> WebhookDeliveryPayload:
         """Partners (scope `webhooks:manage`) and staff: posts a test to an endpoint, once."""
+        by = info.context.signed_in()
         command = SendTestEvent(_endpoint_id(input.endpoint_id))
-        found = await run(command, info.context.signed_in(), input.idempotency_key)
+        found = await run(command, by, input.idempotency_key)
         return WebhookDeliveryPayload(deliveries=[WebhookDelivery.of(one) for one in found])
 
 

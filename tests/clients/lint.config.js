@@ -3,11 +3,14 @@ import graphql from "@graphql-eslint/eslint-plugin";
 
 // What has no identity of its own: it is part of what it is found in.
 const values = [
+  "AddFundsPreview",
   "AmountOutOfRange",
   "Billing",
   "CreditPolicy",
+  "CreditSource",
   "CreditStatement",
   "CreditUpdate",
+  "DeliveryAttempt",
   "FundsLimits",
   "InsufficientCredit",
   "InvoiceLine",
@@ -15,6 +18,7 @@ const values = [
   "Money",
   "PageInfo",
   "PaymentDiagnosis",
+  "PaymentPreview",
   "PossibleDuplicate",
   "PromotionalExpiry",
   "RateLimited",

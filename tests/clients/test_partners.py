@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support import servers
-from tests.support.partner_shops import PHP, Shop, php_with_curl, python_shop, until
+from tests.support.partner_shops import PHP, PYTHON, Shop, php_with_curl, python_shop, until
 from tests.support.server.api_client import at_sandbox
 from tests.support.server.demo_server import DemoServer, open_demo_server
 
@@ -117,3 +118,13 @@ def test_a_delivery_that_is_not_signed_with_the_secret_is_not_believed(shop: Sho
         )
         assert forged.status_code == 401
         assert shop.do("heard") == []
+
+
+@pytest.mark.parametrize("folder", [PYTHON, PHP], ids=lambda folder: folder.name)
+def test_the_readme_of_a_shop_names_its_commands_and_no_others(folder: Path) -> None:
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    program = next(folder.glob("shop.*")).read_text(encoding="utf-8")
+    shown = set(re.findall(r"shop\.(?:py|php) (\w+)", readme)) - {"listen"}
+    listed = re.search(r"COMMANDS = [(\[](.*?)[)\]]", program, re.DOTALL)
+    assert listed is not None
+    assert shown == set(re.findall(r"\w+", listed[1]))

@@ -42,6 +42,7 @@ GIVEN = {
     "number": "INV-1",
     "text": "text@example.com",
     "key": "a-key",
+    "until": "2030-01-01T00:00:00Z",
 }
 
 
