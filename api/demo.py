@@ -27,6 +27,7 @@ from models.accounts.billing import Billing
 from models.accounts.create import CreateAccount
 from models.accounts.settings import UpdateAccount
 from models.bank.by_hand import RecordBankTransfer
+from models.checkout.pay import PayInvoice
 from models.clock import now
 from models.credit.issue_vouchers import IssueVouchers
 from models.credit.redemption import RedeemVoucher
@@ -34,7 +35,6 @@ from models.invoices.deposit import AddFunds
 from models.invoices.invoice import Invoice
 from models.invoices.order import CreateOrder, OrderLine
 from models.journal.command import run
-from models.payments.pay import PayInvoice
 from models.provider.provider import provider
 
 if TYPE_CHECKING:

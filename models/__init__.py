@@ -28,6 +28,7 @@ from models.factors.challenge import SignInChallenge
 from models.factors.passkey import Passkey
 from models.factors.recovery_code import RecoveryCode
 from models.factors.totp import Totp
+from models.invoices.allocation import Allocation
 from models.invoices.invoice import Invoice, InvoiceCount, InvoiceLine, InvoiceSource
 from models.invoices.number import NumberSeries
 from models.journal.audit_log import AuditEntry
@@ -51,6 +52,7 @@ from models.provider.picture import StoredPicture
 
 __all__ = [
     "Account",
+    "Allocation",
     "ApiKey",
     "AuditEntry",
     "Balance",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
 from models.access.identity import Actor
+from models.checkout.pay import PayInvoice
+from models.checkout.pay_many import PayInvoices
 from models.checkout.preview import PaymentPreview as Preview
 from models.checkout.preview import preview_payment
 from models.errors import Invalid
+from models.invoices.allocation import ALLOCATIONS_MAX
 from models.invoices.invoice import Invoice as InvoiceRecord
 from models.journal.command import run
 from models.payments import follow_up
 from models.payments.follow_up import CancelPayment
 from models.payments.outcome import RecordOutcome
-from models.payments.pay import PayInvoice
 from models.payments.payment import Payment as PaymentRecord
 from schema.balance import BalancePayload
 from schema.core.context import Info
@@ -80,7 +84,7 @@ class PaymentPreview(Payload):
     `credit:read`.
     """
     quote: str | None = None
-    "For the `quote` of `payInvoice`: only exactly this is done then, or nothing."
+    "For the `quote` of `payInvoice` or `payInvoices`: only exactly this is done then, or nothing."
 
 
 @strawberry.type
@@ -93,7 +97,8 @@ class PayQuery:
         self,
         info: Info,
         invoice_ids: Annotated[
-            list[strawberry.ID], strawberry.argument(description="The invoice to pay.")
+            list[strawberry.ID],
+            strawberry.argument(description="What to pay: 1 to 50 invoices, as in `payInvoices`."),
         ],
         use_credit: Annotated[  # noqa: FBT002 - an argument of GraphQL
             bool, strawberry.argument(description="Whether to use available credit first.")
@@ -104,16 +109,16 @@ class PayQuery:
         gateway: Annotated[
             str | None,
             strawberry.argument(
-                description="The gateway for the rest. Defaults to the invoice's own."
+                description="The gateway for the rest. Defaults to that of the first invoice due."
             ),
         ] = None,
     ) -> PaymentPreview:
-        """What `payInvoice` would do now. Changes nothing; with credit it needs `credit:read`."""
+        """What `payInvoice`, or for several `payInvoices`, would do now. Changes nothing; with
+        credit it needs `credit:read`.
+        """
         by = info.context.signed_in()
-        if len(invoice_ids) != 1:
-            raise Invalid("invoice_ids", problem="invoice_count")
-        command = PayInvoice(
-            id_of(InvoiceRecord.PREFIX, invoice_ids[0], "invoice_ids", "0"),
+        command = PayInvoices(
+            _invoices_of(invoice_ids),
             use_credit=use_credit,
             credit_limit=credit_limit,
             gateway=gateway,
@@ -145,6 +150,42 @@ class PayInvoicePayload(BalancePayload):
     "The invoice as it is now."
     payment: Payment | None = None
     "The gateway payment that was started, with what to do next."
+
+
+@strawberry.input
+class PayInvoicesInput:
+    """The invoices to pay together, and how."""
+
+    invoice_ids: list[strawberry.ID]
+    """
+    The invoices to pay: 1 to 50 of one account and currency, each once. The one that is due first
+    is paid first. A deposit can't be among several.
+    """
+    use_credit: bool = False
+    "Whether to use available credit first."
+    credit_limit: Decimal | None = None
+    "The maximum amount of credit to use."
+    gateway: str | None = None
+    """
+    The gateway for the part that credit doesn't cover. Defaults to that of the invoice that is due
+    first; not used if credit covers everything.
+    """
+    return_url: URL | None = None
+    "Where the browser goes after the gateway's page. Its origin must be allowed."
+    quote: str | None = None
+    "Of `previewPayment`: PRICE_CHANGED if paying would now come out differently."
+    idempotency_key: str
+    "1 to 255 printable ASCII characters: a new key per click, the same key for its retries."
+
+
+@strawberry.type
+class PayInvoicesPayload(BalancePayload):
+    """The result of `payInvoices`."""
+
+    invoices: list[Invoice] = strawberry.field(default_factory=list)
+    "The invoices as they are now, the one that is due first at first."
+    payment: Payment | None = None
+    "The one gateway payment that was started, with what to do next."
 
 
 @strawberry.input
@@ -194,6 +235,13 @@ class PaymentOutcomePayload(PaymentPayload):
     """The result of `recordPaymentOutcome`."""
 
 
+def _invoices_of(ids: Sequence[str]) -> tuple[UUID, ...]:
+    if not 1 <= len(ids) <= ALLOCATIONS_MAX:  # before each of very many is read
+        raise Invalid("invoice_ids", problem="invoice_count")
+    named = (id_of(InvoiceRecord.PREFIX, id, "invoice_ids", str(n)) for n, id in enumerate(ids))
+    return tuple(named)
+
+
 @strawberry.type
 class PayMutation:
     """Paying."""
@@ -220,6 +268,38 @@ class PayMutation:
             invoice=Invoice.of(paid.invoice),
             payment=Payment.of(paid.payment) if paid.payment else None,
             touched=(paid.invoice.account_id, paid.invoice.currency),
+        )
+
+    @strawberry.mutation
+    @refused_in_payload
+    async def pay_invoices(
+        self,
+        info: Info,
+        input: Annotated[
+            PayInvoicesInput, strawberry.argument(description="The invoices, and how to pay them.")
+        ],
+    ) -> PayInvoicesPayload:
+        """Pays several invoices at once: with credit, and what it doesn't cover by one payment,
+        with one fee, one receipt and one reference.
+        """
+        by = info.context.signed_in()
+        paid = await run(
+            PayInvoices(
+                _invoices_of(input.invoice_ids),
+                use_credit=input.use_credit,
+                credit_limit=input.credit_limit,
+                gateway=input.gateway,
+                return_url=input.return_url,
+                quote=input.quote,
+            ),
+            by,
+            input.idempotency_key,
+        )
+        first = paid.invoices[0]
+        return PayInvoicesPayload(
+            invoices=[Invoice.of(one) for one in paid.invoices],
+            payment=Payment.of(paid.payment) if paid.payment else None,
+            touched=(first.account_id, first.currency),
         )
 
     @strawberry.mutation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, TypeAlias
+from uuid import UUID
 
 import strawberry
 
@@ -107,13 +108,28 @@ PaymentAction: TypeAlias = Annotated[
 
 
 @strawberry.type
+class PaymentAllocation:
+    """What of a payment is for one invoice."""
+
+    amount: Money
+    "The part of the payment that is for it."
+    invoice_id: strawberry.Private[UUID]
+
+    @strawberry.field
+    @refused_at_top
+    async def invoice(self, info: Info) -> Annotated[Invoice, strawberry.lazy("schema.invoice")]:
+        """The invoice that this part pays."""
+        return await _invoice_of(info, self.invoice_id)
+
+
+@strawberry.type
 class Payment(Node):
-    """One attempt to pay an invoice, or part of it, through one gateway."""
+    """One attempt to pay an invoice, part of it, or several, through one gateway."""
 
     gateway: Gateway | None
     "The gateway; null if it is no longer offered."
     amount: Money
-    "The part of the invoice that it pays."
+    "The part of the invoice that it pays; of several invoices together."
     fee: Money
     "The gateway's fee; printed on the receipt, never added to an issued invoice."
     charged: Money
@@ -163,8 +179,18 @@ class Payment(Node):
     @strawberry.field
     @refused_at_top
     async def invoice(self, info: Info) -> Annotated[Invoice, strawberry.lazy("schema.invoice")]:
-        """The invoice that it pays."""
-        return await _invoice_of(info, self.record)
+        """The invoice that it pays; of several, the one that was due first."""
+        return await _invoice_of(info, self.record.invoice_id)
+
+    @strawberry.field
+    def allocations(self) -> list[PaymentAllocation]:
+        """What it pays; one for most. In the order in which a smaller amount would fill them."""
+        record, currency = self.record, self.record.currency
+        parts = [(one.invoice_id, one.amount) for one in record.allocations]
+        return [
+            PaymentAllocation(amount=Money.minor(amount, currency), invoice_id=id)
+            for id, amount in parts or [(record.invoice_id, record.amount)]
+        ]
 
     @strawberry.field
     async def refunds(
@@ -190,10 +216,10 @@ class Payment(Node):
         return texts.failure(failure, info.context.locale_for(locale)) if failure else None
 
 
-async def _invoice_of(info: Info, record: payment.Payment) -> Invoice:
+async def _invoice_of(info: Info, invoice_id: UUID) -> Invoice:
     from schema.invoice import Invoice  # noqa: PLC0415 - each names the other
 
-    found = await info.context.loaders.invoice.load(record.invoice_id)
+    found = await info.context.loaders.invoice.load(invoice_id)
     assert found is not None, "a payment has an invoice"
     return Invoice.of(found)
 
@@ -243,5 +269,5 @@ class PaymentPayload(Payload):
     async def invoice(
         self, info: Info
     ) -> Annotated[Invoice, strawberry.lazy("schema.invoice")] | None:
-        """The invoice that it pays, as it is now."""
-        return await _invoice_of(info, self.payment.record) if self.payment else None
+        """The invoice that it pays, as it is now; of several, the one that was due first."""
+        return await _invoice_of(info, self.payment.record.invoice_id) if self.payment else None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
 from models.db.record import parse_id
+from models.invoices.invoice import Invoice as InvoiceRecord
 from models.journal.command import run
 from models.payments import refund
 from models.payments.ask_refund import RefundPayment
@@ -92,6 +94,11 @@ class RefundPaymentInput:
     The amount to refund. Defaults to all that can be refunded: of a deposit its unspent part,
     without the gateway's fee.
     """
+    invoice_id: strawberry.ID | None = None
+    """
+    Of which of the invoices that the payment paid; omitted: the only one. Of a payment for several,
+    what counts on that invoice can be refunded.
+    """
     reason: str
     "The reason: kept in the audit log, and shown to those who can see the payment."
     idempotency_key: str
@@ -104,6 +111,10 @@ class RefundPaymentPayload(BalancePayload, PaymentPayload):
 
     refund: Refund | None = None
     "The refund: PENDING until the gateway reports its outcome."
+
+
+def _invoice_named(id: str | None) -> UUID | None:
+    return None if id is None else id_of(InvoiceRecord.PREFIX, id, "invoice_id")
 
 
 @strawberry.type
@@ -131,6 +142,7 @@ class RefundMutation:
                 input.amount.amount if input.amount else None,
                 input.amount.currency if input.amount else None,
                 input.reason,
+                _invoice_named(input.invoice_id),
             ),
             by,
             input.idempotency_key,

@@ -73,10 +73,10 @@ async def invoice_pdf(invoice: Invoice, locale: str, gateways: Mapping[str, Gate
     state = InvoiceState(
         status=invoice.printed_status,
         amount_due=invoice.asked_for,
-        payments=_lines(paid, _namer(gateways, locale)),
+        payments=_lines(invoice, paid, _namer(gateways, locale)),
         paid_at=invoice.paid_at,
         credit_applied=invoice.credit_applied,
-        refunded=sum(payment.taken_back for payment in paid),
+        refunded=sum(payment.taken_back for payment in paid if not payment.several),
         voided_at=invoice.voided_at,
         void_reason=invoice.void_reason,
         credit_note_number=invoice.credit_note_number,
@@ -116,18 +116,23 @@ async def _read_invoice(wanted: Wanted) -> Invoice | None:
     return None if invoice_id is None else await invoices.read(invoice_id)
 
 
-def _lines(paid: Sequence[Payment], method: Callable[[str], str]) -> list[PaymentLine]:
+def _lines(
+    invoice: Invoice, paid: Sequence[Payment], method: Callable[[str], str]
+) -> list[PaymentLine]:
     return [
-        PaymentLine(
-            at=payment.paid_at,
-            method=method(payment.gateway),
-            reference=payment.reference,
-            amount=payment.net_received,
-            fee=payment.fee_taken,
-        )
-        for payment in paid
-        if payment.has_receipt
+        _line(invoice, payment, method(payment.gateway)) for payment in paid if payment.has_receipt
     ]
+
+
+def _line(invoice: Invoice, payment: Payment, method: str) -> PaymentLine:
+    """Of a payment for several invoices, what counts on this one; its receipt has the fee."""
+    amount, fee = payment.net_received, payment.fee_taken
+    for one in payment.allocations:
+        if one.invoice_id == invoice.id:
+            amount, fee = one.applied, 0
+    return PaymentLine(
+        at=payment.paid_at, method=method, reference=payment.reference, amount=amount, fee=fee
+    )
 
 
 def _namer(gateways: Mapping[str, Gateway], locale: str) -> Callable[[str], str]:
@@ -145,11 +150,12 @@ async def _receipt(wanted: Wanted, gateways: Mapping[str, Gateway]) -> tuple[Doc
     payment = None if payment_id is None else await payments.read(payment_id)
     if payment is None or not payment.has_receipt:
         return None
-    invoice = await invoices.read(payment.invoice_id)
-    assert invoice is not None, "a payment has an invoice"
+    found = await invoices.by_ids(payment.invoice_ids)
+    invoice = found[payment.invoice_id]
     method = _namer(gateways, wanted.locale)(payment.gateway)
     look = await _look(invoice.snapshot, wanted.locale)
-    document = receipt_document(payment, invoice.snapshot, method, look)
+    parts = [(found[one.invoice_id].number, one.amount) for one in payment.allocations]
+    document = receipt_document(payment, invoice.snapshot, method, look, parts)
     return document, f"{invoice.number}-{payment.reference}"
 
 

@@ -85,7 +85,9 @@ LINES: Final = Sweep(
             "line-payment",
             f"""(c.kind IN {_SETTLED} AND p.id IS NULL)
                OR (c.payment_id IS NOT NULL AND (p.id IS NULL OR p.account_id <> c.account_id
-                   OR p.currency <> c.currency OR p.invoice_id <> COALESCE(c.invoice_id, c.id)))""",
+                   OR p.currency <> c.currency OR (p.invoice_id <> COALESCE(c.invoice_id, c.id)
+                       AND NOT EXISTS (SELECT 1 FROM payment_allocation x WHERE x.payment_id = p.id
+                                          AND x.invoice_id = c.invoice_id))))""",
             "credit transaction {line}: {kind} of {amount:money} has no payment of the same"
             " client, currency and invoice",
         ),
@@ -103,7 +105,9 @@ LINES: Final = Sweep(
                  AND NOT EXISTS (SELECT 1 FROM settlement s WHERE s.payment_id = c.payment_id
                                     AND {hexed("s.id")} = substr(c.source, 1, 32)))
                OR (c.kind = 'INVOICE_PAYMENT' AND c.payment_id IS NOT NULL
-                   AND c.source <> {hexed("c.payment_id")})
+                   AND c.source <> {hexed("c.payment_id")} || COALESCE(
+                       (SELECT ':' || CAST(x.place AS TEXT) FROM payment_allocation x
+                         WHERE x.payment_id = c.payment_id AND x.invoice_id = c.invoice_id), ''))
                OR (c.kind = 'INVOICE_PAYMENT_RETURNED' AND c.source <> {hexed("c.invoice_id")})
                OR (c.kind = 'EXPIRY'
                    AND c.source <> substr(c.source, 1, 32) || ':' || CAST(c.version AS TEXT))

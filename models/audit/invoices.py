@@ -15,7 +15,12 @@ SELECT invoice_id, SUM(applied) AS applied,
        MAX(CASE WHEN status = 'PROCESSING' THEN 1 ELSE 0 END) AS in_process,
        MAX(CASE WHEN taken_back > 0 THEN 1 ELSE 0 END) AS returned,
        MAX(received - fee) AS most
-  FROM payment WHERE within(invoice_id, invoice) GROUP BY invoice_id),
+  FROM (SELECT invoice_id, applied, status, taken_back, received, fee FROM payment
+         WHERE NOT several AND within(invoice_id, invoice)
+        UNION ALL SELECT x.invoice_id, x.applied, q.status, q.taken_back, q.received, q.fee
+          FROM payment_allocation x JOIN payment q ON q.id = x.payment_id
+         WHERE within(x.invoice_id, invoice)) parts
+ GROUP BY invoice_id),
 rows_of AS MATERIALIZED (
 SELECT invoice_id, CAST(COUNT(*) AS INTEGER) AS count, SUM(total) AS total,
        SUM(total * CAST(tax_rate AS NUMERIC)) AS tax, COUNT(DISTINCT tax_rate) AS rates
@@ -29,10 +34,15 @@ SELECT invoice_id, SUM(CASE WHEN kind = 'INVOICE_PAYMENT' THEN -amount ELSE 0 EN
   FROM credit_transaction WHERE invoice_id IS NOT NULL AND within(invoice_id, invoice)
  GROUP BY invoice_id),
 sold AS MATERIALIZED (
-SELECT p.invoice_id, SUM(CASE t.kind WHEN 'SALE' THEN t.amount ELSE -t.amount END) AS by_gateways
-  FROM transfer t JOIN payment p ON p.id = t.payment_id
- WHERE t.kind IN ('SALE', 'SALE_REVERSED') AND within(p.invoice_id, invoice)
- GROUP BY p.invoice_id)
+SELECT invoice_id, SUM(CASE kind WHEN 'SALE' THEN amount ELSE -amount END) AS by_gateways
+  FROM (SELECT p.invoice_id, t.kind, t.amount FROM transfer t JOIN payment p ON p.id = t.payment_id
+         WHERE NOT p.several AND t.kind IN ('SALE', 'SALE_REVERSED')
+           AND within(p.invoice_id, invoice)
+        UNION ALL SELECT x.invoice_id, t.kind, t.amount
+          FROM transfer t JOIN payment_allocation x ON x.payment_id = t.payment_id
+           AND SUBSTR(t.source, 33) = ':' || CAST(x.place AS TEXT)
+         WHERE t.kind IN ('SALE', 'SALE_REVERSED') AND within(x.invoice_id, invoice)) sales
+ GROUP BY invoice_id)
 """
 
 

@@ -53,8 +53,13 @@ SELECT id, SUM(amount) AS net FROM (
    GROUP BY from_id) sides GROUP BY id)
 """
 
+#: Of a payment for several invoices the sale of each has its place behind the settlement's id.
 _OF_A_SETTLEMENT: Final = f"""
-EXISTS (SELECT 1 FROM settlement s WHERE s.payment_id = t.payment_id AND {hexed("s.id")} = t.source)
+(EXISTS (SELECT 1 FROM settlement s WHERE s.payment_id = t.payment_id
+            AND {hexed("s.id")} = substr(t.source, 1, 32))
+ AND (substr(t.source, 33) = '' OR (t.kind IN ('SALE', 'SALE_REVERSED')
+  AND EXISTS (SELECT 1 FROM payment_allocation y WHERE y.payment_id = t.payment_id
+                 AND ':' || CAST(y.place AS TEXT) = substr(t.source, 33)))))
 """
 
 TRANSFERS: Final = Sweep(

@@ -41,7 +41,11 @@ SELECT t.payment_id,
        SUM(CASE WHEN t.kind = 'SALE' THEN t.amount WHEN t.kind = 'SALE_REVERSED' THEN -t.amount
                 ELSE 0 END) AS sold
   FROM transfer t JOIN ledger_account a ON a.id = t.from_id JOIN ledger_account b ON b.id = t.to_id
- WHERE t.payment_id IS NOT NULL AND within(t.payment_id, payment) GROUP BY t.payment_id)
+ WHERE t.payment_id IS NOT NULL AND within(t.payment_id, payment) GROUP BY t.payment_id),
+shared AS MATERIALIZED (
+SELECT payment_id, CAST(COUNT(*) AS INTEGER) AS count, SUM(amount) AS amount,
+       SUM(credit_part) AS credit_part, SUM(applied) AS applied
+  FROM payment_allocation WHERE within(payment_id, payment) GROUP BY payment_id)
 """
 _RETURNED: Final = """
 CASE WHEN COALESCE(s.returned, 0) < COALESCE(s.captured, 0) THEN COALESCE(s.returned, 0)
@@ -54,7 +58,8 @@ PAYMENTS: Final = Sweep(
        COALESCE(s.captured, 0) AS captured, {_RETURNED} AS returned""",
     """payment p LEFT JOIN invoice i ON i.id = p.invoice_id
        LEFT JOIN settled s ON s.payment_id = p.id LEFT JOIN booked t ON t.payment_id = p.id
-       LEFT JOIN credit_hold h ON h.payment_id = p.id""",
+       LEFT JOIN credit_hold h ON h.payment_id = p.id
+       LEFT JOIN shared x ON x.payment_id = p.id""",
     (
         Check(
             "payment-invoice",
@@ -89,7 +94,8 @@ PAYMENTS: Final = Sweep(
         ),
         Check(
             "payment-applied",
-            """CASE WHEN i.kind = 'FUNDS' THEN COALESCE(t.sold, 0) <> 0
+            """CASE WHEN p.several THEN FALSE
+                    WHEN i.kind = 'FUNDS' THEN COALESCE(t.sold, 0) <> 0
                     WHEN i.status = 'VOID' THEN p.applied <> 0
                     ELSE p.applied <> COALESCE(t.sold, 0) END""",
             "{payment}: {applied:money} counts towards invoice {number}, but the ledger has"
@@ -115,9 +121,18 @@ PAYMENTS: Final = Sweep(
         ),
         Check(
             "payment-amount",
-            "p.amount + p.credit_part > i.total AND p.gateway_ref <> p.reference",
+            """NOT p.several AND p.amount + p.credit_part > i.total
+               AND p.gateway_ref <> p.reference""",
             "{payment}: for {amount:money} and {credit_part:money} of credit, which is more than"
             " its invoice {number}",
+        ),
+        Check(
+            "payment-several",
+            """p.several <> (COALESCE(x.count, 0) > 1) OR COALESCE(x.count, 0) = 1
+               OR (p.several AND (p.applied <> x.applied OR p.amount <> x.amount
+                   OR (p.credit_part > 0 AND p.credit_part <> x.credit_part)))""",
+            "{payment}: for {amount:money}, of which {applied:money} counts on invoices, and its"
+            " parts for several invoices come to something else",
         ),
         Check(
             "payment-ended",
@@ -176,4 +191,39 @@ SETTLEMENTS: Final = Sweep(
     scope="within(s.payment_id, payment)",
 )
 
-SWEEPS: Final = (PAYMENTS, SETTLEMENTS)
+#: What each of several invoices has of a payment, and what the ledger says.
+ALLOCATIONS: Final = Sweep(
+    f"""{public("pay", "x.payment_id")} AS payment, COALESCE(i.number, '-') AS number,
+       i.currency, x.applied, COALESCE(s.sold, 0) AS sold""",
+    """payment_allocation x LEFT JOIN payment p ON p.id = x.payment_id
+       LEFT JOIN invoice i ON i.id = x.invoice_id
+       LEFT JOIN sold s ON s.payment_id = x.payment_id
+             AND s.suffix = ':' || CAST(x.place AS TEXT)""",
+    (
+        Check(
+            "allocation-invoice",
+            """p.id IS NULL OR i.id IS NULL OR i.kind <> 'ORDER' OR p.account_id <> x.account_id
+               OR i.account_id <> x.account_id OR i.currency <> p.currency
+               OR (x.place = 0 AND p.invoice_id <> x.invoice_id)""",
+            "{payment}: is also for invoice {number}, which is of another client or currency, is a"
+            " deposit or doesn't exist",
+        ),
+        Check(
+            "allocation-applied",
+            """x.applied < 0 OR x.amount + x.credit_part > i.total
+               OR x.applied <> CASE WHEN i.status = 'VOID' THEN 0 ELSE COALESCE(s.sold, 0) END""",
+            "{payment}: {applied:money} counts towards invoice {number}, but the ledger has"
+            " {sold:money}",
+        ),
+    ),
+    head="""
+sold AS MATERIALIZED (
+SELECT t.payment_id, SUBSTR(t.source, 33) AS suffix,
+       SUM(CASE t.kind WHEN 'SALE' THEN t.amount ELSE -t.amount END) AS sold
+  FROM transfer t WHERE t.kind IN ('SALE', 'SALE_REVERSED') AND SUBSTR(t.source, 33) <> ''
+   AND within(t.payment_id, payment) GROUP BY t.payment_id, SUBSTR(t.source, 33))
+""",
+    scope="within(x.account_id)",
+)
+
+SWEEPS: Final = (PAYMENTS, ALLOCATIONS, SETTLEMENTS)

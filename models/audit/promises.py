@@ -54,7 +54,11 @@ HOLDS: Final = Sweep(
             "hold-spent",
             f"""h.state = 'SPENT' AND v.id IS NULL AND NOT EXISTS
                 (SELECT 1 FROM credit_transaction c
-                  WHERE c.kind = 'INVOICE_PAYMENT' AND c.source = {hexed("h.payment_id")})""",
+                  WHERE c.kind = 'INVOICE_PAYMENT' AND c.source = {hexed("h.payment_id")})
+               AND NOT EXISTS (SELECT 1 FROM payment_allocation x JOIN credit_transaction c
+                  ON c.kind = 'INVOICE_PAYMENT'
+                 AND c.source = {hexed("h.payment_id")} || ':' || CAST(x.place AS TEXT)
+                WHERE x.payment_id = h.payment_id)""",
             "hold {payment}: SPENT, but no credit transaction says on what",
         ),
     ),

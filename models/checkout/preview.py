@@ -4,12 +4,18 @@ with the capture that would follow. Nothing is written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from models.access.identity import Actor
+from models.checkout.pay import PayInvoice
+from models.checkout.pay_many import PayInvoices
+from models.checkout.payable import Payable
+from models.checkout.paying import pay
+from models.checkout.split import Wish
 from models.db.record import new_id
-from models.errors import GatewayNotAvailable, Refusal
+from models.errors import GatewayNotAvailable
 from models.gateway import EventKind, GatewayEvent
 from models.invoices.deposit import AddFunds, Depositor, deposit_amount
 from models.invoices.terms import Terms
@@ -18,8 +24,7 @@ from models.journal.journal import Journal
 from models.journal.preview import preview
 from models.money import Money
 from models.payments.advance import advance
-from models.payments.locked import LockedInvoice, LockedPayment
-from models.payments.pay import Payable, PayInvoice, Wish, pay
+from models.payments.locked import LockedInvoice, LockedPayment, Share
 from models.payments.payment import Payment
 from models.provider.offer import ranked
 from models.provider.provider import provider
@@ -77,7 +82,7 @@ def funds_added(
     # A gateway that is out of order now may be back when the invoice is paid.
     paid = pay(Payable(at, found.begun, is_down=False), Wish(gateway=add.gateway), new_id())
     assert paid.payment is not None
-    _come_in(at, paid.payment)
+    come_in([at], paid.payment)
     return FundsPreview(
         currency=add.currency,
         credited=book.available - available,
@@ -88,9 +93,9 @@ def funds_added(
     )
 
 
-async def preview_payment(command: PayInvoice, by: Actor) -> PaymentPreview:
+async def preview_payment(command: PayInvoice | PayInvoices, by: Actor) -> PaymentPreview:
     """What paying would come to. Raises Forbidden where credit is used without `credit:read`, and
-    what the command refuses, of the invoice at `invoice_ids`, `0`.
+    what the command refuses.
     """
     if command.use_credit:
         by.require_scope("credit:read")
@@ -98,28 +103,27 @@ async def preview_payment(command: PayInvoice, by: Actor) -> PaymentPreview:
     def decided(found: Payable, asked: Invocation[Any], journal: Journal) -> PaymentPreview:
         return paid(command, found, asked, journal)
 
-    try:
-        return await preview(command, by, decided)
-    except Refusal as refused:
-        if refused.field == ("invoice_id",):
-            refused.field = ("invoice_ids", "0")
-        raise
+    return await preview(command, by, decided)
 
 
 def paid(
-    command: PayInvoice, found: Payable, asked: Invocation[Any], journal: Journal
+    command: PayInvoice | PayInvoices, found: Payable, asked: Invocation[Any], journal: Journal
 ) -> PaymentPreview:
-    """The invoice paid on what was read, and what goes through a gateway captured."""
+    """The invoices paid on what was read, and what goes through a gateway captured."""
     answer = command.decide(found, asked, journal)
     assert answer.terms is not None
     if answer.payment is not None:
-        _come_in(found.at, answer.payment)
+        come_in(found.bills, answer.payment)
     return PaymentPreview(answer.terms, found.at.book.available)
 
 
-def _come_in(at: LockedInvoice, payment: Payment) -> None:
+def come_in(bills: Sequence[LockedInvoice], payment: Payment) -> None:
     """What is charged is captured."""
     amount = Money(payment.charged, payment.currency)
     told = GatewayEvent("", EventKind.CAPTURED, payment.public_id, payment.reference, amount)
-    open = [*at.payments, payment]
-    advance(LockedPayment(payment, at.invoice, at.book, payment.id.hex, open), told)
+    first = bills[0]
+    open = [*first.payments, payment]
+    at = LockedPayment(payment, first.invoice, first.book, payment.id.hex, open)
+    for bill, allocation in zip(bills, payment.allocations, strict=False):
+        at.several.append(Share(bill.invoice, [*bill.payments, payment], allocation))
+    advance(at, told)

@@ -85,20 +85,24 @@ class Holds(Writer):
         self._holds.setdefault(payment_id, None)
         self._open(payment_id, amount)
 
-    def spend(self, payment_id: UUID, amount: int, line: StatementLine) -> int:
-        """Spend up to `amount` of what is held for a payment, and release the rest.
+    def spend(self, payment_id: UUID, wanted: Sequence[tuple[int, StatementLine]]) -> list[int]:
+        """Spend what is held for a payment, each of what is `wanted` up to its amount and in this
+        order, and release the rest.
 
-        What was spent, in minor units: zero where nothing is held (any more). A held grant does not
-        expire; what goes back to an expired one expires here and now.
+        What was spent on each, in minor units: zero where nothing is held (any more). A held grant
+        does not expire; what goes back to an expired one expires here and now.
         """
         held = self._take_out(payment_id)
-        spent = min(amount, sum(part for _, part in held))
-        if spent:
-            self._book.post(
-                line, _first(held, spent, self._book.provider_account(LedgerKind.SALES))
-            )
+        sales = self._book.provider_account(LedgerKind.SALES)
+        left, spent = list(held), []
+        for amount, line in wanted:
+            legs = _first(left, amount, sales)
+            spent.append(sum(leg.amount for leg in legs))
+            if legs:
+                self._book.post(line, legs)
+                left = _after(left, spent[-1])
         if held:
-            self._close(payment_id, HoldState.SPENT if spent else HoldState.RELEASED)
+            self._close(payment_id, HoldState.SPENT if any(spent) else HoldState.RELEASED)
             self._book.expire_due()
         return spent
 
@@ -214,6 +218,16 @@ def holds_of(book: Book) -> Holds:
     key = ("holds", book.account_id, book.currency)
     known: Holds | None = book.journal.kept(key)
     return book.journal.keep(key, Holds(book)) if known is None else known
+
+
+def _after(parts: Sequence[tuple[Ref, int]], amount: int) -> list[tuple[Ref, int]]:
+    """What is left of the parts when the first `amount` is gone."""
+    left = []
+    for source, given in parts:
+        gone = min(amount, given)
+        amount -= gone
+        left.append((source, given - gone))
+    return left
 
 
 def _first(parts: Iterable[tuple[Ref, int]], amount: int, target: Ref) -> list[Leg]:

@@ -42,7 +42,7 @@ def advance(at: LockedPayment, told: GatewayEvent) -> None:
 
     Of an event that moves money `at` has the settlements.
     """
-    was = at.invoice.status
+    was = [share.invoice.status for share in at.shares]
     is_news = (_settle if told.kind in MONEY_KINDS else _move_on)(at, told)
     at.payment.put(heard_at=at.book.journal.at)
     if is_news:
@@ -57,8 +57,9 @@ def _move_on(at: LockedPayment, told: GatewayEvent) -> bool:
             payment.put(failure=told.failure or "declined")
         case EventKind.PROCESSING if payment.status in WAITING:
             payment.put(status=PaymentStatus.PROCESSING.value, failure=None)
-            if at.invoice.status == InvoiceStatus.UNPAID:
-                at.invoice.put(status=InvoiceStatus.PROCESSING.value)
+            for share in at.shares:
+                if share.invoice.status == InvoiceStatus.UNPAID:
+                    share.invoice.put(status=InvoiceStatus.PROCESSING.value)
         case EventKind.APPROVED if payment.is_open:
             payment.put(next_check_at=at.book.journal.at)
         case EventKind.FAILED if payment.is_open:
@@ -123,16 +124,18 @@ def _set_disputed(at: LockedPayment, own: Sequence[Settlement]) -> None:
         at.book.dispute(1 if disputed else -1)
 
 
-def _tell(at: LockedPayment, told: GatewayEvent, was: str) -> None:
-    invoice, payment, tell = at.invoice, at.payment, at.book.journal.tell
+def _tell(at: LockedPayment, told: GatewayEvent, was: Sequence[str]) -> None:
+    payment, tell = at.payment, at.book.journal.tell
     if told.kind in _FACTS:
         kind, more = _FACTS[told.kind]
-        facts = {"invoice": invoice.public_id, "status": payment.status, **more}
+        facts = {"invoice": at.invoice.public_id, "status": payment.status, **more}
         tell(kind, payment.account_id, payment.id, **facts)
-    is_paid = invoice.status == InvoiceStatus.PAID != was
-    kind = FactKind.INVOICE_PAID if is_paid else FactKind.INVOICE_UPDATED
-    facts = {"number": invoice.number, "status": invoice.status, "because": told.kind.value}
-    tell(kind, invoice.account_id, invoice.id, **facts)
+    for share, before in zip(at.shares, was, strict=True):
+        invoice = share.invoice
+        is_paid = invoice.status == InvoiceStatus.PAID != before
+        kind = FactKind.INVOICE_PAID if is_paid else FactKind.INVOICE_UPDATED
+        facts = {"number": invoice.number, "status": invoice.status, "because": told.kind.value}
+        tell(kind, invoice.account_id, invoice.id, **facts)
 
 
 async def load_settlements(at: LockedPayment, told: GatewayEvent) -> None:

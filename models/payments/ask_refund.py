@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
@@ -16,11 +16,13 @@ from models.errors import (
     CurrencyNotSupported,
     GatewayFailed,
     IdempotencyKeyReused,
+    Invalid,
     NotFound,
     NotRefundable,
 )
+from models.invoices.allocation import Allocation
 from models.journal.command import Invocation, StaffCommand
-from models.journal.idempotency import Made
+from models.journal.idempotency import LATER, Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
 from models.money import Money
@@ -54,7 +56,7 @@ class RefundPayment(StaffCommand[Refundable, Refund]):
     The credit is held until the gateway has said what became of it. Raises NotFound, NotRefundable
     (`problem`: policy, gateway, not_paid, disputed, too_many, spent), AmountOutOfRange,
     AmountPrecision, CurrencyNotSupported, Invalid at `reason`, GatewayFailed where the gateway says
-    no.
+    no. Of a payment for several invoices `invoice_id` says of which: Invalid at `invoice_id`.
     """
 
     mutation: ClassVar[str] = "refundPayment"
@@ -64,6 +66,7 @@ class RefundPayment(StaffCommand[Refundable, Refund]):
     amount: Decimal | None
     currency: str | None
     reason: str
+    invoice_id: UUID | None = field(default=None, metadata=LATER)
 
     @override
     async def read(self, asked: Invocation, journal: Journal) -> Refundable:
@@ -82,7 +85,8 @@ class RefundPayment(StaffCommand[Refundable, Refund]):
             raise CurrencyNotSupported("amount", "currency", currency=self.currency)
         why = clean_text(self.reason, "reason", maximum=500)
         wanted = None if self.amount is None else _parsed(self.amount, payment)
-        amount, held, capture = _allowed(found, wanted)
+        share = self._share(found.at)
+        amount, held, capture = _allowed(found, wanted, share)
         refund = Refund(
             id=asked.id,
             created_at=journal.at,
@@ -96,12 +100,22 @@ class RefundPayment(StaffCommand[Refundable, Refund]):
             capture=capture,
             next_check_at=journal.at + CHECKS[0],
             source=asked.source,
+            invoice_id=share.invoice_id if share else None,
         )
         _begin(found.at, refund)
         facts = {"amount": refund.amount, "currency": refund.currency, "reason": why}
         own = payment.account_id
         journal.log(asked.by, "payment.refund", payment.public_id, own, **facts)
         return refund
+
+    def _share(self, at: LockedPayment) -> Allocation | None:
+        """Of a payment for several invoices, the one that it is to be a refund of."""
+        named, payment = self.invoice_id, at.payment
+        if named is None and payment.several:
+            raise Invalid("invoice_id", problem="invoice_of_several")
+        if named is not None and named not in payment.invoice_ids:
+            raise NotFound("invoice_id")
+        return next((one for one in payment.allocations if one.invoice_id == named), None)
 
     @override
     async def follow(self, answer: Refund, asked: Invocation) -> Refund:
@@ -123,13 +137,15 @@ def _parsed(amount: Decimal, payment: Payment) -> int:
     return money.minor
 
 
-def _allowed(found: Refundable, wanted: int | None) -> tuple[int, int, str]:
+def _allowed(
+    found: Refundable, wanted: int | None, share: Allocation | None
+) -> tuple[int, int, str]:
     """How much goes back, how much of it is credit, and from which capture."""
     at, payment = found.at, found.at.payment
     _check_allowed(at)
     if len(at.refunds) >= refunds.REFUNDS_MAX:
         raise NotRefundable("payment_id", problem="too_many", maximum=refunds.REFUNDS_MAX)
-    most = _most(at)
+    most = _most(at) if share is None else _most_of(at, share)
     if most <= 0:
         raise NotRefundable("payment_id", problem="spent")
     amount = most if wanted is None else wanted
@@ -140,6 +156,8 @@ def _allowed(found: Refundable, wanted: int | None) -> tuple[int, int, str]:
     capture, captured = found.capture
     if captured < amount:
         raise AmountOutOfRange("amount", "amount", maximum=Money(captured, payment.currency))
+    if share is not None:  # what it has paid is in sales, all of it
+        return amount, 0, capture
     return amount, amount if at.funds else min(amount, _excess(at)), capture
 
 
@@ -148,7 +166,8 @@ def _begin(at: LockedPayment, asked: Refund) -> None:
     at.book.journal.claim(asked)
     hold(at.book, asked)
     facts = {"payment": at.payment.public_id, "refund": asked.public_id}
-    at.book.journal.tell(FactKind.INVOICE_UPDATED, asked.account_id, at.invoice.id, **facts)
+    about = asked.invoice_id or at.invoice.id
+    at.book.journal.tell(FactKind.INVOICE_UPDATED, asked.account_id, about, **facts)
     at.book.touch()
 
 
@@ -175,6 +194,13 @@ def _most(at: LockedPayment) -> int:
     # What became credit goes first (`take_back`), so credit that is spent bounds all of it.
     left: int = payment.kept - under_way
     return left if _excess(at) <= deposits else deposits
+
+
+def _most_of(at: LockedPayment, share: Allocation) -> int:
+    """What can be given back of one of several invoices; never the fee, which was for all."""
+    waiting = (one for one in at.pending_refunds if one.invoice_id == share.invoice_id)
+    left: int = share.applied - sum(one.amount for one in waiting)
+    return left
 
 
 def _excess(at: LockedPayment) -> int:

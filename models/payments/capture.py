@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from models.credit import spending
 from models.credit.hold import holds_of
-from models.invoices.invoice import Invoice
 from models.ledger.chart import LedgerKind, Ref
 from models.ledger.credit_transaction import StatementLineKind
 from models.ledger.posting import Leg, StatementLine
 from models.ledger.transfer import MoveKind
-from models.payments.locked import LockedPayment, cancel_waiting, reopen
+from models.payments.locked import LockedPayment, Share, cancel_waiting, reopen
 from models.provider.provider import provider
 from models.status import PAYABLE, InvoiceStatus, PaymentStatus
 
@@ -33,21 +34,23 @@ def receive(at: LockedPayment, amount: int) -> None:
 
 def book_in(at: LockedPayment, amount: int, *, reinstated: bool) -> None:
     """Book `amount` that came in, or came back: the fee, what is due, and the excess."""
-    payment, invoice, book = at.payment, at.invoice, at.book
+    payment, book = at.payment, at.book
     fee = min(amount, payment.fee - payment.fee_taken)
-    due = invoice.amount_due if _takes_money(invoice) else 0
-    applied = min(amount - fee, due)
+    parts = _filled(at, amount - fee)
+    applied = sum(parts)
     excess = amount - fee - applied
     move(at, MoveKind.FEE, clearing(at), book.provider_account(LedgerKind.FEE_INCOME), fee)
     if not at.funds:
-        move(at, MoveKind.SALE, clearing(at), book.provider_account(LedgerKind.SALES), applied)
+        sales = book.provider_account(LedgerKind.SALES)
+        for share, part in zip(at.shares, parts, strict=True):
+            move(at, MoveKind.SALE, clearing(at), sales, part, share)
     if reinstated:
         _reinstate(at, excess + (applied if at.funds else 0))
     else:
         _deposit(at, applied if at.funds else 0, StatementLineKind.DEPOSIT)
         _deposit(at, excess, StatementLineKind.OVERPAYMENT)
-    if applied:
-        invoice.put(amount_paid=invoice.amount_paid + applied)
+    for share, part in zip(at.shares, parts, strict=True):
+        share.pay(part)
     payment.put(
         fee_taken=payment.fee_taken + fee,
         applied=payment.applied + applied,
@@ -55,21 +58,52 @@ def book_in(at: LockedPayment, amount: int, *, reinstated: bool) -> None:
     )
 
 
+def _filled(at: LockedPayment, amount: int) -> list[int]:
+    """What each invoice gets of `amount`, in their order: what it was to get first, and of what is
+    left then what is still due.
+    """
+    return fill(amount, [(_expected(share), share.due) for share in at.shares])
+
+
+def _expected(share: Share) -> int:
+    allocation = share.allocation
+    if allocation is None:
+        return share.due
+    left: int = allocation.amount - allocation.applied
+    return max(0, min(share.due, left))
+
+
+def fill(amount: int, wanted: Sequence[tuple[int, int]]) -> list[int]:
+    """`amount` shared out in order: to each as much as its first number, then up to its second."""
+    parts = [0] * len(wanted)
+    for bound in range(2):
+        for n, most in enumerate(wanted):
+            more = min(amount, most[bound] - parts[n])
+            if more > 0:
+                parts[n] += more
+                amount -= more
+    return parts
+
+
 def clearing(at: LockedPayment) -> Ref:
     """What is under way between the gateway and the provider."""
     return at.book.provider_account(LedgerKind.CLEARING, at.payment.gateway)
 
 
-def move(at: LockedPayment, kind: MoveKind, source: Ref, target: Ref, amount: int) -> None:
-    """Move `amount` without a line of the statement, if it is any."""
+def move(  # noqa: PLR0917 - all that a movement is
+    at: LockedPayment,
+    kind: MoveKind,
+    source: Ref,
+    target: Ref,
+    amount: int,
+    share: Share | None = None,
+) -> None:
+    """Move `amount` without a line of the statement, if it is any: once for each event, and of a
+    payment for several for each invoice (`share`).
+    """
     if amount:
-        legs = [Leg(source, target, amount)]
-        at.book.post(kind, legs, source=at.source, payment_id=at.payment.id)
-
-
-def _takes_money(invoice: Invoice) -> bool:
-    """A deposit that was taken back can come back; else only what is still to be paid."""
-    return invoice.status in PAYABLE or invoice.status == InvoiceStatus.REFUNDED
+        legs, suffix = [Leg(source, target, amount)], share.suffix if share else ""
+        at.book.post(kind, legs, source=at.source + suffix, payment_id=at.payment.id)
 
 
 def _deposit(at: LockedPayment, amount: int, kind: StatementLineKind) -> None:
@@ -110,38 +144,54 @@ def _spend_credit_part(at: LockedPayment) -> None:
     """The credit half of a split: what is held is spent; after its release, what is available
     then.
     """
-    invoice, payment, book = at.invoice, at.payment, at.book
+    payment, book = at.payment, at.book
     if at.funds or not payment.credit_part:
         return
-    due = invoice.amount_due if invoice.status in PAYABLE else 0
-    line = StatementLine(
-        StatementLineKind.INVOICE_PAYMENT,
-        payment.id.hex,
-        note=invoice.number,
-        invoice_id=invoice.id,
-        payment_id=payment.id,
-    )
-    spent = holds_of(book).spend(payment.id, due, line)
+    parts = _credit_parts(at)
+    spent = holds_of(book).spend(payment.id, parts)
     # A dispute of this very payment would have found the credit spent, had the capture come first.
     own_disputes = int(payment.disputed)
-    if not spent and due and not book.is_stopped(but_disputes=own_disputes):
-        spent = min(due, payment.credit_part, book.available)
-        if spent:
-            spending.spend(book, spent, line)
-    if spent:
-        invoice.put(
-            credit_applied=invoice.credit_applied + spent, amount_paid=invoice.amount_paid + spent
-        )
+    if not any(spent) and not book.is_stopped(but_disputes=own_disputes):
+        there = fill(min(payment.credit_part, book.available), [(due, due) for due, _ in parts])
+        for amount, (_, line) in zip(there, parts, strict=True):
+            if amount:
+                spending.spend(book, amount, line)
+        spent = there
+    for share, amount in zip(at.shares, spent, strict=True):
+        invoice = share.invoice
+        if amount:
+            invoice.put(
+                credit_applied=invoice.credit_applied + amount,
+                amount_paid=invoice.amount_paid + amount,
+            )
     payment.put(credit_part=0)
 
 
+def _credit_parts(at: LockedPayment) -> list[tuple[int, StatementLine]]:
+    """How much credit each invoice can take, and its line of the statement."""
+    payment = at.payment
+    parts = []
+    for share in at.shares:
+        invoice = share.invoice
+        line = StatementLine(
+            StatementLineKind.INVOICE_PAYMENT,
+            payment.id.hex + share.suffix,
+            note=invoice.number,
+            invoice_id=invoice.id,
+            payment_id=payment.id,
+        )
+        parts.append((invoice.amount_due if invoice.status in PAYABLE else 0, line))
+    return parts
+
+
 def close_if_paid(at: LockedPayment) -> None:
-    """The invoice is paid where nothing is due any more, and else waits for money again."""
-    invoice = at.invoice
-    if not _takes_money(invoice):
-        return
-    if invoice.amount_due == 0:
-        invoice.put(status=InvoiceStatus.PAID.value, paid_at=at.book.journal.at)
-        cancel_waiting(at.others)
-    elif invoice.status == InvoiceStatus.PROCESSING:
-        reopen(at)
+    """An invoice is paid where nothing is due any more, and else waits for money again."""
+    for share in at.shares:
+        invoice = share.invoice
+        if not share.takes_money:
+            continue
+        if invoice.amount_due == 0:
+            invoice.put(status=InvoiceStatus.PAID.value, paid_at=at.book.journal.at)
+            cancel_waiting(at.others(share))
+        else:
+            reopen(at, share)

@@ -201,7 +201,7 @@ class Apply(Step[LockedPayment | None, None]):
     def resource(self) -> Hashable:
         # A dispute locks all of the account's balances, in an order of its own.
         is_dispute = self.message.kind in DISPUTE_KINDS
-        return None if is_dispute else ("invoice", self.payment.invoice_id)
+        return None if is_dispute else self.payment.resource
 
     @override
     async def read(self, journal: Journal) -> LockedPayment | None:

@@ -4,7 +4,7 @@ their account, read under the lock.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID
@@ -13,10 +13,12 @@ from typing_extensions import override
 
 from models.credit.hold import holds_of
 from models.db import sql
-from models.db.together import find_one
-from models.invoices.invoice import Invoice, InvoiceKind, made_invoice
+from models.db.together import find_one, find_some
+from models.invoices.allocation import Allocation
+from models.invoices.invoice import Invoice, InvoiceKind, by_ids, made_invoice
 from models.journal.command import Step
 from models.journal.journal import Journal
+from models.journal.topics import topic_of_invoice
 from models.ledger.book import Book
 from models.ledger.opening import open_book
 from models.payments.payment import Payment, of_invoices, with_open_ones
@@ -24,9 +26,47 @@ from models.payments.payment import read as read_payment
 from models.payments.refund import Refund
 from models.payments.refund import of_payments as refunds_of
 from models.payments.settlement import Settlement
-from models.status import InvoiceStatus, PaymentStatus, RefundStatus
+from models.status import PAYABLE, InvoiceStatus, PaymentStatus, RefundStatus
 
 A = TypeVar("A")
+
+
+@dataclass(slots=True)
+class Share:
+    """One invoice of a payment, with the payments of it that had begun and not ended."""
+
+    invoice: Invoice
+    open: list[Payment]
+    allocation: Allocation | None = None
+    "Of a payment for several invoices."
+
+    @property
+    def suffix(self) -> str:
+        """What tells its part of a movement of money from the others'."""
+        return "" if self.allocation is None else f":{self.allocation.place}"
+
+    @property
+    def takes_money(self) -> bool:
+        """A deposit that was taken back can come back; else only what is still to be paid."""
+        return self.invoice.status in PAYABLE or self.invoice.status == InvoiceStatus.REFUNDED
+
+    @property
+    def due(self) -> int:
+        """What it takes of money that comes in; minor units."""
+        return self.invoice.amount_due if self.takes_money else 0
+
+    def is_alone(self, payment: Payment) -> bool:
+        """Whether no other payment of the invoice is under way."""
+        others = (one for one in self.open if one.id != payment.id)
+        return not any(one.status == PaymentStatus.PROCESSING for one in others)
+
+    def pay(self, change: int) -> None:
+        """Money of the payment counts on the invoice, or where it is negative does no longer."""
+        invoice = self.invoice
+        if change:
+            invoice.put(amount_paid=invoice.amount_paid + change)
+        if change and self.allocation is not None:
+            self.allocation.put(applied=self.allocation.applied + change)
 
 
 @dataclass(slots=True)
@@ -43,6 +83,13 @@ class LockedPayment:
     refunds: list[Refund] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
     """Its own, and whatever has the name of what is to be settled."""
+    several: list[Share] = field(default_factory=list)
+    """Its invoices, in the order in which they are paid, where there are several."""
+
+    @property
+    def shares(self) -> list[Share]:
+        """Its invoices, in the order in which they are paid."""
+        return self.several or [Share(self.invoice, self.open)]
 
     @property
     def funds(self) -> bool:
@@ -61,11 +108,14 @@ class LockedPayment:
         """Its refunds whose end is not known, oldest first."""
         return [one for one in self.refunds if one.status == RefundStatus.PENDING]
 
-    @property
-    def others(self) -> list[LockedPayment]:
-        """The other payments of the invoice that have begun and not ended."""
-        every = open_of(self.invoice, self.book, self.open)
+    def others(self, share: Share) -> list[LockedPayment]:
+        """The other payments of one of its invoices that have begun and not ended."""
+        every = open_of(share.invoice, self.book, share.open)
         return [one for one in every if one.payment is not self.payment]
+
+    def ring(self) -> None:
+        """Whoever watches its invoices looks again."""
+        self.book.journal.ring(*map(topic_of_invoice, self.payment.invoice_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +147,16 @@ async def locked(journal: Journal, found: Payment, source: str = "") -> LockedPa
     """
     book = await open_book(journal, found.account_id, found.currency)
     there = await find_one(with_open_ones, (found.invoice_id, found.id)) or []
-    payments = [journal.watch(row) for row in there]
+    payments = [_watched(journal, row) for row in there]
     invoice = journal.watch(await made_invoice(found.invoice_id))
     payment = next((one for one in payments if one.id == found.id), None) or sql.copy_of(found)
     refunds = (await find_one(refunds_of, payment.id) or []) if payment.received else []
     at = LockedPayment(payment, invoice, book, source or payment.id.hex, payments)
     at.refunds = [journal.watch(one) for one in refunds]
-    holders = [one.id for one in payments if one.credit_part]
+    if payment.several:
+        at.several = await _shares(journal, payment)
+    every = [*payments, *(one for share in at.several for one in share.open)]
+    holders = [one.id for one in every if one.credit_part]
     await holds_of(book).load([*holders, *(one.id for one in at.pending_refunds)])
     return at
 
@@ -121,9 +174,41 @@ async def locked_invoice(
     invoice = found if optimistic else await made_invoice(found.id)
     invoice = journal.watch(invoice, unlocked=optimistic)
     there = (await find_one(of_invoices, found.id) or []) if has_payments else []
-    payments = [journal.watch(row) for row in there]
+    payments = [_watched(journal, row) for row in there]
     await holds_of(book).load([one.id for one in payments if one.credit_part and one.is_open])
     return LockedInvoice(invoice, book, payments)
+
+
+async def locked_invoices(journal: Journal, found: Sequence[Invoice]) -> list[LockedInvoice]:
+    """As `locked_invoice`, of several invoices of one account and currency, in their order."""
+    book = await open_book(journal, found[0].account_id, found[0].currency)
+    ids = [one.id for one in found]
+    invoices, payments = await find_some(by_ids, ids), await find_some(of_invoices, ids)
+    every = []
+    for id in ids:
+        its = [_watched(journal, row) for row in payments.get(id, ())]
+        every.append(LockedInvoice(journal.watch(invoices[id]), book, its))
+    held = (one.id for bill in every for one in bill.payments if one.credit_part and one.is_open)
+    await holds_of(book).load(held)
+    return every
+
+
+def _watched(journal: Journal, found: Payment) -> Payment:
+    payment = journal.watch(found)
+    for allocation in payment.allocations:
+        journal.watch(allocation)
+    return payment
+
+
+async def _shares(journal: Journal, payment: Payment) -> list[Share]:
+    ids = payment.invoice_ids
+    invoices, payments = await find_some(by_ids, ids), await find_some(of_invoices, ids)
+    shares = []
+    for one in payment.allocations:
+        there = [_watched(journal, each) for each in payments[one.invoice_id]]
+        begun = [each for each in there if each.is_open]
+        shares.append(Share(journal.watch(invoices[one.invoice_id]), begun, one))
+    return shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +220,7 @@ class PaymentStep(Step[LockedPayment, A]):
     @property
     @override
     def resource(self) -> Hashable:
-        return ("invoice", self.payment.invoice_id)
+        return self.payment.resource
 
     @override
     async def read(self, journal: Journal) -> LockedPayment:
@@ -161,14 +246,16 @@ def close(at: LockedPayment, status: PaymentStatus, failure: str | None = None) 
     if at.payment.credit_part:
         holds_of(at.book).release(at.payment.id)
     at.book.touch()  # what was pending is not any more
-    if at.invoice.status == InvoiceStatus.PROCESSING:
-        reopen(at)
+    for share in at.shares:
+        reopen(at, share)
+    if at.payment.several:
+        at.ring()
 
 
-def reopen(at: LockedPayment) -> None:
-    """The invoice waits for money again, unless another payment of it is under way."""
-    if not any(one.payment.status == PaymentStatus.PROCESSING for one in at.others):
-        at.invoice.put(status=InvoiceStatus.UNPAID.value)
+def reopen(at: LockedPayment, share: Share) -> None:
+    """An invoice waits for money again, unless another payment of it is under way."""
+    if share.invoice.status == InvoiceStatus.PROCESSING and share.is_alone(at.payment):
+        share.invoice.put(status=InvoiceStatus.UNPAID.value)
 
 
 def cancel_waiting(payments: Iterable[LockedPayment]) -> None:

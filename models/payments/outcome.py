@@ -88,11 +88,12 @@ def _capture_of(payment: Payment) -> GatewayEvent:
 
 def give_up(at: LockedPayment, *, told: bool) -> None:
     """Cancel a payment. Where its gateway has not been `told`, it is when it can be."""
-    payment, invoice, tell = at.payment, at.invoice, at.book.journal.tell
+    payment, tell = at.payment, at.book.journal.tell
     if told:
         close(at, PaymentStatus.CANCELED)
     else:
         supersede(at)
-    facts = {"invoice": invoice.public_id, "status": payment.status}
+    facts = {"invoice": at.invoice.public_id, "status": payment.status}
     tell(FactKind.PAYMENT_CANCELED, payment.account_id, payment.id, **facts)
-    tell(FactKind.INVOICE_UPDATED, payment.account_id, invoice.id)
+    for share in at.shares:
+        tell(FactKind.INVOICE_UPDATED, payment.account_id, share.invoice.id)

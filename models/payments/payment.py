@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -19,6 +20,7 @@ from models.gateway import (
     Redirect,
     TransferInstructions,
 )
+from models.invoices.allocation import Allocation, of_payments
 from models.invoices.invoice import Invoice
 from models.money import Money
 from models.provider.provider import provider
@@ -38,6 +40,8 @@ class Payment(Changing):
     credit, and `taken_back` the gateway has taken back:
     received = fee_taken + applied + excess + taken_back, always.
     `lease_at` is until when somebody is asking the gateway to begin.
+
+    One for `several` invoices has an allocation for each; `invoice_id` is the first of them.
     """
 
     PREFIX: ClassVar[str] = "pay"
@@ -56,6 +60,7 @@ class Payment(Changing):
     applied = fields.BigIntField(default=0)
     excess = fields.BigIntField(default=0)
     disputed = fields.BooleanField(default=False)
+    several = fields.BooleanField(default=False, db_default=False)
     reference = fields.CharField(max_length=40)
     gateway_ref = fields.CharField(max_length=255, default="")
     return_url = fields.CharField(max_length=2048, default="")
@@ -70,6 +75,21 @@ class Payment(Changing):
 
     class Meta:
         table = "payment"
+
+    #: What each invoice gets, in their order, where there are several; read with the payment.
+    allocations: Sequence[Allocation] = ()
+
+    @property
+    def invoice_ids(self) -> list[UUID]:
+        """All that it pays, in the order in which it does."""
+        return [one.invoice_id for one in self.allocations] or [self.invoice_id]
+
+    @property
+    def resource(self) -> Hashable:
+        """What commands and steps of one batch that change it must not share; None: it is changed
+        by itself.
+        """
+        return None if self.several else ("invoice", self.invoice_id)
 
     @property
     def charged(self) -> int:
@@ -195,12 +215,49 @@ async def visible(
 
 async def by_ids(ids: Sequence[UUID]) -> dict[UUID, Payment]:
     """The payments with these ids; one statement. Unknown ids are left out."""
-    return await sql.by_ids(Payment, ids)
+    found = await sql.by_ids(Payment, ids)
+    await _allocate(found.values())
+    return found
 
 
 async def of_invoices(ids: Sequence[UUID]) -> dict[UUID, list[Payment]]:
-    """The payments of these invoices, oldest first; one statement."""
-    return await sql.of_each(Payment, "invoice_id", ids)
+    """The payments of these invoices, those for several among them, oldest first."""
+    found: defaultdict[UUID, list[Payment]] = defaultdict(list)
+    for invoice_id, payment in await _of(ids):
+        found[invoice_id].append(payment)
+    return dict(found)
+
+
+async def _of(ids: Sequence[UUID], which: str = "", *args: object) -> list[tuple[UUID, Payment]]:
+    """Payments of these invoices, with the invoice, oldest first; `which` of them is SQL."""
+    if not ids:
+        return []
+    rows = await sql.fetch(
+        "SELECT p.*, p.invoice_id AS of_invoice_id FROM payment p"
+        f" WHERE {sql.any_of('p.invoice_id', 1)}{which} UNION ALL"
+        " SELECT p.*, a.invoice_id FROM payment_allocation a JOIN payment p ON p.id = a.payment_id"
+        f" WHERE a.place > 0 AND {sql.any_of('a.invoice_id', 1)}{which} ORDER BY id",
+        list(ids),
+        *args,
+    )
+    records: dict[UUID, Payment] = {}
+    found = []
+    for row in rows:
+        invoice_id: UUID = row.pop("of_invoice_id")
+        payment = records.get(row["id"]) or sql.record_of(Payment, row)
+        records[payment.id] = payment
+        found.append((invoice_id, payment))
+    await _allocate(records.values())
+    return found
+
+
+async def _allocate(payments: Iterable[Payment]) -> None:
+    """Read the allocations of those that have some."""
+    several = [one for one in payments if one.several]
+    if several:
+        found = await of_payments([one.id for one in several])
+        for payment in several:
+            payment.allocations = found[payment.id]
 
 
 async def with_open_ones(
@@ -209,16 +266,11 @@ async def with_open_ones(
     """By an invoice and a payment of it: this payment as it is now, if it is there, and the open
     payments of the invoice, oldest first.
     """
-    rows = await sql.records(
-        Payment,
-        f"SELECT * FROM payment WHERE {sql.any_of('invoice_id', 1)}"
-        f" AND ({sql.any_of('id', 2)} OR status IN {OPEN_SQL}) ORDER BY id",
-        [invoice_id for invoice_id, _ in keys],
-        [id for _, id in keys],
-    )
+    which = f" AND ({sql.any_of('p.id', 2)} OR p.status IN {OPEN_SQL})"
+    rows = await _of([key[0] for key in keys], which, [id for _, id in keys])
     return {
         (invoice_id, id): [
-            one for one in rows if one.invoice_id == invoice_id and (one.id == id or one.is_open)
+            one for its, one in rows if its == invoice_id and (one.id == id or one.is_open)
         ]
         for invoice_id, id in keys
     }

@@ -32,7 +32,8 @@ class Refund(Changing):
     `held` of it is credit, kept from being spent until the gateway has said what became of it: as
     much as the refund takes from credit, which what happens to the payment meanwhile may change.
     `capture` is what the money came in with, `reference` the gateway's id of the refund, empty
-    while it is not known; `source` the idempotency key that asked for it, UNIQUE for good.
+    while it is not known; `invoice_id` which of the several invoices of its payment it is of;
+    `source` the idempotency key that asked for it, UNIQUE for good.
     """
 
     PREFIX: ClassVar[str] = "rfd"
@@ -50,6 +51,7 @@ class Refund(Changing):
     next_check_at = fields.DatetimeField(null=True)
     checks = fields.IntField(default=0)
     completed_at = fields.DatetimeField(null=True)
+    invoice_id = fields.UUIDField(null=True)
     source = fields.CharField(max_length=64, null=True)
 
     class Meta:

@@ -94,7 +94,7 @@ class Fail(Step[LockedPayment, bool]):
         journal.tell(
             FactKind.INVOICE_UPDATED,
             refund.account_id,
-            found.invoice.id,
+            refund.invoice_id or found.invoice.id,
             payment=found.payment.public_id,
             refund=refund.public_id,
             failure=self.failure,

@@ -22,7 +22,6 @@ from models.gateway import GatewayDeclined, GatewayProblem, Started
 from models.journal import idempotency
 from models.journal.command import part_of, perform
 from models.journal.journal import Journal
-from models.journal.topics import topic_of_invoice
 from models.payments.inbox import take_in
 from models.payments.locked import LockedPayment, PaymentStep, close, with_invoice
 from models.payments.payment import Payment, action_json
@@ -111,7 +110,7 @@ class NoteStarted(PaymentStep[None]):
                 expires_at=started.expires_at,
             )
             payment.put(next_check_at=payment.check_after(journal.at))
-        journal.ring(topic_of_invoice(found.invoice.id))
+        found.ring()
         found.book.touch()
 
 
@@ -125,7 +124,7 @@ class GiveUp(PaymentStep[None]):
     def decide(self, found: LockedPayment, journal: Journal) -> None:
         if found.payment.is_open:
             close(found, PaymentStatus.FAILED, self.failure)
-        journal.ring(topic_of_invoice(found.invoice.id))
+        found.ring()
 
 
 async def _give_up(payment: Payment, failure: str, by: Actor, key: str) -> None:

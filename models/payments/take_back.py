@@ -7,7 +7,7 @@ from models.ledger.credit_transaction import StatementLineKind
 from models.ledger.posting import Leg
 from models.ledger.transfer import MoveKind
 from models.payments.capture import book_in, clearing, close_if_paid, move, statement_line
-from models.payments.locked import LockedPayment
+from models.payments.locked import LockedPayment, Share
 from models.payments.refund import Refund, loosen
 from models.status import PAYABLE, InvoiceStatus
 
@@ -31,9 +31,11 @@ def _reverse(at: LockedPayment, amount: int, ours: Refund | None) -> None:
     from_credit = excess + (applied if at.funds else 0)
     loosen(at, from_credit)
     _take_credit(at, from_credit)
+    parts = _emptied(at, applied, ours)
     if not at.funds:
         sales = book.provider_account(LedgerKind.SALES)
-        move(at, MoveKind.SALE_REVERSED, sales, clearing(at), applied)
+        for share, part in parts:
+            move(at, MoveKind.SALE_REVERSED, sales, clearing(at), part, share)
     income = book.provider_account(LedgerKind.FEE_INCOME)
     move(at, MoveKind.FEE_REVERSED, income, clearing(at), fee)
     payment.put(
@@ -42,8 +44,26 @@ def _reverse(at: LockedPayment, amount: int, ours: Refund | None) -> None:
         applied=payment.applied - applied,
         fee_taken=payment.fee_taken - fee,
     )
-    if applied:
-        _unpay(at, applied)
+    for share, part in parts:
+        if part:
+            _unpay(share, part, is_funds=at.funds)
+
+
+def _emptied(at: LockedPayment, amount: int, ours: Refund | None) -> list[tuple[Share, int]]:
+    """Which invoices `amount` is missing on now: the one that the refund is of first, then the one
+    that was paid last.
+    """
+    of = None if ours is None else ours.invoice_id
+    last_first = at.shares[::-1]
+    last_first.sort(key=lambda share: share.invoice.id != of)
+    parts = []
+    for share in last_first:
+        allocation = share.allocation
+        there = at.payment.applied if allocation is None else allocation.applied
+        part = min(amount, there)
+        amount -= part
+        parts.append((share, part))
+    return parts
 
 
 def _shares(at: LockedPayment, amount: int, ours: Refund | None) -> tuple[int, int, int]:
@@ -72,15 +92,15 @@ def _take_credit(at: LockedPayment, amount: int) -> None:
     book.post(statement_line(at, StatementLineKind.DEPOSIT_REVERSED), legs)
 
 
-def _unpay(at: LockedPayment, amount: int) -> None:
-    invoice = at.invoice
-    paid = invoice.amount_paid - amount
+def _unpay(share: Share, amount: int, *, is_funds: bool) -> None:
+    invoice = share.invoice
+    share.pay(-amount)
     if invoice.status not in (InvoiceStatus.PAID, InvoiceStatus.REFUNDED):
-        invoice.put(amount_paid=paid)
-    elif at.funds:
-        invoice.put(amount_paid=paid, status=InvoiceStatus.REFUNDED.value)
+        return
+    if is_funds:
+        invoice.put(status=InvoiceStatus.REFUNDED.value)
     else:
-        invoice.put(amount_paid=paid, status=InvoiceStatus.UNPAID.value, paid_at=None)
+        invoice.put(status=InvoiceStatus.UNPAID.value, paid_at=None)
 
 
 def refund_if_paid_once(at: LockedPayment) -> None:

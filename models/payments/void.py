@@ -12,6 +12,7 @@ from typing_extensions import override
 from models.access.identity import Actor
 from models.credit import spending
 from models.errors import InvoiceNotVoidable, NotFound, PaymentInProgress
+from models.invoices.allocation import Allocation
 from models.invoices.invoice import Invoice, InvoiceKind, visible
 from models.invoices.number import give_number, series_of
 from models.invoices.snapshot import zone_of
@@ -23,6 +24,7 @@ from models.ledger.credit_transaction import StatementLineKind
 from models.ledger.posting import StatementLine
 from models.payments import refund
 from models.payments.locked import LockedInvoice, locked_invoice
+from models.payments.payment import Payment
 from models.provider.day import day_of
 from models.provider.provider import provider
 from models.status import PAYABLE, InvoiceStatus
@@ -112,13 +114,24 @@ class VoidInvoice(Command[Voidable, Invoice]):
 def _give_back(found: Voidable) -> None:
     """Return what was paid of an order as credit."""
     invoice, book, payments = found.at.invoice, found.at.book, found.at.payments
-    sold = sum(payment.applied for payment in payments)
+    parts = [(payment, *_of(payment, invoice)) for payment in payments]
+    sold = sum(applied for _, applied, _ in parts)
     kind = StatementLineKind.INVOICE_PAYMENT_RETURNED
     line = StatementLine(kind, invoice.id.hex, note=invoice.number, invoice_id=invoice.id)
     spending.give_back(book, found.origins, line, captured=sold)
-    for payment in payments:
-        if payment.applied:
-            payment.put(excess=payment.excess + payment.applied, applied=0)
+    for payment, applied, allocation in parts:
+        if applied:
+            payment.put(excess=payment.excess + applied, applied=payment.applied - applied)
+        if applied and allocation is not None:
+            allocation.put(applied=0)
+
+
+def _of(payment: Payment, invoice: Invoice) -> tuple[int, Allocation | None]:
+    """What of a payment counts on this invoice, and its place in one for several."""
+    for allocation in payment.allocations:
+        if allocation.invoice_id == invoice.id:
+            return allocation.applied, allocation
+    return payment.applied, None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from models.accounts.external import ENTRIES_MAX as METADATA_ENTRIES_MAX
 from models.credit.issue_vouchers import CODES_MAX
 from models.factors.recovery_code import COUNT as RECOVERY_CODES
 from models.factors.second_factor import SecondFactor
+from models.invoices.allocation import ALLOCATIONS_MAX
 from models.invoices.order import LINES_MAX as INVOICE_LINES_MAX
 from models.money import EXPONENTS
 from models.partners.attempt import SHOWN_MAX as ATTEMPTS_MAX
@@ -87,6 +88,8 @@ def lists(payments_per_invoice: int, currencies: int) -> dict[str, int]:
         # Beyond it there is money alone that came in unasked; the executor bounds that.
         "Invoice.payments": payments_per_invoice,
         "IssueVouchersPayload.codes": CODES_MAX,
+        "PayInvoicesPayload.invoices": ALLOCATIONS_MAX,
+        "Payment.allocations": ALLOCATIONS_MAX,
         "Payment.refunds": REFUNDS_MAX,
         "Query.gateways": GATEWAYS_MAX,
         "Query.nodes": IDS_MAX,

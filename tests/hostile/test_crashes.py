@@ -130,6 +130,8 @@ CUTS = [
     ("adjustCredit", "before the commit"),
     ("addFunds", "after the commit"),
     ("redeemVoucher", "after the commit"),
+    ("payInvoices", "before the commit"),
+    ("payInvoices", "after the commit"),
     ("reserveCredit", "after the commit"),
     ("captureHold", "before the commit"),
 ]
@@ -151,10 +153,12 @@ def test_a_crash_around_the_commit_leaves_all_or_nothing_and_the_retry_has_one_e
 ) -> None:
     client = server.new_client(credit="21.00")
     bill = order(server.partner, client, "20.00")["invoice"]
+    both = [order(server.partner, client, price)["invoice"]["id"] for price in ("5.00", "6.00")]
     hold = reserve(server.partner, client, "0.50")["hold"]["id"]
     who, given, made = {
         "addFunds": (client, adding(client, ""), "invoice { id }"),
         "payInvoice": (client, {"invoiceId": bill["id"], "useCredit": True}, "invoice { status }"),
+        "payInvoices": (client, {"invoiceIds": both, "useCredit": True}, "invoices { status }"),
         "redeemVoucher": (client, {"code": server.vouchers()[0]}, "transaction { version }"),
         "adjustCredit": (
             server.staff,

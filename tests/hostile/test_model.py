@@ -41,7 +41,7 @@ from tests.support.application import demo_settings, running
 from tests.support.books.expected import PAYABLE, Model, No
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Coroutine, Iterator, Sequence
 
     import httpx
 
@@ -72,6 +72,7 @@ MAKES = {
     "addFunds": "invoice { id }",
     "createInvoice": "invoice { id }",
     "payInvoice": MADE,
+    "payInvoices": MADE.replace("invoice {", "invoices {"),
     "redeemVoucher": "transaction { id }",
     "issueVouchers": "codes",
     "refundPayment": "refund { id status }",
@@ -287,6 +288,7 @@ class Life(RuleBasedStateMachine):
         can = [
             *(self.add, self.order, self.order, self.redeem, self.adjust, self.time_passes),
             *(3 * [self.pay] + [self.void] if self.bills else []),
+            *(4 * [self.pay_many] if len(self.bills) > 1 else []),
             *(6 * [self.act] + [self.recheck, self.cancel] if self.payments else []),
             *(2 * [self.refund] if self.payments else []),
             *(2 * [self.end_refund] if self.under_way() else []),
@@ -325,29 +327,59 @@ class Life(RuleBasedStateMachine):
         anything = range(len(self.bills))
         self.begin(dice.choice(payable if payable and dice.random() < 0.9 else anything), dice)
 
+    def pay_many(self, dice: Random) -> None:
+        """Mostly orders that are open, of which there are enough then."""
+        good: Sequence[int] = range(len(self.bills))
+        if dice.random() < 0.9:
+            while len(good := self.open_orders()) < 2:
+                self.order(dice)
+        numbers = dice.sample(good, dice.randint(2, min(4, len(good))))
+        how, wish = self.how(dice, 0.7)
+        ids = [self.bills[number] for number in numbers]
+        before = len(self.payments)
+        self.begun("pay_many", numbers, self.do("payInvoices", invoiceIds=ids, **how), wish)
+        if len(self.payments) > before and dice.random() < 0.5:
+            self.act(dice, len(self.payments) - 1)
+
+    def open_orders(self) -> list[int]:
+        return [
+            number
+            for number, bill in enumerate(self.model.bills)
+            if bill.status in PAYABLE and bill.kind == "ORDER"
+        ]
+
     def begin(self, number: int, dice: Random) -> None:
-        use_credit = dice.random() < (0.8 if self.model.bills[number].kind == "ORDER" else 0.1)
+        often = 0.8 if self.model.bills[number].kind == "ORDER" else 0.1
+        how, wish = self.how(dice, often)
+        real = self.do("payInvoice", invoiceId=self.bills[number], **how)
+        self.begun("pay", number, real, wish)
+
+    def how(self, dice: Random, often: float) -> tuple[Answer, Answer]:
+        """How it is to be paid, for the API and for the model; `often` with credit."""
+        use_credit = dice.random() < often
         limit, gateway = dice.choice([None, dice.randint(0, 3000)]), dice.random() < 0.8
         how: Answer = {
             "useCredit": use_credit,
             "creditLimit": None if limit is None else major(limit),
             "gateway": "sandbox" if gateway else None,
         }
-        real = self.do("payInvoice", invoiceId=self.bills[number], **how)
+        return how, {"use_credit": use_credit, "limit": limit, "gateway": gateway}
+
+    def begun(self, verb: str, what: Any, real: Answer, wish: Answer) -> None:
         before = len(self.model.payments)
-        wish = {"use_credit": use_credit, "limit": limit, "gateway": gateway}
-        self.both("pay", number, real=real, **wish)
+        self.both(verb, what, real=real, **wish)
         if len(self.model.payments) > before:
             begun = real["payment"]
             self.payments.append((begun["id"], begun["nextAction"]["url"]))
         else:
             assert real["payment"] is None
 
-    def act(self, dice: Random) -> None:
+    def act(self, dice: Random, number: int | None = None) -> None:
         """At the gateway: mostly what can be done there now."""
         if not self.payments:
             return
-        number = max(dice.choices(range(len(self.payments)), k=2))
+        if number is None:
+            number = max(dice.choices(range(len(self.payments)), k=2))
         payment = self.model.payments[number]
         can = [one for one in ACTIONS if self.model.possible(number, one, 1)]
         action = dice.choice(can if can and dice.random() < 0.9 else ACTIONS)
@@ -386,10 +418,13 @@ class Life(RuleBasedStateMachine):
         number = dice.choice(good if good and dice.random() < 0.9 else anything)
         amount = dice.choice([None, dice.randint(1, 4000)])
         how: Answer = {} if amount is None else {"amount": usd(amount)}
-        payment = self.payments[number][0]
+        payment, bills = self.payments[number][0], self.model.payments[number].bills
+        of = dice.choice(bills) if len(bills) > 1 or dice.random() < 0.2 else None
+        of = dice.choice([of] * 8 + [None, dice.randrange(len(self.bills))])
+        how |= {} if of is None else {"invoiceId": self.bills[of]}
         real = self.do("refundPayment", staff=True, paymentId=payment, reason="moved", **how)
         before = len(self.model.refunds)
-        self.both("refund", number, amount, real=real)
+        self.both("refund", number, amount, of, real=real)
         if len(self.model.refunds) > before:
             self.refunds.append(real["refund"]["id"])
 
@@ -499,7 +534,7 @@ class Life(RuleBasedStateMachine):
             assert paid == {
                 self.payments[n][0]: (p.status, p.received, p.taken_back)
                 for n, p in enumerate(self.model.payments)
-                if p.bill == number
+                if number in p.bills
             }
         holds = {edge["node"]["id"]: edge["node"] for edge in shown["account"]["holds"]["edges"]}
         assert [

@@ -80,6 +80,15 @@ DEEP = {
         + " } } } } } }"
     ),
     "refunds": "{ invoice { " + again("payments { refunds { payment { invoice { … }}}}", 2) + "}}",
+    "allocations": "{ invoice { " + again("payments { allocations { invoice { … }}}", 2) + " } }",
+    "allocations under a page": (
+        "{ invoices(first: 100) { edges { node { payments { allocations { invoice { "
+        "payments { id } } } } } } } }"
+    ),
+    "several in a mutation": (
+        'mutation { payInvoices(input: {invoiceIds: ["1"], idempotencyKey: "1"}) '
+        "{ invoices { " + again(ROUND, 3) + " } } }"
+    ),
     "lines at the end": "{ invoice { " + again(ROUND, 2, "lines { description }") + " } }",
     "leaves at the end": "{ invoice { "
     + again(ROUND, 2, "payments { gateway { currencies }}")
@@ -174,6 +183,10 @@ def test_our_own_documents_are_far_from_the_limit_whatever_is_set() -> None:
         (
             "{ accounts(first: 100) { edges { node { name balances { currency "
             "available { amount } } } } } }"
+        ),
+        (
+            "{ invoice(id: 1) { payments { id status allocations { amount { amount } "
+            "invoice { id number status amountDue { amount } } } } } }"
         ),
         (
             "{ creditTransactions(first: 100) { edges { node { description invoice { number } "

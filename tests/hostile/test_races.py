@@ -15,7 +15,7 @@ import pytest
 from models.clock import now
 from models.db.record import parse_id
 from tests.support.server.actions import HOLD, adding, at_once, order, reserve, reserving
-from tests.support.server.api_client import at_sandbox
+from tests.support.server.api_client import PAYMENT, at_sandbox
 from tests.support.server.live import CREDIT, watching
 from tests.support.server.many_servers import (
     SOAK,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tests.support.servers import Databases
 
 CROWD = 50
+OPEN = {"CREATED", "REQUIRES_ACTION", "PROCESSING"}
 again = pytest.mark.usefixtures("again_and_again")
 
 
@@ -242,16 +243,114 @@ def test_a_hold_that_expires_while_it_is_captured_ends_once(servers: list[DemoSe
         assert float(client.available()) == pytest.approx(20 - float(found["captured"]))
 
 
+# ------------------------------------------------------------------------------- several
+
+
+@again
+def test_credit_for_invoices_that_overlap_pays_each_of_them_once(servers: list[DemoServer]) -> None:
+    """Together, in pairs and alone, and one of them is voided meanwhile."""
+    client, partner = servers[0].new_client(credit="50.00"), servers[0].partner
+    bills = [order(partner, client, "10.00")["invoice"] for _ in range(4)]
+    ids = [bill["id"] for bill in bills]
+    places = everywhere(client, servers)
+    sellers = [server.portal(token=partner.token) for server in servers]
+    pairs = [[ids[0], ids[1]], [ids[1], ids[2]], [ids[2], ids[0]], ids]
+    asks: list[tuple[str, Answer]] = [
+        ("payInvoices", {"invoiceIds": pair, "useCredit": True}) for pair in pairs * 3
+    ]
+    asks += [("payInvoice", {"invoiceId": id, "useCredit": True}) for id in ids]
+    asks += [("voidInvoice", {"invoiceId": ids[3], "reason": "Ordered twice"})] * 4
+
+    def ask(n: int) -> tuple[str, list[str]]:
+        mutation, given = asks[n * 7 % len(asks)]
+        there = (sellers if mutation == "voidInvoice" else places)[n % len(servers)]
+        return mutation, codes([there.attempt(mutation, "", **given)])
+
+    done = at_once(len(asks), ask)
+    refused = {code for _, some in done for code in some}
+    assert refused <= {"INVOICE_NOT_PAYABLE", "INVOICE_NOT_VOIDABLE"}
+    assert [some for name, some in done if name == "voidInvoice"].count([]) == 1
+    assert [client.invoice(bill)["status"] for bill in bills] == ["PAID"] * 3 + ["VOID"]
+    assert client.available() == "20.00"
+    kinds = [kind for kind, _ in lines(client)]
+    given_back = kinds.count("INVOICE_PAYMENT_RETURNED")
+    assert kinds.count("INVOICE_PAYMENT") == 3 + given_back
+
+
+@again
+def test_payments_for_invoices_that_overlap_leave_one_that_waits_for_each(
+    servers: list[DemoServer],
+) -> None:
+    client, partner = servers[0].new_client(credit="5.00"), servers[0].partner
+    ids = [order(partner, client, "10.00")["invoice"]["id"] for _ in range(3)]
+    places = everywhere(client, servers)
+    asks: list[tuple[str, Answer]] = [
+        ("payInvoices", {"invoiceIds": [ids[0], ids[1]], "useCredit": True}),
+        ("payInvoices", {"invoiceIds": [ids[1], ids[2]]}),
+        ("payInvoices", {"invoiceIds": ids, "useCredit": True}),
+        ("payInvoice", {"invoiceId": ids[1], "useCredit": True}),
+    ] * 4
+
+    def ask(n: int) -> list[str]:
+        mutation, given = asks[n * 3 % len(asks)]
+        there = places[n % len(places)]
+        return codes([there.attempt(mutation, "", gateway="sandbox", **given)])
+
+    outcomes = at_once(len(asks), ask)
+    assert [] in outcomes
+    assert {code for some in outcomes for code in some} <= {"PAYMENT_IN_PROGRESS"}
+    waits = [
+        [one for one in client.invoice({"id": id})["payments"] if one["status"] in OPEN]
+        for id in ids
+    ]
+    assert all(len(its) <= 1 for its in waits)
+    balance = client.balance()
+    assert (balance["available"], balance["reserved"]) in {("5.00", "0.00"), ("0.00", "5.00")}
+
+
+@again
+@pytest.mark.parametrize("voided", [True, False], ids=["voided", "all"])
+def test_one_capture_for_several_is_booked_once_whatever_pays_them_meanwhile(
+    servers: list[DemoServer], *, voided: bool
+) -> None:
+    """It is told everywhere, in two parts; credit pays two of them, and one is voided."""
+    client, partner = servers[0].new_client(credit="25.00"), servers[0].partner
+    bills = [order(partner, client, "10.00")["invoice"] for _ in range(3)]
+    ids = [bill["id"] for bill in bills]
+    made = client.do("payInvoices", PAYMENT, invoiceIds=ids, gateway="sandbox")["payment"]
+    parts = [captured(made, f"{made['id']}-{n}", "15.00") for n in range(2)]
+    by_credit: Answer = {"invoiceIds": ids[1:], "useCredit": True}
+    work: list[Callable[[], object]] = []
+    for server, place in zip(servers, everywhere(client, servers), strict=True):
+        seller = server.portal(token=partner.token)
+        work += [partial(send, server, part) for part in parts * 2]
+        work += [partial(place.attempt, "payInvoices", "", **by_credit)]
+        work += [partial(place.attempt, "payInvoice", "", invoiceId=ids[0], useCredit=True)]
+        gone = {"invoiceId": ids[2], "reason": "Ordered twice"}
+        work += [partial(seller.attempt, "voidInvoice", "", **gone)] * voided
+    at_once(len(work), lambda n: work[n * 5 % len(work)]())
+    if voided:
+        partner.attempt("voidInvoice", "", invoiceId=ids[2], reason="Ordered twice")
+    found = [client.invoice(bill) for bill in bills]
+    assert [one["status"] for one in found] == ["PAID"] * 2 + ["VOID" if voided else "PAID"]
+    [told] = [one for one in found[0]["payments"] if one["id"] == made["id"]]
+    assert (told["status"], told["received"]) == ("SUCCEEDED", "30.00")
+    balance = client.balance()
+    assert (balance["reserved"], balance["debt"]) == ("0.00", "0.00")
+    assert balance["available"] == ("35.00" if voided else "25.00")
+
+
 # ------------------------------------------------------------------------------- one key
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A client with credit, an order of theirs and a payment that has begun."""
+    """A client with credit, two orders of theirs and a payment that has begun."""
 
     server: DemoServer
     client: Portal
     bill: Answer
+    second: Answer
     begun: Answer
     hold: str
 
@@ -264,6 +363,8 @@ class Click:
     given: Callable[[Scene], Answer]
     made: str
     who: str = "client"
+    lines: int = 1
+    "Of the statement, at most."
 
 
 CLICKS = [
@@ -287,6 +388,22 @@ CLICKS = [
             "gateway": "sandbox",
         },
         "payment { id amount { amount } }",
+    ),
+    Click(
+        "payInvoices",
+        lambda scene: {"invoiceIds": [scene.bill["id"], scene.second["id"]], "useCredit": True},
+        "invoices { id status }",
+        lines=2,
+    ),
+    Click(
+        "payInvoices",
+        lambda scene: {
+            "invoiceIds": [scene.bill["id"], scene.second["id"]],
+            "useCredit": True,
+            "creditLimit": "5.00",
+            "gateway": "sandbox",
+        },
+        "payment { id status allocations { invoice { id } amount { amount } } }",
     ),
     Click("cancelPayment", lambda scene: {"paymentId": scene.begun["id"]}, "payment { id status }"),
     Click(
@@ -362,7 +479,7 @@ def test_one_key_fifty_times_at_once_has_one_effect_and_one_answer(
     servers: list[DemoServer], click: Click
 ) -> None:
     client = servers[0].new_client(credit="50.00")
-    bill = order(servers[0].partner, client, "20.00")["invoice"]
+    bill, second = (order(servers[0].partner, client, "20.00")["invoice"] for _ in range(2))
     begun = client.begin(client.add_funds("25.00"))
     hold = reserve(servers[0].partner, client, "5.00")["hold"]["id"]
     before = _seen(client)
@@ -371,7 +488,7 @@ def test_one_key_fifty_times_at_once_has_one_effect_and_one_answer(
         "staff": [server.portal(token=servers[0].staff.token) for server in servers],
         "partner": [server.portal(token=servers[0].partner.token) for server in servers],
     }[click.who]
-    given = click.given(Scene(servers[0], client, bill, begun, hold))
+    given = click.given(Scene(servers[0], client, bill, second, begun, hold))
     given["idempotencyKey"] = f"fifty-{client.account_id}"
 
     def press(n: int) -> Answer:
@@ -383,7 +500,7 @@ def test_one_key_fifty_times_at_once_has_one_effect_and_one_answer(
     if click.mutation not in {"cancelPayment", "issueVouchers", "extendHold"}:
         assert after != before
     # One change, however often it was asked for.
-    assert after["lines"] - before["lines"] in {0, 1}
+    assert after["lines"] - before["lines"] in {0, click.lines}
     assert after["invoices"] - before["invoices"] in {0, 1}
     assert after["payments"] - before["payments"] in {0, 1}
     assert press(1) == first
@@ -396,7 +513,7 @@ def _seen(client: Portal) -> dict[str, Any]:
     return {
         "lines": len(lines(client)),
         "invoices": len(found),
-        "payments": sum(len(invoice["payments"]) for invoice in found),
+        "payments": len({one["id"] for invoice in found for one in invoice["payments"]}),
         "statuses": sorted(invoice["status"] for invoice in found),
         "balance": client.balance(),
     }

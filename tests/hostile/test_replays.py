@@ -43,6 +43,7 @@ ON_ACCOUNT: Final = {"other account": "N", "no scope": "F"}
 REPLAYS: Final[dict[str, dict[str, str]]] = {
     "addFunds": ON_PAYMENT,
     "payInvoice": ON_PAYMENT,
+    "payInvoices": ON_PAYMENT,
     "recheckPayment": ON_PAYMENT,
     "cancelPayment": ON_PAYMENT,
     "createInvoice": ON_ORDER,
@@ -248,6 +249,7 @@ FORGOTTEN: Final[dict[str, tuple[str, str]]] = {
     "issueVouchers": ("staff", "IDEMPOTENCY_KEY_REUSED"),
     "refundPayment": ("staff", "IDEMPOTENCY_KEY_REUSED"),
     "payInvoice": ("client", ""),
+    "payInvoices": ("client", ""),
     "cancelPayment": ("client", "PAYMENT_NOT_CANCELABLE"),
     "recordPaymentOutcome": ("staff", "PAYMENT_NOT_CANCELABLE"),
     "voidInvoice": ("staff", "INVOICE_NOT_VOIDABLE"),

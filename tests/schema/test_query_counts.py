@@ -97,6 +97,32 @@ async def test_what_invoices_nest_takes_as_many_for_one_as_for_five(field: str, 
     assert (of_one, of_five) == (1 + more, 1 + more)
 
 
+@pytest.mark.parametrize("count", [2, 6])
+async def test_what_a_payment_is_for_takes_as_many_for_two_invoices_as_for_six(count: int) -> None:
+    ada = await an_account()
+    ids = [(await an_order(ada)).public_id for _ in range(count)]
+    wish = {"invoiceIds": ids, "gateway": "card", "idempotencyKey": key()}
+    pay = """mutation ($input: PayInvoicesInput!) {
+        payInvoices(input: $input) { payment { id } userErrors { code } }
+    }"""
+    paid = (await data(pay, client(ada), input=wish))["payInvoices"]
+    assert paid["userErrors"] == []
+    document = """query ($id: ID!) { node(id: $id) { ... on Payment {
+        invoice { number } allocations { amount { amount } invoice { id number } }
+    } } }"""
+    found = await data(document, client(ada), id=paid["payment"]["id"])
+    parts = [one["invoice"]["id"] for one in found["node"]["allocations"]]
+    assert parts == ids
+    assert found["node"]["invoice"]["number"] == min(
+        one["invoice"]["number"] for one in found["node"]["allocations"]
+    )
+    assert await statements(document, client(ada), id=paid["payment"]["id"]) == 3
+    both = (
+        "{ invoices { edges { node { id payments { id allocations { amount { amount } } } } } } }"
+    )
+    assert await statements(both, client(ada)) == 3
+
+
 @pytest.mark.parametrize("count", [1, 3])
 async def test_the_statement_takes_one_for_each_kind_of_what_it_names(count: int) -> None:
     ada = await an_account()

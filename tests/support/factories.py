@@ -12,6 +12,8 @@ from models.access.identity import Actor, Role
 from models.accounts import account as accounts
 from models.accounts.account import Account
 from models.accounts.settings import UpdateAccount
+from models.checkout import pay
+from models.checkout.paying import Paid
 from models.credit import balance, lines
 from models.credit.adjustment import AdjustCredit
 from models.credit.issue_vouchers import IssueVouchers
@@ -25,7 +27,7 @@ from models.invoices.deposit import AddFunds
 from models.invoices.order import CreateOrder
 from models.journal.command import run
 from models.money import Money
-from models.payments import inbox, pay, payment, refund
+from models.payments import inbox, payment, refund
 from tests.support.providers import VERSION, key
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class Client:
         amount, currency = self.major(minor), self.account.currency
         return await run(AddFunds(amount, currency, gateway, VERSION), self.actor, key())
 
-    async def pay(self, bill: Invoice, **wish: Any) -> pay.Paid:
+    async def pay(self, bill: Invoice, **wish: Any) -> Paid:
         by, used = wish.pop("by", self.actor), wish.pop("key", None) or key()
         return await run(pay.PayInvoice(bill.id, **wish), by, used)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,12 +13,20 @@ from models.invoices.snapshot import InvoiceSnapshot, zone_of
 from models.payments.payment import Payment
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One invoice that was paid, in minor units."""
+
+    number: str
+    amount: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptDocument(Document):
     """All that a receipt says. Dates are ISO 8601, amounts minor units of `currency`.
 
-    `charged` = `amount` + `fee` is what was asked for; `received` what came in, `refunded` what of
-    it went back.
+    `charged` is what was asked for: the `invoices` and the `fee`; `received` what came in,
+    `refunded` what of it went back.
     """
 
     number: str
@@ -26,7 +35,7 @@ class ReceiptDocument(Document):
     invoiced_on: str
     paid_on: str
     method: str
-    amount: int
+    invoices: tuple[Item, ...]
     fee: int
     charged: int
     received: int
@@ -35,9 +44,15 @@ class ReceiptDocument(Document):
 
 
 def receipt_document(
-    payment: Payment, snapshot: InvoiceSnapshot, method: str, look: Look
+    payment: Payment,
+    snapshot: InvoiceSnapshot,
+    method: str,
+    look: Look,
+    parts: Sequence[tuple[str, int]] = (),
 ) -> ReceiptDocument:
-    """The document of a payment that money came in for; seller and buyer are the invoice's."""
+    """The document of a payment that money came in for; seller and buyer are the invoice's. `parts`
+    are the numbers and amounts of several invoices.
+    """
     zone = zone_of(snapshot)
     head = letterhead(
         look,
@@ -57,7 +72,10 @@ def receipt_document(
         invoiced_on=text.day(datetime.fromisoformat(snapshot["issued_at"]), zone),
         paid_on=text.day(payment.paid_at, zone),
         method=clean(method, NAME_MAX),
-        amount=payment.amount,
+        invoices=tuple(
+            Item(clean(number, NAME_MAX), amount)
+            for number, amount in parts or [(snapshot["number"], payment.amount)]
+        ),
         fee=payment.fee,
         charged=payment.charged,
         received=payment.received,

@@ -276,23 +276,27 @@ def in_status(
 # ------------------------------------------------------------------------------- the others
 
 
-def receipt(land: str = "en", locale: str = "en", **changes: Any) -> ReceiptDocument:
-    """The receipt of a payment by card with a fee."""
+def receipt(
+    land: str = "en", locale: str = "en", invoices: int = 1, **changes: Any
+) -> ReceiptDocument:
+    """The receipt of a payment by card with a fee, for one invoice or for several alike."""
     snapshot = order(land)
+    total = snapshot["total"]
+    parts = [(f"INV-2026-{44 + n:06}", total) for n in range(invoices)] if invoices > 1 else []
     facts = {
         "currency": snapshot["currency"],
         "gateway": "card",
         "status": "SUCCEEDED",
-        "amount": snapshot["total"],
+        "amount": invoices * total,
         "fee": 120,
-        "received": snapshot["total"] + 120,
+        "received": invoices * total + 120,
         "taken_back": 0,
         "reference": "RF98ACC000042",
         "created_at": PAID_AT,
         "completed_at": PAID_AT,
     }
     payment = Payment(**{**facts, **changes})
-    return receipt_document(payment, snapshot, CARD.method, Look(locale))
+    return receipt_document(payment, snapshot, CARD.method, Look(locale), parts)
 
 
 def void(land: str = "en", locale: str = "en", **changes: Any) -> VoidDocument:
@@ -361,6 +365,7 @@ DOCUMENTS: Final[Mapping[str, Callable[[str], Document]]] = MappingProxyType(
         "deposit-paid": lambda locale: in_status("PAID", deposit(land_of(locale)), locale),
         "receipt": lambda locale: receipt(land_of(locale), locale),
         "receipt-refunded": lambda locale: receipt(land_of(locale), locale, taken_back=2500),
+        "receipt-several": lambda locale: receipt(land_of(locale), locale, invoices=3),
         "credit-note": lambda locale: void(land_of(locale), locale),
         "void-notice": lambda locale: void(
             land_of(locale), locale, credit_note_number=None, returned=0

@@ -46,6 +46,7 @@ export const valueTypes = [
   "InvoiceLine",
   "MetadataEntry",
   "Money",
+  "PaymentAllocation",
   "PaymentDiagnosis",
   "PaymentPreview",
   "PossibleDuplicate",

@@ -12,13 +12,13 @@ import pytest
 from models import clock
 from models.access.credential import actor_of_credential
 from models.accounts.api_keys import CreateApiKey, GivenKey, RotateApiKey
+from models.checkout.pay import PayInvoice
 from models.db import sql
 from models.errors import Busy, NotAllowed
 from models.invoices import order
 from models.invoices.deposit import AddFunds
 from models.invoices.order import CreateOrder
 from models.journal.command import run
-from models.payments.pay import PayInvoice
 from models.payments.void import VoidInvoice
 from tests.support.factories import STAFF, Client, a_client
 from tests.support.providers import VERSION, key

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models.access.identity import Actor, Role
+from models.checkout.pay import PayInvoice
 from models.checkout.preview import PaymentPreview, preview_funds, preview_payment
 from models.db import record, sql, transactions
 from models.errors import (
@@ -26,7 +27,6 @@ from models.errors import (
 from models.invoices.deposit import AddFunds
 from models.journal.journal import Journal
 from models.ledger.opening import open_book
-from models.payments.pay import PayInvoice
 from tests.support.factories import Client, a_client, captured, now, tell
 from tests.support.providers import VERSION, gateway, key
 

@@ -14,6 +14,8 @@ import pytest
 from models.access.identity import Actor, Role
 from models.accounts.account import Account
 from models.checkout import preview
+from models.checkout.pay import PayInvoice
+from models.checkout.payable import Payable
 from models.db.record import new_id
 from models.errors import PriceChanged, Refusal
 from models.gateway import EventKind, GatewayEvent
@@ -27,7 +29,6 @@ from models.ledger.grant import OpenGrant
 from models.money import Money
 from models.payments.advance import advance
 from models.payments.locked import LockedInvoice, LockedPayment
-from models.payments.pay import Payable, PayInvoice
 from models.provider.provider import Limits
 from tests.support.providers import VERSION, Fake, wire_provider
 

@@ -12,6 +12,8 @@ import pytest
 
 from models.access.identity import Actor, Role
 from models.accounts.account import Account
+from models.checkout.pay import PayInvoice
+from models.checkout.payable import Payable
 from models.credit.adjustment import AdjustCredit
 from models.credit.hold import holds_of
 from models.credit.redemption import Redeemer, RedeemVoucher
@@ -42,7 +44,6 @@ from models.ledger.grant import OpenGrant
 from models.money import Money
 from models.payments.advance import advance
 from models.payments.locked import LockedInvoice, LockedPayment
-from models.payments.pay import Payable, PayInvoice
 from models.payments.payment import Payment
 from models.payments.void import Voidable, VoidInvoice
 from models.provider.provider import Limits

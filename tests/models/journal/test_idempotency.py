@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models import clock
+from models.checkout import pay
 from models.credit.adjustment import AdjustCredit
 from models.credit.redemption import RedeemVoucher
 from models.db import record, sql, tasks
@@ -25,7 +26,7 @@ from models.gateway import GatewayDeclined, GatewayProblem, PaymentOrder, Starte
 from models.invoices.deposit import AddFunds
 from models.journal import idempotency
 from models.journal.command import run
-from models.payments import pay, start
+from models.payments import start
 from models.payments.locked import with_invoice
 from models.payments.void import VoidInvoice
 from tests.support.factories import STAFF, Client, a_client, a_voucher, captured, now, tell

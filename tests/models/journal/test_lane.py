@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
+from models.checkout.pay import PayInvoice
 from models.credit.redemption import RedeemVoucher
 from models.db import connection, fair_queue, sql, tasks, transactions
 from models.db.caller import LANE, called_by
@@ -29,7 +30,6 @@ from models.journal.command import perform, run
 from models.money import Money
 from models.payments import inbox
 from models.payments.inbox import Apply, Message
-from models.payments.pay import PayInvoice
 from models.provider.provider import Limits
 from tests.support.factories import a_client, a_voucher, captured, event, now
 from tests.support.providers import VERSION, gateway, key, wire_provider

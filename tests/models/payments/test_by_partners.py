@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from models.access.identity import Actor, Role
+from models.checkout.pay import PayInvoice
 from models.credit import redemption
 from models.credit.redemption import RedeemVoucher
 from models.db import sql
@@ -28,7 +29,6 @@ from models.invoices.deposit import AddFunds
 from models.journal.command import Command, run
 from models.payments import follow_up
 from models.payments.follow_up import CancelPayment
-from models.payments.pay import PayInvoice
 from tests.support.factories import STAFF, Client, a_client, a_voucher
 from tests.support.providers import VERSION, key
 

@@ -17,6 +17,7 @@ import pytest
 
 from models.accounts import account
 from models.accounts.settings import UpdateAccount
+from models.checkout import pay
 from models.credit.adjustment import AdjustCredit
 from models.db import connection, sql, transactions
 from models.db.record import new_id
@@ -27,7 +28,6 @@ from models.invoices.order import CreateOrder
 from models.journal import command
 from models.journal.command import Invocation, run
 from models.journal.journal import Journal
-from models.payments import pay
 from tests.support import factories
 from tests.support.factories import STAFF, Client, a_client, captured, tell
 from tests.support.providers import key

@@ -34,6 +34,7 @@ from models.accounts.invitation import InviteMember
 from models.bank import import_statement
 from models.bank.assign import AssignBankCredit
 from models.bank.by_hand import RecordBankTransfer
+from models.checkout.pay import PayInvoice
 from models.clock import now
 from models.credit.adjustment import AdjustCredit
 from models.credit.issue_vouchers import IssueVouchers
@@ -52,7 +53,6 @@ from models.partners import delivery
 from models.partners.manage import CreateWebhookEndpoint
 from models.payments import follow_up, inbox
 from models.payments.ask_refund import RefundPayment
-from models.payments.pay import PayInvoice
 from models.provider.provider import provider
 from tests.support.application import SECRET
 from tests.support.bank.files import Day, Transfer

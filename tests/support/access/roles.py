@@ -74,6 +74,7 @@ MATRIX: Final = {
     "Mutation.inviteMember": _OWNERS,
     "Mutation.issueVouchers": _STAFF,
     "Mutation.payInvoice": _PAYING,
+    "Mutation.payInvoices": _PAYING,
     "Mutation.recheckPayment": _PAYING,
     "Mutation.recordBankTransfer": _STAFF,
     "Mutation.recordPaymentOutcome": _STAFF,

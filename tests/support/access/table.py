@@ -330,6 +330,13 @@ EDGES: Final = [
         "node(id: $id) { ... on Payment { invoice { id } } }",
     ),
     query(
+        "Payment.allocations",
+        "node.allocations",
+        "UU+-+--++-+",
+        "node(id: $id) { ... on Payment { allocations { amount { amount } invoice { id } } } }",
+        "PaymentAllocation.invoice PaymentAllocation.amount",
+    ),
+    query(
         "Payment.nextAction",
         "node",
         "UU+-+--++-+",
@@ -416,6 +423,16 @@ MUTATIONS: Final = {
         balance=("PayInvoicePayload.balance", _CREDIT_AFTER[_ON_PAYMENT]),
         invoice=("PayInvoicePayload.invoice", _ON_PAYMENT),
         payment=("PayInvoicePayload.payment", _ON_PAYMENT),
+    ),
+    "payInvoices": mutation(
+        "Mutation.payInvoices",
+        _ON_PAYMENT,
+        f'input: {{invoiceIds: [$target], gateway: "sandbox", {_KEY}}}',
+        "balance { id } invoices { id } payment { id allocations { amount { amount }"
+        " invoice { lines { description } } } }",
+        balance=("PayInvoicesPayload.balance", _CREDIT_AFTER[_ON_PAYMENT]),
+        invoices=("PayInvoicesPayload.invoices", _ON_PAYMENT),
+        payment=("PayInvoicesPayload.payment", _ON_PAYMENT),
     ),
     "recheckPayment": mutation(
         "Mutation.recheckPayment",

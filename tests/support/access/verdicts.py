@@ -60,7 +60,7 @@ def verdict(populated: PopulatedServer, body: Body, path: str) -> str:
 async def a_target(populated: PopulatedServer, name: str) -> Body:  # noqa: C901, PLR0912 - a table
     """Variables of a mutation, with something fresh of Ada's to do it to."""
     match name:
-        case "payInvoice" | "voidInvoice":
+        case "payInvoice" | "payInvoices" | "voidInvoice":
             made: Body = {"target": (await populated.an_order()).public_id}
         case "extendHold" | "captureHold" | "releaseHold":
             made = {"target": (await populated.a_hold()).public_id}

@@ -598,6 +598,26 @@ MONEY: Final = (
         "UPDATE payment SET amount = amount + 1 WHERE id = :moving",
     ),
     _plant(
+        "payment-several",
+        "a payment for several invoices without its parts",
+        ":pay(several): for 13.00 USD",
+        "DELETE FROM payment_allocation WHERE payment_id = :several",
+    ),
+    _plant(
+        "allocation-invoice",
+        "a part of a payment that pays somebody else's invoice",
+        ":pay(several): is also for invoice",
+        "UPDATE payment_allocation SET invoice_id = :deposit_invoice"
+        " WHERE payment_id = :several AND place = 1",
+    ),
+    _plant(
+        "allocation-applied",
+        "money of one invoice that counts on the other",
+        ":pay(several): ",
+        "UPDATE payment_allocation SET applied = applied + CASE place WHEN 0 THEN 100 ELSE -100 END"
+        " WHERE payment_id = :several",
+    ),
+    _plant(
         "payment-ended",
         "a payment that ended, and did not",
         ":pay(over): SUCCEEDED, but its completion date says otherwise",

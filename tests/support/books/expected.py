@@ -49,6 +49,8 @@ class Asked:
     payment: int
     amount: int
     held: int
+    bill: int | None = None
+    "Of a payment for several invoices, the one that it is of."
     status: str = "PENDING"
 
 
@@ -67,15 +69,23 @@ class Reservation:
 
 
 @dataclass
+class Share:
+    """What of a payment is for one invoice; of a single one that is all that it can take."""
+
+    bill: int
+    amount: float = inf
+    applied: int = 0
+
+
+@dataclass
 class Attempt:
     """A payment, and its charge at the gateway, which may know more than we were told."""
 
-    bill: int
+    shares: list[Share]
     amount: int
     credit_part: int
     status: str = "REQUIRES_ACTION"
     received: int = 0
-    applied: int = 0
     excess: int = 0
     taken_back: int = 0
     charge: str = "OPEN"
@@ -87,6 +97,32 @@ class Attempt:
     dispute: int = 0
     """Open, in cents."""
     lost: int = 0
+
+    @property
+    def bill(self) -> int:
+        """The first that it pays."""
+        return self.shares[0].bill
+
+    @property
+    def bills(self) -> list[int]:
+        return [share.bill for share in self.shares]
+
+    @property
+    def applied(self) -> int:
+        return sum(share.applied for share in self.shares)
+
+    def share_of(self, bill: int) -> Share:
+        return next(share for share in self.shares if share.bill == bill)
+
+
+def fill(amount: int, most: list[float]) -> list[int]:
+    """`amount` shared out in order, to each as much as it can take."""
+    parts = []
+    for one in most:
+        part = int(min(amount, one))
+        parts.append(part)
+        amount -= part
+    return parts
 
 
 class Credit:
@@ -165,17 +201,18 @@ class Credit:
         self.put_back(self.holds.pop(holder, []))
         self.expire()
 
-    def spend_held(self, holder: int, most: int) -> list[Part]:
-        spent: list[Part] = []
-        kept: list[Part] = []
-        for number, amount in self.holds.pop(holder, []):
-            part = min(most, amount)
-            most -= part
-            spent += [(number, part)] if part else []
-            kept += [(number, amount - part)]
-        self.put_back(kept)
-        if spent:
-            self.line("INVOICE_PAYMENT", -sum(amount for _, amount in spent))
+    def spend_held(self, holder: int, dues: list[int]) -> list[list[Part]]:
+        """For each of the invoices in turn; the rest goes back."""
+        held = self.holds.pop(holder, [])
+        spent: list[list[Part]] = []
+        for due in dues:
+            parts = fill(due, [amount for _, amount in held])
+            numbers = [number for number, _ in held]
+            spent.append([(n, part) for n, part in zip(numbers, parts, strict=True) if part])
+            held = [(n, left - part) for (n, left), part in zip(held, parts, strict=True)]
+        self.put_back(held)
+        for some in filter(None, spent):
+            self.line("INVOICE_PAYMENT", -sum(amount for _, amount in some))
         self.expire()
         return spent
 
@@ -220,7 +257,8 @@ class Model(Credit):
         return bool(self.debt) or any(p.dispute for p in self.payments if p is not but_for)
 
     def of(self, bill: Bill) -> list[tuple[int, Attempt]]:
-        return [(n, p) for n, p in enumerate(self.payments) if self.bills[p.bill] is bill]
+        number = next(n for n, one in enumerate(self.bills) if one is bill)
+        return [(n, p) for n, p in enumerate(self.payments) if number in p.bills]
 
     # ------------------------------------------------------------------------- what people do
 
@@ -298,22 +336,53 @@ class Model(Credit):
             raise No("INVOICE_NOT_PAYABLE")
         if use_credit and bill.kind == "FUNDS":
             raise No("CREDIT_NOT_APPLICABLE")
+        self._pay([number], use_credit=use_credit, limit=limit, gateway=gateway)
+
+    def pay_many(
+        self, numbers: list[int], *, use_credit: bool, limit: int | None, gateway: bool
+    ) -> None:
+        """Together, the first that was issued first: all are due as long after that."""
+        for number in numbers:
+            bill = self.bills[number]
+            if bill.status not in PAYABLE:
+                raise No("INVOICE_NOT_PAYABLE")
+            if bill.kind == "FUNDS":
+                raise No("NOT_ALLOWED")
+        self._pay(sorted(numbers), use_credit=use_credit, limit=limit, gateway=gateway)
+
+    def _pay(
+        self, numbers: list[int], *, use_credit: bool, limit: int | None, gateway: bool
+    ) -> None:
+        bills = [self.bills[number] for number in numbers]
         if use_credit and self.stopped():
             raise No("ACCOUNT_FROZEN")
-        self._supersede(bill)
-        most = bill.due if limit is None else min(limit, bill.due)
+        for bill in bills:
+            self._supersede(bill)
+        due = sum(bill.due for bill in bills)
+        most = due if limit is None else min(limit, due)
         part = min(most, self.available) if use_credit else 0
-        if part == bill.due:
-            self._pay_with(bill, self.spend(part))
+        if part == due:
+            for bill in bills:
+                self._pay_with(bill, self.spend(bill.due))
             return
-        if any(payment.status == "PROCESSING" for _, payment in self.of(bill)):
+        if any(one.status == "PROCESSING" for bill in bills for _, one in self.of(bill)):
             raise No("PAYMENT_IN_PROGRESS")
-        if not (gateway or bill.has_gateway):
+        if not (gateway or bills[0].has_gateway):
             raise No("INSUFFICIENT_CREDIT" if use_credit else "GATEWAY_NOT_AVAILABLE")
+        self._begin(numbers, part)
+
+    def _begin(self, numbers: list[int], part: int) -> None:
+        """A payment of what `part`, which is credit, does not cover."""
+        bills = [self.bills[number] for number in numbers]
         if part:
             self.holds[len(self.payments)] = self.take(part)
-        bill.has_gateway = True
-        self.payments.append(Attempt(number, bill.due - part, part))
+        shares = [Share(number) for number in numbers]
+        credit = fill(part, [bill.due for bill in bills])
+        for share, bill, held in zip(shares, bills, credit, strict=True):
+            bill.has_gateway = True
+            if len(shares) > 1:
+                share.amount = bill.due - held
+        self.payments.append(Attempt(shares, sum(bill.due for bill in bills) - part, part))
 
     def cancel(self, number: int) -> None:
         payment = self.payments[number]
@@ -334,33 +403,52 @@ class Model(Credit):
         if any(self.pending_of(n) for n, _ in self.of(bill)):
             raise No("PAYMENT_IN_PROGRESS")
         if bill.paid:
-            sold = sum(payment.applied for payment in payments)
+            shares = [(payment, payment.share_of(number)) for payment in payments]
+            sold = sum(share.applied for _, share in shares)
             self.put_back([*bill.parts, (DEPOSITS, sold)])
             self.line("INVOICE_PAYMENT_RETURNED", bill.credit + sold)
             self.expire()
-            for payment in payments:
-                payment.excess, payment.applied = payment.excess + payment.applied, 0
+            for payment, share in shares:
+                payment.excess, share.applied = payment.excess + share.applied, 0
         bill.status, bill.paid, bill.credit = "VOID", 0, 0
 
-    def refund(self, number: int, amount: int | None) -> None:
+    def refund(self, number: int, amount: int | None, bill: int | None = None) -> None:
         """Staff ask for it; the gateway does not say yet what comes of it."""
         payment = self.payments[number]
-        pending = self.pending_of(number)
+        if bill is None and len(payment.shares) > 1:
+            raise No("INVALID")
+        if bill is not None and bill not in payment.bills:
+            raise No("NOT_FOUND")
         if payment.status != "SUCCEEDED" or payment.dispute:
             raise No("NOT_REFUNDABLE")
-        excess = payment.excess - sum(asked.held for asked in pending)
-        funds = self.bills[payment.bill].kind == "FUNDS"
-        most = payment.applied + payment.excess - sum(asked.amount for asked in pending)
-        if funds or excess > self.deposits:
-            most = min(most, self.deposits)
+        of = bill if len(payment.shares) > 1 else None
+        most = self._refundable(number) if of is None else self._refundable_of(number, of)
         if most <= 0:
             raise No("NOT_REFUNDABLE")
         if amount is not None and amount > most:
             raise No("AMOUNT_OUT_OF_RANGE")
         amount = most if amount is None else amount
+        funds = self.bills[payment.bill].kind == "FUNDS"
+        excess = 0 if of is not None else self._excess(number)
         held = amount if funds else min(amount, excess)
         self.deposits -= held
-        self.refunds.append(Asked(number, amount, held))
+        self.refunds.append(Asked(number, amount, held, of))
+
+    def _excess(self, number: int) -> int:
+        return self.payments[number].excess - sum(one.held for one in self.pending_of(number))
+
+    def _refundable(self, number: int) -> int:
+        payment = self.payments[number]
+        under_way = sum(asked.amount for asked in self.pending_of(number))
+        most = payment.applied + payment.excess - under_way
+        if self.bills[payment.bill].kind == "FUNDS" or self._excess(number) > self.deposits:
+            most = min(most, self.deposits)
+        return most
+
+    def _refundable_of(self, number: int, bill: int) -> int:
+        """Of one of several invoices: what has paid it, and never the credit of another."""
+        under_way = sum(one.amount for one in self.pending_of(number) if one.bill == bill)
+        return self.payments[number].share_of(bill).applied - under_way
 
     def pending_of(self, number: int) -> list[Asked]:
         return [one for one in self.refunds if one.payment == number and one.status == "PENDING"]
@@ -393,7 +481,8 @@ class Model(Credit):
         payment = self.payments[number]
         payment.status = status
         self.release(number)
-        self._reopen(self.bills[payment.bill])
+        for bill in payment.bills:
+            self._reopen(self.bills[bill])
 
     def _reopen(self, bill: Bill) -> None:
         under_way = any(payment.status == "PROCESSING" for _, payment in self.of(bill))
@@ -405,10 +494,10 @@ class Model(Credit):
     def hear(self, number: int) -> None:
         """We are told that the charge is under way, or that it came to nothing."""
         payment = self.payments[number]
-        bill = self.bills[payment.bill]
         if payment.charge == "PROCESSING" and payment.status == "REQUIRES_ACTION":
             payment.status = "PROCESSING"
-            bill.status = "PROCESSING" if bill.status == "UNPAID" else bill.status
+            for bill in (self.bills[n] for n in payment.bills):
+                bill.status = "PROCESSING" if bill.status == "UNPAID" else bill.status
         elif payment.charge in {"FAILED", "EXPIRED"} and payment.status in OPEN:
             self._close(number, payment.charge)
 
@@ -424,8 +513,8 @@ class Model(Credit):
         if change > 0:
             self._reverse(number, change, ours)
         elif change < 0:
-            self._book_in(payment, bill, -change, again=True)
-            self._close_if_paid(bill, number)
+            self._book_in(payment, -change, again=True)
+            self._close_if_paid(number)
         self._secure(number)
         if bill.kind == "FUNDS" and bill.status in PAYABLE and payment.received >= bill.total:
             bill.status = "REFUNDED"
@@ -456,50 +545,62 @@ class Model(Credit):
 
     def _receive(self, number: int, amount: int) -> None:
         payment = self.payments[number]
-        bill = self.bills[payment.bill]
+        bills = [self.bills[n] for n in payment.bills]
         payment.status = "SUCCEEDED"
         payment.received += amount
-        self._book_in(payment, bill, amount, again=False)
-        if bill.kind == "ORDER" and payment.credit_part:
-            due = bill.due if bill.status in PAYABLE else 0
-            parts = self.spend_held(number, due)
-            late = min(due, payment.credit_part, self.available)
-            if not parts and late and not self.stopped(payment):
-                parts = self.spend(late)
-            bill.parts += parts
-            bill.credit += sum(part for _, part in parts)
-            bill.paid += sum(part for _, part in parts)
+        self._book_in(payment, amount, again=False)
+        if bills[0].kind == "ORDER" and payment.credit_part:
+            dues = [bill.due if bill.status in PAYABLE else 0 for bill in bills]
+            spent = self.spend_held(number, dues)
+            if not any(spent) and not self.stopped(payment):
+                late = min(payment.credit_part, self.available)
+                spent = [self.spend(one) if one else [] for one in fill(late, [*dues])]
+            for bill, parts in zip(bills, spent, strict=True):
+                bill.parts += parts
+                bill.credit += sum(part for _, part in parts)
+                bill.paid += sum(part for _, part in parts)
             payment.credit_part = 0
-        self._close_if_paid(bill, number)
+        self._close_if_paid(number)
 
-    def _book_in(self, payment: Attempt, bill: Bill, amount: int, *, again: bool) -> None:
-        due = bill.due if bill.status in (*PAYABLE, "REFUNDED") else 0
-        applied = min(amount, due)
-        excess, funds = amount - applied, applied if bill.kind == "FUNDS" else 0
+    def _book_in(self, payment: Attempt, amount: int, *, again: bool) -> None:
+        """Each gets what it was to get, and of what is left then what is still due."""
+        bills = [self.bills[n] for n in payment.bills]
+        dues = [bill.due if bill.status in (*PAYABLE, "REFUNDED") else 0 for bill in bills]
+        expected = [
+            max(0, min(due, share.amount - share.applied))
+            for due, share in zip(dues, payment.shares, strict=True)
+        ]
+        first = fill(amount, expected)
+        left = [due - part for due, part in zip(dues, first, strict=True)]
+        more = fill(amount - sum(first), [*left])
+        parts = [a + b for a, b in zip(first, more, strict=True)]
+        applied = sum(parts)
+        excess, funds = amount - applied, applied if bills[0].kind == "FUNDS" else 0
         if again:
             self.move_back(-(excess + funds))
         else:
             self.deposit(funds, "DEPOSIT")
             self.deposit(excess, "OVERPAYMENT")
-        bill.paid += applied
-        payment.applied += applied
+        for bill, share, part in zip(bills, payment.shares, parts, strict=True):
+            bill.paid += part
+            share.applied += part
         payment.excess += excess
 
-    def _close_if_paid(self, bill: Bill, number: int) -> None:
-        if bill.status not in (*PAYABLE, "REFUNDED"):
-            return
-        if bill.due:
-            self._reopen(bill)
-            return
-        bill.status = "PAID"
-        for other, payment in self.of(bill):
-            if other != number and payment.status == "REQUIRES_ACTION":
-                self._close(other, "CANCELED")
+    def _close_if_paid(self, number: int) -> None:
+        for bill in (self.bills[n] for n in self.payments[number].bills):
+            if bill.status not in (*PAYABLE, "REFUNDED"):
+                continue
+            if bill.due:
+                self._reopen(bill)
+                continue
+            bill.status = "PAID"
+            for other, payment in self.of(bill):
+                if other != number and payment.status == "REQUIRES_ACTION":
+                    self._close(other, "CANCELED")
 
     def _reverse(self, number: int, amount: int, ours: Asked | None) -> None:
         payment = self.payments[number]
-        bill = self.bills[payment.bill]
-        funds = bill.kind == "FUNDS"
+        funds = self.bills[payment.bill].kind == "FUNDS"
         # A refund of an order takes what it was promised from.
         sold = 0 if ours is None or funds else min(ours.amount - ours.held, payment.applied, amount)
         excess = min(amount - sold, payment.excess)
@@ -509,10 +610,16 @@ class Model(Credit):
         self._loosen(number, there - from_credit)
         self.move_back(from_credit)
         payment.excess -= excess
-        payment.applied -= applied
-        bill.paid -= applied
-        if applied and bill.status in {"PAID", "REFUNDED"}:
-            bill.status = "REFUNDED" if funds else "UNPAID"
+        # It is missing on what the refund is of, and else on the last first.
+        of = None if ours is None else ours.bill
+        shares = payment.shares[::-1]
+        shares.sort(key=lambda share: share.bill != of)
+        for share, part in zip(shares, fill(applied, [one.applied for one in shares]), strict=True):
+            share.applied -= part
+            bill = self.bills[share.bill]
+            bill.paid -= part
+            if part and bill.status in {"PAID", "REFUNDED"}:
+                bill.status = "REFUNDED" if funds else "UNPAID"
 
     # ------------------------------------------------------------------------- at the gateway
 

@@ -12,6 +12,7 @@ from models import clock
 from models.accounts.settings import UpdateAccount
 from models.bank.assign import AssignBankCredit, DismissBankCredit
 from models.bank.by_hand import RecordBankTransfer
+from models.checkout.pay_many import PayInvoices
 from models.credit import expiry
 from models.credit.redemption import RedeemVoucher
 from models.credit.reserve import ExtendHold, ReleaseHold, expire_holds
@@ -94,6 +95,11 @@ async def _orders(there: Everything) -> None:
     await run(RecordOutcome(stuck.id, captured=True, reason="it says so"), STAFF, key())
     await tell(stuck, captured(stuck))
     there.keep(waiting=waiting, moving=moving, moving_invoice=moving.invoice_id, stuck=stuck)
+    both = tuple(one.id for one in [await bea.order(600), await bea.order(700)])
+    several = (await run(PayInvoices(both, gateway="card"), bea.actor, key())).payment
+    assert several is not None
+    await tell(several, captured(several))
+    there.keep(several=several, several_invoice=both[1])
 
 
 async def _taxed(client: Client) -> Invoice:

@@ -26,6 +26,7 @@ SHOWN = [
         "invoice-overdue": ("fr",),
         "deposit": ("de",),
         "receipt-refunded": ("en",),
+        "receipt-several": ("ja",),
         "credit-note": ("ja",),
         "void-notice": ("de",),
         "statement": ("fr",),
