@@ -17,6 +17,7 @@ const values = [
   "MetadataEntry",
   "Money",
   "PageInfo",
+  "PaymentAllocation",
   "PaymentDiagnosis",
   "PaymentPreview",
   "PossibleDuplicate",

@@ -8,11 +8,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser.looks import serious, settle
+from tests.support.server.actions import order
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from tests.support.browser.portal_visitor import Visit, Visitor
+    from tests.support.server.demo_server import DemoServer
 
 pytestmark = pytest.mark.once
 
@@ -108,9 +110,11 @@ def invite(page: Page, email: str, role: str) -> None:
 
 @PLACES
 def test_a_viewer_switches_to_the_account_and_is_offered_nothing_they_may_not(
-    visit: Visit, viewport: dict[str, int], locale: str
+    visit: Visit, server: DemoServer, viewport: dict[str, int], locale: str
 ) -> None:
     ada = visit(credit="20.00").sign_in()
+    for price in ("30.00", "40.00"):
+        order(server.partner, ada.client, price, applyCredit=False)
     bo = visit(credit="5.00", viewport=viewport, locale=locale)
     page = at_settings(ada)
     invite(page, bo.client.email, "VIEWER")
@@ -121,6 +125,11 @@ def test_a_viewer_switches_to_the_account_and_is_offered_nothing_they_may_not(
     expect(bo.credit).to_contain_text("20.00")
     expect(bo.page.locator(".credit .actions")).to_have_count(0)
     expect(bo.page.locator(".tabs a")).to_have_count(2)
+    expect(bo.page.locator("table.rows tbody tr")).to_have_count(2)
+    expect(bo.page.locator(".list > .buttons")).to_have_count(0)
+    bo.page.goto("/billing/pay/USD")
+    expect(bo.page.locator(".notice.info")).to_be_visible()
+    expect(bo.page.locator(".choose")).to_have_count(0)
     bo.page.goto("/billing/add-funds")
     expect(bo.page.locator(".notice.info")).to_be_visible()
     expect(bo.page.locator("#amount")).to_have_count(0)

@@ -55,7 +55,8 @@ def _declared(asked: str, **types: str) -> str:
 
 
 _PREVIEWED: Final = (
-    "userErrors due credit promotional throughGateway fee charged remainingDue availableAfter quote"
+    "userErrors due credit promotional throughGateway fee feeSaved charged remainingDue"
+    " availableAfter quote"
 )
 _ADDED: Final = "userErrors credited fee charged bonus debtRepaid availableAfter"
 
@@ -806,8 +807,8 @@ PLAIN: Final = {
     "reference transferReference creditApplied amountPaid amountDue voidedAt voidReason "
     "creditNoteNumber gateway voidDocumentUrl metadata",
     "Member": "id email name role invited",
-    "Payment": "id gateway amount fee charged received refunded status failureCode expiresAt "
-    "createdAt completedAt failureMessage receiptUrl",
+    "Payment": "id gateway invoiceCount amount fee charged received refunded status failureCode "
+    "expiresAt createdAt completedAt failureMessage receiptUrl",
     "Refund": "id amount status reason failureCode failureMessage createdAt completedAt",
     "Session": "id createdAt lastSeenAt expiresAt address userAgent current",
     "WebhookDelivery": "id type state nextAttemptAt",

@@ -19,14 +19,12 @@ if TYPE_CHECKING:
 
 def order(seller: Portal, client: Portal, price: str, **more: object) -> Answer:
     """The payload of `createInvoice` for one line without tax."""
-    return seller.do(
-        "createInvoice",
-        f"{INVOICE} {BALANCE}",
-        accountId=client.account_id,
-        currency=client.currency,
-        lines=[{"description": "Virtual server", "unitPrice": price}],
-        **more,
-    )
+    given = {
+        "accountId": client.account_id,
+        "currency": client.currency,
+        "lines": [{"description": "Virtual server", "unitPrice": price}],
+    }
+    return seller.do("createInvoice", f"{INVOICE} {BALANCE}", **(given | more))
 
 
 HOLD = "hold { id state amount { amount } captured { amount } reference description endedAt }"
