@@ -25,6 +25,7 @@ from tests.support.factories import STAFF, a_client
 from tests.support.providers import key, wire_provider
 from tests.support.webhooks import (
     URL,
+    Names,
     Receiver,
     a_partner,
     an_endpoint,
@@ -46,7 +47,7 @@ pytestmark = pytest.mark.usefixtures("provider")
 
 async def change(given: GivenEndpoint, by: Actor, **wish: Any) -> WebhookEndpoint:
     how: dict[str, Any] = dict.fromkeys(("url", "events", "document", "enabled"))
-    what = EndpointChange(**how | {"check": any_document} | wish)
+    what = EndpointChange(**how | {"check": any_document, "resolve": Names()} | wish)
     return await manage.update(given.endpoint.id, what, by)
 
 
@@ -92,16 +93,19 @@ async def test_bad_input_is_refused_at_its_field_and_leaves_nothing(
     wish: dict[str, Any], field: tuple[str, ...]
 ) -> None:
     partner = await a_partner()
+    names = Names()
+    ours: dict[str, Any] = {"check": any_document, "resolve": names}
     events = wish.pop("events", ("*",))
     with pytest.raises(Invalid) as refusal:
         await run(
             manage.CreateWebhookEndpoint(
-                events=events, **{"url": URL, "document": None, "check": any_document, **wish}
+                events=events, **{"url": URL, "document": None, **ours, **wish}
             ),
             partner,
             key(),
         )
     assert refusal.value.field == field
+    assert names.asked == []
     assert await endpoint.managed(partner) == []
     given = await an_endpoint(partner, "invoice.paid")
     if wish.get("document") == "":
