@@ -20,6 +20,7 @@ from models.errors import Forbidden, Invalid, NotAllowed, NotFound
 from models.journal.audit_log import AuditEntry
 from models.journal.command import run
 from models.partners import delivery, endpoint, manage, sending
+from models.partners.endpoint import WebhookEndpoint
 from models.partners.manage import EndpointChange, RotateWebhookSecret
 from tests.support.factories import STAFF, a_client
 from tests.support.providers import key, wire_provider
@@ -39,7 +40,6 @@ from tests.support.webhooks import (
 
 if TYPE_CHECKING:
     from models.access.identity import Actor
-    from models.partners.endpoint import WebhookEndpoint
     from models.partners.manage import GivenEndpoint
 
 pytestmark = pytest.mark.usefixtures("provider")
@@ -316,3 +316,24 @@ async def test_what_is_old_is_forgotten() -> None:
     assert await delivery.forget() >= 3
     assert await deliveries_of(given) == []
     assert (await as_it_is(given)).enabled
+
+
+async def test_an_endpoint_is_not_forgotten_before_what_was_sent_to_it() -> None:
+    """Else the audit would find deliveries that go nowhere."""
+    client = await a_client()
+    partner = await a_partner([client.id])
+    given = await an_endpoint(partner)
+    await client.given(100)
+    await published()
+    await manage.delete(given.endpoint.id, partner)
+    old = now() - timedelta(days=400)
+    await sql.execute(
+        "UPDATE webhook_endpoint SET deleted_at = $1 WHERE id = $2", old, given.endpoint.id
+    )
+    await delivery.forget()
+    assert await as_it_is(given)
+    await sql.execute(
+        "UPDATE webhook_delivery SET created_at = $1 WHERE endpoint_id = $2", old, given.endpoint.id
+    )
+    await delivery.forget()
+    assert await WebhookEndpoint.filter(id=given.endpoint.id).count() == 0
