@@ -74,6 +74,8 @@ class PaymentPreview(Payload):
     "The part that goes through the gateway, without its fee; zero if credit covers everything."
     fee: Money | None = None
     "The gateway's fee."
+    fee_saved: Money | None = None
+    "How much lower the fee is than those of one payment per invoice would be together."
     charged: Money | None = None
     "The total charged through the gateway: throughGateway + fee."
     remaining_due: Money | None = None
@@ -135,6 +137,7 @@ def _shown(told: Preview, by: Actor) -> PaymentPreview:
         promotional=Money.minor(terms.promotional, currency),
         through_gateway=Money.minor(terms.amount, currency),
         fee=Money.minor(terms.fee, currency),
+        fee_saved=Money.minor(terms.saved, currency),
         charged=Money.minor(terms.charged, currency),
         remaining_due=Money.minor(terms.remaining, currency),
         available_after=after,

@@ -183,6 +183,11 @@ class Payment(Node):
         return await _invoice_of(info, self.record.invoice_id)
 
     @strawberry.field
+    def invoice_count(self) -> int:
+        """The number of invoices that it pays; they are in `allocations`."""
+        return len(self.record.allocations) or 1
+
+    @strawberry.field
     def allocations(self) -> list[PaymentAllocation]:
         """What it pays; one for most. In the order in which a smaller amount would fill them."""
         record, currency = self.record, self.record.currency

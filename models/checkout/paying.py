@@ -89,6 +89,7 @@ def _supersede(at: LockedInvoice) -> bool:
 
 def _terms(found: Payable, part: int, gateway: Gateway | None = None, rest: int = 0) -> Terms:
     book = found.at.book
+    fee, saved = _fees(found, part, gateway, rest) if gateway else (0, 0)
     return Terms(
         invoices=[bill.invoice.id for bill in found.bills],
         currency=book.currency,
@@ -98,8 +99,20 @@ def _terms(found: Payable, part: int, gateway: Gateway | None = None, rest: int 
         promotional=min(part, book.promotional),
         gateway=gateway.code if gateway else None,
         amount=rest,
-        fee=gateway.fee(Money(rest, book.currency)).minor if gateway else 0,
+        fee=fee,
+        saved=saved,
     )
+
+
+def _fees(found: Payable, part: int, gateway: Gateway, rest: int) -> tuple[int, int]:
+    """The fee, and by how much it is less than the fees of one payment for each invoice."""
+    currency = found.at.book.currency
+    fee = gateway.fee(Money(rest, currency)).minor
+    if not found.more:
+        return fee, 0
+    amounts = [amount for _, amount in _parts(found, part, rest) if amount]
+    alone = sum(gateway.fee(Money(amount, currency)).minor for amount in amounts)
+    return fee, max(0, alone - fee)
 
 
 def _begin(found: Payable, payment: Payment) -> None:
@@ -153,12 +166,19 @@ def _payment(found: Payable, terms: Terms, wish: Wish, id: UUID) -> Payment:
     return payment
 
 
+def _parts(found: Payable, credit: int, amount: int) -> list[tuple[int, int]]:
+    """What each invoice gets of the credit and of what goes through the gateway: credit first, and
+    the first invoice first.
+    """
+    due = [bill.invoice.amount_due for bill in found.bills]
+    credits = fill(credit, [(one, one) for one in due])
+    left = [one - part for one, part in zip(due, credits, strict=True)]
+    return list(zip(credits, fill(amount, [(one, one) for one in left]), strict=True))
+
+
 def _allocations(found: Payable, payment: Payment) -> list[Allocation]:
-    """What each invoice gets: credit first, and the first invoice first."""
     invoices = [bill.invoice for bill in found.bills]
-    credit = fill(payment.credit_part, [(one.amount_due, one.amount_due) for one in invoices])
-    left = [one.amount_due - part for one, part in zip(invoices, credit, strict=True)]
-    amounts = fill(payment.amount, [(one, one) for one in left])
+    parts = _parts(found, payment.credit_part, payment.amount)
     return [
         Allocation(
             id=new_id(),
@@ -167,8 +187,8 @@ def _allocations(found: Payable, payment: Payment) -> list[Allocation]:
             invoice_id=invoice.id,
             account_id=invoice.account_id,
             place=place,
-            amount=amounts[place],
-            credit_part=credit[place],
+            amount=amount,
+            credit_part=credit,
         )
-        for place, invoice in enumerate(invoices)
+        for place, (invoice, (credit, amount)) in enumerate(zip(invoices, parts, strict=True))
     ]

@@ -19,7 +19,8 @@ class Terms:
     """What paying invoices comes to. Amounts are minor units of `currency`.
 
     Of what is `due`, `credit` pays first, `promotional` of it from grants; `amount` goes through
-    `gateway`, which adds its `fee`. Without a gateway credit pays all.
+    `gateway`, which adds its `fee`; a payment for each invoice would have had `saved` more of fees.
+    Without a gateway credit pays all.
     """
 
     invoices: Sequence[UUID]
@@ -30,6 +31,7 @@ class Terms:
     gateway: str | None = None
     amount: int = 0
     fee: int = 0
+    saved: int = 0
 
     @property
     def charged(self) -> int:

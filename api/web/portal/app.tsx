@@ -12,6 +12,7 @@ import { doorAt } from "./screens/doors.tsx";
 import { AddFundsScreen } from "./screens/add_funds.tsx";
 import { InvoiceScreen } from "./screens/invoice.tsx";
 import { InvoicesScreen } from "./screens/invoices.tsx";
+import { PayDueScreen } from "./screens/pay_due.tsx";
 import { challenge, SecondStep } from "./screens/second_step.tsx";
 import { SettingsScreen } from "./screens/settings.tsx";
 import { SignIn } from "./screens/sign_in.tsx";
@@ -85,6 +86,9 @@ function Screen({ account, policyUrl }: { account: Account; policyUrl: string })
       return <InvoiceScreen key={id} id={id} returned={back === "return"} />;
     }
     if (place === "invoices") return <InvoicesScreen />;
+    if (place === "pay" && id) {
+      return may ? <PayDueScreen currency={id} /> : <Reserved title="due.title" />;
+    }
     if (place === "add-funds" && !may) return <Reserved title="tab.add-funds" />;
     if (place === "voucher" && !may) return <Reserved title="tab.voucher" />;
     if (place === "add-funds") return <AddFundsScreen account={account} policyUrl={policyUrl} />;
@@ -96,7 +100,7 @@ function Screen({ account, policyUrl }: { account: Account; policyUrl: string })
 }
 
 /** In the place of what the person's role does not allow: why. */
-function Reserved({ title }: { title: "tab.add-funds" | "tab.voucher" }) {
+function Reserved({ title }: { title: "tab.add-funds" | "tab.voucher" | "due.title" }) {
   return (
     <section class="card narrow">
       <Heading title={t(title)}>{t(title)}</Heading>

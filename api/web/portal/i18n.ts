@@ -54,11 +54,12 @@ export function parts(key: Key, facts: Facts = {}): ComponentChildren[] {
   return text(key).split(/\{(\w+)\}/).map((part, index) => index % 2 ? facts[part] : part);
 }
 
-/** `{count}` and what is counted, in the plural that the language wants. */
-export function plural(key: string, count: number): string {
+/** `{count}` and what is counted, in the plural that the language wants; `{name}`s are facts. */
+export function plural(key: string, count: number, facts: Record<string, string> = {}): string {
   const form = new Intl.PluralRules(language.get()).select(count);
   const found = catalogue[`${key}.${form}`] ?? catalogue[`${key}.other`] ?? key;
-  return found.replace("{count}", numbers().format(count));
+  const all: Record<string, string> = { ...facts, count: numbers().format(count) };
+  return found.replace(/\{(\w+)\}/g, (_, name) => all[name] ?? "");
 }
 
 const text = (key: string) => catalogue[key] ?? key;

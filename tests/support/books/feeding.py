@@ -61,7 +61,8 @@ async def publish() -> None:
     while True:
         if await feed.publish(enqueue, _FEW):
             print("published", flush=True)
-        await asyncio.sleep(0)
+        else:  # where there is nothing to do it leaves the processor to those who write
+            await asyncio.sleep(0.005)
 
 
 async def _main(what: str, url: str, *more: str) -> None:

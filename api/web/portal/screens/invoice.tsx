@@ -12,6 +12,7 @@ import { PayPanel } from "./pay.tsx";
 import { Receipt } from "./receipt.tsx";
 import { Returned } from "./returned.tsx";
 import { Times } from "./times.tsx";
+import { Together } from "./together.tsx";
 
 const FIELDS = graphql(
   `
@@ -27,7 +28,6 @@ const FIELDS = graphql(
     payments {
       createdAt completedAt
       gateway { kind }
-      amount { amount currency }
       fee { amount currency }
       received { amount currency }
       refunded { amount currency }
@@ -228,7 +228,7 @@ const PAYMENT_TONES = {
   EXPIRED: "calm",
 } as const;
 
-function Payments({ invoice: { number, payments } }: { invoice: Invoice }) {
+function Payments({ invoice: { id, number, payments } }: { invoice: Invoice }) {
   if (!payments.length) return null;
   return (
     <section class="card" aria-labelledby="payments">
@@ -244,6 +244,7 @@ function Payments({ invoice: { number, payments } }: { invoice: Invoice }) {
               <When at={one.completedAt ?? one.createdAt} />
               <Pill tone={PAYMENT_TONES[one.status]}>{t(`payment.${one.status}`)}</Pill>
             </p>
+            {one.invoiceCount > 1 && <Together payment={one.id} invoice={id} />}
             {!isZero(one.fee) && <p class="soft">{t("payment.fee", { fee: money(one.fee) })}</p>}
             {!isZero(one.refunded) && (
               <p class="soft">{t("payment.refunded", { amount: money(one.refunded) })}</p>

@@ -8,6 +8,7 @@ import { Filters } from "../pages.tsx";
 import { useQuery } from "../query.ts";
 import { Heading, Link } from "../router.tsx";
 import { InvoiceRows, useInvoices } from "./invoice_list.tsx";
+import { PayDueLinks } from "./pay_due.tsx";
 
 const COUNTS = graphql(`
   query InvoiceCounts {
@@ -41,6 +42,7 @@ export function InvoicesScreen() {
           choose={setFilter}
         />
       </header>
+      <PayDueLinks />
       <InvoiceRows
         list={list}
         none={t(`invoices.none.${filter}`)}

@@ -16,7 +16,8 @@ export const PAYABLE = graphql(`
     amountDue { amount currency }
     gateway { id code }
     payments {
-      id status expiresAt
+      id status expiresAt invoiceCount
+      amount { amount currency }
       failureMessage(locale: $locale)
       gateway { id name(locale: $locale) }
       nextAction {

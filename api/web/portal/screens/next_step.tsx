@@ -64,6 +64,7 @@ export function NextStep({ invoice, payment, look }: {
   };
   return (
     <div class="next">
+      {payment.invoiceCount > 1 && <p>{t("next.together", { amount: money(payment.amount) })}</p>}
       {payment.nextAction && <Step action={payment.nextAction} invoice={invoice} />}
       <Refused
         errors={{ ...recheck.errors, ...cancel.errors }}

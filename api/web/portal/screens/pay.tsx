@@ -9,9 +9,10 @@ import { money, t } from "../i18n.ts";
 import { isZero, major, minor } from "../minor.ts";
 import { useMay } from "../rights.ts";
 import { Amount, Button, Notice, Refused, useFocusOnError } from "../ui.tsx";
+import { CreditField, useCredit } from "./credit_field.tsx";
 import { choice, GatewayField, useGateways } from "./funds_form.tsx";
 import type { Invoice } from "./live_invoice.ts";
-import { here, NextStep } from "./next_step.tsx";
+import { NextStep } from "./next_step.tsx";
 import { isOpen } from "./returned.tsx";
 
 const PAY = graphql(`
@@ -52,12 +53,10 @@ export function PayPanel({ invoice, look, children }: {
 
 function PayForm({ invoice, look }: { invoice: Invoice; look: () => void }) {
   const { amountDue, creditApplicable } = invoice;
-  const most = minor(creditApplicable);
-  const [useCredit, setUseCredit] = useState(true);
-  const [limit, setLimit] = useState<bigint | null>(null);
+  const use = useCredit(creditApplicable);
+  const { most, chosen: credit } = use;
   const [chosen, setChosen] = useState(invoice.gateway?.code ?? "");
   const [leaving, setLeaving] = useState(false);
-  const credit = useCredit ? (limit !== null && limit < most ? limit : most) : 0n;
   const rest = major(minor(amountDue) - credit, amountDue);
   const covered = isZero(rest);
   const { gateways } = useGateways(covered ? null : rest.amount, rest.currency);
@@ -85,21 +84,7 @@ function PayForm({ invoice, look }: { invoice: Invoice; look: () => void }) {
 
   return (
     <form ref={form} onSubmit={pay} novalidate>
-      {most > 0n && (
-        <fieldset class="use">
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={useCredit}
-              onChange={(event) => setUseCredit(event.currentTarget.checked)}
-            />
-            <span>{t("pay.credit", { amount: money(creditApplicable) })}</span>
-          </label>
-          {useCredit && here.CreditSlide && (
-            <here.CreditSlide most={creditApplicable} chosen={credit} choose={setLimit} />
-          )}
-        </fieldset>
-      )}
+      <CreditField credit={use} />
       {!covered && (
         <GatewayField
           id="pay-gateway"

@@ -24,7 +24,13 @@ export function Returned({ invoice, children }: {
   }, [latest?.id]);
   if (invoice.status === "PAID") {
     return (
-      <Notice tone="good" title={t("returned.paid", { number: invoice.number })} alert>
+      <Notice
+        tone="good"
+        title={t(latest && latest.invoiceCount > 1 ? "returned.paid.several" : "returned.paid", {
+          number: invoice.number,
+        })}
+        alert
+      >
         {credit && <p>{t("credit.now", { amount: money(credit.available) })}</p>}
         {children}
       </Notice>
