@@ -331,7 +331,7 @@ async def test_an_endpoint_is_not_forgotten_before_what_was_sent_to_it() -> None
         "UPDATE webhook_endpoint SET deleted_at = $1 WHERE id = $2", old, given.endpoint.id
     )
     await delivery.forget()
-    assert await as_it_is(given)
+    assert (await as_it_is(given)).deleted_at == old
     await sql.execute(
         "UPDATE webhook_delivery SET created_at = $1 WHERE endpoint_id = $2", old, given.endpoint.id
     )
