@@ -43,6 +43,7 @@ from api.pdf.store import DocumentStore
 from api.server.health import Check, Storage, database_problem, feed_check, health_routes, pdf_check
 from api.server.middleware import Observed, SecurityHeaders, Websockets, security_headers
 from api.server.short_path import ShortPath
+from api.webhooks import resolver
 from models.db import tasks, transactions
 from models.provider import retention
 from schema import make_schema
@@ -293,6 +294,7 @@ def _endpoint(
         device_cookie=_device_cookie(settings),
         watchers=watchers,
         document_url=links.url,
+        resolve=resolver.saving,
         revocations=revocations,
         issuers=_issuers(settings),
     )

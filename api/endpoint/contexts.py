@@ -23,6 +23,7 @@ from models.access.credential import reaches
 from models.access.identity import Actor
 from models.db.caller import set_caller
 from models.errors import Unauthenticated
+from models.partners.host import Resolve
 from schema.core.context import Context, DocumentUrl
 from schema.core.watch import Watchers
 
@@ -59,6 +60,7 @@ class ContextMaker:
     watchers: Watchers
     document_url: DocumentUrl
     revocations: Revocations
+    resolve: Resolve
     issuers: Issuers | None = None
 
     def contexts(self) -> Contexts[EdgeContext]:
@@ -85,6 +87,7 @@ class ContextMaker:
             actor=actor,
             watchers=self.watchers,
             document_url=self.document_url,
+            resolve=self.resolve,
             address=connection.address,
             accept_language=connection.headers.accept_language,
             user_agent=connection.headers.user_agent,

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from api.webhooks import resolver
 from models.partners.attempt import CALL_SECONDS_MAX, KEPT_BYTES_MAX, READ_BYTES_MAX, Outcome
+from models.partners.host import HostNotPublic
 
 if TYPE_CHECKING:
     import httpcore
 
-    from api.webhooks.network import Resolve
     from models.partners.address import Target
+    from models.partners.host import Resolve
 
 _AGENT: Final = "Account-Credit-Webhooks/1"
 _REDIRECTS: Final = range(300, 400)
@@ -34,7 +36,7 @@ class HttpCaller:
 
     def __init__(
         self,
-        resolve: Resolve | None = None,
+        resolve: Resolve = resolver.sending,
         tls: ssl.SSLContext | None = None,
         seconds_max: float = CALL_SECONDS_MAX,
     ) -> None:
@@ -56,6 +58,9 @@ class HttpCaller:
             async with asyncio.timeout(self._seconds_max):
                 status, answer = await self._posted(target, headers, body)
             problem = _problem_of(status)
+        except HostNotPublic:
+            # Nor how long that took: our resolver knows our own network's names at once.
+            return Outcome(0, problem="The host's name doesn't lead to public addresses.")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what became of the call
             problem = _told(error)
         return Outcome(round((perf_counter() - began) * 1000), status, problem, _shown(answer))
@@ -74,7 +79,7 @@ class HttpCaller:
                 ssl_context=self._tls,
                 max_connections=1,
                 max_keepalive_connections=0,
-                network_backend=network.Pinned(target, self._resolve or network.resolve),
+                network_backend=network.Pinned(target, self._resolve),
             ) as pool,
             pool.stream(
                 "POST",
@@ -131,14 +136,10 @@ def _problems() -> tuple[tuple[type[Exception], str], ...]:
     """What may go wrong, in words that tell nothing of our network; the first that fits."""
     import httpcore  # noqa: PLC0415 - as in `_posted`
 
-    from api.webhooks.network import AddressRefused  # noqa: PLC0415 - as above
-
     return (
         (TimeoutError, "No answer in time."),
         (httpcore.TimeoutException, "No answer in time."),
-        (AddressRefused, "The host has an address that isn't public."),
         (ssl.SSLError, _TLS),
-        (OSError, "The host wasn't found."),
         (httpcore.ConnectError, _NO_CONNECTION),
         (httpcore.NetworkError, "The connection was lost."),
         (httpcore.ProtocolError, "The answer wasn't HTTP."),

@@ -1,46 +1,27 @@
 """The network as endpoints are called over it: only to addresses that may be.
 
-A name is resolved once for each connection. Each address is looked at, and the connection is made
-to one of those: what the name says a moment later (DNS rebinding) is not asked. TLS is verified
-against the name.
+A name is resolved once for each connection, and judged as when it was saved
+(models.partners.host). The connection is made to one of its addresses: what the name says a moment
+later (DNS rebinding) is not asked. TLS is verified against the name.
 """
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 import httpcore
 from typing_extensions import override
 
+from models.partners.host import HostNotPublic, addresses_of
+
 if TYPE_CHECKING:
     from models.partners.address import Target
+    from models.partners.host import Resolve
 
-#: Resolves a name, for a port, to addresses. Raises OSError.
-Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
-
-#: A resolver that does not answer holds a thread; those of others must not wait for it.
-_RESOLVING_MAX: Final = 64
 #: Of a name with many addresses.
 _ADDRESSES_MAX: Final = 4
 _CONNECT_SECONDS_MAX: Final = 5.0
-
-_threads: Final = ThreadPoolExecutor(_RESOLVING_MAX, thread_name_prefix="resolve")
-
-
-class AddressRefused(Exception):
-    """The name leads to an address that must not be connected to."""
-
-
-async def resolve(host: str, port: int) -> list[str]:
-    """Ask the machine's own resolver."""
-    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_threads, ask)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 class Pinned(httpcore.AsyncNetworkBackend):
@@ -60,10 +41,8 @@ class Pinned(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        addresses = await self._resolve(host, port)
-        # One that is refused says enough of who chose it: not even the others are tried.
-        if not addresses or not all(map(self._target.admits, addresses)):
-            raise AddressRefused
+        # Ours is the target: `host` and `port` are what a URL parser has made of it.
+        addresses = await addresses_of(self._target, self._resolve)
         problem: Exception = httpcore.ConnectError()
         for address in addresses[:_ADDRESSES_MAX]:
             try:
@@ -78,7 +57,7 @@ class Pinned(httpcore.AsyncNetworkBackend):
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.AsyncNetworkStream:
-        raise AddressRefused
+        raise HostNotPublic
 
     @override
     async def sleep(self, seconds: float) -> None:

@@ -16,6 +16,7 @@ from uuid import UUID
 from models.audit import (
     balances,
     bank_lines,
+    deliveries,
     invoices,
     ledger,
     messages,
@@ -45,6 +46,7 @@ SWEEPS: Final = (
     *numbers.SWEEPS,
     *promises.SWEEPS,
     *records.SWEEPS,
+    *deliveries.SWEEPS,
 )
 
 #: Work overdue longer than this is treated as stuck.
@@ -154,6 +156,7 @@ class Sweeping:
         facts = (
             *(late, for_good, accounts, self.since, len(self.accounts or ())),
             self.moment - _SOON,
+            self.moment,
         )
         used = [n for n in range(1, len(facts) + 1) if f"${n}" in text]
         # PostgreSQL wants to know the type of all up to the last.

@@ -49,10 +49,12 @@ class Sweep:
     wrong that it says are. `scope` chooses the rows that are proven again where only some accounts
     were touched; without one, the sweep is of everything or not at all.
 
-    In the SQL, `$1` is an hour before the audit and `$6` five minutes before it, `told_of(x.id, y)`
-    whether the text `y` is the id as the API shows it, behind a prefix of four letters, and
-    `broken(x.y)` whether a JSON column holds none, which comes before it is read. What is true of
-    all where everything is proven:
+    In the SQL, `$7` is the moment of the audit, `$1` an hour before it and `$6` five minutes, and
+    `$2` thirty days after it; `minute_after(x)` is a minute after a moment, for hosts' clocks.
+    `told_of(x.id, y)` is whether the text `y` is the id as the API shows it, behind a prefix of
+    four letters, `broken(x.y)` whether a JSON column holds none, which comes before it is read, and
+    `listed(x.y, …)` whether one of these texts is in a JSON array. What is true of all where
+    everything is proven:
     `within(x.y)` of an account that was touched, `within(x.y, table)` or `within(x.y,
     table.column)` of what such an account has in that table, `named(x.y, prefix, table)` of the
     same as the API shows it, and `recent(x.id)` of what is new.
@@ -108,6 +110,17 @@ _SAME_ID: Final = {
     "postgres": r"\1 = CASE WHEN substr(\2, 5, 32) ~ '^[0-9a-f]{32}$'"
     r" THEN CAST(substr(\2, 5, 32) AS UUID) END",
 }
+_LISTED: Final = re.compile(r"listed\(([\w.]+), ([^()]+)\)")
+_AMONG: Final = {
+    dialect: rf"EXISTS (SELECT 1 FROM {elements}(\1) one WHERE one.value IN (\2))"
+    for dialect, elements in (("sqlite", "json_each"), ("postgres", "jsonb_array_elements_text"))
+}
+_MINUTE_AFTER: Final = re.compile(r"minute_after\(([\w.]+)\)")
+_LATER: Final = {
+    # Written as moments are stored, to the precision that SQLite has.
+    "sqlite": r"strftime('%Y-%m-%d %H:%M:%f000+00:00', \1, '+1 minute')",
+    "postgres": r"(\1 + INTERVAL '1 minute')",
+}
 _BROKEN: Final = re.compile(r"broken\((\w+\.\w+)\)")
 _NARROW: Final = (
     (re.compile(r"within\(([\w.]+)\)"), r"\1 IN (SELECT id FROM touched)"),
@@ -134,6 +147,8 @@ def written_out(text: str, dialect: str, *, narrow: bool = False) -> str:
     for pattern, condition in _NARROW:
         text = pattern.sub(condition if narrow else "TRUE", text)
     text = _TOLD_OF.sub(_SAME_ID[dialect], text)
+    text = _LISTED.sub(_AMONG[dialect], text)
+    text = _MINUTE_AFTER.sub(_LATER[dialect], text)
     return _BROKEN.sub(r"NOT json_valid(\1)" if dialect == "sqlite" else "FALSE", text)
 
 

@@ -2,7 +2,7 @@
 
 Whoever chooses a URL that we call must not reach what only we can reach: this machine, its network,
 the cloud's metadata. A URL is therefore read by one strict form, and nothing else that a parser may
-make of it; and each address that its name resolves to is looked at when the connection is made.
+make of it; and each address that its name resolves to is looked at (models.partners.host).
 """
 
 from __future__ import annotations

@@ -39,7 +39,10 @@ _LISTENING: Final = f"""
 _FORGET: Final = (
     "DELETE FROM webhook_attempt WHERE created_at < $1",
     "DELETE FROM webhook_delivery WHERE created_at < $1",
-    "DELETE FROM webhook_endpoint WHERE deleted_at < $1",
+    (
+        "DELETE FROM webhook_endpoint WHERE deleted_at < $1 AND NOT EXISTS"
+        " (SELECT 1 FROM webhook_delivery d WHERE d.endpoint_id = webhook_endpoint.id)"
+    ),
 )
 
 

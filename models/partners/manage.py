@@ -25,6 +25,7 @@ from models.partners import endpoint as endpoints
 from models.partners import rights, signing
 from models.partners.address import target_of
 from models.partners.endpoint import DisabledReason, WebhookEndpoint
+from models.partners.host import Resolve, require_public
 from models.partners.pattern import checked_patterns
 from models.provider.provider import provider
 
@@ -49,7 +50,8 @@ class GivenEndpoint:
 class CreateWebhookEndpoint(Command[None, GivenEndpoint, list[str]]):
     """Have events posted to a URL, with the rights of the key that asks.
 
-    Raises Invalid at `url`, `events` or `document`, and NotAllowed where there are enough.
+    Raises Invalid at `url`, `events` or `document`, NotAllowed where there are enough, and
+    RateLimited where too many hosts were refused.
     """
 
     mutation: ClassVar[str] = "createWebhookEndpoint"
@@ -59,6 +61,7 @@ class CreateWebhookEndpoint(Command[None, GivenEndpoint, list[str]]):
     events: tuple[str, ...]
     document: str | None
     check: DocumentCheck = field(compare=False)
+    resolve: Resolve = field(compare=False)
 
     @override
     def require(self, by: Actor) -> None:
@@ -70,6 +73,8 @@ class CreateWebhookEndpoint(Command[None, GivenEndpoint, list[str]]):
         patterns = checked_patterns(self.events)
         if self.document is not None:
             await check_document(self.document, self.check)
+        # It takes longest.
+        await require_public(self.url, self.resolve, asked.by)
         return patterns
 
     @override
@@ -160,7 +165,7 @@ class RotateWebhookSecret(Command[WebhookEndpoint, GivenEndpoint]):
 @dataclass(frozen=True, slots=True)
 class EndpointChange:
     """What is to be changed of an endpoint; None is left as it is. An empty `document` removes it.
-    `check` is as in CreateWebhookEndpoint.
+    `check` and `resolve` are as in CreateWebhookEndpoint.
     """
 
     url: str | None
@@ -168,14 +173,22 @@ class EndpointChange:
     document: str | None
     enabled: bool | None
     check: DocumentCheck
+    resolve: Resolve
 
 
 async def update(endpoint_id: UUID, change: EndpointChange, by: Actor) -> WebhookEndpoint:
     """Change an endpoint. Raises NotFound at `endpoint_id`, Invalid at what is malformed,
-    NotAllowed where it is to be enabled and its key is not valid any more, and Forbidden.
+    NotAllowed where it is to be enabled and its key is not valid any more, Forbidden, and
+    RateLimited as CreateWebhookEndpoint.
     """
     rights.require_manager(by)
     columns = await _columns(change)
+    known = await endpoints.find(endpoint_id, by)
+    if known is None:
+        raise NotFound("endpoint_id")
+    # Where it stays the same nobody has to be there who answers for its name: to disable it, say.
+    if change.url not in {None, known.url}:
+        await require_public(str(change.url), change.resolve, by)
 
     async def write() -> WebhookEndpoint:
         endpoint = await locked(endpoint_id, by)

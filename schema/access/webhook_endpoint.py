@@ -212,7 +212,7 @@ class WebhookMutation:
         """Partners (scope `webhooks:manage`): has events posted to a URL."""
         by = info.context.signed_in()
         command = CreateWebhookEndpoint(
-            input.url, tuple(input.events), input.document, _check(info)
+            input.url, tuple(input.events), input.document, _check(info), info.context.resolve
         )
         given = await run(command, by, input.idempotency_key)
         return WebhookEndpointPayload.of(given)
@@ -230,6 +230,7 @@ class WebhookMutation:
             document=input.document,
             enabled=input.enabled,
             check=_check(info),
+            resolve=info.context.resolve,
         )
         record = await manage.update(_endpoint_id(input.endpoint_id), change, by)
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(record))

@@ -10,10 +10,12 @@ import strawberry
 from models.access import session
 from models.access.identity import Actor
 from models.errors import SecondFactorRequired, Unauthenticated
+from models.partners.host import resolves_nothing
 from schema.core import texts
 from schema.core.loaders import Loaders
 
 if TYPE_CHECKING:
+    from models.partners.host import Resolve
     from schema.core.watch import Watchers
 
 
@@ -29,12 +31,14 @@ class DocumentUrl(Protocol):
 class Context:
     """One operation's surroundings.
 
-    `document_url` makes a download link of a document's file name, a locale and what else names it.
+    `document_url` makes a download link of a document's file name, a locale and what else names it;
+    `resolve` asks for the addresses of hosts that we are to call.
     """
 
     actor: Actor | None
     watchers: Watchers
     document_url: DocumentUrl
+    resolve: Resolve = resolves_nothing
     address: str = ""
     accept_language: str = ""
     user_agent: str = ""

@@ -15,7 +15,7 @@ import pytest
 from models.clock import now
 from models.db.record import parse_id
 from tests.support.server.actions import HOLD, adding, at_once, order, reserve, reserving
-from tests.support.server.api_client import PAYMENT, at_sandbox
+from tests.support.server.api_client import PAYMENT, at_sandbox, new_key
 from tests.support.server.live import CREDIT, watching
 from tests.support.server.many_servers import (
     SOAK,
@@ -241,6 +241,59 @@ def test_a_hold_that_expires_while_it_is_captured_ends_once(servers: list[DemoSe
         billed = [amount for kind, amount in lines(client) if kind == "INVOICE_PAYMENT"]
         assert billed == ["-0.01"] * round(float(found["captured"]) * 100)
         assert float(client.available()) == pytest.approx(20 - float(found["captured"]))
+
+
+# ------------------------------------------------------------------------------- budgets
+
+
+@again
+def test_a_keys_budget_is_not_exceeded_by_all_servers_together(servers: list[DemoServer]) -> None:
+    """Clients' credit would do for all; ten of $5.00 are within the day's budget. Each is asked for
+    twice with one key, at two servers, and counts once.
+    """
+    clients = [servers[0].new_client(credit="100.00") for _ in range(4)]
+    made = servers[0].staff.do(
+        "createApiKey",
+        "token apiKey { id }",
+        partner="Budget shop",
+        name="till",
+        scopes=["credit:hold", "invoices:write", "funds:write"],
+        allAccounts=True,
+        dailyBudget=[clients[0].money("50.00")],
+        paymentBudget=[clients[0].money("5.00")],
+    )
+    tills = [server.portal(token=made["token"]) for server in servers]
+    partner = servers[0].partner
+    asks: list[tuple[str, Answer]] = []
+    for n in range(24):
+        client = clients[n % len(clients)]
+        if n % 3 == 2:
+            asks.append(("reserveCredit", reserving(client, "5.00")))
+            continue
+        bill = order(partner, client, "5.00")["invoice"]["id"]
+        asks.append(("payInvoice", {"invoiceId": bill, "useCredit": True}))
+    keyed = [(name, given | {"idempotencyKey": new_key()}) for name, given in asks]
+
+    def ask(n: int) -> list[str]:
+        """Until it is answered, as whoever is told to try again does."""
+        name, given = keyed[n // 2]
+        till = tills[(n // 2 + n) % len(tills)]
+        refused = ["IDEMPOTENCY_IN_FLIGHT"]
+        while refused == ["IDEMPOTENCY_IN_FLIGHT"]:
+            refused = codes([till.attempt(name, "", **given)])
+        return refused
+
+    answers = at_once(2 * len(keyed), ask)
+    assert answers[::2] == answers[1::2]
+    assert sorted(answers[::2]) == [[]] * 10 + [["NOT_ALLOWED"]] * 14
+    spent = [100 - float(client.balance()["available"]) for client in clients]
+    assert sum(spent) == 50
+    key_id = parse_id("key", made["apiKey"]["id"])
+    statement = "SELECT spent FROM key_spending WHERE line_id = $1"
+    counted = rows(servers[0].database_url, statement, key_id)
+    assert [row["spent"] for row in counted] == [5000]
+    # Others spend as before.
+    order(partner, clients[0], "7.00")
 
 
 # ------------------------------------------------------------------------------- several

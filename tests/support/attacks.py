@@ -29,6 +29,7 @@ ATTACKS: Final = {
         "amounts that are negative, zero or -0",
         """
         hostile/test_amounts.py::test_what_is_no_amount_is_refused_at_its_field
+        models/accounts/test_api_keys.py::test_a_budget_that_is_no_amount_is_refused_at_its_number_and_makes_nothing
         schema/test_mutations.py::test_a_refusal_stands_at_its_field_and_nothing_changes
         """,
     ),
@@ -109,6 +110,7 @@ ATTACKS: Final = {
         """
         models/payments/test_races.py::test_one_key_used_fifty_times_at_once_has_one_effect_and_one_answer
         hostile/test_races.py::test_one_key_fifty_times_at_once_has_one_effect_and_one_answer
+        models/access/test_budget.py::test_a_repeated_click_counts_once_and_a_void_gives_no_budget_back
         journeys/test_retries.py::test_after_kill_9_every_answer_holds_and_every_click_counts_once
         """,
     ),
@@ -128,8 +130,10 @@ ATTACKS: Final = {
         """,
     ),
     15: Attack(
-        "double spend",
+        "double spend, of credit and of a key's budget",
         """
+        hostile/test_races.py::test_a_keys_budget_is_not_exceeded_by_all_servers_together
+        models/access/test_budget.py::test_both_keys_of_a_line_at_once_share_one_budget
         hostile/test_races.py::test_credit_for_one_of_many_invoices_pays_exactly_one
         models/payments/test_races.py::test_credit_for_one_of_twenty_invoices_pays_exactly_one
         """,
@@ -217,6 +221,9 @@ ATTACKS: Final = {
         models/partners/test_address.py::test_no_host_of_our_own_network_is_called
         models/partners/test_address.py::test_nothing_is_sent_unencrypted
         models/partners/test_address.py::test_no_other_service_is_called
+        models/partners/test_host.py::test_what_leads_inside_or_nowhere_is_refused_alike_when_it_is_saved
+        models/partners/test_host.py::test_when_it_is_saved_and_when_it_is_called_the_same_is_refused
+        models/partners/test_host.py::test_a_refusal_takes_the_same_time_whatever_it_is_for
         api/webhooks/test_caller.py::test_a_name_that_leads_inside_is_not_connected_to
         api/webhooks/test_caller.py::test_a_name_is_resolved_once_and_its_address_is_the_one_that_is_connected_to
         api/webhooks/test_caller.py::test_a_redirect_is_a_failure_and_is_not_followed

@@ -100,11 +100,17 @@ def document_url(file: str, locale: str, /, **params: str) -> str:
     return f"https://example.com/{file}?{urlencode({'locale': locale, **params})}"
 
 
+async def resolve(_host: str, _port: int) -> list[str]:
+    """Every name is public."""
+    return ["8.8.8.8"]
+
+
 def context(actor: Actor | None = None, **settings: Any) -> Context:
     """What the edge lends to one operation of that actor's."""
     edge: dict[str, Any] = {
         "watchers": Watchers(),
         "document_url": document_url,
+        "resolve": resolve,
     }
     return Context(actor=actor, **(edge | settings))
 

@@ -7,20 +7,17 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 
 from api.webhooks.caller import HttpCaller
 from models.partners.address import Target
-from models.partners.attempt import KEPT_BYTES_MAX, READ_BYTES_MAX
-
-if TYPE_CHECKING:
-    from models.partners.attempt import Outcome
+from models.partners.attempt import KEPT_BYTES_MAX, READ_BYTES_MAX, Outcome
 
 NAME = "hooks.example.com"
 HEADERS = {"webhook-id": "evt_1"}
+NOT_PUBLIC = "The host's name doesn't lead to public addresses."
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
@@ -140,14 +137,14 @@ async def test_a_name_that_leads_inside_is_not_connected_to(address: str, admitt
         assert target.admits(address) is admitted
         outcome = await call(target, Resolver([[address]]))
     assert (far.requests, outcome.status) == ([], None)
-    assert outcome.problem == "The host has an address that isn't public."
+    assert outcome.problem == NOT_PUBLIC
 
 
 async def test_one_bad_address_among_good_ones_is_one_too_many() -> None:
     outcome = await call(
         Target("https", NAME, 443, "/", loopback=False), Resolver([["8.8.8.8", "127.0.0.1"]])
     )
-    assert outcome.problem == "The host has an address that isn't public."
+    assert outcome.problem == NOT_PUBLIC
 
 
 async def test_a_name_is_resolved_once_and_its_address_is_the_one_that_is_connected_to() -> None:
@@ -295,13 +292,15 @@ async def test_a_machine_that_is_not_there_is_a_failure() -> None:
     assert (await call(here(far))).problem == "No connection."
 
 
-async def test_a_name_that_is_not_there_is_a_failure() -> None:
+async def test_a_name_that_is_not_there_fails_exactly_as_one_that_leads_inside() -> None:
     async def resolve(_host: str, _port: int) -> list[str]:
         raise OSError("Name or service not known")
 
     target = Target("https", NAME, 443, "/", loopback=False)
-    outcome = await HttpCaller(resolve).post(target, HEADERS, b"{}")
-    assert outcome.problem == "The host wasn't found."
+    missing = await HttpCaller(resolve).post(target, HEADERS, b"{}")
+    inside = await call(target, Resolver([["10.0.0.1"]]))
+    nothing = await call(target, Resolver([[]]))
+    assert missing == inside == nothing == Outcome(0, problem=NOT_PUBLIC)
 
 
 async def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,17 @@ from models.access.credential import actor_of_credential
 from models.accounts.api_keys import CreateApiKey, GivenKey, RotateApiKey
 from models.checkout.pay import PayInvoice
 from models.db import sql
-from models.errors import Busy, NotAllowed
+from models.errors import Busy, IdempotencyInFlight, NotAllowed, Refusal, TryAgain
 from models.invoices import order
 from models.invoices.deposit import AddFunds
 from models.invoices.order import CreateOrder
 from models.journal.command import run
+from models.money import MINOR_MAX, Money
 from models.payments.void import VoidInvoice
+from models.provider.day import start_of
+from models.provider.seller import Seller
 from tests.support.factories import STAFF, Client, a_client
-from tests.support.providers import VERSION, key
+from tests.support.providers import VERSION, key, wire_provider
 
 if TYPE_CHECKING:
     from models.access.identity import Actor
@@ -165,6 +168,76 @@ async def test_a_day_is_the_providers_and_the_next_has_all_of_it_again(at: At) -
     with at(noon + timedelta(days=1)):
         await spend(shop, await ada.order(1000))
     assert await spent(shop) == [("2031-05-01", 1000), ("2031-05-02", 1000)]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+async def test_a_day_ends_at_the_sellers_midnight_and_not_a_moment_before(
+    zone: str, at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire_provider(monkeypatch, seller=Seller("Example", timezone=zone))
+    ada = await a_client()
+    await ada.given(5000)
+    shop = await a_shop(daily="10.00")
+    midnight = start_of(date(2031, 6, 2))
+    with at(midnight - timedelta(microseconds=1)):
+        await spend(shop, await ada.order(1000))
+        assert (await refused(spend(shop, await ada.order(1))))[0] == "daily_budget"
+    with at(midnight):
+        await spend(shop, await ada.order(999))
+        await spend(shop, await ada.order(1))
+        assert (await refused(spend(shop, await ada.order(1))))[0] == "daily_budget"
+    assert await spent(shop) == [("2031-06-01", 1000), ("2031-06-02", 1000)]
+
+
+async def test_to_the_cent_is_within_a_budget_and_a_cent_more_is_not() -> None:
+    ada = await a_client()
+    await ada.given(5000)
+    shop = await a_shop(daily="10.00", payment="6.00")
+    assert await refused(spend(shop, await ada.order(601))) == ("payment_budget", Money(600, USD))
+    await spend(shop, await ada.order(600))
+    assert await refused(spend(shop, await ada.order(401))) == ("daily_budget", Money(1000, USD))
+    await spend(shop, await ada.order(400))
+    assert [amount for _, amount in await spent(shop)] == [1000]
+
+
+async def test_what_is_refused_for_another_reason_counts_nothing() -> None:
+    ada = await a_client()
+    await ada.given(500)
+    shop = await a_shop(daily="10.00")
+    for asked in (
+        spend(shop, await ada.order(600)),
+        spend(shop, await ada.spend(await ada.order(500))),
+        spend(shop, await ada.order(2500), gateway="nobody's"),
+    ):
+        with pytest.raises(Refusal):
+            await asked
+    assert await spent(shop) == []
+
+
+async def test_the_largest_budget_is_counted_without_overflow() -> None:
+    ada = await a_client()
+    await ada.given(5000)
+    shop = await a_shop(daily=str(Money(MINOR_MAX, USD).amount))
+    await spend(shop, await ada.order(5))
+    await sql.execute(
+        "UPDATE key_spending SET spent = $1 WHERE line_id = $2", MINOR_MAX - 5, shop.line_id
+    )
+    assert (await refused(spend(shop, await ada.order(6))))[0] == "daily_budget"
+    await spend(shop, await ada.order(5))
+    assert [amount for _, amount in await spent(shop)] == [MINOR_MAX]
+
+
+async def test_one_key_at_once_counts_once() -> None:
+    ada = await a_client()
+    await ada.given(5000)
+    shop, due, once = await a_shop(daily="10.00"), await ada.order(600), key()
+    asked = (run(PayInvoice(due.id, use_credit=True), shop, once) for _ in range(20))
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(one) for one in outcomes if isinstance(one, Exception)} <= {
+        IdempotencyInFlight,
+        TryAgain,
+    }
+    assert [amount for _, amount in await spent(shop)] == [600]
 
 
 async def test_in_a_currency_without_a_budget_nothing_is_spent_where_another_has_one() -> None:

@@ -19,7 +19,15 @@ from models.clock import now
 from models.db import sql
 from models.db.page import PageRequest
 from models.db.record import new_id
-from models.errors import Forbidden, Invalid, NotFound
+from models.errors import (
+    AmountOutOfRange,
+    AmountPrecision,
+    CurrencyNotSupported,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refusal,
+)
 from models.journal.audit_log import AuditEntry
 from models.journal.command import run
 from tests.support.factories import STAFF, a_client
@@ -132,6 +140,34 @@ async def test_what_is_wrong_is_refused_at_its_field_and_makes_nothing(
     with pytest.raises(Invalid) as refused:
         await given(**wish)
     assert refused.value.field == field
+    assert (await ApiKey.all().count(), await User.all().count()) == before
+
+
+@pytest.mark.parametrize("which", ["daily_budget", "payment_budget"])
+@pytest.mark.parametrize(
+    ("amount", "currency", "refusal"),
+    [
+        ("0", "USD", AmountOutOfRange),
+        ("-0", "USD", AmountOutOfRange),
+        ("-1", "USD", AmountOutOfRange),
+        ("1E+15", "USD", AmountOutOfRange),
+        ("9E+999999", "USD", AmountOutOfRange),
+        ("0.001", "USD", AmountPrecision),
+        ("0.5", "JPY", AmountPrecision),
+        ("1", "XXX", CurrencyNotSupported),
+        ("1", "usd", CurrencyNotSupported),
+        ("1", "", CurrencyNotSupported),
+        ("1", "US\0", CurrencyNotSupported),
+    ],
+)
+async def test_a_budget_that_is_no_amount_is_refused_at_its_number_and_makes_nothing(
+    which: str, amount: str, currency: str, refusal: type[Refusal]
+) -> None:
+    before = await ApiKey.all().count(), await User.all().count()
+    wish: dict[str, Any] = {which: ((Decimal(1), "EUR"), (Decimal(amount), currency))}
+    with pytest.raises(refusal) as refused:
+        await given(**wish)
+    assert refused.value.field[:2] == (which, "1")
     assert (await ApiKey.all().count(), await User.all().count()) == before
 
 

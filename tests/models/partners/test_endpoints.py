@@ -20,11 +20,13 @@ from models.errors import Forbidden, Invalid, NotAllowed, NotFound
 from models.journal.audit_log import AuditEntry
 from models.journal.command import run
 from models.partners import delivery, endpoint, manage, sending
+from models.partners.endpoint import WebhookEndpoint
 from models.partners.manage import EndpointChange, RotateWebhookSecret
 from tests.support.factories import STAFF, a_client
 from tests.support.providers import key, wire_provider
 from tests.support.webhooks import (
     URL,
+    Names,
     Receiver,
     a_partner,
     an_endpoint,
@@ -38,7 +40,6 @@ from tests.support.webhooks import (
 
 if TYPE_CHECKING:
     from models.access.identity import Actor
-    from models.partners.endpoint import WebhookEndpoint
     from models.partners.manage import GivenEndpoint
 
 pytestmark = pytest.mark.usefixtures("provider")
@@ -46,7 +47,7 @@ pytestmark = pytest.mark.usefixtures("provider")
 
 async def change(given: GivenEndpoint, by: Actor, **wish: Any) -> WebhookEndpoint:
     how: dict[str, Any] = dict.fromkeys(("url", "events", "document", "enabled"))
-    what = EndpointChange(**how | {"check": any_document} | wish)
+    what = EndpointChange(**how | {"check": any_document, "resolve": Names()} | wish)
     return await manage.update(given.endpoint.id, what, by)
 
 
@@ -92,16 +93,19 @@ async def test_bad_input_is_refused_at_its_field_and_leaves_nothing(
     wish: dict[str, Any], field: tuple[str, ...]
 ) -> None:
     partner = await a_partner()
+    names = Names()
+    ours: dict[str, Any] = {"check": any_document, "resolve": names}
     events = wish.pop("events", ("*",))
     with pytest.raises(Invalid) as refusal:
         await run(
             manage.CreateWebhookEndpoint(
-                events=events, **{"url": URL, "document": None, "check": any_document, **wish}
+                events=events, **{"url": URL, "document": None, **ours, **wish}
             ),
             partner,
             key(),
         )
     assert refusal.value.field == field
+    assert names.asked == []
     assert await endpoint.managed(partner) == []
     given = await an_endpoint(partner, "invoice.paid")
     if wish.get("document") == "":
@@ -312,3 +316,24 @@ async def test_what_is_old_is_forgotten() -> None:
     assert await delivery.forget() >= 3
     assert await deliveries_of(given) == []
     assert (await as_it_is(given)).enabled
+
+
+async def test_an_endpoint_is_not_forgotten_before_what_was_sent_to_it() -> None:
+    """Else the audit would find deliveries that go nowhere."""
+    client = await a_client()
+    partner = await a_partner([client.id])
+    given = await an_endpoint(partner)
+    await client.given(100)
+    await published()
+    await manage.delete(given.endpoint.id, partner)
+    old = now() - timedelta(days=400)
+    await sql.execute(
+        "UPDATE webhook_endpoint SET deleted_at = $1 WHERE id = $2", old, given.endpoint.id
+    )
+    await delivery.forget()
+    assert (await as_it_is(given)).deleted_at == old
+    await sql.execute(
+        "UPDATE webhook_delivery SET created_at = $1 WHERE endpoint_id = $2", old, given.endpoint.id
+    )
+    await delivery.forget()
+    assert await WebhookEndpoint.filter(id=given.endpoint.id).count() == 0

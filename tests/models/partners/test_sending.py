@@ -25,6 +25,7 @@ from tests.support.factories import a_client
 from tests.support.providers import key, wire_provider
 from tests.support.webhooks import (
     BROKEN,
+    SCOPES,
     NoAnswers,
     Receiver,
     a_partner,
@@ -289,14 +290,15 @@ async def test_a_revoked_key_ends_its_endpoint_before_another_word_is_said() -> 
 
 async def test_what_a_key_may_not_see_any_more_is_not_sent(at: At) -> None:
     given, receiver = await waiting(2), Receiver(BROKEN)
-    await sql.execute(
-        "UPDATE api_key SET scopes = 'webhooks:manage' WHERE id = $1", given.endpoint.line_id
-    )
+    scopes = "UPDATE api_key SET scopes = $2 WHERE id = $1"
+    await sql.execute(scopes, given.endpoint.line_id, "webhooks:manage")
     await sent(given, receiver)
     assert receiver.messages == []
     assert {one.state for one in await deliveries_of(given)} == {"FAILED"}
     at(timedelta(days=5))
     assert await sent(given, receiver) == 0
+    # No key loses a scope; the audit would tell of what it was to be told with.
+    await sql.execute(scopes, given.endpoint.line_id, " ".join(SCOPES))
 
 
 async def test_a_url_that_was_allowed_in_demo_mode_is_not_called_outside_it(

@@ -59,6 +59,7 @@ from tests.support.bank.files import Day, Transfer
 from tests.support.identities import CHEAP_HASHER, PASSWORD
 from tests.support.providers import key
 from tests.support.small_endpoint import serving
+from tests.support.webhooks import Names, any_document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -241,7 +242,7 @@ class PopulatedServer:
         by = await actor_of_credential(_token(self.callers["partner"]), "192.0.2.1")
         assert by is not None
         url = f"https://hooks.example.com/{NAME.partition(' ')[0]}"
-        asked = CreateWebhookEndpoint(url, ("*",), None, check=lambda _text: None)
+        asked = CreateWebhookEndpoint(url, ("*",), None, any_document, Names())
         return (await run(asked, by, key())).endpoint
 
     async def a_member(self) -> str:

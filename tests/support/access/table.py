@@ -538,7 +538,7 @@ MUTATIONS: Final = {
     "createWebhookEndpoint": mutation(
         "Mutation.createWebhookEndpoint",
         "UUFF~FFFF~F",
-        f'input: {{url: "https://hooks.example.com/Ada", events: ["*"], {_KEY}}}',
+        f'input: {{url: "https://8.8.8.8/Ada", events: ["*"], {_KEY}}}',
         "endpoint { id url } secret",
         endpoint=("WebhookEndpointPayload.endpoint", "UUFF~FFFF~F"),
     ),

@@ -1344,4 +1344,139 @@ PROMISES: Final = (
     ),
 )
 
-PLANTS: Final = (*LEDGER, *MONEY, *INVOICES, *PROMISES)
+#: As if it had been there for long.
+_LONG_AGO: Final = (
+    "UPDATE webhook_endpoint SET created_at = '2020-01-01 00:00:00.000000+00:00' WHERE id = :some"
+)
+_TRIED_LONG_AGO: Final = (
+    "UPDATE webhook_attempt SET created_at = '2020-01-01 00:00:00.000000+00:00'"
+)
+_ENABLED_LONG_AGO: Final = (
+    "UPDATE audit_entry SET created_at = '2020-01-01 00:00:00.000000+00:00'"
+    " WHERE subject = ':whe(every)'"
+)
+
+DELIVERIES: Final = (
+    _plant(
+        "delivery-endpoint",
+        "an endpoint that is gone",
+        ":whd(some_first): ",
+        "DELETE FROM webhook_endpoint WHERE id = :some",
+    ),
+    _plant(
+        "delivery-endpoint",
+        "an endpoint of another partner than its key's",
+        ":whd(every_first): ",
+        "UPDATE webhook_endpoint SET user_id = :new1 WHERE id = :every",
+    ),
+    _plant(
+        "delivery-endpoint",
+        "a delivery to nowhere",
+        ":whd(some_last): ",
+        "UPDATE webhook_delivery SET endpoint_id = :new1 WHERE id = :some_last",
+    ),
+    _plant(
+        "delivery-event",
+        "an event that is gone, and is not old",
+        ":whd(some_last): credit.changed is for event :last_event",
+        "DELETE FROM event WHERE id = :last_event",
+    ),
+    _plant(
+        "delivery-event",
+        "an event of another type",
+        ":whd(some_last): credit.low is for event",
+        "UPDATE webhook_delivery SET kind = 'credit.low' WHERE id = :some_last",
+    ),
+    _plant(
+        "delivery-event",
+        "an event that nobody has published",
+        ":whd(some_last): credit.changed is for event",
+        "UPDATE event SET position = NULL, sequence = NULL WHERE id = :last_event",
+    ),
+    _plant(
+        "delivery-event",
+        "a test that has become an event",
+        "is for event None",
+        "UPDATE webhook_delivery SET kind = 'invoice.paid' WHERE event_id IS NULL",
+    ),
+    _plant(
+        "delivery-hears",
+        "a client that the key does not reach",
+        ":whd(some_last): :whe(some) is told of credit.changed of account :ada,",
+        "UPDATE event SET account_id = :ada, sequence = 9999 WHERE id = :last_event",
+    ),
+    _plant(
+        "delivery-hears",
+        "a key without the scope",
+        ":whd(some_last): :whe(some) is told of credit.changed",
+        "UPDATE api_key SET scopes = replace(scopes, 'credit', 'audit')"
+        " WHERE id = (SELECT line_id FROM webhook_endpoint WHERE id = :some)",
+    ),
+    _plant(
+        "delivery-hears",
+        "a client of no partner, for a key of its partner's clients",
+        ":whd(some_last): :whe(some) is told of credit.changed",
+        "DELETE FROM key_account WHERE account_id = :pat",
+    ),
+    _plant(
+        "delivery-state",
+        "delivered, and never tried",
+        "is DELIVERED, next at None",
+        _TRIED_LONG_AGO,
+        "UPDATE webhook_delivery SET state = 'DELIVERED', next_at = NULL WHERE id = :some_last",
+    ),
+    _plant(
+        "delivery-state",
+        "given up, and never refused",
+        "is FAILED, next at None",
+        _TRIED_LONG_AGO,
+        "UPDATE webhook_delivery SET state = 'FAILED', next_at = NULL WHERE id = :some_last",
+    ),
+    _plant(
+        "delivery-state",
+        "put off for good",
+        ":whd(some_last): credit.changed is PENDING",
+        "UPDATE webhook_delivery SET next_at = '2099-01-01 00:00:00.000000+00:00'"
+        " WHERE id = :some_last",
+    ),
+    _plant(
+        "delivery-state",
+        "more tries than claims",
+        ":whd(some_last): credit.changed is PENDING",
+        "UPDATE webhook_delivery SET tries = 3 WHERE id = :some_last",
+    ),
+    _plant(
+        "delivery-late",
+        "a delivery that nobody sends",
+        ":whd(some_last): credit.changed was due at 2026-01-01",
+        "UPDATE webhook_delivery SET next_at = '2026-01-01 00:00:00.000000+00:00'"
+        " WHERE id = :some_last",
+    ),
+    _plant(
+        "delivery-missing",
+        "a delivery that is gone",
+        "event :last_event: :whe(some) isn't told of credit.changed of account :pat",
+        _LONG_AGO,
+        "DELETE FROM webhook_delivery WHERE id = :some_last",
+    ),
+    _plant(
+        "delivery-missing",
+        "a delivery that is gone, of an endpoint that was enabled since",
+        "event :last_event: :whe(every) isn't told of credit.changed of account :pat",
+        _LONG_AGO.replace(":some", ":every"),
+        _ENABLED_LONG_AGO,
+        "DELETE FROM webhook_delivery WHERE id = :every_last",
+    ),
+    _plant(
+        "delivery-missing",
+        "a client that has become the partner's only here",
+        "event :last_event: :whe(some) isn't told of credit.changed of account :pat",
+        _LONG_AGO,
+        "DELETE FROM webhook_delivery WHERE id = :some_last",
+        "DELETE FROM key_account WHERE account_id = :pat",
+        "UPDATE account SET partner_id = (SELECT user_id FROM webhook_endpoint WHERE id = :some)"
+        " WHERE id = :pat",
+    ),
+)
+
+PLANTS: Final = (*LEDGER, *MONEY, *INVOICES, *PROMISES, *DELIVERIES)

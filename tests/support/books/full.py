@@ -21,9 +21,12 @@ from models.gateway import EventKind as Kind
 from models.gateway import GatewayEvent
 from models.invoices import invoice, order
 from models.invoices.capture_hold import CaptureHold
-from models.journal import feed
 from models.journal.command import run
 from models.money import Money
+from models.partners import manage
+from models.partners.attempt import Outcome
+from models.partners.manage import EndpointChange
+from models.partners.resend import SendTestEvent
 from models.payments.ask_refund import RefundPayment
 from models.payments.follow_up import CancelPayment
 from models.payments.outcome import RecordOutcome
@@ -33,10 +36,22 @@ from tests.support.bank.files import Transfer
 from tests.support.bank.imports import a_day, paid, take
 from tests.support.factories import STAFF, a_client, a_voucher, captured, event, now, tell
 from tests.support.providers import gateway, key
+from tests.support.webhooks import (
+    TAKEN,
+    Names,
+    Receiver,
+    a_partner,
+    an_endpoint,
+    any_document,
+    deliveries_of,
+    published,
+    sent,
+)
 
 if TYPE_CHECKING:
     from models.bank.line import BankCredit
     from models.invoices.invoice import Invoice
+    from models.partners.manage import GivenEndpoint
     from models.payments.refund import Refund
     from tests.support.bank.files import Day
     from tests.support.factories import Client
@@ -56,8 +71,7 @@ async def everything() -> Everything:
         await happens(there)
     await _reservations(there)
     await _staff(there)
-    while await feed.publish():
-        pass
+    await _partners(there)
     return there
 
 
@@ -312,3 +326,33 @@ async def _staff(there: Everything) -> None:
     await tell(early, captured(early, 2500))
     await tell(early, GatewayEvent(key(), Kind.CAPTURED, "who knows", key(), Money(100, "USD")))
     there.keep(lea=lea, max=max_, ned=ned, early=early)
+
+
+async def _partners(there: Everything) -> None:
+    """Endpoints of a key for everything, and of one for a client: told, refused, and waiting."""
+    pat = await a_client()
+    await published()
+    wide, near = await a_partner(), await a_partner([pat.id])
+    every, some = await an_endpoint(wide), await an_endpoint(near, "credit.*", "account.updated")
+    await _told(pat, every, Outcome(7, 410, "HTTP 410 Gone"))
+    await manage.update(every.endpoint.id, _enabled(), wide)
+    for given in (every, some):
+        await _told(pat, given, TAKEN)
+    await run(SendTestEvent(some.endpoint.id), near, key())
+    await pat.given(300)
+    await published()
+    there.keep(pat=pat, every=every.endpoint, some=some.endpoint)
+    for name, given in (("every", every), ("some", some)):
+        first, *_, last = await deliveries_of(given)
+        there.keep(**{f"{name}_first": first, f"{name}_last": last})
+    there.keep(last_event=(await deliveries_of(some))[-1].event_id)
+
+
+async def _told(client: Client, given: GivenEndpoint, answer: Outcome) -> None:
+    await client.given(200)
+    await published()
+    await sent(given, Receiver(answer))
+
+
+def _enabled() -> EndpointChange:
+    return EndpointChange(None, None, None, enabled=True, check=any_document, resolve=Names())
