@@ -364,10 +364,12 @@ class SecondFactorRequired(Refusal):
 
 
 class Invalid(Refusal):
-    """A value that is well-formed but not acceptable; `problem` says what is wrong with it."""
+    """A value that is well-formed but not acceptable; `problem` says what is wrong with it, with
+    its `maximum` where there is one.
+    """
 
     code = UserErrorCode.INVALID
 
-    def __init__(self, *field: str, problem: str) -> None:
-        super().__init__(*field, problem=problem)
+    def __init__(self, *field: str, problem: str, maximum: int | None = None) -> None:
+        super().__init__(*field, problem=problem, maximum=maximum)
         self.problem = problem

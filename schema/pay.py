@@ -86,7 +86,9 @@ class PaymentPreview(Payload):
     `credit:read`.
     """
     quote: str | None = None
-    "For the `quote` of `payInvoice` or `payInvoices`: only exactly this is done then, or nothing."
+    """
+    Pass it as `quote` to `payInvoice` or `payInvoices` to pay on exactly these terms or be refused.
+    """
 
 
 @strawberry.type
@@ -95,7 +97,7 @@ class PayQuery:
 
     @strawberry.field
     @refused_in_payload
-    async def preview_payment(
+    async def preview_payment(  # noqa: PLR0917 - arguments of GraphQL
         self,
         info: Info,
         invoice_ids: Annotated[
@@ -114,9 +116,16 @@ class PayQuery:
                 description="The gateway for the rest. Defaults to that of the first invoice due."
             ),
         ] = None,
+        amount: Annotated[
+            Decimal | None,
+            strawberry.argument(
+                description="Of one invoice: the part that goes through the gateway, as in "
+                "`payInvoice`."
+            ),
+        ] = None,
     ) -> PaymentPreview:
-        """What `payInvoice`, or for several `payInvoices`, would do now. Changes nothing; with
-        credit it needs `credit:read`.
+        """What `payInvoice`, or for several `payInvoices`, would do now. Changes nothing. API keys
+        need `credit:read` where it uses credit.
         """
         by = info.context.signed_in()
         command = PayInvoices(
@@ -124,6 +133,7 @@ class PayQuery:
             use_credit=use_credit,
             credit_limit=credit_limit,
             gateway=gateway,
+            amount=amount,
         )
         return _shown(await preview_payment(command, by), by)
 
@@ -161,8 +171,8 @@ class PayInvoicesInput:
 
     invoice_ids: list[strawberry.ID]
     """
-    The invoices to pay: 1 to 50 of one account and currency, each once. The one that is due first
-    is paid first. A deposit can't be among several.
+    The invoices to pay: 1 to 50 of one account and currency, each once. They are paid earliest due
+    first. A deposit can't be among several.
     """
     use_credit: bool = False
     "Whether to use available credit first."
@@ -186,7 +196,7 @@ class PayInvoicesPayload(BalancePayload):
     """The result of `payInvoices`."""
 
     invoices: list[Invoice] = strawberry.field(default_factory=list)
-    "The invoices as they are now, the one that is due first at first."
+    "The invoices as they are now, earliest due first."
     payment: Payment | None = None
     "The one gateway payment that was started, with what to do next."
 

@@ -154,7 +154,9 @@ async def _receipt(wanted: Wanted, gateways: Mapping[str, Gateway]) -> tuple[Doc
     invoice = found[payment.invoice_id]
     method = _namer(gateways, wanted.locale)(payment.gateway)
     look = await _look(invoice.snapshot, wanted.locale)
-    parts = [(found[one.invoice_id].number, one.amount) for one in payment.allocations]
+    parts = [
+        (found[one.invoice_id].number, one.amount, one.credit_part) for one in payment.allocations
+    ]
     document = receipt_document(payment, invoice.snapshot, method, look, parts)
     return document, f"{invoice.number}-{payment.reference}"
 

@@ -1,8 +1,9 @@
 """Budgets of API keys: how much their commands may spend, at once and a day.
 
 What counts is what leaves an account's available credit, spent or reserved, and what is paid
-through a gateway with its fee, whatever becomes of it later. A key that replaces another has its
-budget.
+through a gateway with its fee, whatever becomes of it later, and whatever comes back meanwhile: a
+payment that replaces another counts whole. What was reserved has counted then, and is captured
+freely. A key that replaces another has its budget.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _SPEND: Final = """
     ON CONFLICT (id) DO UPDATE SET spent = key_spending.spent + EXCLUDED.spent
     RETURNING spent
 """
+
+_SPENT: Final = "SELECT spent FROM key_spending WHERE id = $1"
 
 
 class KeySpending(Table):
@@ -83,10 +86,25 @@ class Budget:
             spent = await self._spent(currency, minor, moment)
             _check(self.daily, currency, spent, "daily_budget")
 
+    async def check(self, amounts: Mapping[str, int], moment: datetime) -> None:
+        """As `spend`, without counting it: what is spent meanwhile may leave too little."""
+        for currency, minor in sorted(amounts.items()):
+            if minor <= 0:
+                continue
+            _check(self.payment, currency, minor, "payment_budget")
+            if self.daily is not None:
+                row = await sql.fetch_one(_SPENT, self._row_id(currency, moment))
+                before = 0 if row is None else int(row["spent"])
+                _check(self.daily, currency, before + minor, "daily_budget")
+
+    def _row_id(self, currency: str, moment: datetime) -> UUID:
+        day = day_of(moment).isoformat()
+        return uuid5(_NAMESPACE, f"{self.line_id.hex}:{currency}:{day}")
+
     async def _spent(self, currency: str, minor: int, moment: datetime) -> int:
         """What has been spent that day, with this."""
         day = day_of(moment).isoformat()
-        id = uuid5(_NAMESPACE, f"{self.line_id.hex}:{currency}:{day}")
+        id = self._row_id(currency, moment)
         row = await sql.fetch_one(_SPEND, id, self.line_id, currency, day, minor)
         assert row is not None, "it returns the row"
         return int(row["spent"])

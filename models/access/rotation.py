@@ -22,7 +22,7 @@ HOURS_MAX: Final = 720
 def overlap(hours: int) -> timedelta:
     """How long the old key stays good. Raises Invalid at `old_key_valid_hours`."""
     if not 0 <= hours <= HOURS_MAX:
-        raise Invalid("old_key_valid_hours", problem="hours_range")
+        raise Invalid("old_key_valid_hours", problem="hours_range", maximum=HOURS_MAX)
     return timedelta(hours=hours)
 
 

@@ -47,8 +47,8 @@ class PaidMany:
 
 @dataclass(frozen=True, slots=True)
 class PayInvoices(Command[Payable, PaidMany]):
-    """Pay invoices of one account and currency, each once, the one that is due first at first: with
-    credit at once, or by one payment through a gateway. A deposit is paid alone.
+    """Pay invoices of one account and currency, each once, earliest due first: with credit
+    at once, or by one payment through a gateway. A deposit is paid alone.
 
     Raises Invalid at `invoice_ids` or one of them, NotAllowed at a deposit, and at
     `invoice_ids` and the number of the invoice what PayInvoice refuses at `invoice_id`.
@@ -64,6 +64,8 @@ class PayInvoices(Command[Payable, PaidMany]):
     gateway: str | None = None
     return_url: str | None = None
     quote: str | None = None
+    #: How much goes through the gateway, where not all does; of one invoice alone, in major units.
+    amount: Decimal | None = None
 
     @property
     def wish(self) -> Wish:
@@ -74,6 +76,7 @@ class PayInvoices(Command[Payable, PaidMany]):
             gateway=self.gateway,
             return_url=self.return_url,
             quote=self.quote,
+            amount=self.amount,
         )
 
     @override
@@ -87,7 +90,7 @@ class PayInvoices(Command[Payable, PaidMany]):
         bills = await locked_invoices(journal, [found[id] for id in self.invoice_ids])
         for n, bill in enumerate(bills):
             self._check(n, bill.invoice)
-        # By when they are due; of one day, as they were issued.
+        # Earliest due first; those of one moment as they were issued.
         order = sorted(
             range(len(bills)), key=lambda n: (bills[n].invoice.due_at, bills[n].invoice.id)
         )
@@ -108,6 +111,8 @@ class PayInvoices(Command[Payable, PaidMany]):
             if id in seen:
                 raise Invalid(_FIELD, str(n), problem="invoice_twice")
             seen.add(id)
+        if self.amount is not None and len(seen) > 1:
+            raise Invalid("amount", problem="amount_of_several")
 
     async def _in_sight(self, by: Actor) -> Mapping[UUID, Invoice]:
         """The invoices, as they are before the lock: whose they are never changes."""

@@ -11,7 +11,6 @@ from models.credit.hold import holds_of
 from models.credit.limits import check_room
 from models.db.record import new_id
 from models.errors import (
-    AccountFrozen,
     NotAllowed,
     PaymentInProgress,
 )
@@ -46,8 +45,8 @@ class Paid:
 def pay(found: Payable, wish: Wish, payment_id: UUID) -> Paid:
     """Pay with credit, or begin a payment with this id for what credit does not cover."""
     book = found.at.book
-    if wish.use_credit and book.stopped:
-        raise AccountFrozen("use_credit")
+    if wish.use_credit:
+        book.check_spendable("use_credit")
     # Before anything is counted: the credit that they hold is free for what takes their place.
     under_way = [_supersede(bill) for bill in found.bills]
     amount, part = amount_of(wish, found), credit_of(wish, found)

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from models.access.identity import Actor
-from models.checkout.pay import PayInvoice
-from models.checkout.pay_many import PayInvoices
+from models.checkout.pay_many import PaidMany, PayInvoices
 from models.checkout.payable import Payable
-from models.checkout.paying import pay
+from models.checkout.paying import Paid, pay
 from models.checkout.split import Wish
+from models.clock import now
 from models.db.record import new_id
 from models.errors import GatewayNotAvailable
 from models.gateway import EventKind, GatewayEvent
 from models.invoices.deposit import AddFunds, Depositor, deposit_amount
 from models.invoices.terms import Terms
-from models.journal.command import Invocation
+from models.journal.command import Invocation, spent_by
 from models.journal.journal import Journal
 from models.journal.preview import preview
 from models.money import Money
@@ -93,24 +93,27 @@ def funds_added(
     )
 
 
-async def preview_payment(command: PayInvoice | PayInvoices, by: Actor) -> PaymentPreview:
+async def preview_payment(command: PayInvoices, by: Actor) -> PaymentPreview:
     """What paying would come to. Raises Forbidden where credit is used without `credit:read`, and
-    what the command refuses.
+    what the command and the budget of an API key refuse.
     """
     if command.use_credit:
         by.require_scope("credit:read")
+    spent: dict[str, int] = {}
 
     def decided(found: Payable, asked: Invocation[Any], journal: Journal) -> PaymentPreview:
-        return paid(command, found, asked, journal)
+        answer = command.decide(found, asked, journal)
+        spent.update(spent_by(command.paid(answer), journal))
+        return previewed(answer, found)
 
-    return await preview(command, by, decided)
+    told = await preview(command, by, decided)
+    if by.budget is not None:
+        await by.budget.check(spent, now())
+    return told
 
 
-def paid(
-    command: PayInvoice | PayInvoices, found: Payable, asked: Invocation[Any], journal: Journal
-) -> PaymentPreview:
-    """The invoices paid on what was read, and what goes through a gateway captured."""
-    answer = command.decide(found, asked, journal)
+def previewed(answer: Paid | PaidMany, found: Payable) -> PaymentPreview:
+    """What was decided on what was read, where what goes through a gateway is captured."""
     assert answer.terms is not None
     if answer.payment is not None:
         come_in(found.bills, answer.payment)

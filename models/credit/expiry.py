@@ -14,7 +14,8 @@ from models.db import sql
 from models.db.changes import Changes
 from models.db.transactions import transaction
 from models.journal import outbox
-from models.journal.command import Step, perform
+from models.journal.command import Step
+from models.journal.each import perform_each
 from models.journal.journal import Journal
 from models.journal.outbox import Fact, FactKind
 from models.ledger.book import Book
@@ -75,6 +76,4 @@ async def expire_grants(limit: int = 100) -> int:
         now(),
         limit,
     )
-    for row in rows:
-        await perform(Expire(row["account_id"], row["currency"]))
-    return len(rows)
+    return await perform_each(Expire(row["account_id"], row["currency"]) for row in rows)

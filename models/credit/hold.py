@@ -122,6 +122,7 @@ class Holds(Writer):
         freed = [Leg(book.held, leg.source, leg.amount) for leg in spent]
         book.post(MoveKind.HOLD_RELEASED, freed, source=line.source, payment_id=holder_id)
         book.post(line, spent)
+        book.count_less(amount)
         taken = {leg.source: leg.amount for leg in spent}
         rest = [(ref, given - taken.get(ref, 0)) for ref, given in parts]
         self._parts[holder_id] = [(ref, left) for ref, left in rest if left]

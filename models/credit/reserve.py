@@ -25,14 +25,14 @@ from models.credit.reservation import (
 )
 from models.db import sql
 from models.errors import (
-    AccountFrozen,
     AmountOutOfRange,
     IdempotencyKeyReused,
     InsufficientCredit,
     Invalid,
     NotFound,
 )
-from models.journal.command import Command, Invocation, Step, perform
+from models.journal.command import Command, Invocation, Step
+from models.journal.each import perform_each
 from models.journal.idempotency import Made
 from models.journal.journal import Journal
 from models.journal.outbox import FactKind
@@ -91,8 +91,7 @@ class ReserveCredit(Command[Book, Reservation]):
             expires_at=_checked(self.expires_at, journal.at),
             source=asked.source,
         )
-        if found.stopped:
-            raise AccountFrozen("account_id")
+        found.check_spendable("account_id")
         if found.available < amount.minor:
             there = Money(found.available, self.currency)
             raise InsufficientCredit("amount", "amount", available=there, required=amount)
@@ -143,8 +142,7 @@ class ExtendHold(Command[Reserved, Reservation]):
         until = _checked(self.expires_at, journal.at)
         if until < record.expires_at:
             raise Invalid("expires_at", problem="hold_shorter")
-        if found.book.stopped:
-            raise AccountFrozen("hold_id")
+        found.book.check_spendable("hold_id")
         record.put(expires_at=until)
         found.tell(FactKind.HOLD_EXTENDED)
         journal.log(
@@ -231,6 +229,4 @@ async def expire_holds(limit: int = 100) -> int:
         now(),
         limit,
     )
-    for one in due:
-        await perform(ExpireHold(one))
-    return len(due)
+    return await perform_each(map(ExpireHold, due))

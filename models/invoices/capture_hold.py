@@ -84,7 +84,7 @@ class CaptureHold(Command[Capturable, Captured]):
         record.check_open(journal.at)
         drafts = self._billed(record)
         if book.frozen:
-            raise AccountFrozen("hold_id")
+            raise AccountFrozen("hold_id", why="staff")
         found.room.check_new()
         amount = gross(drafts)
         # UNIQUE, and where the audit finds what this capture has billed.

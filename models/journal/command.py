@@ -293,15 +293,22 @@ async def _work(command: Command[F, A, P], asked: Invocation[P]) -> A:
     try:
         answer = command.decide(found, asked, journal)
         if asked.by.budget is not None:
-            spent = journal.taken()
-            currency, minor = command.paid(answer)
-            spent[currency] = spent.get(currency, 0) + minor
-            await asked.by.budget.spend(spent, journal.at)
+            await asked.by.budget.spend(spent_by(command.paid(answer), journal), journal.at)
     except Refusal:
         await journal.check_unchanged()
         raise
     await journal.write()
     return answer
+
+
+def spent_by(paid: tuple[str, int], journal: Journal) -> dict[str, int]:
+    """What a command spends as budgets count it (models.access.budget), with what it has `paid`
+    through a gateway: minor units by currency.
+    """
+    spent = journal.taken()
+    currency, minor = paid
+    spent[currency] = spent.get(currency, 0) + minor
+    return spent
 
 
 async def _made(command: Command[Any, Any, Any], asked: Invocation) -> Made | None:

@@ -190,7 +190,7 @@ class Journal:
         every: defaultdict[str, int] = defaultdict(int)
         for writer in self._writers.values():
             currency, minor = writer.taken()
-            every[currency] += max(0, minor)
+            every[currency] += minor
         return every
 
     # -- taking back what one of several has put down

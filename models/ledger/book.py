@@ -17,6 +17,7 @@ from models.db import sql
 from models.db.changes import Changes
 from models.db.record import new_id
 from models.db.together import find_some
+from models.errors import AccountFrozen
 from models.journal.journal import Journal, Writer
 from models.journal.outbox import FactKind
 from models.journal.topics import topic_of_credit
@@ -105,6 +106,11 @@ class Book(Writer):
         """Whether nothing of it may be spent: by staff, an open dispute, or a debt."""
         return self.is_stopped()
 
+    def check_spendable(self, *field: str) -> None:
+        """Raises AccountFrozen there where it is `stopped`."""
+        if self.stopped:
+            raise AccountFrozen(*field, why="staff" if self.frozen else None)
+
     def is_stopped(self, *, but_disputes: int = 0) -> bool:
         """As `stopped`, leaving that many of the open disputes out."""
         disputes = self.open_disputes - but_disputes
@@ -113,6 +119,10 @@ class Book(Writer):
     @override
     def taken(self) -> tuple[str, int]:
         return self.currency, self._taken
+
+    def count_less(self, minor: int) -> None:
+        """So much of what is spent has counted in budgets before, when it was reserved."""
+        self._taken -= minor
 
     # -- its grants
 
@@ -174,7 +184,8 @@ class Book(Writer):
             self._apply(leg.target, leg.amount)
         self._check()
         if not isinstance(what, StatementLine) or what.kind is not StatementLineKind.EXPIRY:
-            self._taken += available - self.available
+            # What comes back, as where a payment is replaced, pays for nothing of what is spent.
+            self._taken += max(0, available - self.available)
 
     def _add_line(self, line: StatementLine, amount: int, legs: Sequence[Leg]) -> None:
         self.version += 1

@@ -135,7 +135,8 @@ class RotateWebhookSecret(Command[WebhookEndpoint, GivenEndpoint]):
     @override
     async def read(self, asked: Invocation, journal: Journal) -> WebhookEndpoint:
         if not 0 <= self.old_secret_valid_hours <= OLD_SECRET_HOURS_MAX:
-            raise Invalid("old_secret_valid_hours", problem="hours_range")
+            hours = OLD_SECRET_HOURS_MAX
+            raise Invalid("old_secret_valid_hours", problem="hours_range", maximum=hours)
         return journal.watch(await locked(self.endpoint_id, asked.by))
 
     @override

@@ -442,8 +442,10 @@ async def test_an_invoice_whose_gateway_is_gone_is_shown_explained_and_ended_by_
 
 # ------------------------------------------------------------------------------- previews
 
-PREVIEW: Final = """query ($ids: [ID!]!, $gateway: String, $credit: Boolean = true) {
-    previewPayment(invoiceIds: $ids, useCredit: $credit, gateway: $gateway) {
+PREVIEW: Final = """query (
+    $ids: [ID!]!, $gateway: String, $credit: Boolean = true, $amount: Decimal
+) {
+    previewPayment(invoiceIds: $ids, useCredit: $credit, gateway: $gateway, amount: $amount) {
         due { amount } credit { amount } promotional { amount } throughGateway { amount }
         fee { amount } charged { amount } remainingDue { amount } availableAfter { amount } quote
         userErrors { code field message } } }"""
@@ -469,6 +471,22 @@ async def test_what_is_previewed_is_paid_or_refused() -> None:
     given["quote"] = (await data(PREVIEW, client(ada), **asked))["previewPayment"]["quote"]
     paid = await data(PAY_QUOTED, client(ada), input={**given, "idempotencyKey": key()})
     assert paid["payInvoice"]["userErrors"] == []
+
+
+async def test_a_part_is_previewed_and_quoted_of_one_invoice_alone() -> None:
+    ada = await an_account()
+    order, other = await an_order(ada), await an_order(ada)
+    asked = {"ids": [order.public_id], "gateway": "card", "credit": False, "amount": "5.00"}
+    told = (await data(PREVIEW, client(ada), **asked))["previewPayment"]
+    assert told["throughGateway"] == {"amount": "5.00"}
+    given = {"invoiceId": order.public_id, "gateway": "card", "quote": told["quote"]}
+    for amount, codes in (("4.00", ["PRICE_CHANGED"]), ("5.00", [])):
+        asked_for = {**given, "amount": amount, "idempotencyKey": key()}
+        paid = (await data(PAY_QUOTED, client(ada), input=asked_for))["payInvoice"]
+        assert [error["code"] for error in paid["userErrors"]] == codes
+    both = {**asked, "ids": [order.public_id, other.public_id]}
+    [error] = (await data(PREVIEW, client(ada), **both))["previewPayment"]["userErrors"]
+    assert (error["code"], error["field"]) == ("INVALID", ["amount"])
 
 
 async def test_a_preview_that_is_refused_says_so_at_its_argument() -> None:

@@ -15,10 +15,13 @@ from models.payments.payment import Payment
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One invoice that was paid, in minor units."""
+    """One invoice that was paid, in minor units; beside the `amount` that came in for it, `credit`
+    has paid so much.
+    """
 
     number: str
     amount: int
+    credit: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +51,10 @@ def receipt_document(
     snapshot: InvoiceSnapshot,
     method: str,
     look: Look,
-    parts: Sequence[tuple[str, int]] = (),
+    parts: Sequence[tuple[str, int, int]] = (),
 ) -> ReceiptDocument:
     """The document of a payment that money came in for; seller and buyer are the invoice's. `parts`
-    are the numbers and amounts of several invoices.
+    are the numbers, amounts and credit of several invoices.
     """
     zone = zone_of(snapshot)
     head = letterhead(
@@ -73,8 +76,8 @@ def receipt_document(
         paid_on=text.day(payment.paid_at, zone),
         method=clean(method, NAME_MAX),
         invoices=tuple(
-            Item(clean(number, NAME_MAX), amount)
-            for number, amount in parts or [(snapshot["number"], payment.amount)]
+            Item(clean(number, NAME_MAX), amount, credit)
+            for number, amount, credit in parts or [(snapshot["number"], payment.amount, 0)]
         ),
         fee=payment.fee,
         charged=payment.charged,

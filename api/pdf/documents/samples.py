@@ -282,7 +282,7 @@ def receipt(
     """The receipt of a payment by card with a fee, for one invoice or for several alike."""
     snapshot = order(land)
     total = snapshot["total"]
-    parts = [(f"INV-2026-{44 + n:06}", total) for n in range(invoices)] if invoices > 1 else []
+    parts = [(f"INV-2026-{44 + n:06}", total, 0) for n in range(invoices)] if invoices > 1 else []
     facts = {
         "currency": snapshot["currency"],
         "gateway": "card",

@@ -205,6 +205,8 @@ function Tabs() {
   const at = useStore(path);
   const may = { VIEWER: true, BILLING: useMay("BILLING") };
   const tabs = useRef<HTMLElement>(null);
+  const [, , here] = at.split("/");
+  const tab = here === "pay" ? "invoices" : here;
   useEffect(() => {
     // A phone shows two or three of them.
     const current = tabs.current?.querySelector<HTMLElement>("[aria-current]");
@@ -213,7 +215,7 @@ function Tabs() {
   return (
     <nav ref={tabs} class="tabs" aria-label={t("menu.billing")}>
       {TABS.filter(([, , least]) => may[least]).map(([place, name]) => (
-        <Link key={place} to={`/billing/${place}`} current={at.startsWith(`/billing/${place}`)}>
+        <Link key={place} to={`/billing/${place}`} current={tab === place}>
           {t(name)}
         </Link>
       ))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,12 @@ from models import clock
 from models.access.credential import actor_of_credential
 from models.accounts.api_keys import CreateApiKey, GivenKey, RotateApiKey
 from models.checkout.pay import PayInvoice
+from models.checkout.pay_many import PayInvoices
+from models.checkout.preview import preview_payment
 from models.db import sql
 from models.errors import Busy, IdempotencyInFlight, NotAllowed, Refusal, TryAgain
 from models.invoices import order
+from models.invoices.capture_hold import CaptureHold
 from models.invoices.deposit import AddFunds
 from models.invoices.order import CreateOrder
 from models.journal.command import run
@@ -144,6 +148,49 @@ async def test_what_goes_through_a_gateway_counts_with_its_credit_part_when_it_b
     assert begun.credit_part == 400
     assert [amount for _, amount in await spent(shop)] == [total]
     assert (await refused(spend(shop, await ada.order(2500), gateway="card")))[0] == "daily_budget"
+
+
+async def test_credit_that_a_replaced_payment_frees_pays_for_nothing_of_the_budget() -> None:
+    ada = await a_client()
+    await ada.given(9000)
+    due = await ada.order(9500)
+    await ada.begin(due, credit_limit=9000)
+    assert (await ada.amounts())[:2] == (0, 9000)
+    await ada.given(500)
+    shop = await a_shop(daily="6.00", payment="6.00")
+    assert (await refused(spend(shop, due)))[0] == "payment_budget"
+    assert (await ada.amounts())[:2] == (500, 9000)
+    rich = await a_shop(daily="95.00")
+    await spend(rich, due)
+    assert [amount for _, amount in await spent(rich)] == [9500]
+
+
+async def test_what_was_reserved_has_counted_then_and_is_captured_freely() -> None:
+    ada = await a_client()
+    await ada.given(9000)
+    hold = await ada.reserve(9000)
+    shop = await a_shop(daily="1.00")
+    await run(CaptureHold(hold.id), replace(shop, scopes=shop.scopes | {"credit:hold"}), key())
+    assert await spent(shop) == []
+
+
+async def test_a_preview_tells_what_the_budget_would_refuse_and_counts_nothing() -> None:
+    ada = await a_client()
+    await ada.given(5000)
+    shop, due = await a_shop(daily="10.00", payment="8.00"), await ada.order(900)
+    shop = replace(shop, scopes=shop.scopes | {"credit:read"})
+
+    def look(*some: Invoice) -> Any:
+        asked = PayInvoices(tuple(one.id for one in some), use_credit=True)
+        return preview_payment(asked, shop)
+
+    assert (await refused(look(due)))[0] == "payment_budget"
+    fits, over = await ada.order(800), await ada.order(300)
+    told = await look(fits)
+    assert await spent(shop) == []
+    await spend(shop, fits, quote=told.terms.quote)
+    assert (await refused(look(over)))[0] == "daily_budget"
+    assert [amount for _, amount in await spent(shop)] == [800]
 
 
 async def test_a_repeated_click_counts_once_and_a_void_gives_no_budget_back() -> None:

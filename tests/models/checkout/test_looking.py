@@ -12,6 +12,7 @@ import pytest
 
 from models.access.identity import Actor, Role
 from models.checkout.pay import PayInvoice
+from models.checkout.pay_many import PayInvoices
 from models.checkout.preview import PaymentPreview, preview_funds, preview_payment
 from models.db import record, sql, transactions
 from models.errors import (
@@ -56,7 +57,7 @@ async def rows() -> list[Any]:
 
 async def previewed(ada: Client, bill: Invoice, **wish: Any) -> PaymentPreview:
     by = wish.pop("by", ada.actor)
-    return await preview_payment(PayInvoice(bill.id, **wish), by)
+    return await preview_payment(PayInvoices((bill.id,), **wish), by)
 
 
 async def test_what_is_previewed_of_an_invoice_happens_and_the_preview_writes_nothing() -> None:
@@ -139,9 +140,9 @@ async def test_it_is_looked_at_again_where_it_changes_meanwhile(
     ada = await a_client()
     await ada.given(1000)
     bill = await ada.order(2500)
-    read, looks = PayInvoice.read, 0
+    read, looks = PayInvoices.read, 0
 
-    async def while_it_changes(self: PayInvoice, asked: Any, journal: Journal) -> Any:
+    async def while_it_changes(self: PayInvoices, asked: Any, journal: Journal) -> Any:
         nonlocal looks
         looks += 1
         found = await read(self, asked, journal)
@@ -149,7 +150,7 @@ async def test_it_is_looked_at_again_where_it_changes_meanwhile(
             await ada.given(100)
         return found
 
-    monkeypatch.setattr(PayInvoice, "read", while_it_changes)
+    monkeypatch.setattr(PayInvoices, "read", while_it_changes)
     told = await previewed(ada, bill, use_credit=True, gateway="card")
     assert looks == 4, "three looks, then a snapshot"
     assert told.terms.credit == 1300

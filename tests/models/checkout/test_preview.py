@@ -15,6 +15,7 @@ from models.access.identity import Actor, Role
 from models.accounts.account import Account
 from models.checkout import preview
 from models.checkout.pay import PayInvoice
+from models.checkout.pay_many import PayInvoices
 from models.checkout.payable import Payable
 from models.db.record import new_id
 from models.errors import PriceChanged, Refusal
@@ -28,7 +29,7 @@ from models.ledger.book import Book
 from models.ledger.grant import OpenGrant
 from models.money import Money
 from models.payments.advance import advance
-from models.payments.locked import LockedInvoice, LockedPayment
+from models.payments.locked import LockedInvoice, LockedPayment, Share
 from models.provider.provider import Limits
 from tests.support.providers import VERSION, Fake, wire_provider
 
@@ -102,22 +103,67 @@ def _expiry(draw: Random) -> datetime | None:
 class Case:
     """What paying is decided on: the same each time that it is drawn with the same number."""
 
-    at: LockedInvoice
+    bills: list[LockedInvoice]
     wish: dict[str, Any]
-    command: PayInvoice
+    command: PayInvoice | PayInvoices
 
     @property
-    def found(self) -> Payable:
-        return Payable(self.at, begun=self.wish["begun"], is_down=self.wish["is_down"])
+    def at(self) -> LockedInvoice:
+        return self.bills[0]
+
+    @property
+    def shown(self) -> PayInvoices:
+        """What `previewPayment` decides, whichever mutation follows it."""
+        one = self.command
+        if isinstance(one, PayInvoices):
+            return one
+        return PayInvoices(
+            (one.invoice_id,),
+            use_credit=one.use_credit,
+            credit_limit=one.credit_limit,
+            gateway=one.gateway,
+            amount=one.amount,
+        )
+
+    def found(self, command: PayInvoice | PayInvoices) -> Payable:
+        fields = [("invoice_ids", str(n)) for n in range(len(self.bills))]
+        return Payable(
+            self.at,
+            begun=self.wish["begun"],
+            is_down=self.wish["is_down"],
+            more=self.bills[1:],
+            fields=fields if isinstance(command, PayInvoices) else (("invoice_id",),),
+        )
 
     def decide(self, quote: str | None = None) -> Any:
-        return replace(self.command, quote=quote).decide(self.found, asked(), self.at.book.journal)
+        command = replace(self.command, quote=quote)
+        return command.decide(self.found(command), asked(), self.at.book.journal)
 
 
 def a_case(number: int) -> Case:
     draw = Random(number)
     book = a_book(draw)
     kind = draw.choice(("ORDER", "ORDER", "ORDER", "FUNDS"))
+    bills = [a_bill(draw, book, kind)]
+    codes = (None, "card", "paid-card", "priced", "unknown")
+    limit = draw.choice((None, None, Decimal(draw.randint(-100, 4000)) / 100))
+    command: PayInvoice | PayInvoices = PayInvoice(
+        bills[0].invoice.id,
+        use_credit=kind == "ORDER" and draw.random() < 0.7,
+        credit_limit=limit,
+        gateway=draw.choice(codes),
+        amount=draw.choice((None, None, None, Decimal(draw.randint(-50, 6500)) / 100)),
+    )
+    begun = draw.choice((0, draw.randint(0, 60_000)))
+    wish = {"begun": begun, "is_down": draw.random() < 0.02}
+    if kind == "ORDER" and draw.random() < 0.5:
+        bills += [a_bill(draw, book, kind) for _ in range(draw.randint(1, 4))]
+        ids = tuple(bill.invoice.id for bill in bills)
+        command = PayInvoices(ids, command.use_credit, limit, command.gateway)
+    return Case(bills, wish, command)
+
+
+def a_bill(draw: Random, book: Book, kind: str) -> LockedInvoice:
     total = draw.choice((draw.randint(1, 700), draw.randint(500, 6000)))
     invoice = Invoice(
         id=UUID(int=draw.getrandbits(100)),
@@ -136,23 +182,14 @@ def a_case(number: int) -> Case:
     payments: list[Payment] = []
     for _ in range(draw.choice((0, 0, 0, 1, 4))):
         begin_another(draw, LockedInvoice(invoice, book, payments))
-    codes = (None, "card", "paid-card", "priced", "unknown")
-    limit = draw.choice((None, None, Decimal(draw.randint(-100, 4000)) / 100))
-    command = PayInvoice(
-        invoice.id,
-        use_credit=kind == "ORDER" and draw.random() < 0.7,
-        credit_limit=limit,
-        gateway=draw.choice(codes),
-        amount=draw.choice((None, None, None, Decimal(draw.randint(-50, 6500)) / 100)),
-    )
-    begun = draw.choice((0, draw.randint(0, 60_000)))
-    wish = {"begun": begun, "is_down": draw.random() < 0.02}
-    return Case(LockedInvoice(invoice, book, payments), wish, command)
+    return LockedInvoice(invoice, book, payments)
 
 
 def begin_another(draw: Random, at: LockedInvoice) -> None:
     """A payment that began before, and waits, is under way, or has ended."""
-    wish = PayInvoice(at.invoice.id, use_credit=at.invoice.kind == "ORDER", gateway="card")
+    # Credit that covers it would pay it at once, and nobody pays what is paid.
+    use_credit = at.invoice.kind == "ORDER" and at.book.available < at.invoice.amount_due
+    wish = PayInvoice(at.invoice.id, use_credit=use_credit, gateway="card")
     try:
         begun = wish.decide(Payable(at, 0, is_down=False), asked(), at.book.journal).payment
     except Refusal:
@@ -165,11 +202,15 @@ def begin_another(draw: Random, at: LockedInvoice) -> None:
     at.payments.append(begun)
 
 
-def capture(at: LockedInvoice, payment: Payment) -> None:
+def capture(case: Case, payment: Payment) -> None:
     told = GatewayEvent(
         "evt", EventKind.CAPTURED, payment.public_id, "c", Money(payment.charged, "USD")
     )
-    advance(LockedPayment(payment, at.invoice, at.book, "s", [*at.payments, payment]), told)
+    at = case.at
+    locked = LockedPayment(payment, at.invoice, at.book, "s", [*at.payments, payment])
+    for bill, allocation in zip(case.bills, payment.allocations, strict=False):
+        locked.several.append(Share(bill.invoice, [*bill.payments, payment], allocation))
+    advance(locked, told)
 
 
 def outcome(run: Any) -> Any:
@@ -177,34 +218,44 @@ def outcome(run: Any) -> Any:
     try:
         return run()
     except Refusal as refused:
-        return type(refused), refused.field, str(refused.facts)
+        field = ("invoice_id",) if refused.field == ("invoice_ids", "0") else refused.field
+        return type(refused), field, str(refused.facts)
 
 
 def previewed(case: Case) -> Any:
     def run() -> Any:
-        told = preview.paid(case.command, case.found, asked(), case.at.book.journal)
+        found = case.found(case.shown)
+        told = preview.previewed(case.shown.decide(found, asked(), case.at.book.journal), found)
         return told.terms, told.available_after
 
     return outcome(run)
+
+
+def sums(invoices: list[Invoice]) -> tuple[int, int]:
+    """What is due of all, and what credit has paid."""
+    due = sum(one.amount_due for one in invoices)
+    return due, sum(one.credit_applied for one in invoices)
 
 
 def happened(case: Case, quote: str | None) -> Any:
     """The command, then the capture: what it came to, by the records."""
 
     def run() -> Any:
-        before = case.at.invoice.amount_due, case.at.invoice.credit_applied
+        invoices = [bill.invoice for bill in case.bills]
+        before = sums(invoices)
         done = case.decide(quote)
         if done.payment is not None:
             terms = done.terms
             assert (done.payment.amount, done.payment.fee) == (terms.amount, terms.fee)
             assert done.payment.gateway == terms.gateway
-            capture(case.at, done.payment)
+            capture(case, done.payment)
             assert done.payment.fee_taken == terms.fee
-        invoice = case.at.invoice
+        due, applied = sums(invoices)
         assert before[0] == done.terms.due
-        assert invoice.credit_applied - before[1] == done.terms.credit
-        assert invoice.amount_due == done.terms.remaining
-        assert (invoice.status == "PAID") == (invoice.amount_due == 0)
+        assert applied - before[1] == done.terms.credit
+        assert due == done.terms.remaining
+        for invoice in invoices:
+            assert (invoice.status == "PAID") == (invoice.amount_due == 0)
         return done.terms, case.at.book.available
 
     return outcome(run)
@@ -283,7 +334,7 @@ def test_a_deposit_comes_to_what_was_previewed() -> None:
                 Payable(at, there.begun, is_down=False), asked(), there.book.journal
             )
             assert paid.payment is not None
-            capture(at, paid.payment)
+            capture(Case([at], {}, command), paid.payment)
             return paid.payment.charged, paid.payment.fee, there.book.available, there.book.debt
 
         here, there = found(), found()

@@ -30,11 +30,13 @@ from models.errors import (
     Invalid,
     NotFound,
     Refusal,
+    TryAgain,
 )
 from models.gateway import EventKind as Kind
 from models.invoices import invoice
 from models.invoices.capture_hold import Captured, CaptureHold
 from models.invoices.order import OrderLine
+from models.journal import command, each
 from models.journal.command import run
 from models.payments.void import VoidInvoice
 from tests.support.factories import STAFF, Client, a_client, event, now, tell
@@ -285,6 +287,32 @@ async def test_the_worker_gives_back_what_is_held_when_its_time_is_over(at: At) 
     await _adds_up()
 
 
+async def test_one_that_cannot_be_given_back_now_stops_no_other(
+    at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bo = await a_client(), await a_client()
+    for one in (ada, bo):
+        await one.given(1000)
+    first = await _reserve(ada, expires_at=clock.now() + timedelta(seconds=60))
+    second = await _reserve(bo, expires_at=clock.now() + timedelta(seconds=61))
+    perform = command.perform
+
+    async def sometimes(step: Any) -> Any:
+        if step.found.id == first.id:
+            raise TryAgain
+        return await perform(step)
+
+    monkeypatch.setattr(each, "perform", sometimes)
+    at(timedelta(seconds=70))
+    with pytest.raises(TryAgain):  # the worker is told, and tries again
+        await expire_holds()
+    assert await _state(first) == ("OPEN", 0)
+    assert await _state(second) == ("EXPIRED", 0)
+    monkeypatch.setattr(each, "perform", perform)
+    assert await expire_holds() >= 1
+    assert await _state(first) == ("EXPIRED", 0)
+
+
 async def test_one_whose_time_is_over_is_not_open_before_the_worker_comes(at: At) -> None:
     ada = await a_client()
     await ada.given(1000)
@@ -461,8 +489,9 @@ async def test_a_stopped_account_reserves_and_extends_nothing() -> None:
     hold = await _reserve(ada, 500)
     await ada.frozen()
     for attempt in (_reserve(ada, 100), _extend(hold, clock.now() + 2 * DAY), _capture(hold)):
-        with pytest.raises(AccountFrozen):
+        with pytest.raises(AccountFrozen) as refusal:
             await attempt
+        assert refusal.value.facts["why"] == "staff"
     assert await ada.amounts() == (500, 500, 0, 0)
     await run(UpdateAccount(ada.id, {"spending_frozen": False}), STAFF, key())
     assert (await _capture(hold)).invoice.total == 500

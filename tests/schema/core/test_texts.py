@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import string
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 import pytest
 
 from models import errors
+from models.access import rotation
 from models.errors import AmountOutOfRange, GatewayFailed, Invalid, Refusal, UserErrorCode
 from models.ledger.credit_transaction import StatementLineKind
 from models.money import Money
@@ -45,6 +47,19 @@ def test_a_language_says_everything_with_the_same_facts(language: str) -> None:
     assert set(ours) == set(ENGLISH)
     for key, sentence in ENGLISH.items():
         assert placeholders(ours[key]) == placeholders(sentence), key
+
+
+@pytest.mark.parametrize("language", sorted(CATALOGUES))
+def test_no_sentence_is_written_twice(language: str) -> None:
+    written = (ROOT / "schema" / "locale" / f"{language}.po").read_text(encoding="utf-8")
+    keys = re.findall(r'^msgid "(.+)"$', written, re.MULTILINE)
+    assert sorted(keys) == sorted(set(keys))
+
+
+def test_a_bound_that_is_told_is_the_one_that_holds() -> None:
+    with pytest.raises(Invalid) as told:
+        rotation.overlap(rotation.HOURS_MAX + 1)
+    assert explain(told.value, "en") == "This must be between 0 and 720 hours."
 
 
 def test_a_language_is_added_by_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,7 @@ function Choice({ due, more, done }: { due: Due; more: number; done: (paid: numb
           <p class="due">
             <Amount of={chosen.length ? sum(chosen) : major(0n, due.credit)} />
           </p>
+          {chosen.length === 0 && <p role="status">{t("due.none")}</p>}
           {chosen.length > 0 && (
             <PayForm
               chosen={chosen}

@@ -34,7 +34,12 @@ export function ReservedList() {
     <section class="card list" aria-labelledby="reserved">
       <header>
         <h2 id="reserved">{t("credit.reserved")}</h2>
-        <p class="summary">{plural("reserved.orders", holds.totalCount)}</p>
+        <p class="summary">
+          {plural("reserved.orders", holds.totalCount)}
+          {holds.totalCount > holds.edges.length && (
+            <span>{plural("reserved.newest", holds.edges.length)}</span>
+          )}
+        </p>
       </header>
       <table class="rows">
         <thead>

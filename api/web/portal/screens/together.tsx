@@ -2,6 +2,7 @@
 
 import { graphql } from "../graphql.ts";
 import { t } from "../i18n.ts";
+import { isZero } from "../minor.ts";
 import { useQuery } from "../query.ts";
 import { Link } from "../router.tsx";
 import { Amount } from "../ui.tsx";
@@ -34,7 +35,7 @@ export function Together({ payment, invoice }: {
             {one.id === invoice
               ? <span>{one.number}</span>
               : <Link to={`/billing/invoices/${one.id}`}>{one.number}</Link>}
-            <Amount of={amount} />
+            {isZero(amount) ? <span>{t("payment.by-credit")}</span> : <Amount of={amount} />}
           </li>
         ))}
       </ul>
