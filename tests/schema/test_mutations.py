@@ -475,12 +475,12 @@ async def test_what_is_previewed_is_paid_or_refused() -> None:
 
 async def test_a_part_is_previewed_and_quoted_of_one_invoice_alone() -> None:
     ada = await an_account()
-    order, other = await an_order(ada), await an_order(ada)
-    asked = {"ids": [order.public_id], "gateway": "card", "credit": False, "amount": "5.00"}
+    order, other = await an_order(ada, "30.00"), await an_order(ada)
+    asked = {"ids": [order.public_id], "gateway": "card", "credit": False, "amount": "10.00"}
     told = (await data(PREVIEW, client(ada), **asked))["previewPayment"]
-    assert told["throughGateway"] == {"amount": "5.00"}
+    assert told["throughGateway"] == {"amount": "10.00"}
     given = {"invoiceId": order.public_id, "gateway": "card", "quote": told["quote"]}
-    for amount, codes in (("4.00", ["PRICE_CHANGED"]), ("5.00", [])):
+    for amount, codes in (("11.00", ["PRICE_CHANGED"]), ("10.00", [])):
         asked_for = {**given, "amount": amount, "idempotencyKey": key()}
         paid = (await data(PAY_QUOTED, client(ada), input=asked_for))["payInvoice"]
         assert [error["code"] for error in paid["userErrors"]] == codes

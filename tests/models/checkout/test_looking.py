@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models.access.identity import Actor, Role
-from models.checkout.pay import PayInvoice
 from models.checkout.pay_many import PayInvoices
 from models.checkout.preview import PaymentPreview, preview_funds, preview_payment
 from models.db import record, sql, transactions
