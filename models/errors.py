@@ -364,12 +364,10 @@ class SecondFactorRequired(Refusal):
 
 
 class Invalid(Refusal):
-    """A value that is well-formed but not acceptable; `problem` says what is wrong with it, with
-    its `maximum` where there is one.
-    """
+    """A value that is well-formed but not acceptable; `problem` says what is wrong with it."""
 
     code = UserErrorCode.INVALID
 
-    def __init__(self, *field: str, problem: str, maximum: int | None = None) -> None:
-        super().__init__(*field, problem=problem, maximum=maximum)
+    def __init__(self, *field: str, problem: str, **facts: object) -> None:
+        super().__init__(*field, problem=problem, **facts)
         self.problem = problem

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.shell import DatabaseUrl, Json, as_json, errors_as_sentences, load, say
+from api.cli.shell import DatabaseUrl, Json, as_json, errors_as_sentences, fail, load, say
 
 
 def create_staff(
@@ -74,7 +74,20 @@ def create_key(
     *,
     account: Annotated[
         list[str] | None,
-        typer.Option(help="A client that the key is limited to (acc_…). Default: all."),
+        typer.Option(
+            help="An account that the key is limited to (acc_…); repeat the option for several. "
+            "Default: those that the partner opens, now and later."
+        ),
+    ] = None,
+    all_accounts: Annotated[
+        bool, typer.Option("--all-accounts", help="Let the key reach every account.")
+    ] = False,
+    allow_address: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An address or network that the key may be used from (192.0.2.0/24); repeat the "
+            "option for several. Default: anywhere."
+        ),
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
     daily_budget: Annotated[
@@ -93,18 +106,22 @@ def create_key(
         scopes = [one for given in scope for one in given.split(",") if one]
         from api.cli import commands
 
+        if account and all_accounts:
+            fail("Give either --account or --all-accounts.")
         made = commands.create_key(
             settings,
             partner,
             scopes,
             account or [],
             days,
+            all_accounts=all_accounts,
+            allowed_addresses=allow_address or [],
             daily_budget=daily_budget or [],
             payment_budget=payment_budget or [],
         )
-        key = asyncio.run(made)
-        say(f"API key for {partner} ({', '.join(scopes)}), shown only once:")
-        print(key)
+        key, token = asyncio.run(made)
+        say(f"API key {key.public_id} for {partner} ({', '.join(scopes)}), shown only once:")
+        print(token)
 
 
 def list_keys(*, json: Json = False, database_url: DatabaseUrl = None) -> None:

@@ -110,26 +110,31 @@ async def create_key(
     accounts: Sequence[str],
     days: int | None,
     *,
+    all_accounts: bool = False,
+    allowed_addresses: Sequence[str] = (),
     daily_budget: Sequence[str] = (),
     payment_budget: Sequence[str] = (),
-) -> str:
-    """Make a partner's API key; without `accounts` (public ids) it reaches all clients. Budgets are
-    amounts like `100.00 USD`, one a currency.
+) -> tuple[ApiKey, str]:
+    """Make a partner's API key: the key, and its token. Without `accounts` (public ids) it reaches
+    the accounts that the partner opens, or all. Budgets are amounts like `100.00 USD`, one a
+    currency.
 
     Raises Invalid, NotFound and SettingsError.
     """
     within = [_account_id(text) for text in accounts] or None
+    networks = api_key.checked_networks(allowed_addresses) if allowed_addresses else None
     expires_at = None if days is None else clock.now() + timedelta(days=days)
     async with _connected(settings):
-        _, key = await api_key.create_key(
+        return await api_key.create_key(
             partner,
             scopes,
             within,
+            own=within is None and not all_accounts,
+            allowed_addresses=networks,
             expires_at=expires_at,
             daily_budget=_budget(daily_budget, "daily_budget"),
             payment_budget=_budget(payment_budget, "payment_budget"),
         )
-    return key
 
 
 def _budget(amounts: Sequence[str], field: str) -> dict[str, int] | None:

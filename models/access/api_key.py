@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from hmac import compare_digest
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -35,6 +35,9 @@ from models.text import clean_text
 
 #: How an API key begins; a session's token begins otherwise (models.access.session).
 MARK: Final = "ack_"
+
+#: So much of a scope that there is not is said again.
+_NAMED_MAX: Final = 40
 
 _PREFIX_BYTES: Final = 8
 _SECRET_BYTES: Final = 32
@@ -124,27 +127,20 @@ async def create_key(
     scopes: Iterable[str],
     accounts: Iterable[UUID] | None = None,
     *,
-    name: str = "",
-    expires_at: datetime | None = None,
-    daily_budget: dict[str, int] | None = None,
-    payment_budget: dict[str, int] | None = None,
+    own: bool = False,
+    **how: Any,
 ) -> tuple[ApiKey, str]:
     """Make a key for the partner of that name, who is added when new; the key and its token.
 
-    The token is shown only now. `accounts` None is all of them. Raises Invalid at `scopes`,
+    The token is shown only now. `accounts` None is all of them, or with `own` those that the
+    partner opens, now and later; `how` is as `new_key` has it. Raises Invalid at `scopes`,
     `accounts` or `partner`, and NotFound at `accounts`.
     """
     within = None if accounts is None else frozenset(accounts)
-    if within is not None and not within:
+    if accounts is not None and not within:
         raise Invalid("accounts", problem="none")
-    key, token = new_key(
-        checked_scopes(scopes),
-        name=name,
-        all_accounts=within is None,
-        expires_at=expires_at,
-        daily_budget=daily_budget,
-        payment_budget=payment_budget,
-    )
+    reaches_all = within is None and not own
+    key, token = new_key(checked_scopes(scopes), all_accounts=reaches_all, **how)
     partner = clean_text(partner, "partner", maximum=200)
     await transaction(lambda: _add(key, partner, within or ()))
     return key, token
@@ -374,13 +370,17 @@ async def find_key(text: str) -> ApiKey | None:
 
 
 def checked_scopes(scopes: Iterable[str]) -> list[str]:
-    """Those scopes, sorted. Raises Invalid at `scopes` for none, and for what is none."""
-    wanted = set(scopes)
-    unknown = sorted(wanted.difference(SCOPES))
-    if unknown or not wanted:
-        asked = ", ".join(unknown) or "none"
-        raise Invalid("scopes", problem=f"{asked} isn't a scope. Choose from {', '.join(SCOPES)}.")
-    return sorted(wanted)
+    """Those scopes, sorted. Raises Invalid at `scopes` for none, and at the number of what is none
+    of them.
+    """
+    wanted = list(scopes)
+    if not wanted:
+        raise Invalid("scopes", problem="none")
+    for number, one in enumerate(wanted):
+        if one not in SCOPES:
+            choices, named = ", ".join(SCOPES), one[:_NAMED_MAX]
+            raise Invalid("scopes", str(number), problem="scope", named=named, choices=choices)
+    return sorted(set(wanted))
 
 
 def _hash(secret: str) -> str:

@@ -35,7 +35,11 @@ OLD_SECRET_HOURS_MAX = 168
 #: Raises Invalid at `document` for a text that is no query of one event.
 DocumentCheck: TypeAlias = Callable[[str], None]
 
-_COUNT = "SELECT COUNT(*) AS count FROM webhook_endpoint WHERE user_id = $1 AND deleted_at IS NULL"
+#: One whose key has ended is out of its partner's sight, and takes nobody's place.
+_COUNT = (
+    "SELECT COUNT(*) AS count FROM webhook_endpoint WHERE user_id = $1 AND deleted_at IS NULL"
+    f" AND COALESCE(disabled_reason, '') <> '{DisabledReason.KEY_ENDED.value}'"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,15 +43,23 @@ def id_of(delivery: WebhookDelivery) -> str:
     return public_id(Event.PREFIX, delivery.event_id)
 
 
-async def body_of(delivery: WebhookDelivery, to: WebhookEndpoint, answers: Answers) -> str:
-    """The body of a delivery. Raises NotTold."""
+async def check(delivery: WebhookDelivery, to: WebhookEndpoint) -> Event | None:
+    """The event that is told; None for a test. Raises NotTold where it may not be told any more."""
     if delivery.event_id is None:
-        return _json(id_of(delivery), TEST, delivery.created_at)
+        return None
     event = (await sql.by_ids(Event, [delivery.event_id])).get(delivery.event_id)
     if event is None:
         raise NotTold("The event isn't kept any more.")
     if not await rights.sees(to, scope_of(event.kind), event.account_id):
         raise NotTold("The API key doesn't reach this any more.")
+    return event
+
+
+async def body_of(delivery: WebhookDelivery, to: WebhookEndpoint, answers: Answers) -> str:
+    """The body of a delivery. Raises NotTold."""
+    event = await check(delivery, to)
+    if event is None:
+        return _json(id_of(delivery), TEST, delivery.created_at)
     return _json(
         event.public_id,
         event.kind,

@@ -176,9 +176,10 @@ async def _attempt(claimed: Claimed, caller: Caller, answers: Answers) -> Outcom
 
 
 async def _body(claimed: Claimed, answers: Answers) -> str:
-    """The body, which is made once."""
+    """The body, which is made once; whether it may be told is asked each time. Raises NotTold."""
     delivery = claimed.delivery
     if delivery.body:
+        await message.check(delivery, claimed.endpoint)
         return delivery.body
     made = await message.body_of(delivery, claimed.endpoint, answers)
     row = await transaction(lambda: sql.fetch_one(_KEEP_BODY, delivery.id, made))
@@ -200,6 +201,10 @@ async def _settle(claimed: Claimed, outcome: Outcome) -> None:
     delivery, moment = claimed.delivery, now()
     await sql.add(_attempt_of(delivery, outcome, moment))
     state, again_at = _what_next(delivery, outcome, moment)
+    since = claimed.endpoint.failing_since_at
+    if again_at is not None and since is not None and since + PATIENCE > moment:
+        # The attempt that decides is made when the patience ends.
+        again_at = min(again_at, since + PATIENCE)
     await sql.execute(_ENDED, delivery.id, delivery.claims, state.value, again_at)
     if outcome.delivered:
         await sql.execute(_WELL, delivery.endpoint_id)

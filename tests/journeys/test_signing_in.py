@@ -154,7 +154,9 @@ def test_a_key_that_is_revoked_on_the_command_line_hears_nothing_more(
     server: DemoServer, listen: Transport
 ) -> None:
     client = server.new_client(credit="5.00")
-    made = server.run("create-key", "--partner", "Listener", "--scope", "credit:read")
+    made = server.run(
+        "create-key", "--partner", "Listener", "--scope", "credit:read", "--all-accounts"
+    )
     partner = server.portal(token=made.stdout.strip())
     credit = CREDIT.replace("($after", "($id: ID!, $after").replace(
         "(after", "(accountId: $id, after"

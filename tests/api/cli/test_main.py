@@ -189,6 +189,19 @@ def test_a_key_is_printed_alone_and_its_scopes_are_checked(database_url: str) ->
     assert "invoices:write" in wrong.stderr
 
 
+def test_a_key_reaches_its_partners_accounts_unless_more_is_said(database_url: str) -> None:
+    command = ("create-key", "--partner", "Order desk", "--scope", "credit:read")
+    own = run(*command, "--allow-address", "192.0.2.0/24", url=database_url)
+    every = run(*command, "--all-accounts", url=database_url)
+    assert (own.exit_code, every.exit_code) == (0, 0)
+    listed = json.loads(run("list-keys", "--json", url=database_url).stdout)
+    assert [one["accounts"] for one in listed] == [[], None]
+    both = run(*command, "--all-accounts", "--account", "acc_" + "0" * 32, url=database_url)
+    assert (both.exit_code, both.stdout) == (1, "")
+    refused = run(*command, "--allow-address", "my office", url=database_url)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+
+
 @pytest.mark.parametrize("account", ["acc_nonsense", "acc_" + "0" * 32])
 def test_a_key_for_an_unknown_account_is_refused(database_url: str, account: str) -> None:
     command = ("create-key", "--partner", "Desk", "--scope", "credit:read", "--account", account)

@@ -119,7 +119,7 @@ async def test_a_key_is_good_from_its_own_networks_only(
     ("wish", "field"),
     [
         ({"scopes": ()}, ("scopes",)),
-        ({"scopes": ("accounts:read", "money:print")}, ("scopes",)),
+        ({"scopes": ("accounts:read", "money:print")}, ("scopes", "1")),
         ({"account_ids": ()}, ("account_ids",)),
         ({"account_ids": (new_id(),), "all_accounts": True}, ("account_ids",)),
         ({"allowed_addresses": ()}, ("allowed_addresses",)),

@@ -131,6 +131,23 @@ async def test_only_so_many_endpoints_are_made_and_not_one_more_at_once(
     await an_endpoint(partner)
 
 
+async def test_endpoints_of_a_key_that_has_ended_take_no_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire_provider(monkeypatch, webhook_endpoints=1)
+    name = key()
+    first = await a_partner(name=name)
+    given = await an_endpoint(first)
+    second = await a_partner(name=name)
+    with pytest.raises(NotAllowed):
+        await an_endpoint(second)
+    assert first.key_id is not None
+    await revoke_key(first.key_id)
+    await sending.disable_ended()
+    assert (await as_it_is(given)).disabled_reason == "KEY_ENDED"
+    await an_endpoint(second)
+
+
 @pytest.mark.parametrize("scopes", [("accounts:read",), ("invoices:write", "credit:read")])
 async def test_a_key_without_the_scope_manages_nothing(scopes: tuple[str, ...]) -> None:
     partner = await a_partner(scopes=scopes)
