@@ -128,7 +128,7 @@ async def create_key(
     accounts: Iterable[UUID] | None = None,
     *,
     own: bool = False,
-    **how: Any,
+    **how: Any,  # noqa: ANN401 - as new_key has them
 ) -> tuple[ApiKey, str]:
     """Make a key for the partner of that name, who is added when new; the key and its token.
 
