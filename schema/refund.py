@@ -96,8 +96,8 @@ class RefundPaymentInput:
     """
     invoice_id: strawberry.ID | None = None
     """
-    Of which of the invoices that the payment paid; omitted: the only one. Of a payment for several,
-    what counts on that invoice can be refunded.
+    Which of the invoices that the payment paid; omitted: the only one. Of a payment for several,
+    what counts on that invoice can be refunded, and without it what was paid too much.
     """
     reason: str
     "The reason: kept in the audit log, and shown to those who can see the payment."

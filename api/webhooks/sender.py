@@ -1,7 +1,9 @@
 """The sender: keeps what is due going out, with a lane or several for each endpoint.
 
-A lane sends to one endpoint, one message after the other, and ends where nothing is due. So an
-endpoint that is slow, or has much waiting, keeps its own lanes busy and nobody else's.
+A lane sends to one endpoint, one message after the other, and ends where nothing is due. Each
+endpoint has one before any has more, and half of all lanes are for that. Where there are more
+endpoints than lanes, a lane ends after its message, and the next is for whoever has waited longest.
+So an endpoint that is slow, or has much waiting, keeps its own lanes busy and nobody else's.
 """
 
 from __future__ import annotations
@@ -38,6 +40,10 @@ class Sender:
         self._answers = answers
         self._lanes_max = lanes_max
         self._lanes: Counter[UUID] = Counter()
+        #: In which round each endpoint that is due was given its last lane.
+        self._served: dict[UUID, int] = {}
+        self._round = 0
+        self._crowded = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -65,22 +71,31 @@ class Sender:
     async def start_due(self) -> int:
         """Begin with whatever is due; how many lanes were opened. It does not wait for them."""
         await sending.disable_ended()
-        opened = 0
-        for endpoint_id in await sending.due():
-            while not self._stopping and self._has_room(endpoint_id):
+        self._round += 1
+        due = await sending.due()
+        self._served = {one: self._served.get(one, 0) for one in due}
+        before = len(self._tasks)
+        for endpoint_id in sorted(due, key=self._served.__getitem__):
+            if not self._lanes[endpoint_id] and self._has_room(self._lanes_max):
                 self._open(endpoint_id)
-                opened += 1
-        return opened
+        self._crowded = any(not self._lanes[one] for one in due)
+        for _ in range(sending.AT_ONCE - 1):
+            for endpoint_id in due:
+                is_open = 0 < self._lanes[endpoint_id] < sending.AT_ONCE
+                if is_open and self._has_room(self._lanes_max // 2):
+                    self._open(endpoint_id)
+        return len(self._tasks) - before
 
     async def drained(self) -> None:
         """Wait until all that was begun has ended."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _has_room(self, endpoint_id: UUID) -> bool:
-        return len(self._tasks) < self._lanes_max and self._lanes[endpoint_id] < sending.AT_ONCE
+    def _has_room(self, most: int) -> bool:
+        return not self._stopping and len(self._tasks) < most
 
     def _open(self, endpoint_id: UUID) -> None:
+        self._served[endpoint_id] = self._round
         self._lanes[endpoint_id] += 1
         task = asyncio.create_task(self._keep(endpoint_id))
         self._tasks.add(task)
@@ -97,7 +112,8 @@ class Sender:
             while not self._stopping and await sending.send_next(
                 endpoint_id, self._caller, self._answers
             ):
-                pass
+                if self._crowded:
+                    break
         except Busy as busy:
             log.warning("webhooks_put_off", code=busy.code)
         except Exception:

@@ -57,6 +57,7 @@ class RefundPayment(StaffCommand[Refundable, Refund]):
     (`problem`: policy, gateway, not_paid, disputed, too_many, spent), AmountOutOfRange,
     AmountPrecision, CurrencyNotSupported, Invalid at `reason`, GatewayFailed where the gateway says
     no. Of a payment for several invoices `invoice_id` says of which: Invalid at `invoice_id`.
+    Without it, what was paid too much is given back.
     """
 
     mutation: ClassVar[str] = "refundPayment"
@@ -111,7 +112,7 @@ class RefundPayment(StaffCommand[Refundable, Refund]):
     def _share(self, at: LockedPayment) -> Allocation | None:
         """Of a payment for several invoices, the one that it is to be a refund of."""
         named, payment = self.invoice_id, at.payment
-        if named is None and payment.several:
+        if named is None and payment.several and not payment.excess:
             raise Invalid("invoice_id", problem="invoice_of_several")
         if named is not None and named not in payment.invoice_ids:
             raise NotFound("invoice_id")
@@ -145,7 +146,12 @@ def _allowed(
     _check_allowed(at)
     if len(at.refunds) >= refunds.REFUNDS_MAX:
         raise NotRefundable("payment_id", problem="too_many", maximum=refunds.REFUNDS_MAX)
-    most = _most(at) if share is None else _most_of(at, share)
+    if share is not None:
+        most = _most_of(at, share)
+    elif payment.several:
+        most = min(_excess(at), at.book.deposits)
+    else:
+        most = _most(at)
     if most <= 0:
         raise NotRefundable("payment_id", problem="spent")
     amount = most if wanted is None else wanted

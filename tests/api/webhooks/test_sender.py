@@ -88,6 +88,48 @@ async def test_there_are_no_more_lanes_than_allowed() -> None:
     assert receiver.most_under_way <= 2
 
 
+async def test_many_that_hang_leave_a_lane_for_each_other_one() -> None:
+    client, slow, quick = await a_client(), Receiver(held=asyncio.Event()), Receiver()
+    for _ in range(5):
+        await an_endpoint(await a_partner([client.id]), url=SLOW)
+    for _ in range(6):
+        await client.given(100)
+    await published()
+    sender = Sender(Sorted(slow, quick), NoAnswers(), lanes_max=10)
+    assert slow.held is not None
+    async with sender.running():
+        for _ in range(5):
+            await sender.start_due()
+            await asyncio.sleep(0)
+        assert sender.under_way == 5
+        await an_endpoint(await a_partner([client.id]))
+        await client.given(100)
+        await published()
+        async with asyncio.timeout(60):
+            while not quick.messages:
+                await sender.start_due()
+                await asyncio.sleep(0.001)
+        assert slow.under_way == 5
+        slow.held.set()
+        await sender.drained()
+
+
+async def test_where_there_are_more_endpoints_than_lanes_they_take_turns() -> None:
+    client, receiver = await a_client(), Receiver()
+    given = [await an_endpoint(await a_partner([client.id])) for _ in range(5)]
+    for _ in range(4):
+        await client.given(100)
+    await published()
+    sender = Sender(receiver, NoAnswers(), lanes_max=2)
+    async with sender.running():
+        for _ in range(3):
+            await sender.start_due()
+            await sender.drained()
+        # Nobody's fourth message has gone out before everybody's first.
+        for one in given:
+            assert "DELIVERED" in {each.state for each in await deliveries_of(one)}
+
+
 async def test_a_stop_lets_what_is_under_way_end_and_begins_nothing_more() -> None:
     client, receiver = await a_client(), Receiver(held=asyncio.Event())
     given = await an_endpoint(await a_partner([client.id]))

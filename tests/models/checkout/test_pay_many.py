@@ -244,6 +244,20 @@ async def test_a_refund_names_its_invoice_and_is_missing_there() -> None:
     await refund_call.ask_first(given.id, STAFF, key())
 
 
+async def test_what_was_paid_too_much_is_refunded_without_naming_an_invoice() -> None:
+    ada = await a_client()
+    some = await bills(ada, 1500, 1000)
+    begun = await begin(ada, some)
+    await tell(begun, captured(begun, 4000))
+    assert (await ada.amounts())[0] == 1500
+    given = await refund(begun, None)
+    assert given.amount == 1500
+    assert await ada.amounts() == (0, 0, 0, 0)
+    assert await state(*some) == [("PAID", 0), ("PAID", 0)]
+    with pytest.raises(Invalid):  # there is no such money any more
+        await refund(begun, None)
+
+
 async def test_of_one_invoice_it_is_as_pay_invoice() -> None:
     ada = await a_client()
     bill = await ada.order(2500)
