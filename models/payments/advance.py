@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final
+from uuid import UUID
 
 from models.db.record import new_id
 from models.gateway import MONEY_KINDS, EventKind, GatewayEvent
+from models.invoices.invoice import Invoice
 from models.journal.outbox import FactKind
 from models.payments.capture import receive
-from models.payments.locked import LockedPayment, close
-from models.payments.refund import apply_to_refund, secure
+from models.payments.locked import LockedPayment, Share, close
+from models.payments.refund import apply_to_refund, secure, told_of
 from models.payments.settlement import CONFIRMED, Settlement, confirms, is_disputed, returned
 from models.payments.settlement import named as settlement_named
 from models.payments.settlement import read_for as settlements_for
@@ -42,11 +44,16 @@ def advance(at: LockedPayment, told: GatewayEvent) -> None:
 
     Of an event that moves money `at` has the settlements.
     """
-    was = [share.invoice.status for share in at.shares]
+    was = [_state(share) for share in at.shares]
     is_news = (_settle if told.kind in MONEY_KINDS else _move_on)(at, told)
     at.payment.put(heard_at=at.book.journal.at)
     if is_news:
         _tell(at, told, was)
+
+
+def _state(share: Share) -> tuple[str, int]:
+    """What changes on an invoice where money moves."""
+    return share.invoice.status, share.invoice.amount_paid
 
 
 def _move_on(at: LockedPayment, told: GatewayEvent) -> bool:
@@ -124,18 +131,54 @@ def _set_disputed(at: LockedPayment, own: Sequence[Settlement]) -> None:
         at.book.dispute(1 if disputed else -1)
 
 
-def _tell(at: LockedPayment, told: GatewayEvent, was: Sequence[str]) -> None:
+def _tell(at: LockedPayment, told: GatewayEvent, was: Sequence[tuple[str, int]]) -> None:
     payment, tell = at.payment, at.book.journal.tell
+    changed = _changed(at, told, was)
     if told.kind in _FACTS:
         kind, more = _FACTS[told.kind]
-        facts = {"invoice": at.invoice.public_id, "status": payment.status, **more}
+        facts = {"invoice": _named(at, told, changed), "status": payment.status, **more}
         tell(kind, payment.account_id, payment.id, **facts)
-    for share, before in zip(at.shares, was, strict=True):
-        invoice = share.invoice
+    for invoice, before in changed:
         is_paid = invoice.status == InvoiceStatus.PAID != before
         kind = FactKind.INVOICE_PAID if is_paid else FactKind.INVOICE_UPDATED
         facts = {"number": invoice.number, "status": invoice.status, "because": told.kind.value}
         tell(kind, invoice.account_id, invoice.id, **facts)
+
+
+def _changed(
+    at: LockedPayment, told: GatewayEvent, was: Sequence[tuple[str, int]]
+) -> list[tuple[Invoice, str]]:
+    """The invoices that it is news of, and the status that each had. What becomes of a payment is
+    news of all that it is for; money that moves, of those on which it moved; and what becomes of a
+    refund, of the one that it is of.
+    """
+    of = _refunded(at, told)
+    is_of_all = not at.payment.several or told.kind not in {
+        *MONEY_KINDS,
+        EventKind.REFUND_PENDING,
+    }
+    return [
+        (share.invoice, before[0])
+        for share, before in zip(at.shares, was, strict=True)
+        if is_of_all or _state(share) != before or share.invoice.id == of
+    ]
+
+
+def _refunded(at: LockedPayment, told: GatewayEvent) -> UUID | None:
+    """Which invoice one of our refunds is of; what was paid too much belongs to the first."""
+    ours = told_of(at, told)
+    return None if ours is None else ours.invoice_id or at.invoice.id
+
+
+def _named(at: LockedPayment, told: GatewayEvent, changed: Sequence[tuple[Invoice, str]]) -> str:
+    """The public id of the invoice that news of the payment names: the one of the refund. One made
+    at the gateway itself is of none: its money is missing on the last.
+    """
+    named: Invoice = at.invoice
+    if told.kind == EventKind.REFUNDED and changed:
+        of, last = _refunded(at, told), changed[-1][0]
+        named = next((one for one, _ in changed if one.id == of), last)
+    return named.public_id
 
 
 async def load_settlements(at: LockedPayment, told: GatewayEvent) -> None:

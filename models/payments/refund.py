@@ -93,7 +93,7 @@ def apply_to_refund(at: LockedPayment, told: GatewayEvent) -> Refund | None:
 
     What was held for it is free before its money is taken back, in the same transaction.
     """
-    found = _told_of(at, told)
+    found = told_of(at, told)
     if found is None:
         return None
     if told.kind == EventKind.REFUND_PENDING:
@@ -122,7 +122,7 @@ def _name(found: Refund, reference: str) -> Refund | None:
     return found
 
 
-def _told_of(at: LockedPayment, told: GatewayEvent) -> Refund | None:
+def told_of(at: LockedPayment, told: GatewayEvent) -> Refund | None:
     """The refund that it is about: by our id, or by the gateway's.
 
     One that names neither is another, made at the gateway itself, be its amount the same: ours is

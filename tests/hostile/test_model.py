@@ -338,8 +338,10 @@ class Life(RuleBasedStateMachine):
         ids = [self.bills[number] for number in numbers]
         before = len(self.payments)
         self.begun("pay_many", numbers, self.do("payInvoices", invoiceIds=ids, **how), wish)
-        if len(self.payments) > before and dice.random() < 0.5:
-            self.act(dice, len(self.payments) - 1)
+        if len(self.payments) > before and dice.random() < 0.7:
+            self.act(dice, before)
+            if self.model.payments[before].status == "SUCCEEDED" and dice.random() < 0.7:
+                self.refund(dice, before)
 
     def open_orders(self) -> list[int]:
         return [
@@ -411,15 +413,18 @@ class Life(RuleBasedStateMachine):
         real = self.do("voidInvoice", staff=True, invoiceId=self.bills[number], reason="mistake")
         self.both("void", number, real=real)
 
-    def refund(self, dice: Random) -> None:
-        """Staff ask for it: mostly where money came in."""
+    def refund(self, dice: Random, number: int | None = None) -> None:
+        """Staff ask for it: mostly where money came in, and mostly it ends at once."""
         good = [n for n, p in enumerate(self.model.payments) if p.status == "SUCCEEDED"]
         anything = range(len(self.payments))
-        number = dice.choice(good if good and dice.random() < 0.9 else anything)
+        if number is None:
+            number = dice.choice(good if good and dice.random() < 0.9 else anything)
         amount = dice.choice([None, dice.randint(1, 4000)])
         how: Answer = {} if amount is None else {"amount": usd(amount)}
         payment, bills = self.payments[number][0], self.model.payments[number].bills
         of = dice.choice(bills) if len(bills) > 1 or dice.random() < 0.2 else None
+        if len(bills) > 1 and self.model.payments[number].excess:
+            of = dice.choice([of, None])  # what was paid too much is of none of them
         of = dice.choice([of] * 8 + [None, dice.randrange(len(self.bills))])
         how |= {} if of is None else {"invoiceId": self.bills[of]}
         real = self.do("refundPayment", staff=True, paymentId=payment, reason="moved", **how)
@@ -427,12 +432,15 @@ class Life(RuleBasedStateMachine):
         self.both("refund", number, amount, of, real=real)
         if len(self.model.refunds) > before:
             self.refunds.append(real["refund"]["id"])
+            if dice.random() < 0.6:
+                self.end_refund(dice, before)
 
     def under_way(self) -> list[int]:
         return [n for n, one in enumerate(self.model.refunds) if one.status == "PENDING"]
 
-    def end_refund(self, dice: Random) -> None:
-        number = dice.choice(self.under_way())
+    def end_refund(self, dice: Random, number: int | None = None) -> None:
+        if number is None:
+            number = dice.choice(self.under_way())
         desk.run(_end(self.refunds[number]))
         self.model.end_refund(self.model.refunds[number])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -38,8 +39,11 @@ from models.payments.void import VoidInvoice
 from tests.support.bank.imports import a_day, counts, paid
 from tests.support.factories import STAFF, Client, a_client, captured, event, now, tell
 from tests.support.providers import gateway, key
+from tests.support.refunds import heard
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from models.invoices.invoice import Invoice
     from models.payments.payment import Payment
 
@@ -401,7 +405,7 @@ async def test_partners_hear_of_each_invoice_and_once_of_the_payment() -> None:
     rows = await sql.fetch("SELECT * FROM event WHERE account_id = $1 ORDER BY id", ada.id)
     told = [sql.record_of(Event, row) for row in rows]
     of_payment = [one for one in told if one.kind.startswith("payment.")]
-    assert {outbox.invoice_of(one) for one in of_payment} == {first.id}
+    assert [outbox.invoice_of(one) for one in of_payment] == [*[first.id] * 3, second.id]
     assert [one.kind for one in of_payment] == [
         "payment.begun",
         *["payment.succeeded"] * 2,
@@ -411,3 +415,77 @@ async def test_partners_hear_of_each_invoice_and_once_of_the_payment() -> None:
     assert paid_for == [first.id, second.id]
     asked = [one.subject_id for one in told if one.data.get("refund")]
     assert asked == [second.id]
+
+
+async def heard_by(ada: Client, work: Any) -> list[tuple[str, UUID | None]]:
+    """The kinds of what partners hear of invoices and payments meanwhile, and of which invoice."""
+    statement = "SELECT * FROM event WHERE account_id = $1 ORDER BY id"
+    before = len(await sql.fetch(statement, ada.id))
+    await work
+    rows = (await sql.fetch(statement, ada.id))[before:]
+    told = [sql.record_of(Event, row) for row in rows]
+    return [(one.kind, of) for one in told if (of := outbox.invoice_of(one))]
+
+
+async def test_money_that_moves_is_news_of_the_invoices_on_which_it_moved() -> None:
+    ada = await a_client()
+    third, second, first = await bills(ada, 1000, 1000, 1000)
+    begun = await begin(ada, [third, second, first], gateway="card")
+    succeeded = ("payment.succeeded", first.id)
+    assert await heard_by(ada, tell(begun, captured(begun, 1400))) == [
+        succeeded,
+        ("invoice.paid", first.id),
+        ("invoice.updated", second.id),
+    ]
+    assert await heard_by(ada, tell(begun, captured(begun, 600))) == [
+        succeeded,
+        ("invoice.paid", second.id),
+    ]
+    assert await heard_by(ada, tell(begun, captured(begun, 1500))) == [
+        succeeded,
+        ("invoice.paid", third.id),
+    ]
+    assert await heard_by(ada, tell(begun, captured(begun, 100))) == [succeeded]
+
+
+async def test_what_becomes_of_a_refund_is_news_of_the_invoice_that_it_names() -> None:
+    ada = await a_client()
+    third, second, first = await bills(ada, 1000, 1000, 1000)
+    begun = await begin(ada, [third, second, first])
+    await tell(begun, captured(begun))
+    gateway("card").refunds_are = EventKind.REFUND_PENDING
+    asked = await refund(begun, second, 400)
+    assert (await now(asked)).status == "PENDING"
+    for kind, news in (
+        (EventKind.REFUND_PENDING, [("invoice.updated", second.id)]),
+        (
+            EventKind.REFUNDED,
+            [("payment.refunded", second.id), ("invoice.updated", second.id)],
+        ),
+        (EventKind.REFUND_FAILED, [("invoice.paid", second.id)]),
+    ):
+        told = heard(begun, asked, kind)
+        if kind == EventKind.REFUND_PENDING:
+            told = replace(told, reference="its name at last")
+        assert await heard_by(ada, tell(begun, told)) == news
+        assert await heard_by(ada, tell(begun, told)) == [], "it is no news again"
+    at_the_gateway = event(begun, EventKind.REFUNDED, key(), 300)
+    assert await heard_by(ada, tell(begun, at_the_gateway)) == [
+        ("payment.refunded", third.id),
+        ("invoice.updated", third.id),
+    ]
+
+
+async def test_what_becomes_of_the_payment_is_news_of_all_its_invoices() -> None:
+    ada = await a_client()
+    second, first = await bills(ada, 2000, 1000)
+    begun = await begin(ada, [second, first])
+    for kind, name in (
+        (EventKind.PROCESSING, "payment.processing"),
+        (EventKind.FAILED, "payment.failed"),
+    ):
+        assert await heard_by(ada, tell(begun, event(begun, kind))) == [
+            (name, first.id),
+            ("invoice.updated", first.id),
+            ("invoice.updated", second.id),
+        ]

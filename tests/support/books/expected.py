@@ -415,14 +415,20 @@ class Model(Credit):
     def refund(self, number: int, amount: int | None, bill: int | None = None) -> None:
         """Staff ask for it; the gateway does not say yet what comes of it."""
         payment = self.payments[number]
-        if bill is None and len(payment.shares) > 1:
+        several = len(payment.shares) > 1
+        if bill is None and several and not payment.excess:
             raise No("INVALID")
         if bill is not None and bill not in payment.bills:
             raise No("NOT_FOUND")
         if payment.status != "SUCCEEDED" or payment.dispute:
             raise No("NOT_REFUNDABLE")
-        of = bill if len(payment.shares) > 1 else None
-        most = self._refundable(number) if of is None else self._refundable_of(number, of)
+        of = bill if several else None
+        if of is not None:
+            most = self._refundable_of(number, of)
+        elif several:  # what was paid too much
+            most = min(self._excess(number), self.deposits)
+        else:
+            most = self._refundable(number)
         if most <= 0:
             raise No("NOT_REFUNDABLE")
         if amount is not None and amount > most:
