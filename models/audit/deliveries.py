@@ -13,14 +13,14 @@ from models.audit.check import Check, Sweep, public
 from models.journal.outbox import FactKind
 from models.partners import rights
 from models.partners.message import TEST
-from models.partners.pattern import ALL, scope_of
+from models.partners.pattern import ALL, scopes_of
 
 #: Each kind of event, the pattern of its noun, and a scope that it may be heard with: a row each.
 _ROWS: Final = ", ".join(
     f"('{kind}', '{kind.partition('.')[0]}.*', '{scope}')"
     for kind in FactKind
     for scope in SCOPES
-    if rights.may(scope, scope_of(kind))
+    if rights.may(scope, scopes_of(kind))
 )
 _KINDS: Final = f"kinds (kind, noun, scope) AS (VALUES {_ROWS})"
 _HAS_SCOPE: Final = "' ' || k.scopes || ' ' LIKE '% ' || g.scope || ' %'"

@@ -26,7 +26,7 @@ from models.journal.outbox import Event
 from models.partners import endpoint as endpoints
 from models.partners import rights
 from models.partners.endpoint import WebhookEndpoint
-from models.partners.pattern import matches, scope_of
+from models.partners.pattern import matches, scopes_of
 from models.provider.provider import provider
 
 _ROWS_MAX: Final = 500
@@ -95,7 +95,7 @@ class Listening:
 
     def wants(self, event: Event) -> bool:
         """Whether it is told of such an event, of an account that its key reaches."""
-        return matches(event.kind, self.events) and rights.may(self.scopes, scope_of(event.kind))
+        return matches(event.kind, self.events) and rights.may(self.scopes, scopes_of(event.kind))
 
 
 async def listening(endpoint_id: UUID | None = None) -> list[Listening]:

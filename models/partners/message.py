@@ -16,7 +16,7 @@ from models.journal.outbox import Event
 from models.partners import rights
 from models.partners.delivery import WebhookDelivery
 from models.partners.endpoint import WebhookEndpoint
-from models.partners.pattern import scope_of
+from models.partners.pattern import scopes_of
 
 #: The type of a test event.
 TEST: Final = "webhook.test"
@@ -50,7 +50,7 @@ async def check(delivery: WebhookDelivery, to: WebhookEndpoint) -> Event | None:
     event = (await sql.by_ids(Event, [delivery.event_id])).get(delivery.event_id)
     if event is None:
         raise NotTold("The event isn't kept any more.")
-    if not await rights.sees(to, scope_of(event.kind), event.account_id):
+    if not await rights.sees(to, scopes_of(event.kind), event.account_id):
         raise NotTold("The API key doesn't reach this any more.")
     return event
 

@@ -33,6 +33,6 @@ def matches(kind: str, patterns: Iterable[str]) -> bool:
     )
 
 
-def scope_of(kind: str) -> str:
-    """The scope that an event of this kind needs."""
+def scopes_of(kind: str) -> tuple[str, ...]:
+    """The scopes of which an event of this kind needs one."""
     return feed.SCOPES_OF[kind.partition(".")[0]]

@@ -99,20 +99,20 @@ async def reached(keys: Collection[UUID], account_ids: Collection[UUID]) -> set[
     return {(row["api_key_id"], row["account_id"]) for row in (*named, *own)}
 
 
-async def sees(endpoint: WebhookEndpoint, scope: str, account_id: UUID) -> bool:
-    """Whether the endpoint's key may still see what needs that scope, of that account."""
+async def sees(endpoint: WebhookEndpoint, one_of: Collection[str], account_id: UUID) -> bool:
+    """Whether the endpoint's key may still see what needs one of these scopes, of that account."""
     row = await sql.fetch_one(
         f"SELECT k.scopes, k.all_accounts FROM webhook_endpoint e {OF_KEY}"
         f" WHERE e.id = $1 AND {in_force('$2')}",
         endpoint.id,
         now(),
     )
-    if row is None or not may(row["scopes"], scope):
+    if row is None or not may(row["scopes"], one_of):
         return False
     return bool(row["all_accounts"]) or bool(await reached([endpoint.line_id], [account_id]))
 
 
-def may(scopes: str, scope: str) -> bool:
-    """Whether a key with these scopes, as they are stored, has that one."""
-    user = UUID(int=0)
-    return Actor(role=Role.PARTNER, user_id=user, scopes=frozenset(scopes.split())).may(scope)
+def may(scopes: str, one_of: Collection[str]) -> bool:
+    """Whether a key with these scopes, as they are stored, has one of those."""
+    by = Actor(role=Role.PARTNER, user_id=UUID(int=0), scopes=frozenset(scopes.split()))
+    return any(map(by.may, one_of))

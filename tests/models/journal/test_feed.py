@@ -129,6 +129,7 @@ async def test_pages_are_read_backwards_as_well() -> None:
         ("accounts:read", {"account"}),
         ("invoices:read", {"invoice", "payment"}),
         ("credit:read", {"credit", "grant", "hold", "voucher"}),
+        ("credit:hold", {"hold"}),
     ],
 )
 async def test_a_key_hears_what_its_scopes_let_it_read(scope: str, seen: set[str]) -> None:
