@@ -9,7 +9,7 @@ whoever reads by position from where they were misses nothing: what is committed
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -122,6 +122,8 @@ SCOPES_OF: Final = {
     "payment": ("invoices:read",),
     "voucher": ("credit:read",),
 }
+#: How many types, or groups of them, are named at once.
+PATTERNS_MAX: Final = 50
 _BY_POSITION: Final = Key("position", int, oldest_first=True)
 #: So many accounts are read one by one, each by its index; of more, all events are looked through.
 _EACH_MAX: Final = 100
@@ -132,10 +134,12 @@ def kinds_in_sight(by: Actor) -> frozenset[FactKind]:
     return frozenset(kind for kind in FactKind if any(map(by.may, SCOPES_OF[_noun(kind)])))
 
 
-def kinds_of(patterns: Iterable[str], *field: str) -> frozenset[FactKind]:
+def kinds_of(patterns: Sequence[str], *field: str) -> frozenset[FactKind]:
     """What is meant: `invoice.paid`, `invoice.*` or `*`. Raises Invalid at the one of `field` that
-    means nothing.
+    means nothing, and there where there are more than `PATTERNS_MAX`.
     """
+    if len(patterns) > PATTERNS_MAX:  # before any work on them
+        raise Invalid(*field, problem="too_many_patterns")
     found: set[FactKind] = set()
     for number, pattern in enumerate(patterns):
         noun, _, verb = pattern.partition(".")

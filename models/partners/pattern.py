@@ -9,7 +9,7 @@ from models.errors import Invalid
 from models.journal import feed
 
 ALL: Final = "*"
-PATTERNS_MAX: Final = 50
+PATTERNS_MAX: Final = feed.PATTERNS_MAX
 
 
 def checked_patterns(patterns: Sequence[str]) -> list[str]:
@@ -19,8 +19,6 @@ def checked_patterns(patterns: Sequence[str]) -> list[str]:
     """
     if not patterns:
         raise Invalid("events", problem="none")
-    if len(patterns) > PATTERNS_MAX:
-        raise Invalid("events", problem="too_many_patterns")
     feed.kinds_of(patterns, "events")
     return list(dict.fromkeys(patterns))
 

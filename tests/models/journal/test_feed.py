@@ -189,6 +189,9 @@ async def test_types_are_chosen_by_patterns() -> None:
     ]
     assert await read(client.actor, types=[]) == []
     assert feed.kinds_of(["*"]) == frozenset(FactKind)
+    with pytest.raises(Invalid) as many:
+        feed.kinds_of(["*"] * (feed.PATTERNS_MAX + 1), "types")
+    assert (many.value.field, many.value.problem) == (("types",), "too_many_patterns")
 
 
 @pytest.mark.parametrize("odd", ["", "invoice", "invoice.", "*.paid", "invoice.pai*", "*.*", "x.*"])
