@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache, cached_property
 from http import HTTPStatus
 from time import perf_counter
@@ -107,12 +108,15 @@ def _headers(target: Target, headers: Mapping[str, str], body: bytes) -> list[tu
 
 async def _beginning(response: httpcore.Response) -> bytes:
     """The first of an answer that is kept; no more of it is read than READ_BYTES_MAX."""
+    from api.webhooks.network import TooMuchArrives  # noqa: PLC0415 - as in `_posted`
+
     kept, read = b"", 0
-    async for part in response.aiter_stream():
-        kept += part[: KEPT_BYTES_MAX - len(kept)]
-        read += len(part)
-        if read >= READ_BYTES_MAX:
-            break
+    with suppress(TooMuchArrives):
+        async for part in response.aiter_stream():
+            kept += part[: KEPT_BYTES_MAX - len(kept)]
+            read += len(part)
+            if read >= READ_BYTES_MAX:
+                break
     return kept
 
 
@@ -127,22 +131,21 @@ def _problem_of(status: int) -> str | None:
         return f"HTTP {status}"
 
 
-_TLS: Final = "The TLS certificate isn't valid for this host."
-_NO_CONNECTION: Final = "No connection."
-
-
 @cache
 def _problems() -> tuple[tuple[type[Exception], str], ...]:
     """What may go wrong, in words that tell nothing of our network; the first that fits."""
     import httpcore  # noqa: PLC0415 - as in `_posted`
 
+    from api.webhooks import network  # noqa: PLC0415 - as in `_posted`
+
     return (
         (TimeoutError, "No answer in time."),
         (httpcore.TimeoutException, "No answer in time."),
-        (ssl.SSLError, _TLS),
-        (httpcore.ConnectError, _NO_CONNECTION),
+        (ssl.SSLError, "The TLS certificate isn't valid for this host."),
+        (httpcore.ConnectError, "No connection."),
         (httpcore.NetworkError, "The connection was lost."),
         (httpcore.ProtocolError, "The answer wasn't HTTP."),
+        (network.TooMuchArrives, "The answer's headers are too long."),
     )
 
 
@@ -152,8 +155,7 @@ def _told(error: Exception) -> str:
     if words is None:
         log.error("webhook_call_failed", exc_info=error)
         return "The call failed."
-    of_tls = words is _NO_CONNECTION and isinstance(error.__context__, ssl.SSLError)
-    return _TLS if of_tls else words
+    return words
 
 
 def _shown(answer: bytes) -> str:

@@ -217,6 +217,45 @@ async def test_of_a_huge_answer_little_is_read_and_less_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("beginning", "more", "status"),
+    [
+        (b"", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n", None),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, None),
+        (b"HTTP/1.1 200 OK\r\n", b"x-more: 1\r\n" * 100, None),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            b"1;" + b"x" * 4000 + b"\r\no\r\n",
+            200,
+        ),
+    ],
+    ids=["early hints", "continue", "headers", "extensions of chunks"],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_what_is_sent_around_a_body_is_counted_too(
+    authority: trustme.CA, scheme: str, beginning: bytes, more: bytes, status: int | None
+) -> None:
+    async def forever(far: Far, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(beginning)
+        while True:
+            writer.write(more)
+            await writer.drain()
+            far.sent += len(more)
+
+    over_tls = scheme == "https"
+    async with listening(forever, serving(authority, NAME) if over_tls else None) as far:
+        outcome = await call(here(far, scheme), tls=trusting(authority))
+        # What the sockets' buffers hold is not read.
+        assert far.sent < 100 * READ_BYTES_MAX
+    assert outcome.status == status
+    assert outcome.problem in {
+        None,
+        "The answer's headers are too long.",
+        "The answer wasn't HTTP.",
+    }
+    assert outcome.milliseconds < 10_000
+
+
+@pytest.mark.parametrize(
     "beginning",
     [
         b"",

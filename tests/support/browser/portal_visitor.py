@@ -19,7 +19,7 @@ from tests.support.server.people import PASSWORD
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Download, Locator, Page
 
     from tests.support.server.api_client import Portal
     from tests.support.server.demo_server import DemoServer
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Visit = Callable[..., "Visitor"]
 
 PATIENCE_MS = 10_000
+#: The first document waits until a process that renders has started.
+_DOCUMENT_PATIENCE_MS = 60_000
 
 #: Reports what the page's policy stopped to the console, where errors are looked for.
 _TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
@@ -116,6 +118,12 @@ class Visitor:
     def connection(self) -> Locator:
         """Whether the page is live."""
         return self.page.locator(".link")
+
+    def gets_document(self, button: Locator) -> Download:
+        """What the browser saves when the button is pressed."""
+        with self.page.expect_download(timeout=_DOCUMENT_PATIENCE_MS) as downloading:
+            button.click()
+        return downloading.value
 
     def sees(self, text: str) -> None:
         expect(self.page.get_by_text(text, exact=False).first).to_be_visible()
