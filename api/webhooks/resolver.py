@@ -8,8 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
-#: A resolver that does not answer holds a thread; those of others must not wait for it.
-_RESOLVING_MAX: Final = 64
+#: A name that nobody answers for holds a thread, and others must not wait for it. A call is given
+#: up after 15 seconds and the machine's resolver gives up after 30 or so: as many as may be sent at
+#: once (api.webhooks.sender), and those given up before.
+_SENDING_MAX: Final = 600
+#: Partners may save few names that nobody answers for (models.partners.host).
+_SAVING_MAX: Final = 64
 
 
 class Resolver:
@@ -17,9 +21,9 @@ class Resolver:
     each: whoever saves names that nobody answers for delays nobody's messages.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads_max: int) -> None:
         # It starts no thread before it needs one.
-        self._threads = ThreadPoolExecutor(_RESOLVING_MAX, thread_name_prefix="resolve")
+        self._threads = ThreadPoolExecutor(threads_max, thread_name_prefix="resolve")
 
     async def __call__(self, host: str, port: int) -> list[str]:
         """All addresses of that name, each once. Raises OSError."""
@@ -29,5 +33,5 @@ class Resolver:
 
 
 #: Of what is sent, and of what is saved.
-sending: Final = Resolver()
-saving: Final = Resolver()
+sending: Final = Resolver(_SENDING_MAX)
+saving: Final = Resolver(_SAVING_MAX)

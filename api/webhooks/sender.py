@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from models.partners.message import Answers
 
 #: Under way at once in this process; four to an endpoint, one where it fails.
-_LANES_MAX: Final = 200
+LANES_MAX: Final = 200
 _DRAIN_SECONDS: Final = 18
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 class Sender:
     """Sends what is due, as often as `start_due` is called."""
 
-    def __init__(self, caller: Caller, answers: Answers, lanes_max: int = _LANES_MAX) -> None:
+    def __init__(self, caller: Caller, answers: Answers, lanes_max: int = LANES_MAX) -> None:
         self._caller = caller
         self._answers = answers
         self._lanes_max = lanes_max

@@ -47,7 +47,8 @@ NETWORKS_MAX: Final = 50
 
 _FIND: Final = """
     SELECT k.prefix, k.id, k.user_id, k.secret_hash, k.scopes, k.all_accounts, k.expires_at,
-           k.used_at, k.allowed_addresses, k.line_id, k.daily_budget, k.payment_budget, u.role
+           k.used_at, k.allowed_addresses, COALESCE(k.line_id, k.id) AS line_id, k.daily_budget,
+           k.payment_budget, u.role
     FROM api_key k JOIN users u ON u.id = k.user_id
     WHERE k.prefix IN ({prefixes}) AND k.revoked_at IS NULL
       AND (k.expires_at IS NULL OR k.expires_at > $1) AND u.disabled_at IS NULL
@@ -217,22 +218,9 @@ async def actor_of_key(token: str, address: str) -> Actor | None:
         key_id=row["id"],
         address=address,
         expires_at=row["expires_at"],
-        line_id=row["line_id"] or row["id"],
-        budget=_budget(row),
+        line_id=row["line_id"],
+        budget=Budget.of_row(row),
     )
-
-
-def _budget(row: sql.Row) -> Budget | None:
-    daily, payment = row["daily_budget"], row["payment_budget"]
-    if daily is None and payment is None:
-        return None
-    return Budget.of(row["line_id"] or row["id"], _read_json(daily), _read_json(payment))
-
-
-def _read_json(value: str | dict[str, int] | None) -> dict[str, int] | None:
-    """JSON as the databases give it."""
-    read: dict[str, int] | None = orjson.loads(value) if isinstance(value, str) else value
-    return read
 
 
 def checked_networks(texts: Iterable[str]) -> list[str]:

@@ -3,7 +3,7 @@
 What counts is what leaves an account's available credit, spent or reserved, and what is paid
 through a gateway with its fee, whatever becomes of it later, and whatever comes back meanwhile: a
 payment that replaces another counts whole. What was reserved has counted then, and is captured
-freely. A key that replaces another has its budget.
+freely. A key that replaces another has its budget, and whoever a key hands over spends of it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid5
 
+import orjson
 from tortoise import fields
 
 from models.db import sql
@@ -72,6 +73,11 @@ class Budget:
             return None
         return cls(line_id, _pairs(daily), _pairs(payment))
 
+    @classmethod
+    def of_row(cls, row: sql.Row) -> Budget | None:
+        """Of a key's `line_id`, `daily_budget` and `payment_budget`, as a database gives them."""
+        return cls.of(row["line_id"], _read(row["daily_budget"]), _read(row["payment_budget"]))
+
     async def spend(self, amounts: Mapping[str, int], moment: datetime) -> None:
         """Count what one command spends, by currency, in its own transaction: whoever else spends
         of this budget waits until that is over. Raises NotAllowed where it is too much.
@@ -108,6 +114,12 @@ class Budget:
         row = await sql.fetch_one(_SPEND, id, self.line_id, currency, day, minor)
         assert row is not None, "it returns the row"
         return int(row["spent"])
+
+
+def _read(kept: str | dict[str, int] | None) -> dict[str, int] | None:
+    """JSON, which one database gives as text."""
+    budget: dict[str, int] | None = orjson.loads(kept) if isinstance(kept, str) else kept
+    return budget
 
 
 def _pairs(budget: Mapping[str, int] | None) -> tuple[tuple[str, int], ...] | None:

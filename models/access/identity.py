@@ -78,8 +78,8 @@ class Actor:
     nothing but set up a second factor. `shared` is whether the account has members beside the
     client it was opened for: then it is logged who did what. `vouched_as` is how a trusted issuer
     calls a client who holds its token: a partner's name and their external id. `line_id` is the
-    first of the keys that `key_id` replaces, or itself, and `budget` what its commands may spend:
-    None is any amount.
+    first of the keys that `key_id` replaces, or itself, and `budget` what its commands may spend,
+    and those of a client whom a key has handed over: None is any amount.
     """
 
     role: Role

@@ -17,6 +17,7 @@ from tortoise import fields
 
 from models.access import device, member, rate_limit
 from models.access import password as passwords
+from models.access.budget import Budget
 from models.access.identity import Actor, MemberRole, Role
 from models.access.last_use import LastUse
 from models.access.user import User, user_of_email
@@ -80,8 +81,9 @@ _HOLDS: Final = (
 _FIND: Final = f"""
     SELECT s.token_hash, s.id, s.user_id, s.created_at, s.expires_at, s.seen_at, s.confirmed_at,
            s.factor_at, s.account_id AS switched_to_id, u.role, u.account_id, a.locale,
-           m.role AS member_role, {_SHARED} AS shared, CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare
-    FROM session s JOIN users u ON u.id = s.user_id
+           m.role AS member_role, {_SHARED} AS shared, CASE WHEN {_BARE} THEN 1 ELSE 0 END AS bare,
+           COALESCE(k.line_id, k.id) AS line_id, k.daily_budget, k.payment_budget
+    FROM session s JOIN users u ON u.id = s.user_id LEFT JOIN api_key k ON k.id = s.key_id
     LEFT JOIN account a ON a.id = COALESCE(s.account_id, u.account_id) {_MEMBERSHIP}
     WHERE {{which}} AND u.disabled_at IS NULL AND {_HOLDS}
 """
@@ -124,7 +126,8 @@ class Session(Record):
     `account_id` is the account that a client has switched to; None for the one they came with.
     `confirmed_at` is when they proved again who they are, `factor_at` when they did so with a
     second factor, and `rights_changed_at` when they switched, or got another role in their account.
-    `key_id` is the API key that has handed its user over: it holds no longer than that.
+    `key_id` is the API key that has handed its user over: it holds no longer than that, and spends
+    of its budget.
     """
 
     PREFIX: ClassVar[str] = "ses"
@@ -327,6 +330,7 @@ def _actor(row: sql.Row, address: str) -> Actor | None:
         proven_at=_proven_at(row),
         shared=bool(row["shared"]),
         must_enrol=must_enrol,
+        budget=Budget.of_row(row),
     )
 
 

@@ -46,7 +46,7 @@ _SINCE: Final = "SELECT * FROM event WHERE position > $1 ORDER BY position LIMIT
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What is sent again; `more` rows are added, or become due where they are there."""
+    """What is sent again."""
 
     resent: list[WebhookDelivery]
 

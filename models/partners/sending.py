@@ -21,7 +21,7 @@ from models.clock import now
 from models.db import sql
 from models.db.record import new_id
 from models.db.transactions import transaction
-from models.errors import Invalid
+from models.errors import Busy, Invalid
 from models.partners import message, notice, rights, signing
 from models.partners.address import Target, target_of
 from models.partners.attempt import CALL_SECONDS_MAX, DeliveryAttempt, Outcome, not_called
@@ -76,12 +76,17 @@ _CLAIM: Final = """
                 ORDER BY next_at, id LIMIT 1)
     RETURNING *
 """
+# Not what another worker has claimed meanwhile, or what has been resent since.
+_GIVE_BACK: Final = """
+    UPDATE webhook_delivery SET next_at = $3, leased_until_at = NULL, tries = tries - 1
+    WHERE id = $1 AND claims = $2
+"""
 _KEEP_BODY: Final = """
     UPDATE webhook_delivery SET body = CASE body WHEN '' THEN $2 ELSE body END
     WHERE id = $1
     RETURNING body
 """
-# Not what another worker has claimed meanwhile, or what has been resent since.
+# As above.
 _ENDED: Final = """
     UPDATE webhook_delivery SET state = $3, next_at = $4, leased_until_at = NULL
     WHERE id = $1 AND claims = $2
@@ -129,11 +134,18 @@ async def disable_ended() -> int:
 
 
 async def send_next(endpoint_id: UUID, caller: Caller, answers: Answers) -> bool:
-    """Send what is due first to that endpoint; False where nothing is, or enough is under way."""
+    """Send what is due first to that endpoint; False where nothing is, or enough is under way.
+
+    Raises Busy where we are: then it is due again, and no attempt has been made.
+    """
     claimed = await transaction(lambda: _claim(endpoint_id))
     if claimed is None:
         return False
-    outcome = await _attempt(claimed, caller, answers)
+    try:
+        outcome = await _attempt(claimed, caller, answers)
+    except Busy:
+        await transaction(lambda: _give_back(claimed.delivery))
+        raise
     await transaction(lambda: _settle(claimed, outcome))
     log.info(
         "webhook_delivered" if outcome.delivered else "webhook_failed",
@@ -161,6 +173,10 @@ async def _claim(endpoint_id: UUID) -> Claimed | None:
     return Claimed(claimed[0], endpoint) if claimed else None
 
 
+async def _give_back(delivery: WebhookDelivery) -> None:
+    await sql.execute(_GIVE_BACK, delivery.id, delivery.claims, now())
+
+
 async def _attempt(claimed: Claimed, caller: Caller, answers: Answers) -> Outcome:
     try:
         target = target_of(claimed.endpoint.url)
@@ -169,6 +185,8 @@ async def _attempt(claimed: Claimed, caller: Caller, answers: Answers) -> Outcom
         return not_called("The URL isn't allowed any more.")
     except NotTold as reason:
         return not_called(str(reason), hopeless=True)
+    except Busy:
+        raise
     except Exception:
         log.exception("webhook_body_failed", delivery=claimed.delivery.public_id)
         return not_called("The message couldn't be made.")

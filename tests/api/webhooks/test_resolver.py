@@ -10,21 +10,24 @@ from typing import Any
 import pytest
 
 from api.webhooks.resolver import Resolver, saving, sending
+from api.webhooks.sender import LANES_MAX
 
 
 @pytest.mark.parametrize(("host", "address"), [("8.8.8.8", "8.8.8.8"), ("::1", "::1")])
 async def test_an_address_leads_to_itself(host: str, address: str) -> None:
-    assert await Resolver()(host, 443) == [address]
+    assert await Resolver(1)(host, 443) == [address]
 
 
 async def test_what_is_saved_and_what_is_sent_wait_for_different_threads() -> None:
     assert saving._threads is not sending._threads
+    # Each lane's own name, and what it has given up and the machine has not yet.
+    assert sending._threads._max_workers == 3 * LANES_MAX
 
 
 async def test_a_slow_name_holds_up_neither_the_loop_nor_other_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    gate, began, resolver = Event(), asyncio.Event(), Resolver()
+    gate, began, resolver = Event(), asyncio.Event(), Resolver(2)
     loop = asyncio.get_running_loop()
 
     def answer(host: str, port: int, **_: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,10 +21,12 @@ from models.access.session import Session
 from models.access.user import User
 from models.accounts import api_keys, enrolment
 from models.accounts.account import of_user
+from models.accounts.api_keys import CreateApiKey
 from models.accounts.create import CreateAccount
 from models.accounts.external import External
 from models.accounts.hand_over import CreateClientSession, HandedOver
 from models.accounts.invitation import InviteMember
+from models.checkout.pay import PayInvoice
 from models.clock import now
 from models.db import sql
 from models.db.transactions import transaction
@@ -39,7 +42,7 @@ from models.errors import (
 from models.journal.audit_log import AuditEntry
 from models.journal.command import run
 from models.provider import provider as providers
-from tests.support.factories import STAFF
+from tests.support.factories import STAFF, Client
 from tests.support.identities import ADDRESS
 from tests.support.providers import key
 
@@ -374,3 +377,34 @@ async def test_a_key_that_only_runs_out_ends_nothing_that_it_has_opened() -> Non
     await transaction(lambda: ApiKey.filter(id=shop.key_id).update(expires_at=past))
     assert await actor_of_credential(str(handed.token), ADDRESS) is not None
     await followed(token_of(handed))
+
+
+async def test_whom_a_key_hands_over_spends_of_its_budget_in_a_script_and_in_a_browser() -> None:
+    made = await run(
+        CreateApiKey(
+            key(), "portal", SCOPES, all_accounts=True, daily_budget=((Decimal(10), "USD"),)
+        ),
+        STAFF,
+        key(),
+    )
+    shop = await actor_of_credential(str(made.token), ADDRESS)
+    assert shop is not None
+    ada = Client(await an_account(shop), shop)
+    await ada.given(10_000)
+    handed = await run(CreateClientSession(ada.id), shop, key())
+    browser, _ = await followed(token_of(handed))
+    script, page = [await actor_of_credential(str(one), ADDRESS) for one in (handed.token, browser)]
+    assert script is not None
+    assert page is not None
+    for who, minor in ((shop, 400), (script, 300), (page, 200)):
+        due = await ada.order(minor)
+        await run(PayInvoice(due.id, use_credit=True), who, key())
+    for who in (shop, script, page):
+        due = await ada.order(200)
+        with pytest.raises(NotAllowed) as no:
+            await run(PayInvoice(due.id, use_credit=True), who, key())
+        assert no.value.facts["why"] == "daily_budget"
+    # Who signs in here is nobody's but their own.
+    user = await User.get(account_id=ada.id)
+    own, _ = await session.open_session(user)
+    await run(PayInvoice((await ada.order(5000)).id, use_credit=True), own, key())

@@ -14,6 +14,7 @@ from models.clock import now
 from models.db import sql
 from models.db.transactions import transaction
 from models.edge import registered_query
+from models.errors import Busy
 from models.journal.command import run
 from models.mail.outgoing import MailKind, OutgoingMail
 from models.partners import sending
@@ -347,6 +348,23 @@ async def test_a_message_that_cannot_be_made_now_is_made_later(at: At) -> None:
     assert message.told["data"] == {"node": {"amount": "1.00"}}
     assert [event for _, event, _ in answers.asked] == [message.id] * 2
     assert answers.asked[0][2].line_id == given.endpoint.line_id
+
+
+async def test_that_we_are_busy_costs_a_message_no_attempt() -> None:
+    client, receiver = await a_client(), Receiver()
+    answers = NoAnswers({"node": None}, trouble=Busy())
+    await registered_query.register({"told": "query ($event: ID!) { node(id: $event) { id } }"})
+    given = await an_endpoint(await a_partner([client.id]), "credit.changed", document="told")
+    await client.given(100)
+    await published()
+    for _ in range(12):  # more often than an endpoint is tried
+        with pytest.raises(Busy):
+            await sent(given, receiver, answers)
+    [delivery] = await deliveries_of(given)
+    assert (delivery.tries, delivery.leased_until_at, await attempts_of(delivery)) == (0, None, [])
+    answers.trouble = None
+    await sent(given, receiver, answers)
+    assert len(receiver.messages) == 1
 
 
 async def test_a_test_is_sent_once_and_blames_nobody() -> None:
