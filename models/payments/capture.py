@@ -159,6 +159,8 @@ def _spend_credit_part(at: LockedPayment) -> None:
         spent = there
     for share, amount in zip(at.shares, spent, strict=True):
         invoice = share.invoice
+        if share.allocation is not None:
+            share.allocation.put(credit_part=amount)
         if amount:
             invoice.put(
                 credit_applied=invoice.credit_applied + amount,

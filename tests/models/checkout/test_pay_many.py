@@ -187,6 +187,19 @@ async def test_canceling_frees_the_credit_of_all() -> None:
     assert await ada.amounts() == (1200, 0, 0, 0)
 
 
+async def test_a_late_capture_says_what_credit_it_has_spent_and_not_what_it_was_to_spend() -> None:
+    ada = await a_client()
+    await ada.given(1200)
+    second, first = await bills(ada, 2000, 1000)
+    begun = await begin(ada, [second, first], use_credit=True)
+    await run(CancelPayment(begun.id), ada.actor, key())
+    await ada.spend(await ada.order(1100))
+    await tell(begun, captured(begun))
+    parts = [(one.credit_part, one.applied) for one in (await now(begun)).allocations]
+    assert parts == [(100, 0), (0, 1800)]
+    assert await state(first, second) == [("UNPAID", 900), ("UNPAID", 200)]
+
+
 async def test_a_void_gives_back_its_own_part_alone() -> None:
     ada = await a_client()
     second, first = await bills(ada, 2000, 1000)
