@@ -204,7 +204,8 @@ class Settings(BaseModel):
     funds_limits: FundsLimits = Field(
         FUNDS_LIMITS,
         description="JSON: for each currency `minimum_deposit`, `maximum_deposit` and optionally "
-        "`maximum_balance`, as quoted decimals. Only the currencies listed here are "
+        "`maximum_balance` and `low_balance` (below it partners get the event `credit.low`), as "
+        "quoted decimals. Only the currencies listed here are "
         "supported. Default: about thirty currencies with common limits.",
     )
     gateway_fees: GatewayFees = Field(

@@ -70,19 +70,26 @@ DecimalText = Annotated[Decimal, BeforeValidator(_decimal)]
 
 
 class FundsLimit(Shape):
-    """What may be deposited at once, and how much credit an account may have, in major units."""
+    """What may be deposited at once, how much credit an account may have, and below what it is low;
+    in major units.
+    """
 
     minimum_deposit: DecimalText
     maximum_deposit: DecimalText
     maximum_balance: DecimalText | None = None
+    low_balance: DecimalText | None = None
 
     def limits(self, currency: str) -> Limits:
         """The same in minor units."""
-        most = self.maximum_balance
+
+        def money(amount: Decimal | None) -> Money | None:
+            return None if amount is None else Money.parse(amount, currency)
+
         return Limits(
             minimum_deposit=Money.parse(self.minimum_deposit, currency),
             maximum_deposit=Money.parse(self.maximum_deposit, currency),
-            maximum_balance=None if most is None else Money.parse(most, currency),
+            maximum_balance=money(self.maximum_balance),
+            low_balance=money(self.low_balance),
         )
 
 

@@ -95,6 +95,7 @@ class Readers:
         self.turns = FairQueue(_READERS, bounded=False, patience_seconds=_READING_SECONDS_MAX)
         self.connections: list[aiosqlite.Connection] = []
         self._idle: list[aiosqlite.Connection] = []
+        self._opening: set[asyncio.Task[aiosqlite.Connection]] = set()
 
     async def rows(self, query: str, values: Sequence[Any] | None) -> list[sqlite3.Row]:
         """What a SELECT gives."""
@@ -111,16 +112,35 @@ class Readers:
                     self._idle.append(connection)
 
     async def _one_more(self) -> aiosqlite.Connection:
+        """It is opened to the end, for the next one where nobody waits for it any more: its thread
+        would else tell a loop that may have gone.
+        """
+        opening = asyncio.create_task(self._open())
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(self._leave)
+            raise
+
+    async def _open(self) -> aiosqlite.Connection:
         connections = self.connections
         connection = await self.client.reader()
         if connections is not self.connections:
-            connection.stop()
+            await connection.close()
             raise ValueError("the database was closed meanwhile")
         connections.append(connection)
         return connection
 
+    def _leave(self, opened: asyncio.Task[aiosqlite.Connection]) -> None:
+        if not opened.cancelled() and opened.exception() is None:
+            self._idle.append(opened.result())
+
     async def close(self) -> None:
         """Close them all."""
+        opening = (one for one in self._opening if one is not asyncio.current_task())
+        await asyncio.gather(*opening, return_exceptions=True)
         connections, self.connections, self._idle = self.connections, [], []
         for connection in connections:
             await connection.close()
@@ -173,7 +193,7 @@ class Client(SqliteClient):
             for pragma, value in pragmas.items():
                 await connection.execute_fetchall(f"PRAGMA {pragma}={value}")
         except BaseException:
-            connection.stop()  # its thread would keep the process from ending
+            await connection.close()  # its thread would keep the process from ending
             raise
         return connection
 

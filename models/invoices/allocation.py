@@ -20,7 +20,7 @@ class Allocation(Changing):
     that is due first at 0. UNIQUE (payment, invoice) and (payment, place).
 
     `amount` and `credit_part` are what it was to get when the payment began, `applied` what it has
-    got of the money that came in, and `credit_part` then what it has got of the credit. Minor units.
+    got of the money that came in, and `credit_part` then what it has got of credit. Minor units.
     """
 
     payment_id = fields.UUIDField()

@@ -30,6 +30,7 @@ class FactKind(StrEnum):
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_UPDATED = "account.updated"
     CREDIT_CHANGED = "credit.changed"
+    CREDIT_LOW = "credit.low"
     GRANT_EXPIRED = "grant.expired"
     GRANT_EXPIRING = "grant.expiring"
     HOLD_CAPTURED = "hold.captured"
@@ -54,10 +55,11 @@ class FactKind(StrEnum):
 
 
 #: What an event of each noun is about: the prefix of its id. A voucher's is the credit transaction
-#: that it became.
+#: that it became. Credit is low on an account, whatever has left it: spent, reserved or expired.
 SUBJECTS: Final = {
     "account": "acc",
     "credit": "ctx",
+    FactKind.CREDIT_LOW: "acc",
     "grant": "grt",
     "hold": "hld",
     "invoice": "inv",
@@ -91,7 +93,8 @@ class Event(Record):
     @property
     def subject(self) -> str:
         """The public id of what it is about."""
-        return public_id(SUBJECTS[self.kind.partition(".")[0]], self.subject_id)
+        prefix = SUBJECTS.get(self.kind) or SUBJECTS[self.kind.partition(".")[0]]
+        return public_id(prefix, self.subject_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from models.ledger.grant import Grant, OpenGrant, expiry_order
 from models.ledger.posting import Leg, StatementLine, debt_first
 from models.ledger.stopped import is_stopped
 from models.ledger.transfer import MoveKind, Transfer
+from models.provider.provider import provider
 
 #: The revision of a balance that there is not yet.
 NOT_THERE: Final = -1
@@ -58,6 +59,7 @@ class Book(Writer):
         self.reserved: int = row["reserved"]
         self.promotional: int = row["promotional"]
         self.debt: int = row["debt"]
+        self._began: int = row["available"]
         self.version: int = row["version"]
         self.frozen = bool(row["frozen"])
         self.open_disputes: int = row["open_disputes"]
@@ -237,6 +239,13 @@ class Book(Writer):
             legs = [Leg(self.deposited, self.owed, repaid)]
             self.post(MoveKind.DEBT_REPAID, legs, source=new_id().hex)
 
+    def _tell_if_low(self) -> None:
+        """Partners hear of it each time that it falls below the provider's line."""
+        limits = provider().limits.get(self.currency)
+        low = None if limits is None else limits.low_balance
+        if low is not None and self.available < low.minor <= self._began:
+            self.journal.tell(FactKind.CREDIT_LOW, self.account_id, self.account_id)
+
     def _apply(self, ref: Ref, change: int) -> None:
         match ref.kind:
             case LedgerKind.DEPOSITED:
@@ -310,13 +319,16 @@ class Book(Writer):
         self._disputes += change
 
     def touch(self) -> None:
-        """Something beside the ledger changed what the balance shows (what is pending)."""
+        """Something beside the ledger changed what is shown of the balance or with it: what is
+        pending, say, or until when credit is reserved.
+        """
         self.journal.note(self)
         self._touched = True
 
     @override
     def write_to(self, changes: Changes) -> None:
         self._repay_debt()
+        self._tell_if_low()
         opened = opening(self.currency, self._opened.values())
         changes.ensure(LedgerAccount, map(sql.row_of, opened))
         lines = ({**row, "note": line.note} for line, row in self._lines)

@@ -26,11 +26,14 @@ SignUpMode: TypeAlias = Literal["off", "invited", "open"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be deposited at once, and how much credit an account may have."""
+    """What may be deposited at once, how much credit an account may have, and below what its credit
+    is low: then partners are told.
+    """
 
     minimum_deposit: Money
     maximum_deposit: Money
     maximum_balance: Money | None = None
+    low_balance: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)

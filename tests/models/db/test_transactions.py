@@ -7,7 +7,7 @@ import contextvars
 import sqlite3
 import threading
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import aiosqlite
 import asyncpg
@@ -439,6 +439,37 @@ async def test_a_connection_whose_opening_is_given_up_leaves_no_thread(
     await client.close()
     assert not await asyncio.to_thread(_threads_of_sqlite), "they keep the process from ending"
     assert raised.traceback, "and is still there"
+
+
+@pytest.mark.sqlite_only
+async def test_a_read_that_is_given_up_while_its_connection_opens_leaves_it_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = cast("sqlite_engine.Client", connection.client())
+    await client.close()
+    gate, began, open_file = threading.Event(), asyncio.Event(), sqlite3.connect
+    loop = asyncio.get_running_loop()
+
+    def slowly(*args: Any, **how: Any) -> sqlite3.Connection:
+        loop.call_soon_threadsafe(began.set)
+        assert gate.wait(60)
+        opened: sqlite3.Connection = open_file(*args, **how)
+        return opened
+
+    await client.writer()
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", slowly)
+        reading = asyncio.create_task(sql.fetch("SELECT 1"))
+        await began.wait()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        closing = asyncio.create_task(client.close())
+        await asyncio.sleep(0)
+        assert not closing.done(), "its thread has something to tell this loop"
+        gate.set()
+        await closing
+    assert not await asyncio.to_thread(_threads_of_sqlite)
+    assert await _names() == []
 
 
 @pytest.mark.sqlite_only
