@@ -23,7 +23,7 @@ from models.clock import now
 from models.db import sql
 from models.db.changes import Changes
 from models.db.connection import dialect
-from models.db.page import Key, Page, PageRequest, Rows, fetch_page
+from models.db.page import SIZE_MAX, Key, Page, PageRequest, Rows, fetch_page
 from models.db.record import Table, parse_id
 from models.db.transactions import transaction
 from models.errors import Forbidden, Invalid, NotFound
@@ -195,10 +195,31 @@ async def page(
     rows = _in_sight(by, account_id)
     if not kinds:
         return Page([], has_next=False, has_previous=False, total=0)
+    return await fetch_page(Event, _of(kinds, rows), await _by_position(request), _BY_POSITION)
+
+
+async def since(
+    position: int, kinds: Collection[FactKind], limit: int, *, by: Actor
+) -> list[Event]:
+    """What happened after that position of these kinds, to accounts in sight: oldest first, and
+    more than `limit` where there are more.
+    """
+    found = list[Event]()
+    more = bool(kinds) and by.accounts != frozenset()
+    while more and len(found) <= limit:
+        request = PageRequest(first=SIZE_MAX, after=str(position))
+        page = await fetch_page(Event, _of(kinds, _in_sight(by, None)), request, _BY_POSITION)
+        found += page.rows
+        more = page.has_next
+        position = int(found[-1].position or 0) if found else position
+    return found
+
+
+def _of(kinds: Collection[FactKind], rows: Rows) -> Rows:
     rows.where += " AND position IS NOT NULL"
     if len(kinds) < len(FactKind):
         rows.where += f" AND kind IN {sql.literals(sorted(kinds))}"
-    return await fetch_page(Event, rows, await _by_position(request), _BY_POSITION)
+    return rows
 
 
 def _in_sight(by: Actor, account_id: UUID | None) -> Rows:

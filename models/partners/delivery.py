@@ -98,12 +98,9 @@ class Listening:
         return matches(event.kind, self.events) and rights.may(self.scopes, scopes_of(event.kind))
 
 
-async def listening(endpoint_id: UUID | None = None) -> list[Listening]:
-    """The endpoints that are told of events now; or that one, if it is."""
-    one = "" if endpoint_id is None else " AND e.id = $2"
-    args = () if endpoint_id is None else (endpoint_id,)
-    rows = await sql.fetch(_LISTENING + one, now(), *args)
-    return [_listening(row) for row in rows]
+async def listening() -> list[Listening]:
+    """The endpoints that are told of events now."""
+    return [_listening(row) for row in await sql.fetch(_LISTENING, now())]
 
 
 def _listening(row: sql.Row) -> Listening:

@@ -22,10 +22,12 @@ from models.partners import delivery as deliveries
 from models.partners import endpoint as endpoints
 from models.partners import manage, rights
 from models.partners.delivery import WebhookDelivery
+from models.partners.endpoint import WebhookEndpoint
 from models.partners.message import TEST
+from models.partners.pattern import matches
 
-#: Events that are looked at for one request; who is further behind reads the feed, or goes on from
-#: a later cursor.
+#: Events that one request has sent; who is further behind reads the feed, or goes on from a later
+#: cursor.
 EVENTS_MAX: Final = 10_000
 #: Deliveries that are shown of those that are resent.
 SHOWN_MAX: Final = 100
@@ -41,7 +43,6 @@ _ONE: Final = (
     f"UPDATE webhook_delivery SET {_AGAIN.format(due='$3')}"
     " WHERE id = $1 AND endpoint_id = $2 RETURNING *"
 )
-_SINCE: Final = "SELECT * FROM event WHERE position > $1 ORDER BY position LIMIT $2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class ResendWebhooks(Command[_Found, list[WebhookDelivery]]):
             raise NotAllowed("endpoint_id", why="webhook_disabled")
         if self.delivery_id is not None:
             return _Found(await self._one(self.delivery_id))
-        return _Found(await self._since(str(self.after)))
+        return _Found(await self._since(str(self.after), endpoint))
 
     async def _one(self, delivery_id: UUID) -> list[WebhookDelivery]:
         again = await sql.records(WebhookDelivery, _ONE, delivery_id, self.endpoint_id, now())
@@ -87,20 +88,23 @@ class ResendWebhooks(Command[_Found, list[WebhookDelivery]]):
             raise NotFound("delivery_id")
         return again
 
-    async def _since(self, after: str) -> list[WebhookDelivery]:
+    async def _since(self, after: str, endpoint: WebhookEndpoint) -> list[WebhookDelivery]:
         position = await feed.position_of(after, "after")
-        events = await sql.records(Event, _SINCE, position, EVENTS_MAX + 1)
+        by = await rights.actor_of(endpoint)
+        if by is None:
+            raise NotAllowed("endpoint_id", why="webhook_disabled")
+        kinds = {kind for kind in feed.kinds_in_sight(by) if matches(kind, endpoint.events)}
+        events = await feed.since(position, kinds, EVENTS_MAX, by=by)
         if len(events) > EVENTS_MAX:
             raise Invalid("after", problem="too_many_events")
-        told = await deliveries.told(await deliveries.listening(self.endpoint_id), events)
-        return await _due_again(self.endpoint_id, [event for _, event in told])
+        return await _due_again(self.endpoint_id, events)
 
     @override
     def decide(self, found: _Found, asked: Invocation, journal: Journal) -> list[WebhookDelivery]:
         journal.log(
             asked.by,
             "webhook_endpoint.resend",
-            f"{endpoints.WebhookEndpoint.PREFIX}_{self.endpoint_id.hex}",
+            f"{WebhookEndpoint.PREFIX}_{self.endpoint_id.hex}",
             deliveries=len(found.resent),
         )
         return found.resent[:SHOWN_MAX]

@@ -163,6 +163,16 @@ async def test_more_events_than_can_be_sent_at_once_are_refused(
     assert {one.state for one in await deliveries_of(given)} == {"DELIVERED"}
 
 
+async def test_what_happens_to_others_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, partner, given, receiver = await told(2)
+    other = await a_client()
+    for _ in range(3):
+        await other.given(100)
+    await published()
+    monkeypatch.setattr(resend, "EVENTS_MAX", 2)
+    assert len(await again(given, partner, after=receiver.messages[0].id)) == 1
+
+
 async def test_nobody_sends_what_is_anothers() -> None:
     _, partner, given, _ = await told(1)
     _, stranger, other, _ = await told(1)
