@@ -144,8 +144,8 @@ async def search(text: str | None, page: PageRequest, by: Actor) -> Page[Account
     if by.accounts is not None and not by.is_staff:
         if not by.accounts:
             return Page([], has_next=False, has_previous=False, total=0 if page.count else None)
-        where += f" AND id IN ({sql.placeholders(len(by.accounts), len(args) + 1)})"
-        args.extend(sorted(by.accounts, key=str))
+        args.append(sorted(by.accounts, key=str))
+        where += f" AND {sql.any_of('id', len(args))}"
     return await fetch_page(Account, Rows(where, args), page, by_id(Account.PREFIX))
 
 

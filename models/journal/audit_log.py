@@ -115,8 +115,7 @@ def _in_sight(account_id: UUID | None, by: Actor) -> Rows | None:
         return Rows("account_id IS NOT NULL")
     if not by.accounts:
         return None
-    accounts = sorted(by.accounts, key=str)
-    return Rows(f"account_id IN ({sql.placeholders(len(accounts))})", [*accounts])
+    return Rows(sql.any_of("account_id", 1), [sorted(by.accounts, key=str)])
 
 
 def _by_actor(rows: Rows, name: str, by: Actor) -> str:

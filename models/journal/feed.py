@@ -239,7 +239,7 @@ def _in_sight(by: Actor, account_id: UUID | None) -> Rows:
 def _of_each(accounts: Collection[UUID]) -> Rows:
     if len(accounts) <= _EACH_MAX:
         return Rows("1 = 1", each=("account_id", list(accounts)))
-    return Rows(f"account_id IN ({sql.placeholders(len(accounts))})", [*accounts])
+    return Rows(sql.any_of("account_id", 1), [list(accounts)])
 
 
 async def _by_position(request: PageRequest) -> PageRequest:

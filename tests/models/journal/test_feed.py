@@ -13,12 +13,15 @@ import pytest
 from tortoise.connection import get_connection
 
 from models.access.identity import Actor, Role
+from models.accounts import account
 from models.clock import now
 from models.db import record, sql
 from models.db.page import PageRequest
 from models.db.transactions import transaction
 from models.errors import Forbidden, Invalid, NotFound
-from models.journal import feed
+from models.invoices import invoice
+from models.journal import audit_log, feed
+from models.journal.audit_log import AuditFilter
 from models.journal.outbox import Event, FactKind
 from models.provider.provider import provider as the_provider
 from tests.support.factories import STAFF, Client, a_client, captured, tell
@@ -47,6 +50,21 @@ async def read(by: Actor, account: UUID | None = None, **wish: Any) -> list[Even
         found += page.rows
         after, more = (page.rows[-1].public_id if page.rows else after), page.has_next
     return found
+
+
+async def test_a_partner_of_very_many_accounts_reads_all_lists() -> None:
+    """More than a statement may have arguments (PostgreSQL: 32,767)."""
+    ada = await a_client()
+    await ada.order(100)
+    await publish_all()
+    others = (record.new_id() for _ in range(40_000))
+    scopes = ("accounts:read", "invoices:read", "audit:read")
+    by = partner(*scopes, accounts=frozenset({ada.id, *others}))
+    assert kinds((await feed.page(PageRequest(), by=by)).rows) == ["invoice.issued"]
+    assert len((await invoice.page(PageRequest(), by=by)).rows) == 1
+    assert len((await account.search(None, PageRequest(), by)).rows) == 1
+    changes = await audit_log.page(AuditFilter(), PageRequest(), by)
+    assert {entry.account_id for entry in changes.rows} == {ada.id}
 
 
 def kinds(events: Sequence[Event]) -> list[str]:
