@@ -12,6 +12,7 @@ import strawberry
 from graphql import GraphQLError
 
 from models import errors
+from models.access.identity import SCOPES
 from models.credit import balance
 from models.errors import Busy, Forbidden, Unauthenticated, UserErrorCode
 from schema.core import texts
@@ -159,7 +160,7 @@ def top_level_error(error: Exception, locale: str) -> GraphQLError:
         case Unauthenticated():
             code, message = "UNAUTHENTICATED", texts.say("UNAUTHENTICATED", locale)
         case Forbidden():
-            code, message = "FORBIDDEN", texts.say("FORBIDDEN", locale)
+            code, message = "FORBIDDEN", _forbidden(error, locale)
         case Busy():
             return busy_error(error, locale)
         case errors.NotFound():
@@ -171,6 +172,13 @@ def top_level_error(error: Exception, locale: str) -> GraphQLError:
         case _:
             raise AssertionError(error)
     return GraphQLError(message, original_error=error, extensions={"code": code})
+
+
+def _forbidden(error: Forbidden, locale: str) -> str:
+    """Which scope is missing, where it is one: whoever integrates asks for it by name."""
+    if error.needs in SCOPES:
+        return texts.say("FORBIDDEN.scope", locale, scope=error.needs)
+    return texts.say("FORBIDDEN", locale)
 
 
 @contextmanager

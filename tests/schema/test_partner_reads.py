@@ -20,7 +20,7 @@ from models.payments.void import VoidInvoice
 from tests.support.factories import STAFF, Client, a_client, a_voucher
 from tests.support.providers import key
 from tests.support.query_counter import asked
-from tests.support.staffed_provider import client, code, data, partner, wire_provider
+from tests.support.staffed_provider import ask, client, code, data, partner, wire_provider
 
 if TYPE_CHECKING:
     from models.access.identity import Actor
@@ -278,6 +278,11 @@ async def test_partners_read_the_log_of_their_clients_and_of_others_only_the_rol
     for by in (ada.actor, client(bo.account), partner("accounts:write", accounts=[ada.account])):
         assert await code(LOG, by) == "FORBIDDEN"
     assert await entries(partner("audit:read", accounts=[])) == []
+
+
+async def test_a_key_that_may_not_is_told_which_scope_it_lacks() -> None:
+    [refused] = (await ask(LOG, partner("accounts:write"))).errors or []
+    assert "“audit:read”" in refused.message
 
 
 async def test_who_did_it_is_found_by_what_they_are_called() -> None:
