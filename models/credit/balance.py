@@ -27,8 +27,7 @@ class BalanceState:
     """A balance as it stands; minor units. `next_expiry` is (amount, moment).
 
     What has expired is gone, also while nobody has booked that yet. `stopped` says that credit of
-    this currency may not be spent. `revision` rises with whatever is written of it, or touches what
-    is shown with it.
+    this currency may not be spent.
     """
 
     account_id: UUID
@@ -38,7 +37,6 @@ class BalanceState:
     promotional: int = 0
     debt: int = 0
     version: int = 0
-    revision: int = 0
     stopped: bool = False
     pending: int = 0
     next_expiry: tuple[int, datetime] | None = None
@@ -67,7 +65,7 @@ COALESCE((SELECT SUM(x.remaining) FROM credit_grant x WHERE x.account_id = b.acc
 _STATE: Final = f"""
 SELECT a.id AS account_id, c.code AS currency, a.created_at AS opened_at,
        {BALANCE_STOPPED} AS stopped,
-       b.available, b.reserved, b.promotional, b.debt, b.version, b.revision, b.updated_at,
+       b.available, b.reserved, b.promotional, b.debt, b.version, b.updated_at,
        ({_PENDING}) AS pending, {EXPIRED_SQL} AS expired, g.remaining AS expiring, g.expires_at
 """
 
@@ -228,7 +226,6 @@ def _state(row: sql.Row) -> BalanceState:
         promotional=(row["promotional"] or 0) - int(row["expired"]),
         debt=row["debt"] or 0,
         version=row["version"] or 0,
-        revision=row["revision"] or 0,
         stopped=bool(row["stopped"]),
         pending=int(row["pending"]),
         next_expiry=(row["expiring"], row["expires_at"]) if row["expires_at"] else None,

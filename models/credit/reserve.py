@@ -144,7 +144,6 @@ class ExtendHold(Command[Reserved, Reservation]):
             raise Invalid("expires_at", problem="hold_shorter")
         found.book.check_spendable("hold_id")
         record.put(expires_at=until)
-        found.book.touch()
         found.tell(FactKind.HOLD_EXTENDED)
         journal.log(
             asked.by,

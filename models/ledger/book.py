@@ -319,9 +319,7 @@ class Book(Writer):
         self._disputes += change
 
     def touch(self) -> None:
-        """Something beside the ledger changed what is shown of the balance or with it: what is
-        pending, say, or until when credit is reserved.
-        """
+        """Something beside the ledger changed what the balance shows (what is pending)."""
         self.journal.note(self)
         self._touched = True
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
-from models import clock
 from models.credit import balance, updates
 from models.credit.balance import BalanceState
-from models.credit.reserve import ExtendHold
 from models.errors import Invalid, NotFound
-from models.journal.command import run
-from tests.support.factories import STAFF, Client, a_client
-from tests.support.providers import key
+from tests.support.factories import Client, a_client
 
 pytestmark = pytest.mark.usefixtures("provider")
 
@@ -41,17 +36,6 @@ async def test_what_is_owed_follows_the_last_version_that_was_received(
     assert await _owed(ada, replace(present, version=1), present) == lines[1:]
     assert await _owed(ada, present, present) == []
     assert await _owed(ada, replace(present, pending=5), present) == [(3, 300, False)]
-
-
-async def test_a_hold_that_lasts_longer_is_news_though_no_amount_has_changed() -> None:
-    ada = await a_client()
-    await ada.given(1000)
-    hold = await ada.reserve(400)
-    told = await balance.read(ada.id)
-    await run(ExtendHold(hold.id, clock.now() + timedelta(days=7)), STAFF, key())
-    present = await balance.read(ada.id)
-    assert await _owed(ada, told, present) == [(1, 600, False)]
-    assert await _owed(ada, present, present) == []
 
 
 async def test_a_version_that_is_not_reached_and_an_account_that_is_not_there_are_refused() -> None:
