@@ -6,18 +6,21 @@ and only if its work was done. Refusals roll it back: a retry may succeed.
 
 The answer is kept for `retention.KEYS`. What an old key does after that:
 
-    createInvoice addFunds refundPayment adjustCredit issueVouchers
+    createInvoice addFunds refundPayment adjustCredit issueVouchers reserveCredit
         nothing, ever: what they made has `source_of` the key, or its codes, in a UNIQUE column, and
         the key is refused as reused
-    payInvoice voidInvoice cancelPayment recordPaymentOutcome redeemVoucher createAccount
-    recordBankTransfer assignBankCredit dismissBankCredit rotateApiKey
+    payInvoice payInvoices voidInvoice cancelPayment recordPaymentOutcome redeemVoucher
+    createAccount recordBankTransfer assignBankCredit dismissBankCredit rotateApiKey releaseHold
         what a new key would: the invoice that is paid, the code that is redeemed, the address that
-        is taken or the line that is booked can be dealt with once only, whatever the key
+        is taken or the line that is booked can be dealt with once only, whatever the key; but of an
+        invoice that is not paid yet another part (`amount`)
+    captureHold extendHold
+        what a new key would, of a hold that is still open
     updateAccount
         sets what it says once more
     createClientSession createApiKey createWebhookEndpoint rotateWebhookSecret
         signs the client in once more, or makes another key, endpoint or secret
-    resendWebhooks sendTestEvent
+    resendWebhooks sendTestEvent inviteMember
         sends once more
 """
 
