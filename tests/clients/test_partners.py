@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import sqlite3
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -68,11 +70,13 @@ def test_a_shop_opens_an_account_funds_it_bills_reserves_hears_and_catches_up(
 ) -> None:
     client = str(shop.port)
     with shop.listening():
-        shop.do("connect", shop.url)
+        for _ in range(2):  # the same call again is the same endpoint
+            shop.do("connect", shop.url)
         ada = ("open_account", client, "Ada Turing", f"ada-{client}@client.example")
         account = shop.do(*ada)
         assert shop.do(*ada) == account, "the same call again is the same account"
-        page = shop.do("add_funds", client, "50.00", f"F-{client}")
+        assert shop.refused("add_funds", client, "50.00", f"F-{client}", "1999-12")
+        page = shop.do("add_funds", client, "50.00", f"F-{client}", shop.do("policy"))
         at_sandbox({"nextAction": {"url": page}}, "approve")
         until(lambda: "credit.changed" in shop.heard("webhook"))
         assert shop.do("bill", client, "12.00", f"A-{client}") == "PAID"
@@ -101,6 +105,23 @@ def test_a_shop_opens_an_account_funds_it_bills_reserves_hears_and_catches_up(
         id=account,
     )
     assert told["account"]["balance"] == {"available": "21.50", "reserved": "0.00"}
+
+
+def test_a_shop_that_was_away_too_long_begins_with_the_oldest_event(shop: Shop) -> None:
+    client = str(shop.port)
+    shop.do("open_account", client, "Ada Turing", f"ada-{client}@client.example")
+    until(lambda: shop.do("catch_up"))
+    ago = "evt_0176bd0a4c00" + "7" * 20  # of January 2021
+    if shop.program[0].endswith("php"):
+        known = json.loads(Path(shop.environment["SHOP"]).read_bytes())
+        known["feed"]["cursor"] = ago
+        Path(shop.environment["SHOP"]).write_text(json.dumps(known), encoding="utf-8")
+    else:
+        with sqlite3.connect(shop.environment["SHOP"]) as known:
+            known.execute("UPDATE known SET value = ? WHERE kind = 'feed'", (ago,))
+    shop.do("open_account", f"{client}-2", "Bo Turing", f"bo-{client}@client.example")
+    until(lambda: shop.do("catch_up") == 1)
+    assert shop.heard("feed") == ["account.created"] * 2
 
 
 def test_a_delivery_that_is_not_signed_with_the_secret_is_not_believed(shop: Shop) -> None:

@@ -13,11 +13,17 @@ const CURRENCY = 'USD';
 /** A delivery whose time differs more from ours, in seconds, was recorded and sent again. */
 const TOLERANCE = 300;
 const COMMANDS = [
-    'open_account', 'add_funds', 'bill', 'reserve', 'bill_reserved', 'connect', 'catch_up', 'heard',
+    'open_account', 'policy', 'add_funds', 'bill', 'reserve', 'bill_reserved', 'connect', 'catch_up',
+    'heard',
 ];
 
 /** The API said no: `userErrors`, in a form's terms. */
 final class Refused extends RuntimeException
+{
+}
+
+/** The API has no use for a value: the code BAD_USER_INPUT. */
+final class BadValue extends RuntimeException
 {
 }
 
@@ -55,19 +61,29 @@ final class Shop
         return $account['id'];
     }
 
+    /** The version of the credit policy, which the shop shows before it adds funds. */
+    public function policy(): string
+    {
+        return $this->ask('query { creditPolicy { version } }', [])['creditPolicy']['version'];
+    }
+
     /**
      * An invoice for a deposit, and where to send the client's browser to pay it.
      *
-     * The shop has shown the credit policy, and its client has accepted it: its version says which.
+     * `$policy` is the version that was shown, and that the client has accepted: where there is a
+     * newer one by now, it is refused, and shown first.
      */
-    public function add_funds(string $client, string $amount, string $order): string
-    {
-        $policy = $this->ask('query { creditPolicy { version } }', [])['creditPolicy'];
+    public function add_funds(
+        string $client,
+        string $amount,
+        string $order,
+        string $policy,
+    ): string {
         $invoice = $this->done('addFunds', 'AddFundsInput', 'invoice { id }', [
             'accountId' => $this->get('account', $client),
             'amount' => ['amount' => $amount, 'currency' => CURRENCY],
             'gateway' => 'sandbox',
-            'acceptedPolicyVersion' => $policy['version'],
+            'acceptedPolicyVersion' => $policy,
             'idempotencyKey' => "funds $order",
         ])['invoice'];
         $next = 'payment { nextAction { ... on RedirectAction { url } } }';
@@ -124,9 +140,11 @@ final class Shop
         $made = $this->done('createWebhookEndpoint', 'CreateWebhookEndpointInput', 'secret', [
             'url' => $url,
             'events' => ['*'],
-            'idempotencyKey' => 'endpoint ' . bin2hex(random_bytes(8)),
+            'idempotencyKey' => "endpoint $url",
         ]);
-        $this->put('webhook', 'secret', $made['secret']);
+        if ($made['secret'] !== null) {
+            $this->put('webhook', 'secret', $made['secret']);
+        }
     }
 
     /**
@@ -162,7 +180,19 @@ final class Shop
             . ' pageInfo { hasNextPage endCursor } } }';
         $new = 0;
         do {
-            $page = $this->ask($query, ['cursor' => $this->get('feed', 'cursor')])['events'];
+            $cursor = $this->get('feed', 'cursor');
+            try {
+                $page = $this->ask($query, ['cursor' => $cursor])['events'];
+            } catch (BadValue $refused) {
+                if ($cursor === null) {
+                    throw $refused;
+                }
+                // It was away for longer than events are kept: it begins with the oldest there is.
+                // A real shop reads its clients' balances and invoices anew as well.
+                fwrite(STDERR, "Events are missing: {$refused->getMessage()}\n");
+                $this->forget('feed', 'cursor');
+                continue;
+            }
             foreach (array_column($page['edges'], 'node') as $event) {
                 $new += (int) $this->note($event['id'], [
                     $event['account']['externalId'], $event['sequence'], $event['type'], 'feed',
@@ -172,7 +202,7 @@ final class Shop
                 // After the events: whoever is stopped here reads them again, no fewer.
                 $this->put('feed', 'cursor', $page['pageInfo']['endCursor']);
             }
-        } while ($page['pageInfo']['hasNextPage']);
+        } while (!isset($page) || $page['pageInfo']['hasNextPage']);
         return $new;
     }
 
@@ -242,7 +272,9 @@ final class Shop
         }
         $answer = json_decode($body, true, flags: JSON_THROW_ON_ERROR);
         if (!isset($answer['data']) || isset($answer['errors'])) {
-            throw new RuntimeException($answer['errors'][0]['message'] ?? 'There was no answer.');
+            $error = $answer['errors'][0] ?? ['message' => 'There was no answer.'];
+            $is_bad = ($error['extensions']['code'] ?? '') === 'BAD_USER_INPUT';
+            throw $is_bad ? new BadValue($error['message']) : new RuntimeException($error['message']);
         }
         return $answer['data'];
     }
@@ -253,6 +285,14 @@ final class Shop
     {
         $this->known(function (array $known) use ($kind, $name, $value): array {
             $known[$kind][$name] = $value;
+            return $known;
+        });
+    }
+
+    private function forget(string $kind, string $name): void
+    {
+        $this->known(function (array $known) use ($kind, $name): array {
+            unset($known[$kind][$name]);
             return $known;
         });
     }

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from account_credit import AccountCredit
+from account_credit.exceptions import GraphQLClientGraphQLMultiError
 from account_credit.input_types import (
     AddFundsInput,
     CaptureHoldInput,
@@ -33,6 +34,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 CURRENCY = "USD"
 #: No event of ours is larger: what is, is not read.
 BODY_MAX = 1_000_000
+BODY_DIGITS_MAX = 7
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS known (
@@ -80,16 +82,21 @@ class Shop:
         self._put("account", client, done.account.id)
         return str(done.account.id)
 
-    def add_funds(self, client: str, amount: str, order: str) -> str:
+    def policy(self) -> str:
+        """The version of the credit policy, which the shop shows before it adds funds."""
+        return str(self.api.policy().credit_policy.version)
+
+    def add_funds(self, client: str, amount: str, order: str, policy: str) -> str:
         """An invoice for a deposit, and where to send the client's browser to pay it.
 
-        The shop has shown the credit policy, and its client has accepted this version of it.
+        `policy` is the version that was shown, and that the client has accepted: where there is a
+        newer one by now, it is refused, and shown first.
         """
         asked = AddFundsInput(
             account_id=self._get("account", client),
             amount=MoneyInput(amount=amount, currency=CURRENCY),
             gateway="sandbox",
-            accepted_policy_version=self.api.policy().credit_policy.version,
+            accepted_policy_version=policy,
             idempotency_key=f"funds {order}",
         )
         invoice = _accepted(self.api.add_funds(asked).add_funds).invoice
@@ -136,11 +143,10 @@ class Shop:
 
     def connect(self, url: str) -> None:
         """Have every event sent to `url`. The secret is shown once: it is kept."""
-        asked = CreateWebhookEndpointInput(
-            url=url, events=["*"], idempotency_key=f"endpoint {os.urandom(8).hex()}"
-        )
+        asked = CreateWebhookEndpointInput(url=url, events=["*"], idempotency_key=f"endpoint {url}")
         made = _accepted(self.api.subscribe(asked).create_webhook_endpoint)
-        self._put("webhook", "secret", made.secret)
+        if made.secret is not None:
+            self._put("webhook", "secret", made.secret)
 
     def hear(self, body: bytes, headers: dict[str, str]) -> None:
         """Take a delivery. Raises WebhookVerificationError where the secret has not signed it."""
@@ -151,7 +157,17 @@ class Shop:
         """Read all that has happened since the last time; how many events had not been heard of."""
         new, more = 0, True
         while more:
-            page = self.api.events_after(self._get("feed", "cursor")).events
+            cursor = self._get("feed", "cursor")
+            try:
+                page = self.api.events_after(cursor).events
+            except GraphQLClientGraphQLMultiError as refused:
+                if cursor is None or not _names_a_bad_value(refused):
+                    raise
+                # It was away for longer than events are kept: it begins with the oldest there is.
+                # A real shop reads its clients' balances and invoices anew as well.
+                print(f"Events are missing: {refused}", file=sys.stderr)
+                self._forget("feed", "cursor")
+                continue
             for node in (edge.node for edge in page.edges):
                 new += self._note(
                     node.id, node.account.external_id, node.sequence, node.type_, "feed"
@@ -179,6 +195,9 @@ class Shop:
     def _put(self, kind: str, name: str, value: str) -> None:
         self.known.execute("INSERT OR REPLACE INTO known VALUES (?, ?, ?)", (kind, name, value))
 
+    def _forget(self, kind: str, name: str) -> None:
+        self.known.execute("DELETE FROM known WHERE kind = ? AND name = ?", (kind, name))
+
     def _get(self, kind: str, name: str) -> str | None:
         found = "SELECT value FROM known WHERE kind = ? AND name = ?"
         row = self.known.execute(found, (kind, name)).fetchone()
@@ -189,14 +208,17 @@ class Receiver(BaseHTTPRequestHandler):
     """Where deliveries come in. What is answered with 2xx does not come again."""
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("content-length", 0))
-        if length > BODY_MAX:
+        length = self.headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit()):
+            self.answer(411)
+            return
+        if len(length) > BODY_DIGITS_MAX or int(length) > BODY_MAX:
             self.answer(413)
             return
         shop = from_environment()
         try:
             shop.hear(
-                self.rfile.read(length),
+                self.rfile.read(int(length)),
                 {name.lower(): value for name, value in self.headers.items()},
             )
         except WebhookVerificationError:
@@ -221,6 +243,10 @@ def _accepted(payload: Any) -> Any:
     return payload
 
 
+def _names_a_bad_value(refused: GraphQLClientGraphQLMultiError) -> bool:
+    return any((one.extensions or {}).get("code") == "BAD_USER_INPUT" for one in refused.errors)
+
+
 def from_environment() -> Shop:
     """The shop that API, API_KEY and SHOP (its file) name."""
     return Shop(os.environ["API"], os.environ["API_KEY"], os.environ["SHOP"])
@@ -235,6 +261,7 @@ def listen(port: str) -> None:
 
 COMMANDS = (
     "open_account",
+    "policy",
     "add_funds",
     "bill",
     "reserve",
