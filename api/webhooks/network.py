@@ -3,6 +3,9 @@
 A name is resolved once for each connection, and judged as when it was saved
 (models.partners.host). The connection is made to one of its addresses: what the name says a moment
 later (DNS rebinding) is not asked. TLS is verified against the name.
+
+What arrives is counted on the wire, below TLS and HTTP: both have much to say besides an answer's
+body (tickets, interim answers, headers, extensions of chunks).
 """
 
 from __future__ import annotations

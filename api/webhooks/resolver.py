@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
+from models.partners.attempt import LANES_MAX
+
 #: A name that nobody answers for holds a thread, and others must not wait for it. A call is given
 #: up after 15 seconds and the machine's resolver gives up after 30 or so: as many as may be sent at
-#: once (api.webhooks.sender), and those given up before.
-_SENDING_MAX: Final = 600
+#: once, and those given up before.
+_SENDING_MAX: Final = 3 * LANES_MAX
 #: Partners may save few names that nobody answers for (models.partners.host).
 _SAVING_MAX: Final = 64
 

@@ -17,6 +17,7 @@ import structlog
 
 from models.errors import Busy
 from models.partners import sending
+from models.partners.attempt import LANES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from models.partners.attempt import Caller
     from models.partners.message import Answers
 
-#: Under way at once in this process; four to an endpoint, one where it fails.
-LANES_MAX: Final = 200
 _DRAIN_SECONDS: Final = 18
 
 log = structlog.get_logger(__name__)

@@ -65,18 +65,12 @@ class Budget:
     payment: tuple[tuple[str, int], ...] | None
 
     @classmethod
-    def of(
-        cls, line_id: UUID, daily: Mapping[str, int] | None, payment: Mapping[str, int] | None
-    ) -> Budget | None:
-        """As a key keeps it; None where it has none."""
-        if daily is None and payment is None:
-            return None
-        return cls(line_id, _pairs(daily), _pairs(payment))
-
-    @classmethod
     def of_row(cls, row: sql.Row) -> Budget | None:
-        """Of a key's `line_id`, `daily_budget` and `payment_budget`, as a database gives them."""
-        return cls.of(row["line_id"], _read(row["daily_budget"]), _read(row["payment_budget"]))
+        """Of a key's `line_id`, `daily_budget` and `payment_budget`, as a database gives them; None
+        where it has none.
+        """
+        daily, payment = _pairs(row["daily_budget"]), _pairs(row["payment_budget"])
+        return None if daily is None and payment is None else cls(row["line_id"], daily, payment)
 
     async def spend(self, amounts: Mapping[str, int], moment: datetime) -> None:
         """Count what one command spends, by currency, in its own transaction: whoever else spends
@@ -116,13 +110,9 @@ class Budget:
         return int(row["spent"])
 
 
-def _read(kept: str | dict[str, int] | None) -> dict[str, int] | None:
+def _pairs(kept: str | dict[str, int] | None) -> tuple[tuple[str, int], ...] | None:
     """JSON, which one database gives as text."""
     budget: dict[str, int] | None = orjson.loads(kept) if isinstance(kept, str) else kept
-    return budget
-
-
-def _pairs(budget: Mapping[str, int] | None) -> tuple[tuple[str, int], ...] | None:
     return None if budget is None else tuple(sorted(budget.items()))
 
 

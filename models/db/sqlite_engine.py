@@ -165,8 +165,8 @@ class Client(SqliteClient):
             await super().create_connection(with_db)
         except BaseException:
             if self._connection is not None:
-                self._connection.stop()
-                self._connection = None
+                opened, self._connection = self._connection, None
+                await opened.close()
             raise
 
     async def writer(self) -> aiosqlite.Connection:

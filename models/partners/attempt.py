@@ -21,6 +21,8 @@ KEPT_BYTES_MAX: Final = 1024
 SHOWN_MAX: Final = 20
 #: For resolving, connecting, sending and reading together.
 CALL_SECONDS_MAX: Final = 15.0
+#: Under way at once in one process; four to an endpoint, one where it fails.
+LANES_MAX: Final = 200
 
 
 class DeliveryAttempt(Record):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from api.webhooks.resolver import Resolver, saving, sending
-from api.webhooks.sender import LANES_MAX
+from models.partners.attempt import LANES_MAX
 
 
 @pytest.mark.parametrize(("host", "address"), [("8.8.8.8", "8.8.8.8"), ("::1", "::1")])
