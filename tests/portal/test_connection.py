@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.support.server.sandbox_messages import message, send
 
 if TYPE_CHECKING:
-    from playwright.sync_api import WebSocket
+    from playwright.sync_api import Request, Route, WebSocket
 
     from tests.support.browser.portal_visitor import Visit
     from tests.support.server.demo_server import DemoServer
@@ -100,6 +100,40 @@ def test_a_session_that_ended_leads_to_sign_in_and_back(visit: Visit) -> None:
     expect(visitor.page).to_have_url(f"{visitor.server.url}/billing/transactions")
     expect(visitor.page.get_by_role("heading", name="Transactions")).to_be_visible()
     visitor.sees_credit("$10.00")
+
+
+def test_it_is_still_said_when_the_page_learns_twice_that_its_session_has_ended(
+    visit: Visit,
+) -> None:
+    """From what was pressed and from the socket: both ask who is signed in, and hear: nobody."""
+    visitor = visit(credit="10.00").sign_in()
+    visitor.go("Transactions")
+    visitor.sees_credit("$10.00")
+    held: list[Route] = []
+
+    def asks_who(request: Request) -> bool:
+        return "query Viewer" in (request.post_data or "")
+
+    def hold(route: Route) -> None:
+        if asks_who(route.request):
+            held.append(route)
+        else:
+            route.continue_()
+
+    visitor.page.route("**/graphql", hold)
+    with visitor.page.expect_request(asks_who):  # the socket is closed
+        visitor.page.evaluate(
+            """() => fetch("/graphql", {method: "POST", body: JSON.stringify({query:
+              "mutation { signOut { userErrors { code } } }"}),
+              headers: {"content-type": "application/json"}})"""
+        )
+    with visitor.page.expect_request(asks_who):  # what is pressed is refused
+        visitor.press("Spent")
+    for route in held:
+        with visitor.page.expect_request_finished(asks_who):
+            route.continue_()
+    assert len(held) == 2
+    visitor.sees("Your session has ended.")
 
 
 def test_a_session_that_ends_ends_the_live_page_too(visit: Visit) -> None:

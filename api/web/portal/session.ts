@@ -80,12 +80,13 @@ let stop = () => {};
 export async function open() {
   try {
     const { viewer, creditPolicy } = await ask(VIEWER, {});
-    if (!viewer) return leave(session.get().state === "client");
+    const was = session.get();
+    // Who has been told that their session ended goes on being told, when that is found out twice.
+    if (!viewer) return was.state === "nobody" || leave(was.state === "client");
     if (!viewer.account) return session.set({ state: "not-a-client", role: viewer.role });
     const { account } = viewer;
     await speaking.begin(account.locale);
     balance.set(account.balance);
-    const was = session.get();
     if (was.state === "client" && was.account.id !== account.id) forget();
     session.set({ state: "client", account, viewer, policyUrl: creditPolicy.url });
     follow();
